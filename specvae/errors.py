@@ -1,0 +1,66 @@
+"""Errors that reach a user: one line each, saying what came, what was expected, what to do.
+
+    SpecvaeError                 exit 4: the input or the model cannot be used, nothing was written
+    ├── UsageError               exit 2: the command or configuration is wrong
+    ├── InputError               a scene, table, mask or vector file cannot be used
+    │   └── ReadError            ... at one place of it (file and window are named)
+    ├── ModelError               a model file cannot be used, or does not fit this scene
+    ├── OutputError              an output cannot be written, or stands and differs
+    └── MissingExtraError        an optional package is not installed
+
+Nothing else is raised on purpose; any other exception is a bug (exit 1).
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "InputError",
+    "MissingExtraError",
+    "ModelError",
+    "OutputError",
+    "ReadError",
+    "SpecvaeError",
+    "UsageError",
+    "one_line",
+]
+
+
+def one_line(text: object, limit: int = 600) -> str:
+    """``text`` on one line of at most ``limit`` characters, control characters replaced by spaces."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+    return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+class SpecvaeError(Exception):
+    """Root of the tree. ``str(error)`` is always one line."""
+
+    exit_status = 4
+
+    def __init__(self, message: object) -> None:
+        super().__init__(one_line(message))
+
+
+class UsageError(SpecvaeError):
+    """The command, an option or a configuration key is wrong."""
+
+    exit_status = 2
+
+
+class InputError(SpecvaeError):
+    """A scene, table, mask or vector file is missing, unreadable or of the wrong kind."""
+
+
+class ReadError(InputError):
+    """Reading failed midway: the message names the file and the window or row."""
+
+
+class ModelError(SpecvaeError):
+    """A model file is not one, is damaged, is newer than this program, or does not fit the input."""
+
+
+class OutputError(SpecvaeError):
+    """An output cannot be written, or another one stands in its place."""
+
+
+class MissingExtraError(SpecvaeError):
+    """A feature needs an optional package; the message says which extra installs it."""
