@@ -1,0 +1,179 @@
+"""The configuration of a model: what it is, how it is trained, what it samples. Stored in the model file.
+
+Every field has a default, and the defaults are the product: ``specvae fit scene.tif`` uses them as they stand.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from specvae.errors import UsageError
+
+__all__ = ["ContextConfig", "ModelConfig", "NetworkConfig", "SamplingConfig", "TrainingConfig", "load_config", "presets"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NetworkConfig(_Frozen):
+    """The variational autoencoder."""
+
+    kind: Literal["mlp", "conv"] = "mlp"
+    hidden: tuple[int, ...] | None = Field(default=None, description="hidden widths; none: from the number of bands")
+    latent: int | None = Field(default=None, ge=1, description="latent dimensions; none: from the number of bands")
+    likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
+    variance: Literal["learned", "fixed"] = "learned"
+    output: Literal["linear", "sigmoid", "tanh"] = "linear"
+    kl_weight: float = Field(default=1.0, ge=0.0, description="weight of the KL term; 0: a plain autoencoder")
+
+
+class ContextConfig(_Frozen):
+    """What surrounds a pixel: the mean over an outer window less a guard window, both centred on it."""
+
+    kind: Literal["none", "ring", "auto"] = "auto"
+    outer: int = Field(default=15, ge=3, le=49, description="side of the outer window, pixels, odd")
+    guard: int = Field(default=7, ge=1, le=47, description="side of the guard window left out, pixels, odd")
+    components: int | None = Field(default=None, ge=1, description="principal components of the context; none: from bands")
+
+    @model_validator(mode="after")
+    def _sides(self) -> ContextConfig:
+        if self.outer % 2 == 0 or self.guard % 2 == 0 or self.guard >= self.outer:
+            raise ValueError("outer and guard are odd, and guard is smaller than outer")
+        return self
+
+
+class TrainingConfig(_Frozen):
+    """How the network is trained."""
+
+    optimiser: str = Field(default="Adam", description="a name in torch.optim")
+    learning_rate: float = Field(default=3e-3, gt=0)
+    batch: int = Field(default=1024, ge=1)
+    steps: int = Field(default=2000, ge=1, description="optimiser steps at most; early stopping may end before")
+    epochs: int | None = Field(default=None, ge=1, description="passes over the sample; where given, instead of steps")
+    patience: int = Field(default=6, ge=1, description="checks without improvement before stopping")
+    refits: int = Field(default=2, ge=0, description="refits that drop the worst share of the sample")
+    trim: float = Field(default=0.03, ge=0.0, lt=0.5, description="share dropped by each refit")
+
+
+class SamplingConfig(_Frozen):
+    """What is sampled from the sources, and what is held out."""
+
+    max_pixels: int = Field(default=500_000, ge=1, le=50_000_000)
+    calibration: float = Field(default=0.12, gt=0.0, lt=0.9, description="share held out for thresholds")
+    validation: float = Field(default=0.05, gt=0.0, lt=0.9, description="share held out for early stopping")
+
+
+class ModelConfig(_Frozen):
+    """All of it."""
+
+    preset: str = "default"
+    network: NetworkConfig = NetworkConfig()
+    context: ContextConfig = ContextConfig()
+    training: TrainingConfig = TrainingConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    patch: int | None = Field(default=None, ge=4, le=256, description="side of square patches, for patch models")
+    seed: int = 0
+
+
+def presets() -> dict[str, Path]:
+    """The presets in the package: name -> TOML file."""
+    folder = resources.files("specvae") / "presets"
+    return {Path(str(f)).stem: Path(str(f)) for f in folder.iterdir() if str(f).endswith(".toml")} if folder.is_dir() else {}
+
+
+def load_config(
+    preset: str | None = None,
+    config: str | Path | None = None,
+    settings: Iterable[str] = (),
+    overrides: Mapping[str, Any] | None = None,
+) -> ModelConfig:
+    """A configuration from a preset, then a TOML file, then ``key=value`` settings, then ``overrides`` (dotted keys).
+
+    Raises UsageError, naming the key that is wrong and the nearest known one.
+    """
+    tree: dict[str, Any] = {}
+    if preset is not None:
+        known = presets()
+        if preset not in known and preset != "default":
+            raise UsageError(f"there is no preset {preset!r}; known: {', '.join(sorted([*known, 'default']))}")
+        if preset in known:
+            _merge(tree, read_toml(known[preset]))
+        tree["preset"] = preset
+    if config is not None:
+        _merge(tree, read_toml(Path(config)))
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set takes key=value, not {setting!r}; for instance --set training.steps=500")
+        _set(tree, key.strip(), _toml_value(text.strip()))
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            _set(tree, key, value)
+    try:
+        return ModelConfig.model_validate(tree)
+    except ValidationError as error:
+        raise UsageError(_explain(error, config)) from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tree of a TOML file of at most 1 MB. Raises UsageError naming the file and what is wrong in it."""
+    try:
+        if path.stat().st_size > 1_000_000:
+            raise UsageError(f"{path} is {path.stat().st_size} bytes; a configuration is under 1 MB: is it the right file?")
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{path} is not a readable TOML file: {error}") from None
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _merge(tree: dict[str, Any], other: Mapping[str, Any]) -> None:
+    for key, value in other.items():
+        if isinstance(value, Mapping) and isinstance(tree.get(key), dict):
+            _merge(tree[key], value)
+        else:
+            tree[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _set(tree: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            raise UsageError(f"{key!r} is not a setting: {parent!r} holds a value, not a section")
+    tree[last] = value
+
+
+def known_keys(model: type[BaseModel] = ModelConfig, prefix: str = "") -> list[str]:
+    """Every dotted key of a configuration model."""
+    keys = []
+    for name, info in model.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            keys += known_keys(kind, f"{prefix}{name}.")
+        else:
+            keys.append(f"{prefix}{name}")
+    return keys
+
+
+def _explain(error: ValidationError, source: str | Path | None) -> str:
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"])
+    where = f"{source}: " if source else ""
+    if first["type"] == "extra_forbidden":
+        near = get_close_matches(path, known_keys(), n=1, cutoff=0.4)
+        return f"{where}unknown setting {path!r}{f'; did you mean {near[0]!r}?' if near else ''}"
+    return f"{where}{path or 'configuration'} = {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"

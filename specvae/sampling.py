@@ -1,0 +1,181 @@
+"""What a fit takes from its sources: a split into blocks with roles, and the regions that are read for it.
+
+Blocks, not pixels, are held out, so that held-out means not next door: training pixels keep one ring radius away
+from calibration blocks. A region is a window read with its halo, with the role of each of its pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.config import SamplingConfig
+from specvae.spectra import Cube, Window
+
+__all__ = ["Quota", "Region", "Role", "Split", "regions_of", "split_blocks", "split_rows"]
+
+UNIT = 64
+"""Side of a block in a large scene, pixels: a scoring cell."""
+WHOLE = 1_000_000
+"""A scene of at most so many pixels is read whole, as one region."""
+
+
+class Role(IntEnum):
+    """What a pixel is for."""
+
+    UNUSED = 0
+    TRAIN = 1
+    VALIDATION = 2
+    CALIBRATION = 3
+
+
+@dataclass(frozen=True)
+class Split:
+    """Roles of the blocks of one source."""
+
+    shape: tuple[int, int]
+    """Rows and cols of the source."""
+    unit: tuple[int, int]
+    """Rows and cols of a block."""
+    roles: NDArray[np.uint8]
+    """``(block rows, block cols)`` of :class:`Role`."""
+    buffer: int
+    """Pixels around calibration blocks that train nothing."""
+
+    def block(self, window: Window) -> NDArray[np.int32]:
+        """``(rows, cols)``: number of the block that each pixel lies in."""
+        rows = np.arange(window.row, window.row + window.rows) // self.unit[0]
+        cols = np.arange(window.col, window.col + window.cols) // self.unit[1]
+        return (rows[:, None] * self.roles.shape[1] + cols[None, :]).astype(np.int32)
+
+    def role(self, window: Window) -> NDArray[np.uint8]:
+        """``(rows, cols)`` of :class:`Role`; training pixels within the buffer of a calibration block are unused."""
+        around = window.grow(self.buffer).clip(Window(0, 0, *self.shape))
+        roles = self.roles.ravel()[self.block(around)]
+        held = roles == Role.CALIBRATION
+        near = _dilate(held, self.buffer)
+        roles = np.where(near & ~held, np.uint8(Role.UNUSED), roles).astype(np.uint8)
+        inside = window.shift(-around.row, -around.col)
+        return roles[inside.slices]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A window of a source, read with its halo."""
+
+    cube: Cube
+    """The window and what lies around it in the scene."""
+    window: Window
+    role: NDArray[np.uint8]
+    """``(rows, cols)`` of the window: :class:`Role`, UNUSED where invalid or not normal."""
+    block: NDArray[np.int32]
+    """``(rows, cols)`` of the window: the block's number."""
+    source: int
+
+    def spectra(self, role: Role) -> NDArray[np.float32]:
+        """``(bands, n)`` spectra of one role, in row-major order."""
+        return np.ascontiguousarray(self.cube.crop(self.window).values[:, self.role == role])
+
+
+@dataclass
+class Quota:
+    """How many pixels of each role are still wanted from a source."""
+
+    left: dict[Role, int]
+
+    @classmethod
+    def share(cls, config: SamplingConfig, sources: int) -> Quota:
+        """An equal share of the sample for each of ``sources``; calibration is cheap, so it may have as much again."""
+        wanted = max(1, config.max_pixels // sources)
+        held = max(1, min(2_000_000, config.max_pixels) // sources)
+        return cls({Role.TRAIN: wanted, Role.VALIDATION: max(1, int(wanted * config.validation)), Role.CALIBRATION: held})
+
+    def wants(self, roles: NDArray[np.uint8]) -> bool:
+        """Whether a window with these block roles has something still wanted."""
+        return any(self.left.get(Role(int(r)), 0) > 0 for r in np.unique(roles))
+
+    def take(self, role: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Count what a region brings; roles that are full become UNUSED."""
+        role = role.copy()
+        for kind in self.left:
+            here = int((role == kind).sum())
+            if self.left[kind] <= 0:
+                role[role == kind] = Role.UNUSED
+            self.left[kind] -= here
+        return role
+
+    @property
+    def full(self) -> bool:
+        return all(left <= 0 for left in self.left.values())
+
+
+def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, seed: int) -> Split:
+    """A seeded split of a scene of ``shape`` into training, validation and calibration blocks.
+
+    In a small scene blocks shrink, lie at the border where their buffer costs least, and at most a fifth of the
+    scene (buffers included, as far as it can be) is kept from training.
+    """
+    rows, cols = shape
+    small = rows * cols <= WHOLE // 4
+    side = int(np.clip(min(shape) // 5, 1, UNIT)) if small else UNIT
+    unit = (min(side, rows), min(side, cols)) if min(shape) > 1 else (1, max(1, max(shape) // 50))
+    unit = unit if rows <= cols or min(shape) > 1 else (unit[1], 1)
+    grid = (-(-rows // unit[0]), -(-cols // unit[1]))
+    roles = np.full(grid, Role.TRAIN, np.uint8)
+    rng = np.random.default_rng([seed, rows, cols])
+    count = roles.size
+    order = rng.permutation(count)
+    if small and count > 4:
+        # Corners first, then borders: a buffer reaches out of the scene there.
+        r, c = np.divmod(order, grid[1])
+        edges = ((r == 0) | (r == grid[0] - 1)).astype(int) + ((c == 0) | (c == grid[1] - 1))
+        order = order[np.argsort(-edges, kind="stable")]
+    if count < 4:
+        return Split(shape, unit, roles, buffer)
+    calibration = max(1, round(count * config.calibration))
+    validation = max(1, round(count * config.validation))
+    budget = max(1.0 / count, 0.2 - config.validation) * rows * cols
+    for taken, number in enumerate(order[:calibration]):
+        roles.flat[number] = Role.CALIBRATION
+        split = Split(shape, unit, roles, buffer)
+        if small and taken and int((split.role(Window(0, 0, rows, cols)) != Role.TRAIN).sum()) > budget:
+            roles.flat[number] = Role.TRAIN
+            break
+    rest = [n for n in rng.permutation(count) if roles.flat[n] == Role.TRAIN]
+    for number in rest[:validation]:
+        roles.flat[number] = Role.VALIDATION
+    return Split(shape, unit, roles, buffer)
+
+
+def split_rows(n: int, config: SamplingConfig, seed: int) -> Split:
+    """A seeded split of a table of ``n`` rows, seen as one row of pixels, into 50 runs of rows."""
+    return split_blocks((1, n), 0, config, seed)
+
+
+def regions_of(split: Split, seed: int) -> Iterator[Window]:
+    """Windows to read, in seeded order: the whole of a small scene, else its blocks one by one."""
+    rows, cols = split.shape
+    if rows * cols <= WHOLE or min(split.shape) == 1:
+        yield Window(0, 0, rows, cols)
+        return
+    order = np.random.default_rng([seed, 1]).permutation(split.roles.size)
+    for number in order:
+        r, c = divmod(int(number), split.roles.shape[1])
+        whole = Window(r * split.unit[0], c * split.unit[1], *split.unit)
+        yield whole.clip(Window(0, 0, rows, cols))
+
+
+def _dilate(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+    """True within ``radius`` (square window) of a True."""
+    if radius == 0 or not mask.any():
+        return mask
+    padded = np.pad(mask.astype(np.int32), radius + 1)[1:, 1:]
+    total = padded.cumsum(0).cumsum(1)
+    total = np.pad(total, ((1, 0), (1, 0)))
+    side = 2 * radius + 1
+    sums = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
+    return np.asarray(sums[: mask.shape[0], : mask.shape[1]] > 0)

@@ -1,0 +1,196 @@
+"""Scoring: a window of a scene, or rows of a table, through the network in cells of fixed width.
+
+A cell is 64 x 64 pixels aligned to the scene's own grid (4,096 columns, zero-padded), so a pixel always stands in
+the same column of the same matrix product: its score has the same bits whatever window, tile size, memory limit
+or thread read it. Cells also stay in the processor's cache, and threads share them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from specvae.context import RingContext
+from specvae.normaliser import Normaliser
+from specvae.spectra import Cube, Explanation, Parts, Window
+from specvae.vae import VAE
+
+__all__ = ["CELL", "CellScorer", "SpectralNet", "cells_of"]
+
+CELL = 64
+WIDTH = CELL * CELL
+
+
+class SpectralNet(nn.Module):
+    """Normaliser, context and VAE: everything between physical units and nats, as one state."""
+
+    def __init__(self, normaliser: Normaliser, ring: RingContext | None, vae: VAE) -> None:
+        super().__init__()
+        self.normaliser, self.ring, self.vae = normaliser, ring, vae
+
+    @property
+    def halo(self) -> int:
+        """Pixels needed around a window."""
+        return self.ring.halo if self.ring is not None else 0
+
+
+def cells_of(window: Window) -> list[Window]:
+    """The cells of the scene's grid that meet a window, in row-major order, each whole."""
+    rows = range(window.row // CELL * CELL, window.row + window.rows, CELL)
+    cols = range(window.col // CELL * CELL, window.col + window.cols, CELL)
+    return [Window(row, col, CELL, CELL) for row in rows for col in cols]
+
+
+class CellScorer:
+    """Scores windows and rows with a net; deterministic, without noise."""
+
+    def __init__(self, net: SpectralNet, device: str = "cpu", threads: int = 1) -> None:
+        self.net = net.to(device).eval()
+        self.device = device
+        self.group = 1 if device == "cpu" else 64
+        self.threads = threads
+        self._pool: ThreadPoolExecutor | None = None
+
+    def score(self, cube: Cube, window: Window) -> tuple[Parts, NDArray[np.float32] | None]:
+        """Parts of ``window`` (rows, cols), and its contexts ``(components, rows, cols)`` for a model with context.
+
+        ``cube`` covers the window and, where the scene goes on, the halo around it; beyond it nothing is valid.
+        """
+        net = self.net
+        good = cube.valid
+        context: NDArray[np.float32] | None = None
+        if net.ring is not None:
+            around = window.grow(net.halo)
+            maps = np.zeros((net.ring.components, around.rows, around.cols), np.int32)
+            self._each(cells_of(around.clip(cube.window)), lambda cells: self._project(cells, cube, good, maps, around))
+            valid = np.zeros((around.rows, around.cols), bool)
+            inside = cube.window.clip(around)
+            valid[inside.shift(-around.row, -around.col).slices] = cube.crop(inside).valid
+            context = net.ring.ring_means(maps, valid)
+        out = np.full((2, window.rows, window.cols), np.nan, np.float32)
+        self._each(cells_of(window), lambda cells: self._evaluate(cells, cube, good, context, window, out))
+        out[:, ~cube.crop(window).valid] = np.nan
+        return Parts(out[0] + out[1], out[0], out[1]), context
+
+    def score_rows(self, values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Parts:
+        """Parts ``(n,)`` of a table's spectra ``(n, bands)``, for a model without context."""
+        cube = _as_cube(values, valid)
+        parts, _ = self.score(cube, cube.window)
+        n = len(values)
+        return Parts(*(part.reshape(-1)[:n] for part in (parts.score, parts.reconstruction, parts.kl)))
+
+    @torch.inference_mode()
+    def explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> Explanation:
+        """Why these valid pixels score as they do: ``(bands, n)`` spectra and their ``(components, n)`` contexts."""
+        bands, n = values.shape
+        found = np.empty((3, bands, n), np.float32)
+        for start in range(0, n, WIDTH):
+            stop = min(start + WIDTH, n)
+            x = self.net.normaliser(self._padded(values[:, start:stop]))
+            c = None if context is None else self._padded(context[:, start:stop])
+            contribution, deviation, expected = self.net.vae.explain(x, c)
+            for i, part in enumerate((contribution, deviation, self.net.normaliser.inverse(expected))):
+                found[i, :, start:stop] = part[:, : stop - start].cpu().numpy()
+        return Explanation(*found)
+
+    def normalised(self, values: NDArray[np.floating]) -> Tensor:
+        """``(bands, n)`` physical units -> normalised, on the scorer's device."""
+        with torch.inference_mode():
+            return torch.as_tensor(self.net.normaliser(torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device)))
+
+    def _padded(self, block: NDArray[np.floating]) -> Tensor:
+        whole = np.zeros((len(block), WIDTH), np.float32)
+        whole[:, : block.shape[1]] = block
+        return torch.from_numpy(whole).to(self.device)
+
+    def _each(self, cells: Sequence[Window], work: Callable[[Sequence[Window]], None]) -> None:
+        """Do ``work`` on groups of cells, shared among the threads."""
+        groups = [cells[i : i + self.group] for i in range(0, len(cells), self.group)]
+        if self.threads == 1 or len(groups) == 1:
+            for group in groups:
+                work(group)
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.threads, "score", initializer=torch.set_num_threads, initargs=(1,))
+        share = -(-len(groups) // (4 * self.threads))
+        bundles = [groups[i : i + share] for i in range(0, len(groups), share)]
+        for done in [self._pool.submit(lambda b: [work(g) for g in b], bundle) for bundle in bundles]:
+            done.result()
+
+    @torch.inference_mode()
+    def _project(
+        self,
+        cells: Sequence[Window],
+        cube: Cube,
+        good: NDArray[np.bool_],
+        maps: NDArray[np.int32],
+        around: Window,
+    ) -> None:
+        """Quantised components of the cells, written where they fall in ``maps``, 0 where not valid."""
+        assert self.net.ring is not None
+        x = self.net.normaliser(self._gather(cells, cube.values, cube.window, good))
+        codes = self.net.ring.quantise(x).cpu().numpy()
+        for i, cell in enumerate(cells):
+            part = cell.clip(cube.window).clip(around)
+            code = codes[:, i * WIDTH : (i + 1) * WIDTH].reshape(-1, CELL, CELL)
+            code = code[(slice(None), *part.shift(-cell.row, -cell.col).slices)]
+            maps[(slice(None), *part.shift(-around.row, -around.col).slices)] = code * cube.crop(part).valid
+
+    @torch.inference_mode()
+    def _evaluate(
+        self,
+        cells: Sequence[Window],
+        cube: Cube,
+        good: NDArray[np.bool_],
+        context: NDArray[np.float32] | None,
+        window: Window,
+        out: NDArray[np.float32],
+    ) -> None:
+        """Both terms of the cells, written where they fall in ``out`` (2, rows, cols)."""
+        x = self.net.normaliser(self._gather(cells, cube.values, cube.window, good))
+        c = None
+        if context is not None:
+            c = self._gather(cells, context, window)
+        terms = self.net.vae.terms(x, c)
+        both = torch.stack([terms.reconstruction, terms.kl]).cpu().numpy()
+        for i, cell in enumerate(cells):
+            part = cell.clip(window)
+            block = both[:, i * WIDTH : (i + 1) * WIDTH].reshape(2, CELL, CELL)
+            out[(slice(None), *part.shift(-window.row, -window.col).slices)] = block[
+                (slice(None), *part.shift(-cell.row, -cell.col).slices)
+            ]
+
+    def _gather(
+        self,
+        cells: Sequence[Window],
+        values: NDArray[np.float32],
+        window: Window,
+        valid: NDArray[np.bool_] | None = None,
+    ) -> Tensor:
+        """The cells' values side by side, ``(bands, cells * 4096)``; 0 beyond ``window`` and where not ``valid``."""
+        block = np.zeros((len(values), len(cells), CELL, CELL), np.float32)
+        for i, cell in enumerate(cells):
+            part = cell.clip(window)
+            rows, cols = part.shift(-cell.row, -cell.col).slices
+            inside = part.shift(-window.row, -window.col).slices
+            if valid is None or valid[inside].all():
+                block[:, i, rows, cols] = values[(slice(None), *inside)]
+            else:
+                np.copyto(block[:, i, rows, cols], values[(slice(None), *inside)], where=valid[inside])
+        return torch.from_numpy(block.reshape(len(block), -1)).to(self.device)
+
+
+def _as_cube(values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Cube:
+    """``(n, bands)`` rows as a cube one cell wide, so that tables and maps share one path."""
+    n, bands = values.shape
+    rows = max(1, -(-n // CELL))
+    cube = np.zeros((bands, rows * CELL), np.float32)
+    cube[:, :n] = np.asarray(values, np.float32).T
+    reason = np.ones(rows * CELL, np.uint8)
+    reason[:n] = ~np.asarray(valid, bool)
+    return Cube(cube.reshape(bands, rows, CELL), reason.reshape(rows, CELL), Window(0, 0, rows, CELL))
