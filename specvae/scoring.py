@@ -61,21 +61,25 @@ class CellScorer:
 
         ``cube`` covers the window and, where the scene goes on, the halo around it; beyond it nothing is valid.
         """
-        net = self.net
         good = cube.valid
-        context: NDArray[np.float32] | None = None
-        if net.ring is not None:
-            around = window.grow(net.halo)
-            maps = np.zeros((net.ring.components, around.rows, around.cols), np.int32)
-            self._each(cells_of(around.clip(cube.window)), lambda cells: self._project(cells, cube, good, maps, around))
-            valid = np.zeros((around.rows, around.cols), bool)
-            inside = cube.window.clip(around)
-            valid[inside.shift(-around.row, -around.col).slices] = cube.crop(inside).valid
-            context = net.ring.ring_means(maps, valid)
+        context = self.context(cube, window)
         out = np.full((2, window.rows, window.cols), np.nan, np.float32)
         self._each(cells_of(window), lambda cells: self._evaluate(cells, cube, good, context, window, out))
         out[:, ~cube.crop(window).valid] = np.nan
         return Parts(out[0] + out[1], out[0], out[1]), context
+
+    def context(self, cube: Cube, window: Window) -> NDArray[np.float32] | None:
+        """Contexts ``(components, rows, cols)`` of ``window``, or None for a model without."""
+        ring = self.net.ring
+        if ring is None:
+            return None
+        good, around = cube.valid, window.grow(ring.halo)
+        maps = np.zeros((ring.components, around.rows, around.cols), np.int32)
+        inside = cube.window.clip(around)
+        self._each(cells_of(inside), lambda cells: self._project(cells, cube, good, maps, around))
+        valid = np.zeros((around.rows, around.cols), bool)
+        valid[inside.shift(-around.row, -around.col).slices] = cube.crop(inside).valid
+        return ring.ring_means(maps, valid)
 
     def score_rows(self, values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Parts:
         """Parts ``(n,)`` of a table's spectra ``(n, bands)``, for a model without context."""

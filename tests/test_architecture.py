@@ -15,11 +15,11 @@ FLOORS = {
     1: ["errors", "spectra", "config"],
     3: [
         "normaliser", "context", "vae", "thresholds", "drift", "components", "baselines", "metrics", "synthetic",
-        "accumulators", "evidence",
+        "accumulators", "evidence", "sampling", "pooling",
     ],
     4: ["training", "scoring"],
     5: ["detector", "estimator"],
-    6: ["raster", "table", "model_file", "datasets", "objects", "stac", "report", "outputs"],
+    6: ["raster", "table", "model_file", "datasets", "objects", "stac", "report", "outputs", "fingerprint"],
     7: ["stages"],
     8: ["pipeline", "cluster", "benchmarks"],
     9: ["cli"],

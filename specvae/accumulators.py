@@ -1,0 +1,108 @@
+"""Whatever is gathered over windows: update with a scored window, merge with another shard's, finish to a value.
+
+The same accumulators serve windows of one scene, processes of one machine and workers of a cluster. Their order of
+updates does not change their result. Other nouns have theirs in their own files: components, drift, metrics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.spectra import Invalid, ScoredWindow
+
+__all__ = ["Accumulator", "PixelCounts", "Sample", "SampleOfPixels"]
+
+
+class Accumulator(Protocol):
+    """What every accumulator does."""
+
+    def update(self, piece: ScoredWindow) -> None:
+        """Take in one window."""
+
+    def merge(self, other: Any) -> None:
+        """Take in what another of the same kind gathered elsewhere."""
+
+    def finish(self) -> Any:
+        """The value."""
+
+
+@dataclass
+class PixelCounts:
+    """Pixels in all, valid, anomalous, and invalid by reason; and the summed score of the valid ones."""
+
+    total: int = 0
+    anomalous: int = 0
+    reasons: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(Invalid), np.int64))
+
+    def update(self, piece: ScoredWindow) -> None:
+        """Count one window."""
+        self.total += piece.window.size
+        self.anomalous += int(piece.anomalous.sum())
+        self.reasons += np.bincount(piece.cube.reason.ravel(), minlength=len(Invalid))
+
+    def merge(self, other: PixelCounts) -> None:
+        """Add another's counts."""
+        self.total += other.total
+        self.anomalous += other.anomalous
+        self.reasons = self.reasons + other.reasons
+
+    @property
+    def valid(self) -> int:
+        """Valid pixels so far."""
+        return int(self.reasons[Invalid.VALID])
+
+    def finish(self) -> dict[str, Any]:
+        """The ``pixels`` section of report.json."""
+        return {
+            "total": self.total,
+            "valid": self.valid,
+            "anomalous": self.anomalous,
+            "invalid_by_reason": {kind.label: int(self.reasons[kind]) for kind in Invalid if kind != Invalid.VALID},
+        }
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some pixels of a scene, with all that is known of them."""
+
+    rows: NDArray[np.int64]
+    cols: NDArray[np.int64]
+    values: NDArray[np.float32]
+    """``(bands, n)``"""
+    score: NDArray[np.float32]
+
+
+@dataclass
+class SampleOfPixels:
+    """The valid pixels on a lattice of the scene: every ``step``-th row and column."""
+
+    step: int
+    pieces: list[Sample] = field(default_factory=list)
+
+    def update(self, piece: ScoredWindow) -> None:
+        """Take the lattice's pixels of one window."""
+        w = piece.window
+        rows = np.arange(-w.row % self.step, w.rows, self.step)
+        cols = np.arange(-w.col % self.step, w.cols, self.step)
+        r, c = (a.ravel() for a in np.meshgrid(rows, cols, indexing="ij"))
+        good = piece.cube.reason[r, c] == Invalid.VALID
+        r, c = r[good], c[good]
+        self.pieces.append(Sample(r + w.row, c + w.col, piece.cube.values[:, r, c], piece.parts.score[r, c]))
+
+    def merge(self, other: SampleOfPixels) -> None:
+        """Take in another's pixels."""
+        self.pieces += other.pieces
+
+    def finish(self) -> Sample:
+        """All of them, in row-major order of the scene."""
+        rows = np.concatenate([p.rows for p in self.pieces]) if self.pieces else np.zeros(0, np.int64)
+        cols = np.concatenate([p.cols for p in self.pieces]) if self.pieces else np.zeros(0, np.int64)
+        order = np.lexsort((cols, rows))
+        if not self.pieces:
+            return Sample(rows, cols, np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
+        values = np.concatenate([p.values for p in self.pieces], axis=1)[:, order]
+        return Sample(rows[order], cols[order], values, np.concatenate([p.score for p in self.pieces])[order])

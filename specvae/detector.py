@@ -1,0 +1,218 @@
+"""A detector: normaliser, context, VAE and thresholds behind fit and score. Arrays in, arrays out.
+
+One score path for every kind of model: it declares ``halo``, ``stride`` and ``anchor``, and ``score(cube, window)``
+gives the parts on its output grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from specvae.baselines import Background
+from specvae.config import ModelConfig
+from specvae.context import RingContext
+from specvae.drift import DriftReference
+from specvae.errors import InputError
+from specvae.normaliser import Normaliser
+from specvae.sampling import Region, Role
+from specvae.scoring import CellScorer, SpectralNet
+from specvae.spectra import BandSet, Cube, Explanation, Parts, Window
+from specvae.thresholds.calibration import Calibration, find_contamination
+from specvae.thresholds.tiles import CalibrationTiles, Tile
+from specvae.training import Check, History, Sample, pick_device, train
+from specvae.vae import VAE
+
+__all__ = ["Detector"]
+
+LEAST = 24
+"""Fewest training pixels that a model is fitted on."""
+
+
+@dataclass
+class Detector:
+    """A fitted model."""
+
+    bands: BandSet
+    config: ModelConfig
+    net: SpectralNet
+    calibration: Calibration
+    background: Background
+    drift_reference: DriftReference
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Sources, seed, versions, command, training history, pixel counts: JSON-ready."""
+    device: str = "cpu"
+    threads: int = 1
+
+    stride: int = 1
+    """Output pixels are this many source pixels apart."""
+    anchor: tuple[int, int] = (0, 0)
+    """Row and column of the source grid where output pixel (0, 0) begins."""
+
+    def __post_init__(self) -> None:
+        self._scorer = CellScorer(self.net, self.device, self.threads)
+
+    @property
+    def halo(self) -> int:
+        """Pixels of the scene needed around a window."""
+        return self.net.halo
+
+    @property
+    def has_context(self) -> bool:
+        """Whether the model looks at what surrounds a pixel; such a model scores no tables."""
+        return self.net.ring is not None
+
+    def on(self, device: str, threads: int = 1) -> Detector:
+        """The same detector on another device, or with other threads."""
+        return Detector(
+            self.bands, self.config, self.net, self.calibration, self.background, self.drift_reference, self.provenance,
+            pick_device(device), threads,
+        )  # fmt: skip
+
+    @classmethod
+    def fit(
+        cls,
+        regions: Sequence[Region],
+        bands: BandSet,
+        config: ModelConfig,
+        sources: tuple[str, ...] = ("",),
+        context: bool = True,
+        device: str = "cpu",
+        threads: int = 1,
+        progress: Callable[[Check], None] | None = None,
+    ) -> Detector:
+        """Learn what is normal from regions of the sources.
+
+        Raises InputError where fewer than 24 pixels are there to train on.
+        """
+        spectra = np.concatenate([r.spectra(Role.TRAIN) for r in regions], axis=1)
+        if spectra.shape[1] < LEAST:
+            raise InputError(
+                f"{spectra.shape[1]} valid normal pixels were found to train on; at least {LEAST} are needed: "
+                "check nodata, masks and --normal with `specvae inspect`"
+            )
+        torch.manual_seed(config.seed)
+        net = _blank_net(spectra, len(bands), config, context)
+        scorer = CellScorer(net, "cpu", threads)
+        sample = _sample(scorer, regions, Role.TRAIN)
+        validation = _sample(scorer, regions, Role.VALIDATION)
+        history = train(
+            net.vae.to(device), sample.to(device), (validation if validation.size else sample).to(device),
+            config.training, config.seed, progress,
+        )  # fmt: skip
+        net.eval()
+        scorer = CellScorer(net, device, threads)
+        tiles = CalibrationTiles(tuple(_tiles(scorer, regions)), sources)
+        trim = config.training.trim
+        calibration = Calibration(tiles, contaminated=find_contamination(tiles, trim), trim=trim)
+        provenance = {
+            "history": history.to_json(),
+            "interrupted": history.interrupted,
+            "pixels": {"train": sample.size, "validation": validation.size, "calibration": int(tiles.scores.size)},
+            "diagnostics": _diagnose(net, validation if validation.size else sample, device),
+        }
+        reference = DriftReference.fit(spectra, tiles.scores)
+        return cls(bands, config, net, calibration, Background.fit(spectra), reference, provenance, device, threads)
+
+    def calibrate(self, regions: Sequence[Region], sources: tuple[str, ...]) -> Detector:
+        """The same network with thresholds from other normal data: every usable pixel of ``regions`` calibrates."""
+        tiles = CalibrationTiles(tuple(_tiles(self._scorer, regions)), sources)
+        calibration = Calibration(tiles, contaminated=False, trim=self.config.training.trim)
+        reference = self.drift_reference.with_scores(tiles.scores)
+        return Detector(
+            self.bands, self.config, self.net, calibration, self.background, reference, dict(self.provenance),
+            self.device, self.threads,
+        )  # fmt: skip
+
+    def score(self, cube: Cube, window: Window) -> Parts:
+        """Parts of ``window``; ``cube`` covers it and, as far as the scene goes, the halo around it."""
+        return self._scorer.score(cube, window)[0]
+
+    def score_with_context(self, cube: Cube, window: Window) -> tuple[Parts, NDArray[np.float32] | None]:
+        """Parts of ``window``, and its contexts for :meth:`explain`."""
+        return self._scorer.score(cube, window)
+
+    def score_rows(self, values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Parts:
+        """Parts ``(n,)`` of spectra ``(n, bands)``. Raises InputError for a model with context."""
+        if self.has_context:
+            raise InputError(
+                "the model looks at what surrounds a pixel (context ring) and a table has no surroundings: "
+                "fit a model for tables with --context none, or score a raster"
+            )
+        return self._scorer.score_rows(values, valid)
+
+    def explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None = None) -> Explanation:
+        """Why valid pixels score as they do: ``(bands, n)`` spectra, and ``(components, n)`` contexts where used."""
+        return self._scorer.explain(values, context)
+
+
+def _blank_net(spectra: NDArray[np.float32], bands: int, config: ModelConfig, context: bool) -> SpectralNet:
+    normaliser = Normaliser.fit(spectra)
+    ring = None
+    if context:
+        step = max(1, spectra.shape[1] // 100_000)
+        with torch.inference_mode():
+            normalised = normaliser(torch.from_numpy(np.ascontiguousarray(spectra[:, ::step])))
+        ring = RingContext(bands, config.context).fit(normalised.numpy())
+    return SpectralNet(normaliser, ring, VAE(bands, ring.components if ring else 0, config.network))
+
+
+def _sample(scorer: CellScorer, regions: Sequence[Region], role: Role) -> Sample:
+    """Normalised spectra of one role over all regions, with their contexts."""
+    xs, cs = [], []
+    for region in regions:
+        mask = region.role == role
+        if not mask.any():
+            continue
+        xs.append(scorer.normalised(region.spectra(role)))
+        context = scorer.context(region.cube, region.window)
+        if context is not None:
+            cs.append(torch.from_numpy(np.ascontiguousarray(context[:, mask])))
+    if not xs:
+        return Sample(torch.empty(scorer.net.vae.bands, 0))
+    return Sample(torch.cat(xs, dim=1).clone(), torch.cat(cs, dim=1) if cs else None)
+
+
+def _tiles(scorer: CellScorer, regions: Sequence[Region]) -> list[Tile]:
+    """Score maps of the calibration blocks, NaN outside them."""
+    tiles = []
+    for region in regions:
+        held = region.role == Role.CALIBRATION
+        if not held.any():
+            continue
+        score = np.where(held, scorer.score(region.cube, region.window)[0].score, np.float32(np.nan))
+        for number in np.unique(region.block[held]):
+            rows, cols = np.nonzero(held & (region.block == number))
+            box = (slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1))
+            mine = np.where(region.block[box] == number, score[box], np.float32(np.nan))
+            tiles.append(Tile(np.ascontiguousarray(mine), region.source, int(number)))
+    return tiles
+
+
+@torch.no_grad()
+def _diagnose(net: SpectralNet, sample: Sample, device: str) -> dict[str, Any]:
+    """Active latent dimensions (Burda et al. 2015: variance of the posterior mean over 0.01), KL's share, warnings."""
+    sample = sample.take(torch.arange(0, sample.size, max(1, sample.size // 20_000))).to(device)
+    mean, _ = net.vae.encode(sample.x, sample.c)
+    terms = net.vae.terms(sample.x, sample.c)
+    active = int((mean.var(dim=1) > 0.01).sum()) if sample.size > 1 else 0
+    kl, reconstruction = float(terms.kl.mean()), float(terms.reconstruction.mean())
+    warnings = []
+    if active == 0:
+        warnings.append("the latent space collapsed: no dimension varies with the input")
+    exploding = net.normaliser.constant.nonzero().squeeze(1).tolist()
+    if exploding:
+        warnings.append(f"bands that never varied in training: {', '.join(str(i + 1) for i in exploding)}")
+    return {
+        "latent": net.vae.latent,
+        "active_latent": active,
+        "mean_reconstruction": reconstruction,
+        "mean_kl": kl,
+        "kl_share": kl / max(1e-12, kl + reconstruction),
+        "warnings": warnings,
+    }
