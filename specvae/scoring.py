@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from specvae.config import ModelConfig
 from specvae.context import RingContext
 from specvae.normaliser import Normaliser
 from specvae.spectra import Cube, Explanation, Parts, Window
@@ -37,6 +39,22 @@ class SpectralNet(nn.Module):
     def halo(self) -> int:
         """Pixels needed around a window."""
         return self.ring.halo if self.ring is not None else 0
+
+    def state_shape(self) -> dict[str, Any]:
+        """What :meth:`restore` needs beside the arrays, JSON-ready."""
+        return {"ring": self.ring is not None}
+
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        """The whole state as numpy arrays."""
+        return {name: tensor.detach().cpu().numpy() for name, tensor in self.state_dict().items()}
+
+    @classmethod
+    def restore(cls, bands: int, config: ModelConfig, shape: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> SpectralNet:
+        """The net of a stored state; RuntimeError or KeyError where it does not hold together."""
+        ring = RingContext(bands, config.context) if shape["ring"] else None
+        net = cls(Normaliser(bands), ring, VAE(bands, ring.components if ring else 0, config.network))
+        net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
+        return net.eval()
 
 
 def cells_of(window: Window) -> list[Window]:

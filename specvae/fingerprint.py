@@ -1,0 +1,74 @@
+"""Fingerprints: whether an output was made from this very input, with this model and these settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["FileIdentity", "Fingerprint", "identify", "same"]
+
+
+@dataclass(frozen=True)
+class FileIdentity:
+    """What a file was when it was read."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What an output was made of."""
+
+    inputs: tuple[FileIdentity, ...]
+    model: str
+    """SHA-256 of the model file, or an empty string in a fit."""
+    settings: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"inputs": [vars(i) for i in self.inputs], "model": self.model, "settings": self.settings}
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def identify(paths: Sequence[str | Path], known: dict[str, Any] | None = None) -> tuple[FileIdentity, ...]:
+    """Identities of files; one is hashed only where its size or time differs from the ``known`` fingerprint's."""
+    before = {i["path"]: i for i in (known or {}).get("inputs", [])}
+    found = []
+    for path in sorted({str(p) for p in paths}):
+        if not Path(path).is_file():
+            found.append(FileIdentity(path, -1, -1, ""))
+            continue
+        stat = Path(path).stat()
+        old = before.get(path)
+        unchanged = old and (old["size"], old["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns)
+        digest = old["sha256"] if old and unchanged else sha256_of(Path(path))
+        found.append(FileIdentity(path, stat.st_size, stat.st_mtime_ns, digest))
+    return tuple(found)
+
+
+def same(mine: Fingerprint, stored: dict[str, Any] | None) -> bool:
+    """Whether a stored fingerprint tells of the same inputs' bytes, the same model and the same settings."""
+    if not stored:
+        return False
+    ours = json.loads(json.dumps(mine.to_json()))
+
+    def essence(tree: dict[str, Any]) -> tuple[Any, ...]:
+        files = sorted((i["path"], i["size"], i["sha256"]) for i in tree.get("inputs", []))
+        return files, tree.get("model"), tree.get("settings")
+
+    return essence(ours) == essence(stored)

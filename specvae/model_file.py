@@ -1,0 +1,159 @@
+"""The model file: one safetensors file with everything that fit and score need; no pickle, no code run by loading.
+
+Tensors: ``net.*`` (the network's state), ``calibration.*`` (held-out score tiles), ``background.*`` (baselines and
+reference spectra), ``drift.*``. One metadata key, ``specvae``, holds a sorted JSON: format version, configuration,
+bands, thresholds, provenance, and the SHA-256 of the tensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from specvae.baselines import Background
+from specvae.config import ModelConfig
+from specvae.detector import Detector
+from specvae.drift import DriftReference
+from specvae.errors import ModelError
+from specvae.outputs.atomic import atomic_file
+from specvae.spectra import Band, BandSet
+from specvae.thresholds.calibration import Calibration
+from specvae.thresholds.tiles import CalibrationTiles
+
+__all__ = ["FORMAT_VERSION", "StoredModel", "load_model", "save_model"]
+
+FORMAT_VERSION = 1
+HEADER_LIMIT = 64 * 2**20
+"""Bytes of header at most: the history and provenance of thousands of sources fit in far less."""
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A loaded model and its identity."""
+
+    detector: Detector
+    path: str
+    sha256: str
+    """Of the file."""
+    created: str
+    """UTC, ISO 8601."""
+    metadata: dict[str, Any]
+    """The whole JSON."""
+
+
+def save_model(detector: Detector, path: Path, provenance: dict[str, Any]) -> str:
+    """Write a model file whole or not at all; its SHA-256. Raises OutputError where it cannot be written."""
+    tensors = _tensors(detector)
+    state = detector.net.state_shape()
+    metadata = {
+        "format_version": FORMAT_VERSION,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "config": detector.config.model_dump(mode="json"),
+        "bands": [asdict(band) for band in detector.bands],
+        "sources": list(detector.calibration.tiles.sources),
+        "net": state,
+        "calibration": detector.calibration.to_json(),
+        "fit": detector.provenance,
+        "provenance": provenance,
+        "tensors_sha256": _digest(tensors),
+    }
+    text = json.dumps(metadata, sort_keys=True, allow_nan=False)
+    payload = save_tensors(tensors, metadata={"specvae": text})
+    with atomic_file(path) as beside:
+        beside.write_bytes(payload)
+    return hashlib.sha256(payload).hexdigest()
+
+
+def load_model(path: str | Path, device: str = "cpu", threads: int = 1) -> StoredModel:
+    """Read a model file, executing nothing in it.
+
+    Raises ModelError for what is not one, is truncated, was changed, or is of a newer format.
+    """
+    path = Path(path)
+    try:
+        payload = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"the model {path} cannot be read: {error.strerror}; fit one with `specvae fit`") from None
+    metadata = _metadata(payload, path)
+    try:
+        tensors = load_tensors(payload)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise ModelError(f"the model {path} is damaged or truncated ({error}); copy or fit it again") from None
+    if _digest(tensors) != metadata.get("tensors_sha256"):
+        raise ModelError(f"the tensors of the model {path} are not those that were saved; copy or fit it again")
+    try:
+        detector = _detector(metadata, tensors, device, threads)
+    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, ValidationError) as error:
+        raise ModelError(f"the model {path} does not hold together ({type(error).__name__}: {error}); fit it again") from None
+    return StoredModel(detector, str(path), hashlib.sha256(payload).hexdigest(), str(metadata["created"]), metadata)
+
+
+def _metadata(payload: bytes, path: Path) -> dict[str, Any]:
+    """The JSON of the header, checked before any tensor is looked at."""
+    wrong = ModelError(f"{path} is not a specvae model; expected a file written by `specvae fit`")
+    if len(payload) < 8:
+        raise wrong
+    (size,) = struct.unpack("<Q", payload[:8])
+    if size > min(HEADER_LIMIT, len(payload) - 8):
+        truncated = payload[8:9] == b"{" and size <= HEADER_LIMIT
+        raise ModelError(f"the model {path} is truncated; copy or fit it again") if truncated else wrong
+    try:
+        header = json.loads(payload[8 : 8 + size])
+        metadata = json.loads(header["__metadata__"]["specvae"])
+        version = metadata["format_version"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise wrong from None
+    if not isinstance(metadata, dict) or not isinstance(version, int):
+        raise wrong
+    if version > FORMAT_VERSION:
+        raise ModelError(f"the model {path} has format {version}, this program reads up to {FORMAT_VERSION}: update specvae")
+    return metadata
+
+
+def _tensors(detector: Detector) -> dict[str, NDArray[Any]]:
+    tensors: dict[str, NDArray[Any]] = {f"net.{k}": v for k, v in detector.net.state_arrays().items()}
+    tensors |= {f"calibration.{k}": v for k, v in detector.calibration.tiles.to_arrays().items()}
+    tensors |= {f"background.{k}": v for k, v in vars(detector.background).items() if k in _BACKGROUND}
+    tensors |= {f"drift.{k}": v for k, v in detector.drift_reference.to_arrays().items()}
+    return {key: np.ascontiguousarray(value) for key, value in tensors.items()}
+
+
+_BACKGROUND = ("mean", "covariance", "reference")
+
+
+def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device: str, threads: int) -> Detector:
+    from specvae.scoring import SpectralNet
+
+    def group(name: str) -> dict[str, NDArray[Any]]:
+        return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
+
+    config = ModelConfig.model_validate(metadata["config"])
+    bands = BandSet(tuple(Band(**band) for band in metadata["bands"]))
+    net = SpectralNet.restore(len(bands), config, metadata["net"], group("net"))
+    tiles = CalibrationTiles.from_arrays(group("calibration"), tuple(metadata["sources"]))
+    calibration = Calibration.from_json(tiles, metadata["calibration"])
+    background = Background(**{name: group("background")[name] for name in _BACKGROUND})
+    reference = DriftReference.from_arrays(group("drift"))
+    return Detector(bands, config, net, calibration, background, reference, metadata["fit"], device, threads)
+
+
+def _digest(tensors: dict[str, NDArray[Any]]) -> str:
+    """SHA-256 over names, dtypes, shapes and bytes of the tensors, in the names' order."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        digest.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
