@@ -1,0 +1,51 @@
+"""Options that several commands share, each said once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["device_option", "ingest_options", "json_option", "model_option", "overwrite_option", "set_option"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _chain(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def apply(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return apply
+
+
+model_option = click.option("--model", default="model.specvae", show_default=True, metavar="PATH", help="Model file.")
+device_option = click.option(
+    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute."
+)
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an output made otherwise.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+set_option = click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="A setting; may be repeated.")
+
+mask_options = _chain(
+    click.option("--mask", metavar="PATH", help="Raster whose values say which pixels count; {stem} is filled in."),
+    click.option(
+        "--mask-values",
+        multiple=True,
+        metavar="VALUES",
+        help="Values of --mask to leave out: numbers, or names such as scl, qa_pixel, fmask.",
+    ),
+    click.option("--aoi", metavar="PATH", help="Polygons; only what lies inside is looked at."),
+    click.option("--nodata", metavar="V", help="Value that means no data, in place of the file's; or `auto`."),
+    click.option("--allow-remote", is_flag=True, help="Follow references to remote files."),
+)
+
+ingest_options = _chain(
+    click.option("--bands", metavar="LIST", help="Bands by name, 1-based number or range: B2,B3,5-8."),
+    click.option("--normal", metavar="MASK", help="Raster (non-zero) or polygons (inside) of what is normal."),
+    mask_options,
+    click.option("--label-column", metavar="NAME", help="Column of a table that tells which rows are normal."),
+    click.option("--normal-value", metavar="V", help="Its value in normal rows. [default: 0, false or normal]"),
+)

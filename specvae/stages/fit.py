@@ -1,0 +1,225 @@
+"""The stage ``fit``: normal scenes or tables in, one model file out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from specvae import __version__
+from specvae.config import ModelConfig, load_config
+from specvae.context import RingContext
+from specvae.detector import Detector
+from specvae.errors import InputError, OutputError
+from specvae.fingerprint import Fingerprint, identify, same
+from specvae.model_file import load_model, save_model
+from specvae.raster.options import IngestOptions
+from specvae.raster.scene import Scene, open_scene
+from specvae.raster.sources import Source, find_sources
+from specvae.sampling import Quota, Region, Role, Split, regions_of, split_blocks, split_rows
+from specvae.spectra import BandSet, Cube, Invalid, Window
+from specvae.table import read_table
+from specvae.thresholds.tiles import INDEPENDENT
+from specvae.training import Check, pick_device
+
+__all__ = ["FitOutcome", "Gathered", "fit", "gather"]
+
+
+@dataclass(frozen=True)
+class FitOutcome:
+    """What a fit came to."""
+
+    model: Path
+    sha256: str
+    skipped: bool
+    """True where this very model stood there already."""
+    summary: dict[str, Any]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What was read of all sources for a fit or a calibration."""
+
+    regions: tuple[Region, ...]
+    bands: BandSet
+    names: tuple[str, ...]
+    context: bool
+    """Whether the model may look at what surrounds a pixel."""
+    notes: tuple[str, ...]
+    pixel_size: float | None
+    invalid: dict[str, int]
+    """Pixels read and not usable, by reason."""
+
+
+def fit(
+    source: Sequence[str],
+    *,
+    model: str = "model.specvae",
+    bands: str | None = None,
+    normal: str | None = None,
+    mask: str | None = None,
+    mask_values: Sequence[str] = (),
+    aoi: str | None = None,
+    label_column: str | None = None,
+    normal_value: str | None = None,
+    nodata: str | None = None,
+    preset: str | None = None,
+    patch: int | None = None,
+    context: str | None = None,
+    trim: float | None = None,
+    config: str | None = None,
+    set: Sequence[str] = (),
+    device: str = "auto",
+    seed: int | None = None,
+    max_pixels: int | None = None,
+    allow_remote: bool = False,
+    overwrite: bool = False,
+    threads: int = 0,
+    progress: Callable[[Check], None] | None = None,
+) -> FitOutcome:
+    """Fit a model on normal data and write it.
+
+    The same inputs and settings as the model that stands there: nothing is done. Raises OutputError where another
+    model stands there and ``overwrite`` is not given.
+    """
+    overrides = {
+        "context.kind": context, "training.trim": trim, "seed": seed, "sampling.max_pixels": max_pixels, "patch": patch,
+    }  # fmt: skip
+    chosen = load_config(preset, config, set, overrides)
+    options = IngestOptions(
+        bands=bands, nodata=nodata, normal=normal, mask=mask, mask_values=tuple(mask_values), aoi=aoi,
+        label_column=label_column, normal_value=normal_value, allow_remote=allow_remote,
+    )  # fmt: skip
+    sources = find_sources(source)
+    target = Path(model)
+    stored = stored_fingerprint(target, overwrite)
+    settings = {"config": chosen.model_dump(mode="json"), "ingest": options.to_json(), "source": sorted(source)}
+    mark = Fingerprint(identify(files_of(sources, options), stored), "", settings)
+    if same(mark, stored) and not overwrite:
+        loaded = load_model(target)
+        return FitOutcome(target, loaded.sha256, True, loaded.metadata["fit"], ())
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} stands already and was made from other inputs or settings; give --overwrite or --model")
+    gathered = gather(sources, options, chosen, None)
+    detector = Detector.fit(
+        gathered.regions, gathered.bands, chosen, gathered.names, gathered.context, pick_device(device),
+        max(1, threads), progress,
+    )  # fmt: skip
+    return _save(detector, target, gathered, mark)
+
+
+def _save(detector: Detector, target: Path, gathered: Gathered, mark: Fingerprint) -> FitOutcome:
+    provenance = {
+        "fingerprint": mark.to_json(),
+        "command": sys.argv,
+        "versions": {"specvae": __version__, **{name: version(name) for name in ("torch", "numpy", "rasterio")}},
+        "notes": list(gathered.notes),
+        "pixel_size": gathered.pixel_size,
+        "invalid_by_reason": gathered.invalid,
+    }
+    detector.calibration.prepare()
+    digest = save_model(detector, target, provenance)
+    warnings = (*gathered.notes, *detector.provenance["diagnostics"]["warnings"])
+    return FitOutcome(target, digest, False, detector.provenance, warnings)
+
+
+def stored_fingerprint(target: Path, overwrite: bool) -> dict[str, Any] | None:
+    """The fingerprint in the model that stands at ``target``, or None."""
+    if not target.exists() or overwrite:
+        return None
+    try:
+        fingerprint: dict[str, Any] = load_model(target).metadata["provenance"]["fingerprint"]
+    except (InputError, OutputError, KeyError):
+        return None
+    return fingerprint
+
+
+def files_of(sources: Sequence[Source], options: IngestOptions) -> list[str]:
+    """Every file whose bytes matter: sources, masks and vectors."""
+    files = [file for source in sources for file in source.files]
+    for source in sources:
+        files += [str(p) for p in options.companions(source.stem)]
+    return files
+
+
+def gather(
+    sources: Sequence[Source], options: IngestOptions, config: ModelConfig, match: BandSet | None, hold_all: bool = False
+) -> Gathered:
+    """Read regions of all sources: an equal share each, split into training, validation and calibration blocks.
+
+    ``hold_all``: everything calibrates (a calibration from other normal data). Raises ModelError where the bands of
+    sources differ.
+    """
+    context = config.context.kind != "none" and not any(s.is_table for s in sources)
+    buffer = RingContext(1, config.context).halo if context else 0
+    regions: list[Region] = []
+    notes: list[str] = []
+    counts = np.zeros(len(Invalid), np.int64)
+    bands, pixel_size = match, None
+    for number, source in enumerate(sources):
+        quota = Quota.share(config.sampling, len(sources))
+        if source.is_table:
+            table = read_table(source.path, options, bands)
+            bands = bands or table.bands
+            cube = _table_cube(table.values, table.reason)
+            split = split_rows(len(table.values), config.sampling, config.seed)
+            regions += _regions(split, number, [(cube, table.normal[None, :])], quota, hold_all, independent=True)
+            notes += table.notes
+            counts += np.bincount(cube.reason.ravel(), minlength=len(counts))
+            continue
+        with open_scene(source, options, match=bands) as scene:
+            bands = bands or scene.bands
+            pixel_size = pixel_size or scene.pixel_size
+            split = split_blocks((scene.rows, scene.cols), buffer, config.sampling, config.seed + number)
+            reads = _reads(scene, split, quota, buffer, config.seed + number)
+            fresh = _regions(split, number, reads, quota, hold_all)
+            for region in fresh:
+                counts += np.bincount(region.cube.crop(region.window).reason.ravel(), minlength=len(counts))
+            regions += fresh
+            notes += [f"{source.key}: {note}" for note in scene.notes]
+    if bands is None:
+        raise InputError("no source was given; expected a raster, a folder, a glob or a table")
+    invalid = {kind.label: int(counts[kind]) for kind in Invalid if kind != Invalid.VALID}
+    names = tuple(source.key for source in sources)
+    return Gathered(tuple(regions), bands, names, context, tuple(dict.fromkeys(notes)), pixel_size, invalid)
+
+
+def _reads(scene: Scene, split: Split, quota: Quota, buffer: int, seed: int) -> Any:
+    """Cubes with halo and normal masks of the windows that are still wanted, in seeded order."""
+    whole = Window(0, 0, scene.rows, scene.cols)
+    for window in regions_of(split, seed):
+        if quota.full:
+            return
+        if not quota.wants(split.roles.ravel()[np.unique(split.block(window))]):
+            continue
+        cube = scene.read(window.grow(buffer).clip(whole))
+        yield cube, scene.normal(window), window
+
+
+def _regions(
+    split: Split, source: int, reads: Any, quota: Quota, hold_all: bool, independent: bool = False
+) -> list[Region]:
+    regions = []
+    for cube, normal, *rest in reads:
+        window = rest[0] if rest else cube.window
+        role = np.full(normal.shape, Role.CALIBRATION, np.uint8) if hold_all else split.role(window)
+        usable = normal & cube.crop(window).valid
+        role = quota.take(np.where(usable, role, np.uint8(Role.UNUSED)).astype(np.uint8))
+        if not role.any():
+            continue
+        block = np.full(normal.shape, INDEPENDENT, np.int32) if independent else split.block(window)
+        # Only what the context needs is kept around the window.
+        regions.append(Region(cube, window, role, block, source))
+    return regions
+
+
+def _table_cube(values: Any, reason: Any) -> Cube:
+    """A table as one row of pixels."""
+    return Cube(np.ascontiguousarray(values.T)[:, None, :], reason[None, :], Window(0, 0, 1, len(values)))
+

@@ -1,0 +1,56 @@
+"""Reading, computing and writing at the same time: each in its own thread, a bounded number of pieces under way."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+__all__ = ["overlapped"]
+
+Item = TypeVar("Item")
+Read = TypeVar("Read")
+Done = TypeVar("Done")
+
+
+def overlapped(
+    items: Iterable[Item],
+    read: Callable[[Item], Read],
+    work: Callable[[Item, Read], Done],
+    write: Callable[[Item, Done], None],
+    ahead: int = 1,
+) -> None:
+    """``write(item, work(item, read(item)))`` for every item, in order; the three overlap.
+
+    At most ``ahead`` pieces are read in advance and as many wait to be written, which bounds memory. The first
+    exception of any of them ends the whole and is raised here.
+    """
+    queue = iter(items)
+    reading: deque[tuple[Item, Future[Read]]] = deque()
+    writing: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
+
+        def fetch() -> None:
+            for item in queue:
+                reading.append((item, reader.submit(read, item)))
+                return
+
+        try:
+            for _ in range(ahead + 1):
+                fetch()
+            while reading:
+                item, future = reading.popleft()
+                piece = future.result()
+                fetch()
+                done = work(item, piece)
+                del piece, future
+                while len(writing) > ahead:
+                    writing.popleft().result()
+                writing.append(writer.submit(write, item, done))
+                del done
+            while writing:
+                writing.popleft().result()
+        finally:
+            for pending in [f for _, f in reading] + list(writing):
+                pending.cancel()
