@@ -1,0 +1,78 @@
+"""The grid of a raster: its size and where its pixels lie, whatever says so (CRS, GCPs, RPCs, or nothing)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
+from rasterio.rpc import RPC
+from rasterio.transform import GCPTransformer, RPCTransformer
+
+from specvae.spectra import Window
+
+__all__ = ["Grid"]
+
+FloatArray = NDArray[np.float64]
+LONGITUDE_LATITUDE = CRS.from_epsg(4326)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Size and georeferencing of a raster."""
+
+    rows: int
+    cols: int
+    crs: CRS | None = None
+    """Of the transform; None where the raster states none."""
+    transform: Affine = Affine.identity()
+    """From (col, row) to coordinates; the identity where the raster states none. May be rotated or south-up."""
+    gcps: tuple[GroundControlPoint, ...] = ()
+    """Ground control points, where these and no transform place the raster."""
+    gcps_crs: CRS | None = None
+    rpcs: RPC | None = None
+    """Rational polynomial coefficients, where these place the raster."""
+
+    @property
+    def window(self) -> Window:
+        """The whole raster."""
+        return Window(0, 0, self.rows, self.cols)
+
+    @property
+    def place_crs(self) -> CRS | None:
+        """CRS of what :meth:`place` gives; None where nothing places the raster on Earth."""
+        if self.crs is not None and self.transform != Affine.identity():
+            return self.crs
+        if self.gcps:
+            return self.gcps_crs
+        return LONGITUDE_LATITUDE if self.rpcs is not None else self.crs
+
+    def place(self, rows: FloatArray, cols: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Coordinates x, y in :attr:`place_crs` of pixel positions ``(n,)``; (0, 0) is the outer corner of the first.
+
+        Without a CRS they are the transform's own; GCPs are fitted and RPCs evaluated at height 0, so approximate.
+        """
+        if self.transform == Affine.identity() and (self.gcps or self.rpcs):
+            return self._place_by_model(rows, cols)
+        t = self.transform
+        return t.c + t.a * cols + t.b * rows, t.f + t.d * cols + t.e * rows
+
+    def _place_by_model(self, rows: FloatArray, cols: FloatArray) -> tuple[FloatArray, FloatArray]:
+        if not len(rows):
+            return np.empty(0), np.empty(0)
+        opened: Any = GCPTransformer(list(self.gcps)) if self.gcps else RPCTransformer(self.rpcs)
+        with opened as model:
+            xs, ys = model.xy(np.asarray(rows, float), np.asarray(cols, float), offset="ul")
+        return np.asarray(xs, float), np.asarray(ys, float)
+
+    def coarsened(self, stride: int) -> Grid:
+        """The grid whose pixels are ``stride`` times as large, the last row and column possibly overhanging."""
+        points = tuple(
+            GroundControlPoint(p.row / stride, p.col / stride, p.x, p.y, p.z, p.id, p.info) for p in self.gcps
+        )
+        transform = self.transform if self.transform == Affine.identity() else self.transform * Affine.scale(stride)
+        return Grid(-(-self.rows // stride), -(-self.cols // stride), self.crs, transform, points, self.gcps_crs)
