@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from specvae.spectra import Invalid, ScoredWindow
 
-__all__ = ["Accumulator", "PixelCounts", "Sample", "SampleOfPixels"]
+__all__ = ["Accumulator", "Overview", "PixelCounts", "Sample", "SampleOfPixels"]
 
 
 class Accumulator(Protocol):
@@ -106,3 +106,62 @@ class SampleOfPixels:
             return Sample(rows, cols, np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
         values = np.concatenate([p.values for p in self.pieces], axis=1)[:, order]
         return Sample(rows[order], cols[order], values, np.concatenate([p.score for p in self.pieces])[order])
+
+
+@dataclass
+class Overview:
+    """A picture of the scene at one in ``step`` pixels: the highest score, whether any is anomalous, three bands.
+
+    ``step`` divides 64, so that no overview pixel straddles two windows.
+    """
+
+    rows: int
+    cols: int
+    step: int
+    rgb: tuple[int, int, int]
+    """0-based bands shown as red, green and blue."""
+
+    def __post_init__(self) -> None:
+        shape = (-(-self.rows // self.step), -(-self.cols // self.step))
+        self.score = np.full(shape, np.nan, np.float32)
+        self.anomalous = np.zeros(shape, bool)
+        self.composite = np.full((3, *shape), np.nan, np.float32)
+
+    @staticmethod
+    def step_for(rows: int, cols: int, pixels: int) -> int:
+        """The smallest power of two up to 64 that brings the scene to about ``pixels``."""
+        step = 1
+        while step < 64 and rows * cols / step**2 > pixels:
+            step *= 2
+        return step
+
+    def update(self, piece: ScoredWindow) -> None:
+        """Draw one window, whose offsets are multiples of the step."""
+        w, k = piece.window, self.step
+        place = (slice(w.row // k, -(-(w.row + w.rows) // k)), slice(w.col // k, -(-(w.col + w.cols) // k)))
+        self.score[place] = _block_max(piece.parts.score, k, np.float32(np.nan))
+        self.anomalous[place] = _block_max(piece.anomalous, k, False)
+        shown = piece.cube.values[list(self.rgb), ::k, ::k].astype(np.float32)
+        self.composite[(slice(None), *place)] = np.where(piece.cube.valid[::k, ::k], shown, np.float32(np.nan))
+
+    def merge(self, other: Overview) -> None:
+        """Take in another's windows."""
+        fresh = np.isnan(self.score)
+        self.score = np.where(fresh, other.score, self.score)
+        self.anomalous |= other.anomalous
+        self.composite = np.where(np.isnan(self.composite), other.composite, self.composite)
+
+    def finish(self) -> Overview:
+        """Itself."""
+        return self
+
+
+def _block_max(array: NDArray[Any], step: int, fill: Any) -> NDArray[Any]:
+    """Maximum over ``step x step`` blocks, NaN ignored; the last ones may be smaller."""
+    if step == 1:
+        return array
+    rows, cols = -(-array.shape[0] // step) * step, -(-array.shape[1] // step) * step
+    whole = np.full((rows, cols), fill, array.dtype)
+    whole[: array.shape[0], : array.shape[1]] = array
+    blocks = whole.reshape(rows // step, step, cols // step, step)
+    return np.fmax.reduce(np.fmax.reduce(blocks, axis=3), axis=1) if array.dtype.kind == "f" else blocks.any(axis=(1, 3))

@@ -1,0 +1,1 @@
+"""Everything that is written: whole or not at all."""

@@ -1,0 +1,117 @@
+"""Files and folders that appear whole or not at all: written beside their place, then renamed into it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from specvae.errors import OutputError
+
+__all__ = ["LAST", "OutputFolder", "atomic_file"]
+
+LAST = "item.json"
+"""Written last: its presence means that the folder is whole."""
+
+
+def _explained(path: Path, error: OSError) -> OutputError:
+    told = {
+        errno.ENOSPC: "the disk is full: free some space",
+        errno.EDQUOT: "the disk quota is used up: free some space",
+        errno.EACCES: "permission is denied: choose another place",
+        errno.EROFS: "the file system is read-only: choose another place",
+        errno.ENOTDIR: "a part of the path is a file: choose another place",
+        errno.EISDIR: "it is a folder: choose another name",
+        errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
+    }
+    return OutputError(f"{path} cannot be written: {told.get(error.errno or 0, error.strerror or error)}")
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to; renamed into place at the end, removed on any failure.
+
+    Raises OutputError where the place cannot be written or is a symbolic link.
+    """
+    path = Path(path)
+    if path.is_symlink():
+        raise OutputError(f"{path} is a symbolic link; outputs are not written through links: remove it or choose another place")
+    beside = path.parent / f".{path.name[:80]}.part-{os.getpid()}-{os.urandom(4).hex()}{path.suffix}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        _sync(beside)
+        os.replace(beside, path)
+    except OSError as error:
+        raise _explained(path, error) from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class OutputFolder:
+    """A folder of outputs made beside its place. A context manager: what is not committed is removed.
+
+    A folder that stands already loses its ``item.json`` first and gains the new one last, so that at any moment a
+    folder with an ``item.json`` is whole.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self.place = Path(place)
+        self.path = Path()
+
+    def __enter__(self) -> OutputFolder:
+        if self.place.is_symlink() or (self.place.exists() and not self.place.is_dir()):
+            raise OutputError(f"{self.place} is not a folder of its own; outputs need one: remove it or choose another --out")
+        try:
+            self.place.parent.mkdir(parents=True, exist_ok=True)
+            self.path = Path(tempfile.mkdtemp(prefix=f".{self.place.name[:80]}.part-", dir=self.place.parent))
+            self.path.chmod(0o755)
+        except OSError as error:
+            raise _explained(self.place, error) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def commit(self) -> Path:
+        """Move everything into place, ``item.json`` last."""
+        names = sorted((p.name for p in self.path.iterdir()), key=lambda name: name == LAST)
+        try:
+            for name in names:
+                _sync(self.path / name)
+            if not self.place.exists():
+                os.rename(self.path, self.place)
+                return self.place
+            (self.place / LAST).unlink(missing_ok=True)
+            for old in set(p.name for p in self.place.iterdir()) - set(names):
+                _remove_ours(self.place / old)
+            for name in names:
+                os.replace(self.path / name, self.place / name)
+        except OSError as error:
+            raise _explained(self.place, error) from None
+        return self.place
+
+
+OURS = {
+    "score.tif", "anomaly.tif", "evidence.tif", "objects.gpkg", "objects.geojson", "objects.parquet", "quicklook.png",
+    "thresholds.csv", "report.html", "report.json", "item.json", "scores.csv", "scores.parquet", "score.qml",
+    "anomaly.qml", "explanations.csv", "invalid.json",
+}  # fmt: skip
+
+
+def _remove_ours(path: Path) -> None:
+    """Remove an output of an earlier run that this one does not write; a stranger's file stays."""
+    if path.name in OURS:
+        path.unlink(missing_ok=True)
