@@ -16,7 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from specvae.errors import UsageError
 
-__all__ = ["ContextConfig", "ModelConfig", "NetworkConfig", "SamplingConfig", "TrainingConfig", "load_config", "presets"]
+__all__ = [
+    "ContextConfig",
+    "ModelConfig",
+    "NetworkConfig",
+    "SamplingConfig",
+    "TrainingConfig",
+    "load_config",
+    "presets",
+]
 
 
 class _Frozen(BaseModel):
@@ -41,7 +49,9 @@ class ContextConfig(_Frozen):
     kind: Literal["none", "ring", "auto"] = "auto"
     outer: int = Field(default=15, ge=3, le=49, description="side of the outer window, pixels, odd")
     guard: int = Field(default=7, ge=1, le=47, description="side of the guard window left out, pixels, odd")
-    components: int | None = Field(default=None, ge=1, description="principal components of the context; none: from bands")
+    components: int | None = Field(
+        default=None, ge=1, description="principal components of the context; none: from bands"
+    )
 
     @model_validator(mode="after")
     def _sides(self) -> ContextConfig:
@@ -86,7 +96,11 @@ class ModelConfig(_Frozen):
 def presets() -> dict[str, Path]:
     """The presets in the package: name -> TOML file."""
     folder = resources.files("specvae") / "presets"
-    return {Path(str(f)).stem: Path(str(f)) for f in folder.iterdir() if str(f).endswith(".toml")} if folder.is_dir() else {}
+    return (
+        {Path(str(f)).stem: Path(str(f)) for f in folder.iterdir() if str(f).endswith(".toml")}
+        if folder.is_dir()
+        else {}
+    )
 
 
 def load_config(
@@ -127,7 +141,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     """The tree of a TOML file of at most 1 MB. Raises UsageError naming the file and what is wrong in it."""
     try:
         if path.stat().st_size > 1_000_000:
-            raise UsageError(f"{path} is {path.stat().st_size} bytes; a configuration is under 1 MB: is it the right file?")
+            raise UsageError(
+                f"{path} is {path.stat().st_size} bytes; a configuration is under 1 MB: is it the right file?"
+            )
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not a readable TOML file: {error}") from None

@@ -23,9 +23,10 @@ from specvae.normaliser import Normaliser
 from specvae.sampling import Region, Role
 from specvae.scoring import CellScorer, SpectralNet
 from specvae.spectra import BandSet, Cube, Explanation, Parts, Window
-from specvae.thresholds.calibration import Calibration, find_contamination
+from specvae.thresholds.calibration import Calibration
+from specvae.thresholds.contamination import find_contamination
 from specvae.thresholds.tiles import CalibrationTiles, Tile
-from specvae.training import Check, History, Sample, pick_device, train
+from specvae.training import Check, Sample, pick_device, train
 from specvae.vae import VAE
 
 __all__ = ["Detector"]
@@ -109,7 +110,8 @@ class Detector:
         scorer = CellScorer(net, device, threads)
         tiles = CalibrationTiles(tuple(_tiles(scorer, regions)), sources)
         trim = config.training.trim
-        calibration = Calibration(tiles, contaminated=find_contamination(tiles, trim), trim=trim)
+        everything = np.concatenate([_thin(net, sample.to(device)), tiles.scores])
+        calibration = Calibration(tiles, contaminated=find_contamination(everything, trim), trim=trim)
         provenance = {
             "history": history.to_json(),
             "interrupted": history.interrupted,
@@ -192,6 +194,14 @@ def _tiles(scorer: CellScorer, regions: Sequence[Region]) -> list[Tile]:
             mine = np.where(region.block[box] == number, score[box], np.float32(np.nan))
             tiles.append(Tile(np.ascontiguousarray(mine), region.source, int(number)))
     return tiles
+
+
+@torch.inference_mode()
+def _thin(net: SpectralNet, sample: Sample) -> NDArray[np.float32]:
+    """Scores of up to 200,000 training pixels, untrimmed."""
+    sample = sample.take(torch.arange(0, sample.size, max(1, sample.size // 200_000), device=sample.x.device))
+    terms = net.vae.terms(sample.x, sample.c)
+    return np.asarray((terms.reconstruction + terms.kl).cpu().numpy(), np.float32)
 
 
 @torch.no_grad()

@@ -96,7 +96,9 @@ def load_model(path: str | Path, device: str = "cpu", threads: int = 1) -> Store
     try:
         detector = _detector(metadata, tensors, device, threads)
     except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, ValidationError) as error:
-        raise ModelError(f"the model {path} does not hold together ({type(error).__name__}: {error}); fit it again") from None
+        raise ModelError(
+            f"the model {path} does not hold together ({type(error).__name__}: {error}); fit it again"
+        ) from None
     return StoredModel(detector, str(path), hashlib.sha256(payload).hexdigest(), str(metadata["created"]), metadata)
 
 
@@ -118,7 +120,9 @@ def _metadata(payload: bytes, path: Path) -> dict[str, Any]:
     if not isinstance(metadata, dict) or not isinstance(version, int):
         raise wrong
     if version > FORMAT_VERSION:
-        raise ModelError(f"the model {path} has format {version}, this program reads up to {FORMAT_VERSION}: update specvae")
+        raise ModelError(
+            f"the model {path} has format {version}, this program reads up to {FORMAT_VERSION}: update specvae"
+        )
     return metadata
 
 

@@ -92,7 +92,9 @@ class Quota:
         """An equal share of the sample for each of ``sources``; calibration is cheap, so it may have as much again."""
         wanted = max(1, config.max_pixels // sources)
         held = max(1, min(2_000_000, config.max_pixels) // sources)
-        return cls({Role.TRAIN: wanted, Role.VALIDATION: max(1, int(wanted * config.validation)), Role.CALIBRATION: held})
+        return cls(
+            {Role.TRAIN: wanted, Role.VALIDATION: max(1, int(wanted * config.validation)), Role.CALIBRATION: held}
+        )
 
     def wants(self, roles: NDArray[np.uint8]) -> bool:
         """Whether a window with these block roles has something still wanted."""

@@ -49,7 +49,9 @@ class SpectralNet(nn.Module):
         return {name: tensor.detach().cpu().numpy() for name, tensor in self.state_dict().items()}
 
     @classmethod
-    def restore(cls, bands: int, config: ModelConfig, shape: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> SpectralNet:
+    def restore(
+        cls, bands: int, config: ModelConfig, shape: dict[str, Any], arrays: dict[str, NDArray[Any]]
+    ) -> SpectralNet:
         """The net of a stored state; RuntimeError or KeyError where it does not hold together."""
         ring = RingContext(bands, config.context) if shape["ring"] else None
         net = cls(Normaliser(bands), ring, VAE(bands, ring.components if ring else 0, config.network))
@@ -123,7 +125,9 @@ class CellScorer:
     def normalised(self, values: NDArray[np.floating]) -> Tensor:
         """``(bands, n)`` physical units -> normalised, on the scorer's device."""
         with torch.inference_mode():
-            return torch.as_tensor(self.net.normaliser(torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device)))
+            return torch.as_tensor(
+                self.net.normaliser(torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device))
+            )
 
     def _padded(self, block: NDArray[np.floating]) -> Tensor:
         whole = np.zeros((len(block), WIDTH), np.float32)

@@ -20,7 +20,9 @@ from specvae.spectra import Band, BandSet, Invalid
 __all__ = ["Table", "band_columns", "read_table", "write_table"]
 
 NORMAL_VALUES = {"0", "0.0", "false", "normal"}
-HEADER = re.compile(r"^\s*(?:b|r|wl|w|x|wavelength|reflectance|band|nm)?[_\s]?(\d+(?:\.\d+)?)\s*(nm|um|µm|cm-1)?\s*$", re.IGNORECASE)
+HEADER = re.compile(
+    r"^\s*(?:b|r|wl|w|x|wavelength|reflectance|band|nm)?[_\s]?(\d+(?:\.\d+)?)\s*(nm|um|µm|cm-1)?\s*$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,9 @@ def _normal_rows(frame: pd.DataFrame, options: IngestOptions, path: str) -> NDAr
     wanted = {options.normal_value.strip().lower()} if options.normal_value is not None else NORMAL_VALUES
     rows = text.isin(wanted).to_numpy()
     if not rows.any():
-        raise InputError(f"{path}: no row of {options.label_column!r} is {' or '.join(sorted(wanted))}; give --normal-value")
+        raise InputError(
+            f"{path}: no row of {options.label_column!r} is {' or '.join(sorted(wanted))}; give --normal-value"
+        )
     return np.asarray(rows, bool)
 
 

@@ -118,7 +118,9 @@ def _fit_once(
     steps = config.epochs * per_epoch if config.epochs else config.steps
     every = max(1, steps // 25)
     optimiser = _optimiser(vae, config)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=steps + 1, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, config.learning_rate, total_steps=steps + 1, pct_start=0.1
+    )
     best, best_state, stale = float("inf"), copy.deepcopy(vae.state_dict()), 0
     running = torch.zeros((), device=sample.x.device)
     order = torch.empty(0, dtype=torch.long)
@@ -174,9 +176,7 @@ def _look(vae: VAE, validation: Sample, fit: int, step: int, steps: int, loss: f
     noisy = vae.terms(validation.x, validation.c, noise)
     plain = vae.terms(validation.x, validation.c)
     value = (noisy.reconstruction + vae.kl_weight * noisy.kl).median() + noisy.log_volume
-    return Check(
-        fit, step, steps, loss, float(plain.reconstruction.mean()), float(plain.kl.mean()), float(value)
-    )
+    return Check(fit, step, steps, loss, float(plain.reconstruction.mean()), float(plain.kl.mean()), float(value))
 
 
 @torch.no_grad()

@@ -39,7 +39,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     if path.is_symlink():
-        raise OutputError(f"{path} is a symbolic link; outputs are not written through links: remove it or choose another place")
+        raise OutputError(
+            f"{path} is a symbolic link; outputs are not written through links: remove it or choose another place"
+        )
     beside = path.parent / f".{path.name[:80]}.part-{os.getpid()}-{os.urandom(4).hex()}{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +75,9 @@ class OutputFolder:
 
     def __enter__(self) -> OutputFolder:
         if self.place.is_symlink() or (self.place.exists() and not self.place.is_dir()):
-            raise OutputError(f"{self.place} is not a folder of its own; outputs need one: remove it or choose another --out")
+            raise OutputError(
+                f"{self.place} is not a folder of its own; outputs need one: remove it or choose another --out"
+            )
         try:
             self.place.parent.mkdir(parents=True, exist_ok=True)
             self.path = Path(tempfile.mkdtemp(prefix=f".{self.place.name[:80]}.part-", dir=self.place.parent))

@@ -98,7 +98,9 @@ class MapWriter:
     def __enter__(self) -> MapWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if not self._dataset.closed:
             self._dataset.close()
         for part in self._parts:

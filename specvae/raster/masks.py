@@ -79,7 +79,9 @@ class MaskRaster:
         """``(rows, cols)``: 1 anomalous (non-zero), 0 normal, 255 unknown (255 or nodata)."""
         codes = self._read(window)
         nodata = self.dataset.nodata
-        unknown = codes == 255 if codes.dtype == np.uint8 else np.isnan(codes) if codes.dtype.kind == "f" else codes < -1e30
+        unknown = (
+            codes == 255 if codes.dtype == np.uint8 else np.isnan(codes) if codes.dtype.kind == "f" else codes < -1e30
+        )
         if nodata is not None and nodata != 0:
             unknown = unknown | (codes == nodata)
         return np.where(unknown, np.uint8(255), (codes != 0).astype(np.uint8)).astype(np.uint8)

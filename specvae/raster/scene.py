@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -89,7 +91,9 @@ class Scene:
     def __enter__(self) -> Scene:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -133,6 +137,67 @@ class Scene:
         if isinstance(self._truth, Polygons):
             return self._truth.inside(window).astype(np.uint8)
         return self._truth.truth(window)
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether a truth was given."""
+        return self._truth is not None
+
+    @property
+    def pixel_area_m2(self) -> float | None:
+        """Area of a pixel in square metres, or None; in a geographic CRS, that of the middle pixel."""
+        crs, t = self.grid.crs, self.grid.transform
+        if crs is None or t == Affine.identity():
+            return None
+        if crs.is_projected:
+            return float(abs(t.determinant) * crs.linear_units_factor[1] ** 2)
+        if not crs.is_geographic:
+            return None
+        _, latitude = (
+            t @ (self.cols / 2, self.rows / 2) if hasattr(t, "__matmul__") else t * (self.cols / 2, self.rows / 2)
+        )
+        return float(abs(t.determinant) * 111_320.0**2 * np.cos(np.radians(latitude)))
+
+    def about(self) -> dict[str, Any]:
+        """The ``scene`` section of a report."""
+        return {
+            "path": self.path,
+            "key": self.key,
+            "kind": "raster",
+            "rows": self.rows,
+            "cols": self.cols,
+            "bands": list(self.bands.labels),
+            "wavelengths": self.bands.wavelengths,
+            "band_match": self.band_match.by if self.band_match else None,
+            "crs": self.grid.crs.to_string() if self.grid.crs else None,
+            "pixel_area_m2": self.pixel_area_m2,
+            "notes": self.notes,
+        }
+
+    def footprint(self) -> tuple[dict[str, Any] | None, list[float] | None]:
+        """GeoJSON polygon and bounding box in longitude and latitude, or None without a CRS."""
+        from rasterio.warp import transform as warp
+
+        crs = self.grid.place_crs
+        if crs is None:
+            return None, None
+        rows = np.array([0.0, 0.0, self.rows, self.rows, 0.0])
+        cols = np.array([0.0, self.cols, self.cols, 0.0, 0.0])
+        try:
+            x, y = self.grid.place(rows, cols)
+            lon, lat = warp(crs, "EPSG:4326", list(x), list(y))
+        except (rasterio.errors.RasterioError, ValueError):
+            return None, None
+        if not np.isfinite([*lon, *lat]).all():
+            return None, None
+        ring = [[float(a), float(b)] for a, b in zip(lon, lat, strict=True)]
+        return {"type": "Polygon", "coordinates": [ring]}, [min(lon), min(lat), max(lon), max(lat)]
+
+    @contextmanager
+    def cached(self, size: int) -> Iterator[None]:
+        """Read with GDAL's block cache bounded to ``size`` bytes."""
+        with rasterio.Env(GDAL_CACHEMAX=max(16, size >> 20), GDAL_NUM_THREADS="2"):
+            yield
 
     def windows(self, pixels: int, multiple: int = 64) -> list[Window]:
         """Windows of about ``pixels``, aligned to multiples of 64, in the file's own order: no block is decoded twice."""
@@ -184,8 +249,12 @@ class Scene:
                 raw = self._dataset.read(list(self.indexes), window=place)
         except (rasterio.errors.RasterioError, rasterio.errors.RasterioIOError) as error:
             cause = error.__cause__ or error
-            where = f"rows {window.row} to {window.row + window.rows}, columns {window.col} to {window.col + window.cols}"
-            raise ReadError(f"{self.path} cannot be read at {where}: {cause}; the file is damaged, copy it again") from None
+            where = (
+                f"rows {window.row} to {window.row + window.rows}, columns {window.col} to {window.col + window.cols}"
+            )
+            raise ReadError(
+                f"{self.path} cannot be read at {where}: {cause}; the file is damaged, copy it again"
+            ) from None
         return np.abs(raw) if raw.dtype.kind == "c" else raw
 
     def _missing(self, raw: Any, window: Window) -> NDArray[np.bool_]:
@@ -235,12 +304,12 @@ def open_scene(source: Source | str, options: IngestOptions | None = None, match
 
 def _described(dataset: Any, source: Source, options: IngestOptions, match: BandSet | None) -> Scene:
     if not dataset.count or not dataset.width or not dataset.height:
-        raise InputError(f"{source.path} holds no band of pixels; give one of its subdatasets: {dataset.subdatasets[:4]}")
+        raise InputError(
+            f"{source.path} holds no band of pixels; give one of its subdatasets: {dataset.subdatasets[:4]}"
+        )
     every = bands_of(dataset)
     notes: list[str] = []
-    usable = tuple(
-        i for i, interp in enumerate(dataset.colorinterp) if interp != ColorInterp.alpha
-    )
+    usable = tuple(i for i, interp in enumerate(dataset.colorinterp) if interp != ColorInterp.alpha)
     candidates = every.take(usable)
     chosen = choose(options.bands, candidates) if options.bands else tuple(range(len(candidates)))
     taken = candidates.take(chosen)
@@ -255,7 +324,16 @@ def _described(dataset: Any, source: Source, options: IngestOptions, match: Band
     grid = Grid(dataset.height, dataset.width, dataset.crs, dataset.transform, tuple(gcps), gcps_crs, dataset.rpcs)
     dtype = np.dtype(np.result_type(*[_dtype(dataset.dtypes[i - 1]) for i in indexes])).name
     scene = Scene(
-        source.path, source.key, taken, grid, dataset.block_shapes[indexes[0] - 1], dtype, notes, matched, every, indexes
+        source.path,
+        source.key,
+        taken,
+        grid,
+        dataset.block_shapes[indexes[0] - 1],
+        dtype,
+        notes,
+        matched,
+        every,
+        indexes,
     )
     scene._dataset = dataset
     scene._nodata = _nodata_values(dataset, indexes, options)

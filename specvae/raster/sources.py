@@ -45,7 +45,9 @@ def find_sources(patterns: Sequence[str]) -> list[Source]:
     for path, source in list(found.items()):
         if keys.count(source.key) > 1:
             # Two sources of one name: the ending tells them apart.
-            found[path] = Source(source.path, source.key + Path(path).suffix.replace(".", "_"), source.is_table, source.files)
+            found[path] = Source(
+                source.path, source.key + Path(path).suffix.replace(".", "_"), source.is_table, source.files
+            )
     return list(found.values())
 
 
@@ -56,7 +58,9 @@ def _expand(pattern: str) -> list[Source]:
     if path.is_dir():
         inside = [p for p in sorted(path.rglob("*")) if p.is_file() and p.suffix.lower() in TABLES | RASTERS]
         if not inside:
-            raise InputError(f"the folder {pattern} holds no raster or table; expected GeoTIFF, ENVI, CSV, Parquet, ...")
+            raise InputError(
+                f"the folder {pattern} holds no raster or table; expected GeoTIFF, ENVI, CSV, Parquet, ..."
+            )
         return [_source(p, path) for p in inside]
     if glob.has_magic(pattern):
         files = [Path(p) for p in sorted(glob.glob(pattern, recursive=True)) if Path(p).is_file()]

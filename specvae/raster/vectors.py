@@ -48,5 +48,7 @@ class Polygons:
         from rasterio.features import rasterize
 
         transform = self.grid.transform * Affine.translation(window.col, window.row)
-        burnt = rasterize(self.shapes, (window.rows, window.cols), transform=transform, fill=0, default_value=1, dtype="uint8")
+        burnt = rasterize(
+            self.shapes, (window.rows, window.cols), transform=transform, fill=0, default_value=1, dtype="uint8"
+        )
         return np.asarray(burnt, bool)

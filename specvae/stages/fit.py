@@ -105,7 +105,9 @@ def fit(
         loaded = load_model(target)
         return FitOutcome(target, loaded.sha256, True, loaded.metadata["fit"], ())
     if target.exists() and not overwrite:
-        raise OutputError(f"{target} stands already and was made from other inputs or settings; give --overwrite or --model")
+        raise OutputError(
+            f"{target} stands already and was made from other inputs or settings; give --overwrite or --model"
+        )
     gathered = gather(sources, options, chosen, None)
     detector = Detector.fit(
         gathered.regions, gathered.bands, chosen, gathered.names, gathered.context, pick_device(device),
@@ -149,7 +151,11 @@ def files_of(sources: Sequence[Source], options: IngestOptions) -> list[str]:
 
 
 def gather(
-    sources: Sequence[Source], options: IngestOptions, config: ModelConfig, match: BandSet | None, hold_all: bool = False
+    sources: Sequence[Source],
+    options: IngestOptions,
+    config: ModelConfig,
+    match: BandSet | None,
+    hold_all: bool = False,
 ) -> Gathered:
     """Read regions of all sources: an equal share each, split into training, validation and calibration blocks.
 
@@ -222,4 +228,3 @@ def _regions(
 def _table_cube(values: Any, reason: Any) -> Cube:
     """A table as one row of pixels."""
     return Cube(np.ascontiguousarray(values.T)[:, None, :], reason[None, :], Window(0, 0, 1, len(values)))
-

@@ -1,0 +1,6 @@
+"""``python -m specvae``."""
+
+from specvae.cli.main import main
+
+if __name__ == "__main__":
+    main()

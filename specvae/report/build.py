@@ -1,0 +1,140 @@
+"""The report of one scene: report.json from what was gathered, and the files that stand beside it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from specvae import __version__
+from specvae.fingerprint import Fingerprint
+from specvae.model_file import StoredModel
+from specvae.report.page import render_page
+from specvae.thresholds.threshold import Threshold
+
+if TYPE_CHECKING:
+    from specvae.raster.scene import Scene
+
+__all__ = ["SCHEMA_VERSION", "finish_folder", "finite", "report_of", "write_json"]
+
+SCHEMA_VERSION = 1
+
+
+def finite(tree: Any) -> Any:
+    """The same tree with NaN and infinities as null, numpy scalars as numbers: what JSON can hold."""
+    if isinstance(tree, dict):
+        return {str(k): finite(v) for k, v in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [finite(v) for v in tree]
+    if hasattr(tree, "item") and not isinstance(tree, str):
+        tree = tree.item()
+    if isinstance(tree, float) and not math.isfinite(tree):
+        return None
+    return tree
+
+
+def write_json(path: Path, tree: Any) -> None:
+    """Write JSON without NaN or Infinity."""
+    path.write_text(json.dumps(finite(tree), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def report_of(
+    about: dict[str, Any],
+    model: StoredModel,
+    threshold: Threshold,
+    gathered: Any,
+    seconds: dict[str, float],
+    settings: dict[str, Any],
+) -> dict[str, Any]:
+    """``report.json``: a scene's counts, threshold, calibration, drift, timing, and figures where truth was given."""
+    detector = model.detector
+    pixels = gathered.counts.finish()
+    sample = gathered.sample.finish()
+    if sample.score.size:
+        drift = detector.drift_reference.judge(sample.values, sample.score, detector.bands.labels)
+    else:
+        import numpy as np
+
+        drift = detector.drift_reference.judge(np.zeros((len(detector.bands), 0)), np.zeros(0), detector.bands.labels)
+    calibration = detector.calibration.stored_summary()
+    report = {
+        "schema_version": SCHEMA_VERSION,
+        "scene": about,
+        "model": {
+            "path": model.path,
+            "sha256": model.sha256,
+            "created": model.created,
+            "bands": list(detector.bands.labels),
+        },
+        "pixels": pixels,
+        "threshold": threshold.summary(),
+        "thresholds": threshold_table(detector.calibration, sample.score, pixels["valid"], about.get("pixel_area_m2")),
+        "calibration": calibration,
+        "drift": drift.summary(),
+        "objects": {"count": None, "file": None},
+        "diagnostics": detector.provenance.get("diagnostics", {}),
+        "history": detector.provenance.get("history", []),
+        "timing": {name: round(value, 3) for name, value in seconds.items()},
+        "settings": settings,
+        "warnings": [w for w in (threshold.warning, *about.get("notes", ())) if w],
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": __version__,
+    }
+    if gathered.metrics is not None:
+        report["metrics"] = gathered.metrics.finish()
+    tree: dict[str, Any] = finite(report)
+    return tree
+
+
+def threshold_table(calibration: Any, sample: Any, valid: int, area: float | None) -> list[dict[str, Any]]:
+    """A row for each rate: cut, interval, method, expected false alarms here and per km2, share of the scene above."""
+    rows = []
+    for found in calibration.table():
+        rate = found.false_alarm_rate
+        rows.append(
+            {
+                **found.summary(),
+                "expected_false_alarms": None if rate is None else rate * valid,
+                "expected_per_km2": None if rate is None or not area else rate * 1e6 / area,
+                "share_of_scene_above": float((sample > found.value).mean()) if sample.size else None,
+            }
+        )
+    return rows
+
+
+def finish_folder(
+    folder: Path, report: dict[str, Any], model: StoredModel, gathered: Any, mark: Fingerprint, scene: Scene | None
+) -> None:
+    """Write thresholds.csv, report.html, report.json and, last, item.json."""
+    with (folder / "thresholds.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = report["thresholds"]
+        writer = csv.DictWriter(file, list(rows[0]) if rows else ["value"])
+        writer.writeheader()
+        writer.writerows(rows)
+    (folder / "report.html").write_text(render_page(report, folder / "quicklook.png"), encoding="utf-8")
+    write_json(folder / "report.json", report)
+    write_json(folder / "item.json", _item(report, mark, folder, scene))
+
+
+def _item(report: dict[str, Any], mark: Fingerprint, folder: Path, scene: Scene | None) -> dict[str, Any]:
+    """A STAC item of the folder."""
+    geometry, box = scene.footprint() if scene is not None else (None, None)
+    assets = {p.stem if p.stem != "item" else p.name: {"href": f"./{p.name}"} for p in sorted(folder.iterdir())}
+    item = {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "id": report["scene"]["key"],
+        "geometry": geometry,
+        "properties": {
+            "datetime": report["created"].replace("+00:00", "Z"),
+            "specvae:fingerprint": mark.to_json(),
+            "specvae:verdict": report["drift"]["verdict"],
+            "specvae:anomalous": report["pixels"]["anomalous"],
+        },
+        "links": [],
+        "assets": assets,
+    }
+    return item | ({"bbox": box} if box else {})

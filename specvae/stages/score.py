@@ -1,0 +1,174 @@
+"""The stage ``score``: scenes or tables and a model in, a folder of maps and reports for each out."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from specvae.errors import InputError, ModelError, OutputError, SpecvaeError
+from specvae.fingerprint import Fingerprint, identify, same
+from specvae.model_file import StoredModel, load_model
+from specvae.outputs.atomic import LAST
+from specvae.raster.options import IngestOptions
+from specvae.raster.sources import Source, find_sources
+from specvae.stages.score_map import score_map
+from specvae.stages.score_table import score_table
+from specvae.thresholds.threshold import Threshold
+from specvae.training import pick_device
+
+__all__ = ["DEFAULT_RATE", "SceneOutcome", "ScoreRequest", "ScoreRun", "score", "score_one"]
+
+DEFAULT_RATE = 1e-3
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """What a score was asked to do, alike for every scene."""
+
+    model: str = "model.specvae"
+    out: str = "reports"
+    false_alarm_rate: float | None = None
+    threshold: float | None = None
+    parts: bool = False
+    pool: bool = False
+    fdr: float | None = None
+    explain: int = 10
+    known: str | None = None
+    strict: bool = False
+    ingest: IngestOptions = field(default_factory=IngestOptions)
+    device: str = "auto"
+    max_memory: str | None = None
+    overwrite: bool = False
+    threads: int = 2
+
+    def settings(self) -> dict[str, Any]:
+        """What the outputs' content depends on, JSON-ready."""
+        names = ("false_alarm_rate", "threshold", "parts", "pool", "fdr", "explain", "known")
+        return {name: getattr(self, name) for name in names} | {"ingest": self.ingest.to_json()}
+
+    def cut(self, model: StoredModel) -> Threshold:
+        """The threshold that applies."""
+        calibration = model.detector.calibration
+        if self.threshold is None:
+            explicit = self.false_alarm_rate is not None
+            return calibration.threshold(self.false_alarm_rate or DEFAULT_RATE, explicit)
+        above = float((calibration.ordered > self.threshold).sum() + 1) / (calibration.size + 1)
+        return Threshold(self.threshold, above, None, "given", None, None, True)
+
+
+@dataclass(frozen=True)
+class SceneOutcome:
+    """What became of one scene."""
+
+    scene: str
+    key: str
+    status: str
+    """``done``, ``already`` (done before, nothing touched) or ``failed``."""
+    folder: str
+    message: str = ""
+    """One line for people: the claim, or what failed."""
+    report: dict[str, Any] | None = None
+    exit_status: int = 0
+
+
+@dataclass(frozen=True)
+class ScoreRun:
+    """What became of all scenes."""
+
+    outcomes: tuple[SceneOutcome, ...]
+    strict: bool = False
+
+    @property
+    def exit_status(self) -> int:
+        """0 done, 3 some failed, 4 all failed, 5 with --strict a do-not-use or an unsupported rate."""
+        failed = [o for o in self.outcomes if o.status == "failed"]
+        if failed and len(failed) == len(self.outcomes):
+            return 4
+        if failed:
+            return 3
+        if self.strict and any(_unusable(o.report) for o in self.outcomes):
+            return 5
+        return 0
+
+
+def _unusable(report: dict[str, Any] | None) -> bool:
+    return bool(report) and (
+        (report or {})["drift"]["verdict"] == "do-not-use" or not (report or {})["threshold"]["supported"]
+    )
+
+
+def score(
+    scene: Sequence[str],
+    request: ScoreRequest,
+    progress: Callable[[str, float], None] | None = None,
+    done: Callable[[SceneOutcome], None] | None = None,
+) -> ScoreRun:
+    """Score every scene; one that fails does not keep the others from being done.
+
+    Raises ModelError for a model that cannot be read, InputError where the scenes name nothing.
+    """
+    model = load_model(request.model, pick_device(request.device), request.threads)
+    outcomes = []
+    for source in find_sources(scene):
+        outcome = score_one(source, model, request, progress)
+        outcomes.append(outcome)
+        if done:
+            done(outcome)
+    return ScoreRun(tuple(outcomes), request.strict)
+
+
+def score_one(
+    source: Source,
+    model: StoredModel,
+    request: ScoreRequest,
+    progress: Callable[[str, float], None] | None = None,
+) -> SceneOutcome:
+    """Score one scene or table into its folder; failures become an outcome, never an exception."""
+    folder = Path(request.out) / source.key
+    told = SceneOutcome(source.path, source.key, "failed", str(folder))
+    try:
+        stored = stored_report(folder)
+        mark = fingerprint_of(source, model, request, stored)
+        if stored and same(mark, stored["item"]["properties"].get("specvae:fingerprint")) and not request.overwrite:
+            return replace(told, status="already", message="done already", report=stored["report"])
+        if stored and not request.overwrite:
+            raise OutputError(
+                f"{folder} holds another result (other input, model or settings); give --overwrite or another --out"
+            )
+        started = time.perf_counter()
+        work = score_table if source.is_table else score_map
+        report = work(source, model, request, request.cut(model), folder, mark, progress)
+        seconds = time.perf_counter() - started
+        pixels = report["pixels"]
+        message = (
+            f"{pixels['anomalous']:,} of {pixels['valid']:,} anomalous, {report['drift']['verdict']}, {seconds:.1f} s"
+        )
+        return replace(told, status="done", message=message, report=report)
+    except (InputError, ModelError, OutputError, SpecvaeError) as error:
+        return replace(told, message=str(error), exit_status=error.exit_status)
+    except MemoryError:
+        return replace(told, message=f"{source.path}: out of memory; give a smaller --max-memory", exit_status=4)
+
+
+def fingerprint_of(
+    source: Source, model: StoredModel, request: ScoreRequest, stored: dict[str, Any] | None
+) -> Fingerprint:
+    """What the result of one scene depends on."""
+    files: list[str | Path] = [*source.files, *request.ingest.companions(source.stem)]
+    files += [Path(request.known)] if request.known else []
+    before = stored["item"]["properties"].get("specvae:fingerprint") if stored else None
+    return Fingerprint(identify(files, before), model.sha256, request.settings())
+
+
+def stored_report(folder: Path) -> dict[str, Any] | None:
+    """``item`` and ``report`` of a finished folder, or None where it is not whole."""
+    try:
+        item = json.loads((folder / LAST).read_text(encoding="utf-8"))
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return {"item": item, "report": report} if isinstance(item, dict) and "properties" in item else None

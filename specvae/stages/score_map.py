@@ -1,0 +1,208 @@
+"""Scoring one raster: windows read, scored and written at once, everything else gathered by accumulators."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.accumulators import Overview, PixelCounts, SampleOfPixels
+from specvae.baselines import METHODS
+from specvae.detector import Detector
+from specvae.fingerprint import Fingerprint
+from specvae.metrics import TruthMetrics
+from specvae.model_file import StoredModel
+from specvae.outputs.atomic import OutputFolder
+from specvae.outputs.maps import MapBand, MapWriter
+from specvae.raster.scene import Scene, open_scene
+from specvae.raster.sources import Source
+from specvae.report.build import finish_folder, report_of
+from specvae.report.quicklook import draw_quicklook, rgb_bands
+from specvae.spectra import Cube, Parts, ScoredWindow, Window
+from specvae.stages.memory import parse_size, window_pixels
+from specvae.stages.overlap import overlapped
+from specvae.thresholds.threshold import Threshold
+
+if TYPE_CHECKING:
+    from specvae.stages.score import ScoreRequest
+
+__all__ = ["Gatherers", "score_map"]
+
+OVERVIEW_PIXELS = 1_500_000
+SAMPLE_PIXELS = 40_000
+SCORE_BANDS = (
+    MapBand("score", "anomaly score: reconstruction + kl; higher is more anomalous", "nat"),
+    MapBand("reconstruction", "half the sum over bands of squared deviations from the reconstruction", "nat"),
+    MapBand("kl", "divergence of the posterior from the prior", "nat"),
+    MapBand("p_value", "share of normal pixels that score as high", "1"),
+    MapBand("dominant_band", "1-based number of the band with the largest share of the reconstruction term", "1"),
+)
+
+
+@dataclass
+class Gatherers:
+    """Every accumulator of one scene."""
+
+    counts: PixelCounts
+    overview: Overview
+    sample: SampleOfPixels
+    metrics: TruthMetrics | None = None
+    seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "compute": 0.0, "write": 0.0})
+
+    @classmethod
+    def of(cls, rows: int, cols: int, rgb: tuple[int, int, int], truth: bool, threshold: float) -> Gatherers:
+        """Empty ones for a scene of this size."""
+        step = Overview.step_for(rows, cols, OVERVIEW_PIXELS)
+        lattice = max(1, int(np.sqrt(rows * cols / SAMPLE_PIXELS)))
+        metrics = TruthMetrics(("specvae", *METHODS), threshold) if truth else None
+        return cls(PixelCounts(), Overview(rows, cols, step, rgb), SampleOfPixels(lattice), metrics)
+
+    def update(self, piece: ScoredWindow) -> None:
+        """Give one window to each."""
+        self.counts.update(piece)
+        self.overview.update(piece)
+        self.sample.update(piece)
+
+    def merge(self, other: Gatherers) -> None:
+        """Take in another shard's."""
+        self.counts.merge(other.counts)
+        self.overview.merge(other.overview)
+        self.sample.merge(other.sample)
+        if self.metrics is not None and other.metrics is not None:
+            self.metrics.merge(other.metrics)
+        for name, seconds in other.seconds.items():
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+
+def score_map(
+    source: Source,
+    model: StoredModel,
+    request: ScoreRequest,
+    threshold: Threshold,
+    folder: Path,
+    mark: Fingerprint,
+    progress: Callable[[str, float], None] | None = None,
+) -> dict[str, Any]:
+    """Score one raster into ``folder``; the report. Everything is written whole or not at all."""
+    detector = model.detector
+    with open_scene(source, request.ingest, match=detector.bands) as scene, OutputFolder(folder) as work:
+        rgb = rgb_bands(detector.bands)
+        gathered = Gatherers.of(scene.rows, scene.cols, rgb, scene.has_truth, threshold.value)
+        started = time.perf_counter()
+        _write_maps(scene, model, request, threshold, work.path, gathered, progress)
+        seconds = {**gathered.seconds, "total": time.perf_counter() - started}
+        report = report_of(scene.about(), model, threshold, gathered, seconds, request.settings())
+        draw_quicklook(work.path / "quicklook.png", gathered.overview, threshold, source.key)
+        finish_folder(work.path, report, model, gathered, mark, scene)
+        work.commit()
+    return report
+
+
+def _write_maps(
+    scene: Scene,
+    model: StoredModel,
+    request: ScoreRequest,
+    threshold: Threshold,
+    place: Path,
+    gathered: Gatherers,
+    progress: Callable[[str, float], None] | None,
+) -> None:
+    detector = model.detector
+    memory = parse_size(request.max_memory)
+    bands = SCORE_BANDS if request.parts else SCORE_BANDS[:1]
+    components = detector.net.ring.components if detector.net.ring is not None else 0
+    pixels = window_pixels(memory, len(detector.bands), components, len(bands) + 3, np.dtype(scene.dtype).itemsize)
+    windows = scene.windows(min(pixels, 1 << 20))
+    tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous", "unit": "nat"}
+    flag = MapBand("anomaly", "1 anomalous, 0 normal, 255 invalid", "1")
+    threads = request.threads
+    with (
+        scene.cached(memory // 4),
+        MapWriter(place / "score.tif", scene.grid, bands, "float32", float("nan"), tags, threads) as scores,
+        MapWriter(
+            place / "anomaly.tif",
+            scene.grid,
+            [flag],
+            "uint8",
+            255,
+            tags | {"threshold_nats": repr(threshold.value)},
+            threads,
+        ) as anomalies,
+    ):
+        whole = scene.grid.window
+
+        def read(window: Window) -> tuple[Cube, NDArray[np.uint8] | None]:
+            begun = time.perf_counter()
+            cube = scene.read(window.grow(detector.halo).clip(whole))
+            truth = scene.truth(window)
+            gathered.seconds["read"] += time.perf_counter() - begun
+            return cube, truth
+
+        def work(window: Window, piece: tuple[Cube, NDArray[np.uint8] | None]) -> tuple[Any, Any]:
+            begun = time.perf_counter()
+            made = _score_window(detector, piece[0], window, piece[1], threshold, request.parts, gathered)
+            gathered.seconds["compute"] += time.perf_counter() - begun
+            if progress:
+                progress(scene.key, (window.row + window.rows) * window.cols / whole.size)
+            return made
+
+        def write(window: Window, made: tuple[Any, Any]) -> None:
+            begun = time.perf_counter()
+            scores.write(window, made[0])
+            anomalies.write(window, made[1])
+            gathered.seconds["write"] += time.perf_counter() - begun
+
+        overlapped(windows, read, work, write)
+        begun = time.perf_counter()
+        scores.close()
+        anomalies.close()
+        gathered.seconds["write"] += time.perf_counter() - begun
+
+
+def _score_window(
+    detector: Detector,
+    cube: Cube,
+    window: Window,
+    truth: NDArray[np.uint8] | None,
+    threshold: Threshold,
+    with_parts: bool,
+    gathered: Gatherers,
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Score and gather one window: what goes to score.tif and to anomaly.tif."""
+    parts, context = detector.score_with_context(cube, window)
+    inner = cube.crop(window)
+    valid = inner.valid
+    anomalous = parts.score > threshold.value
+    here = np.nonzero(anomalous)
+    explanation = None
+    if here[0].size:
+        around = None if context is None else context[:, here[0], here[1]]
+        explanation = detector.explain(inner.values[:, here[0], here[1]], around)
+    gathered.update(ScoredWindow(inner, parts, anomalous, explanation))
+    if truth is not None and gathered.metrics is not None:
+        known = valid & (truth != 255)
+        spectra = inner.values[:, known].T
+        rows = np.vstack([parts.score[known][None], detector.background.scores(spectra)])
+        gathered.metrics.update(rows, truth[known] != 0)
+    flags = np.where(valid, anomalous.astype(np.uint8), np.uint8(255))[None]
+    if not with_parts:
+        return parts.score[None], flags
+    return _all_parts(detector, inner, parts, context), flags
+
+
+def _all_parts(
+    detector: Detector, cube: Cube, parts: Parts, context: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    """``(5, rows, cols)``: score, reconstruction, kl, p-value and dominant band."""
+    valid = cube.valid
+    dominant = np.full(valid.shape, np.nan, np.float32)
+    if valid.any():
+        told = detector.explain(cube.values[:, valid], None if context is None else context[:, valid])
+        dominant[valid] = told.contribution.argmax(axis=0) + 1
+    p = detector.calibration.p_values(parts.score).astype(np.float32)
+    return np.stack([parts.score, parts.reconstruction, parts.kl, p, dominant])

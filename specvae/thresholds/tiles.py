@@ -1,0 +1,168 @@
+"""Calibration tiles: scores of held-out normal data, with the source and block that each comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.errors import ModelError
+
+__all__ = ["INDEPENDENT", "MAX_PIXELS", "CalibrationTiles", "Tile"]
+
+INDEPENDENT = -1
+"""Block of a tile whose pixels are not neighbours (rows of a table): each is a block of its own."""
+
+MAX_PIXELS = 2_000_000
+"""As many pixels are kept in a model, about."""
+
+GROUPS_FOR_BOOTSTRAP = (8, 2000)
+"""Fewer blocks than the first are cut in sixteen each, more than the second are gathered, before resampling."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The score map of one rectangle of held-out data; a table gives tiles of one row."""
+
+    score: NDArray[np.float32]
+    """``(rows, cols)``, nats; NaN where invalid or not normal."""
+    source: int
+    """Index in the tuple of sources."""
+    block: int
+    """Which block of its source; :data:`INDEPENDENT` where pixels are not neighbours."""
+
+    def __post_init__(self) -> None:
+        if self.score.ndim != 2:
+            raise ValueError(f"a tile is (rows, cols); its score has shape {self.score.shape}")
+        object.__setattr__(self, "score", np.asarray(self.score, dtype=np.float32))
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """``(rows, cols)``, True = usable."""
+        return np.isfinite(self.score)
+
+
+@dataclass(frozen=True, eq=False)
+class CalibrationTiles:
+    """Tiles of all sources; everything about thresholds derives from them."""
+
+    tiles: tuple[Tile, ...]
+    sources: tuple[str, ...]
+    """Name of each source."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tiles", tuple(self.tiles))
+        for tile in self.tiles:
+            if not 0 <= tile.source < len(self.sources):
+                raise ValueError(f"a tile names source {tile.source} of {len(self.sources)}")
+
+    def __len__(self) -> int:
+        return len(self.tiles)
+
+    @cached_property
+    def scores(self) -> NDArray[np.float32]:
+        """``(n,)``: every valid score, tile by tile, row by row."""
+        return np.concatenate([t.score[t.valid] for t in self.tiles] or [np.empty(0, np.float32)])
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """``(tiles,)``: valid pixels of each tile."""
+        return np.array([int(t.valid.sum()) for t in self.tiles], dtype=np.int64)
+
+    @cached_property
+    def blocks(self) -> NDArray[np.int64]:
+        """``(n,)``: label of the (source, block) of each valid score, from 0; a row of a table is its own block."""
+        return self._labels(cut=1)
+
+    @cached_property
+    def files(self) -> NDArray[np.int64]:
+        """``(n,)``: source index of each valid score."""
+        return np.repeat(np.array([t.source for t in self.tiles], dtype=np.int64), self.counts)
+
+    @cached_property
+    def resampling_blocks(self) -> NDArray[np.int64]:
+        """``(n,)``: blocks to resample, neither too few to vary nor too many to hold.
+
+        Under 8 blocks, tiles are cut in up to 16, which tells less of what varies over long distances; over 2,000, blocks
+        are gathered at random, which leaves the variance of a mean over blocks as it is.
+        """
+        few, many = GROUPS_FOR_BOOTSTRAP
+        labels = self.blocks
+        if labels.size and labels.max() + 1 < few:
+            labels = self._labels(cut=4)
+        groups = int(labels.max()) + 1 if labels.size else 0
+        if groups > many:
+            gather = np.random.default_rng(0).permutation(groups) % many
+            labels = gather[labels]
+        return labels
+
+    def _labels(self, cut: int) -> NDArray[np.int64]:
+        """Labels of the valid scores, each tile cut in ``cut`` by ``cut`` parts, numbered from 0 as they appear."""
+        keys = []
+        for number, tile in enumerate(self.tiles):
+            valid = tile.valid
+            row, col = np.nonzero(valid)
+            if tile.block == INDEPENDENT:
+                part, name = np.arange(row.size), (-1 - number)
+            else:
+                part = (row * cut // max(valid.shape[0], 1)) * cut + col * cut // max(valid.shape[1], 1)
+                name = tile.block
+            keys.append(np.column_stack([np.full(row.size, tile.source), np.full(row.size, name), part]))
+        if not keys:
+            return np.empty(0, np.int64)
+        return _numbered(np.concatenate(keys))
+
+    def limited(self, pixels: int = MAX_PIXELS, seed: int = 0) -> CalibrationTiles:
+        """Whole tiles drawn at random, as many from each source, until about ``pixels`` valid pixels are kept."""
+        if self.counts.sum() <= pixels:
+            return self
+        order = np.random.default_rng(seed).permutation(len(self.tiles))
+        kept: list[int] = []
+        share = pixels / max(len({t.source for t in self.tiles}), 1)
+        taken: dict[int, int] = {}
+        for index in order:
+            tile = self.tiles[index]
+            if taken.get(tile.source, 0) + self.counts[index] <= share or tile.source not in taken:
+                taken[tile.source] = taken.get(tile.source, 0) + int(self.counts[index])
+                kept.append(int(index))
+        return CalibrationTiles(tuple(self.tiles[i] for i in sorted(kept)), self.sources)
+
+    def to_arrays(self) -> dict[str, NDArray[np.float32] | NDArray[np.int32]]:
+        """``score`` (all pixels, flat float32) and ``tile`` ``(tiles, 4)`` int32: source, block, rows, cols."""
+        flat = [t.score.ravel() for t in self.tiles]
+        table = [(t.source, t.block, *t.score.shape) for t in self.tiles]
+        return {
+            "score": np.concatenate(flat or [np.empty(0, np.float32)]),
+            "tile": np.array(table, dtype=np.int32).reshape(-1, 4),
+        }
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[np.float32] | NDArray[np.int32]], sources: tuple[str, ...]
+    ) -> CalibrationTiles:
+        """The inverse of :meth:`to_arrays`. Raises ModelError where the two arrays do not belong together."""
+        score, table = np.asarray(arrays["score"], np.float32), np.asarray(arrays["tile"], np.int64)
+        if table.ndim != 2 or table.shape[1] != 4 or np.any(table[:, 2:] < 0):
+            raise ModelError(f"the model's calibration table has shape {table.shape}, expected (tiles, 4); refit")
+        ends = np.cumsum(table[:, 2] * table[:, 3])
+        if score.ndim != 1 or (int(ends[-1]) if ends.size else 0) != score.size:
+            raise ModelError("the model's calibration scores and their table do not belong together; refit")
+        if np.any((table[:, 0] < 0) | (table[:, 0] >= len(sources))):
+            raise ModelError("the model's calibration table names a source that the model does not list; refit")
+        tiles = [
+            Tile(score[end - rows * cols : end].reshape(rows, cols), int(source), int(block))
+            for (source, block, rows, cols), end in zip(table, ends, strict=True)
+        ]
+        return cls(tuple(tiles), tuple(sources))
+
+
+def _numbered(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``(n,)`` numbers from 0 for the distinct rows of ``keys`` ``(n, 3)``."""
+    code = np.zeros(len(keys), dtype=np.int64)
+    for column in keys.T:
+        values, inverse = np.unique(column, return_inverse=True)
+        code = np.unique(code * values.size + inverse.ravel(), return_inverse=True)[1].ravel()
+    return code
