@@ -164,6 +164,6 @@ def _block_max(array: NDArray[Any], step: int, fill: Any) -> NDArray[Any]:
     whole = np.full((rows, cols), fill, array.dtype)
     whole[: array.shape[0], : array.shape[1]] = array
     blocks = whole.reshape(rows // step, step, cols // step, step)
-    return (
-        np.fmax.reduce(np.fmax.reduce(blocks, axis=3), axis=1) if array.dtype.kind == "f" else blocks.any(axis=(1, 3))
-    )
+    if array.dtype.kind == "f":
+        return np.asarray(np.fmax.reduce(np.fmax.reduce(blocks, axis=3), axis=1))
+    return np.asarray(blocks.any(axis=(1, 3)))

@@ -86,4 +86,4 @@ class RingContext(nn.Module):
         guarded = box_sums(stack[:, inner : stack.shape[1] - inner, inner : stack.shape[2] - inner], self.guard)
         outer -= guarded
         count = np.maximum(outer[-1], 1).astype(np.float32)
-        return (outer[:-1] * np.float32(QUANTUM)) / count
+        return np.asarray(outer[:-1].astype(np.float32) * np.float32(QUANTUM) / count, np.float32)

@@ -50,7 +50,7 @@ class Split:
         """``(rows, cols)``: number of the block that each pixel lies in."""
         rows = np.arange(window.row, window.row + window.rows) // self.unit[0]
         cols = np.arange(window.col, window.col + window.cols) // self.unit[1]
-        return (rows[:, None] * self.roles.shape[1] + cols[None, :]).astype(np.int32)
+        return np.asarray(rows[:, None] * self.roles.shape[1] + cols[None, :], dtype=np.int32)
 
     def role(self, window: Window) -> NDArray[np.uint8]:
         """``(rows, cols)`` of :class:`Role`; training pixels within the buffer of a calibration block are unused."""

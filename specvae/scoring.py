@@ -145,7 +145,12 @@ class CellScorer:
             self._pool = ThreadPoolExecutor(self.threads, "score", initializer=torch.set_num_threads, initargs=(1,))
         share = -(-len(groups) // (4 * self.threads))
         bundles = [groups[i : i + share] for i in range(0, len(groups), share)]
-        for done in [self._pool.submit(lambda b: [work(g) for g in b], bundle) for bundle in bundles]:
+
+        def all_of(bundle: Sequence[Sequence[Window]]) -> None:
+            for group in bundle:
+                work(group)
+
+        for done in [self._pool.submit(all_of, bundle) for bundle in bundles]:
             done.result()
 
     @torch.inference_mode()

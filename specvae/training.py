@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -152,7 +153,8 @@ def _optimiser(vae: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
     kind = getattr(torch.optim, config.optimiser, None)
     if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
         raise UsageError(f"training.optimiser = {config.optimiser!r} is not an optimiser of torch.optim; try 'Adam'")
-    optimiser: torch.optim.Optimizer = kind(vae.parameters(), lr=config.learning_rate)
+    make: Any = kind
+    optimiser: torch.optim.Optimizer = make(vae.parameters(), lr=config.learning_rate)
     return optimiser
 
 

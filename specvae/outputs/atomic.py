@@ -99,7 +99,7 @@ class OutputFolder:
                 os.rename(self.path, self.place)
                 return self.place
             (self.place / LAST).unlink(missing_ok=True)
-            for old in set(p.name for p in self.place.iterdir()) - set(names):
+            for old in {p.name for p in self.place.iterdir()} - set(names):
                 _remove_ours(self.place / old)
             for name in names:
                 os.replace(self.path / name, self.place / name)

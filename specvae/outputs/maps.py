@@ -140,7 +140,7 @@ class MapWriter:
 
     def _with_overviews(self) -> Path:
         """A VRT of the base with its pooled overviews."""
-        levels = []
+        levels: list[Path] = []
         last = self._parts[0]
         rows, cols = self.grid.rows, self.grid.cols
         while max(rows, cols) > TILE:

@@ -63,7 +63,7 @@ def score_table(
     with OutputFolder(folder) as work:
         frame = table.frame.copy()
         taken = {str(c) for c in frame.columns}
-        columns = dict(zip(RESULTS, (parts.score, parts.reconstruction, parts.kl), strict=False))
+        columns: dict[str, Any] = dict(zip(RESULTS, (parts.score, parts.reconstruction, parts.kl), strict=False))
         columns["p_value"] = detector.calibration.p_values(parts.score)
         columns["anomaly"] = np.where(valid, anomalous.astype(np.uint8), 255)
         for name in RESULTS:

@@ -63,10 +63,8 @@ def fit_body_tail(scores: NDArray[np.floating], trim: float) -> BodyTail | None:
         shape, scale = parameters[0], float(np.exp(parameters[1]))
         within = stats.genpareto.cdf(reach, shape, scale=scale)
         # A weak belief that the shape is about 0.1 keeps a short range from deciding on its own.
-        return (
-            float(-stats.genpareto.logpdf(inside, shape, scale=scale).mean() + np.log(within))
-            + 0.002 * ((shape - 0.1) / 0.15) ** 2
-        )
+        belief = 0.002 * ((shape - 0.1) / 0.15) ** 2
+        return float(np.log(within) + belief - stats.genpareto.logpdf(inside, shape, scale=scale).mean())
 
     found = optimize.minimize(
         cost,
@@ -87,4 +85,4 @@ def find_contamination(scores: NDArray[np.floating], trim: float) -> bool:
         return False
     observed = int((scores > body.threshold(PROBE)).sum())
     expected = PROBE * scores.size
-    return observed > EXCESS * expected and stats.poisson.sf(observed - 1, expected) < 1e-6
+    return bool(observed > EXCESS * expected and stats.poisson.sf(observed - 1, expected) < 1e-6)
