@@ -1,1 +1,1 @@
-"""Everything that opens a raster."""
+"""Rasters read right or refused: folders, formats, bands, validity, masks and georeferencing."""

@@ -1,89 +1,169 @@
-"""Bands from a raster's metadata, and the choice of bands that a user's list makes."""
+"""What a dataset's metadata say about its bands: names, wavelengths, scales, fills, and which are not spectral."""
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import replace
 from typing import Any
 
-from specvae.errors import UsageError
-from specvae.spectra import Band, BandSet
+from specvae.errors import InputError
+from specvae.raster.layer import Layer
+from specvae.spectra import Band
 
-__all__ = ["bands_of", "choose"]
+__all__ = ["band_from_tags", "categorical", "layers_of", "listed", "nanometres"]
 
-NANOMETRES = {
-    "": 1.0, "nm": 1.0, "nanometers": 1.0, "nanometres": 1.0, "nanometer": 1.0, "um": 1e3, "µm": 1e3,
-    "micrometers": 1e3, "micrometres": 1e3, "micrometer": 1e3, "microns": 1e3,
-}  # fmt: skip
+UNITS = {"nm": 1.0, "nanometer": 1.0, "nanometre": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "micron": 1e3,
+         "micrometer": 1e3, "micrometre": 1e3, "mm": 1e6, "m": 1e9, "angstrom": 0.1}  # fmt: skip
+IN_NAME = re.compile(r"[\s,;]*(?:central wavelength\s+|\(\s*)([\d.]+(?:e-?\d+)?)\s*([a-zµμ]*)\s*\)?\s*$", re.I)
+NUMBERED = re.compile(r"^(?:band|layer|channel|b|ch|bd)[\s_#]*0*(\d+)$", re.I)
 
-
-def bands_of(dataset: Any) -> BandSet:
-    """Names, centre wavelengths and widths of an open rasterio dataset's bands, from whatever tells them."""
-    unit = str(dataset.tags().get("wavelength_units", dataset.tags(ns="ENVI").get("wavelength_units", ""))).lower()
-    found = []
-    for index in dataset.indexes:
-        tags = {k.lower(): v for k, v in dataset.tags(index).items()}
-        imagery = dataset.tags(index, ns="IMAGERY")
-        name = (dataset.descriptions[index - 1] or "").strip()
-        wavelength = _number(tags.get("wavelength"))
-        scale = NANOMETRES.get(str(tags.get("wavelength_units", unit)).lower(), 1.0)
-        width = _number(tags.get("fwhm"))
-        if "CENTRAL_WAVELENGTH_UM" in imagery:
-            wavelength, scale = _number(imagery["CENTRAL_WAVELENGTH_UM"]), 1e3
-            width = _number(imagery.get("FWHM_UM"))
-        if wavelength is None:
-            wavelength, scale = _wavelength_in(name)
-        if wavelength is not None and wavelength * scale < 100:
-            scale = 1e3  # a bare number below 100 can only be micrometres
-        found.append(
-            Band(
-                name,
-                None if wavelength is None else wavelength * scale,
-                None if width is None or wavelength is None else width * scale,
-                dataset.units[index - 1] or "",
-            )
-        )
-    return BandSet(tuple(found))
+CATEGORICAL = re.compile(
+    r"(?:^|[^a-z])(scl|fmask|qa|qa_?pixel|pixel_?qa|bqa|qa_?\d\d|radsat(?:_qa)?|sr_aerosol|aerosol_?qa|cloud_?mask|"
+    r"cloud_?prob(?:ability)?|cldprb|snwprb|msk_[a-z]+|mask|classification|class|labels?|quality|dataset_?mask|"
+    r"data_?mask|clm|clp|valid_?mask|scene_?classification)(?:$|[^a-z])",
+    re.I,
+)
+"""Names of bands that hold classes, flags or probabilities rather than spectra."""
+THERMAL = re.compile(
+    r"(?:^|[^a-z])(thermal|tirs?\d?|lwir\d?|st_b\d+|bt_b\d+|surface_?temp\w*|brightness_?temp\w*)", re.I
+)
+THERMAL_NM = 6000.0
 
 
-def _number(text: Any) -> float | None:
+def nanometres(value: object, unit: str = "") -> float | None:
+    """A wavelength in nm, its unit guessed from its size where none is stated; None where it is no wavelength."""
     try:
-        value = float(str(text).split()[0])
-    except (ValueError, IndexError):
+        number = float(str(value).strip())
+    except ValueError:
         return None
-    return value if 0 < value < 1e6 else None
+    if not math.isfinite(number) or number <= 0:
+        return None
+    factor = UNITS.get(unit.strip().casefold().rstrip("s"))
+    if factor is None:
+        factor = 1e3 if number < 50 else 1.0
+    return round(number * factor, 6)
 
 
-def _wavelength_in(name: str) -> tuple[float | None, float]:
-    """A wavelength in a band's name such as ``band 12 (560.2 Nanometers)`` or ``0.56 um``; its scale to nanometres."""
-    match = re.search(r"([\d.]+)\s*(nanomet|micromet|nm\b|um\b|µm)", name, re.IGNORECASE)
-    if not match:
-        return None, 1.0
-    micro = match.group(2).lower()[0] in "uµ" or match.group(2).lower().startswith("micro")
-    return _number(match.group(1)), 1e3 if micro else 1.0
+def listed(text: str | None) -> list[str]:
+    """The items of an ENVI list, ``{a, b, c}``."""
+    return [item.strip() for item in (text or "").strip().strip("{}").split(",")] if text else []
 
 
-def choose(text: str, bands: BandSet) -> tuple[int, ...]:
-    """0-based indices for a list of names, 1-based numbers, ranges ``5-8`` and wavelength ranges ``450-900nm``.
+def categorical(name: str) -> bool:
+    """Whether a band of this name holds classes or flags."""
+    return bool(CATEGORICAL.search(name))
 
-    Raises UsageError for what names no band.
-    """
-    names = [name.casefold() for name in bands.names]
-    order: list[int] = []
-    for item in (part.strip() for part in text.split(",")):
-        if not item:
-            continue
-        wavelengths = re.fullmatch(r"([\d.]+)\s*-\s*([\d.]+)\s*nm", item, re.IGNORECASE)
-        numbers = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+))?", item)
-        if item.casefold() in names:
-            order.append(names.index(item.casefold()))
-        elif wavelengths:
-            low, high = float(wavelengths.group(1)), float(wavelengths.group(2))
-            order += [i for i, b in enumerate(bands) if b.wavelength is not None and low <= b.wavelength <= high]
-        elif numbers and 1 <= int(numbers.group(1)) <= int(numbers.group(2) or numbers.group(1)) <= len(bands):
-            order += range(int(numbers.group(1)) - 1, int(numbers.group(2) or numbers.group(1)))
-        else:
-            shown = ", ".join(bands.labels[:20])
-            raise UsageError(f"--bands: {item!r} names no band; there are {len(bands)}: {shown}")
-    if not order or len(set(order)) != len(order):
-        raise UsageError(f"--bands {text!r} names {'no band' if not order else 'a band twice'}; give each band once")
-    return tuple(order)
+
+def band_from_tags(tags: dict[str, str], imagery: dict[str, str], name: str) -> Band:
+    """A band from its own metadata: IMAGERY domain first, then wavelength tags, then a wavelength in its name."""
+    low = {key.casefold(): value for key, value in tags.items()}
+    unit = low.get("wavelength_units") or low.get("wavelength_unit") or ""
+    centre = nanometres(imagery.get("CENTRAL_WAVELENGTH_UM", ""), "um")
+    width = nanometres(imagery.get("FWHM_UM", ""), "um")
+    for key in ("wavelength", "center_wavelength", "centre_wavelength", "central_wavelength", "wavelengths"):
+        centre = centre or nanometres(low.get(key, ""), unit)
+    if centre is not None and width is None and (told := low.get("fwhm") or low.get("bandwidth")):
+        width = nanometres(told, unit or low.get("bandwidth_unit") or ("um" if float_or(told) < 1 else "nm"))
+    name, in_name = _name_and_wavelength(low.get("bandname") or name)
+    return Band(name, centre or in_name, width, low.get("units", ""))
+
+
+def float_or(text: str, default: float = math.nan) -> float:
+    """``text`` as a number, or ``default``."""
+    try:
+        return float(text)
+    except ValueError:
+        return default
+
+
+def _name_and_wavelength(name: str) -> tuple[str, float | None]:
+    """``band 1 (418.24 Nanometers)`` -> (``band 1``, 418.24); a bare number in brackets counts from 300 to 15000."""
+    found: float | None = None
+    while hit := IN_NAME.search(name):
+        unit = hit.group(2).casefold().rstrip("s")
+        value = nanometres(hit.group(1), unit) if float_or(hit.group(1)) > 0 else None
+        if value is None or (unit and unit not in UNITS) or (not unit and not 300 <= value <= 15000):
+            break
+        found, name = value, name[: hit.start()]
+    return name.strip(), found
+
+
+def layers_of(dataset: Any, path: str) -> list[Layer]:
+    """Every band of an open dataset, those that are not spectral marked with the reason in ``left_out``."""
+    _refuse_complex(dataset, path)
+    layers = [_layer(dataset, path, index) for index in dataset.indexes]
+    layers = _with_envi(layers, dataset.tags(ns="ENVI"))
+    layers = _without_empty_names(layers)
+    return [replace(layer, left_out=layer.left_out or _reason(layer, dataset)) for layer in layers]
+
+
+def _refuse_complex(dataset: Any, path: str) -> None:
+    odd = next((d for d in dataset.dtypes if d.startswith("complex")), None)
+    if odd:
+        raise InputError(f"{path} holds complex values ({odd}); give real ones, such as its magnitude or intensity")
+
+
+def _layer(dataset: Any, path: str, index: int) -> Layer:
+    at = index - 1
+    tags = dataset.tags(index)
+    name = " ".join((dataset.descriptions[at] or tags.get("long_name") or "").split())
+    band = band_from_tags(tags, dataset.tags(index, ns="IMAGERY"), name)
+    unit = (dataset.units[at] or band.unit or "").strip()
+    scale, offset = float(dataset.scales[at]), float(dataset.offsets[at])
+    if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
+        raise InputError(f"{path}: band {index} has scale {scale:g} and offset {offset:g}; they must be finite, not 0")
+    bad = "marked bad in its metadata" if tags.get("bbl", "").strip() == "0" else None
+    return Layer(path, index, replace(band, unit=unit), dataset.dtypes[at], scale, offset, dataset.nodatavals[at],
+                 _number(tags.get("SATURATED")), bad)  # fmt: skip
+
+
+def _number(text: str | None) -> float | None:
+    value = float_or(text) if text else math.nan
+    return None if math.isnan(value) else value
+
+
+def _with_envi(layers: list[Layer], envi: dict[str, str]) -> list[Layer]:
+    """Wavelengths, widths and bad bands from an ENVI header, where bands do not carry them themselves."""
+    unit = envi.get("wavelength_units", "")
+    centres, widths, good = listed(envi.get("wavelength")), listed(envi.get("fwhm")), listed(envi.get("bbl"))
+    out = []
+    for at, layer in enumerate(layers):
+        band = layer.band
+        if band.wavelength is None and len(centres) == len(layers):
+            band = replace(band, wavelength=nanometres(centres[at], unit))
+        if band.width is None and band.wavelength is not None and len(widths) == len(layers):
+            band = replace(band, width=_width(widths[at], unit, centres[at] if centres else ""))
+        bad = len(good) == len(layers) and float_or(good[at], 1.0) == 0
+        out.append(replace(layer, band=band, left_out="marked bad in its header" if bad else layer.left_out))
+    return out
+
+
+def _width(width: str, unit: str, centre: str) -> float | None:
+    """A width in the unit of its centre, which is guessed from the centre where it is not stated."""
+    if unit.strip().casefold().rstrip("s") in UNITS:
+        return nanometres(width, unit)
+    return nanometres(width, "um" if float_or(centre, 500.0) < 50 else "nm")
+
+
+def _without_empty_names(layers: list[Layer]) -> list[Layer]:
+    """Names that only repeat the band's number (``Band 3`` for the third) say nothing and are dropped."""
+    hits = [NUMBERED.match(layer.band.name) for layer in layers]
+    spoken = [layer.band.name.casefold().startswith(("band", "layer", "channel")) for layer in layers]
+    if not all(h and s and int(h.group(1)) == at for at, (h, s) in enumerate(zip(hits, spoken, strict=True), 1)):
+        return layers
+    return [replace(layer, band=replace(layer.band, name="")) for layer in layers]
+
+
+def _reason(layer: Layer, dataset: Any) -> str | None:
+    """Why this band is not spectral, or None."""
+    interpretation = dataset.colorinterp[layer.index - 1].name
+    if interpretation == "alpha":
+        return "alpha, used as the mask"
+    if categorical(layer.band.name):
+        return "classes or flags, not spectra"
+    if interpretation == "palette" and dataset.count > 1:
+        return "classes with colours, not spectra"
+    if THERMAL.search(layer.band.name) or (layer.band.wavelength or 0) > THERMAL_NM:
+        return "thermal"
+    return None

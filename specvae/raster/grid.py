@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from affine import Affine
+from affine import Affine, TransformNotInvertibleError
 from numpy.typing import NDArray
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
@@ -42,6 +43,44 @@ class Grid:
         """The whole raster."""
         return Window(0, 0, self.rows, self.cols)
 
+    @classmethod
+    def of(cls, dataset: Any) -> Grid:
+        """The grid of an open dataset."""
+        points, points_crs = dataset.gcps
+        return cls(
+            dataset.height, dataset.width, dataset.crs, dataset.transform, tuple(points), points_crs, dataset.rpcs
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols)."""
+        return self.rows, self.cols
+
+    @property
+    def placed(self) -> bool:
+        """Whether pixels have coordinates by an affine transform."""
+        return self.transform != Affine.identity()
+
+    def same_place(self, other: Grid, tolerance: float = 0.01) -> bool:
+        """Whether both have the same size and, within ``tolerance`` pixels, the same corners."""
+        return self.shape == other.shape and self._corner_distance(other) <= tolerance
+
+    def same_footprint(self, other: Grid) -> bool:
+        """Whether both cover the same ground, within half a pixel of the coarser, whatever their resolutions."""
+        coarse = max(self.cols / other.cols, self.rows / other.rows, 1.0)
+        return self._corner_distance(other) <= coarse / 2 + 0.01
+
+    def _corner_distance(self, other: Grid) -> float:
+        """Largest distance of corresponding corners, in this grid's pixels."""
+        try:
+            back = ~self.transform
+        except TransformNotInvertibleError:  # a degenerate transform places nothing
+            return 0.0 if self.transform == other.transform else math.inf
+        mine = [(0, 0), (self.cols, 0), (0, self.rows), (self.cols, self.rows)]
+        theirs = [(0, 0), (other.cols, 0), (0, other.rows), (other.cols, other.rows)]
+        moved = [_apply(back, *_apply(other.transform, *corner)) for corner in theirs]
+        return max(max(abs(a[0] - b[0]), abs(a[1] - b[1])) for a, b in zip(mine, moved, strict=True))
+
     @property
     def place_crs(self) -> CRS | None:
         """CRS of what :meth:`place` gives; None where nothing places the raster on Earth."""
@@ -76,3 +115,9 @@ class Grid:
         )
         transform = self.transform if self.transform == Affine.identity() else self.transform * Affine.scale(stride)
         return Grid(-(-self.rows // stride), -(-self.cols // stride), self.crs, transform, points, self.gcps_crs)
+
+
+def _apply(transform: Affine, col: float, row: float) -> tuple[float, float]:
+    """Coordinates of a pixel position."""
+    t = transform
+    return t.a * col + t.b * row + t.c, t.d * col + t.e * row + t.f

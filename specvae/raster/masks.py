@@ -1,105 +1,119 @@
-"""Masks and truths that are rasters on a scene's grid, and the names of common quality values."""
+"""Names of the values and bits in the common quality rasters, and what a ``--mask`` excludes by them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio.windows import Window as RasterWindow
 
-from specvae.errors import InputError, UsageError
-from specvae.raster.grid import Grid
-from specvae.spectra import Window
+from specvae.errors import UsageError
 
-__all__ = ["NAMES", "MaskRaster"]
+__all__ = ["SCHEMES", "excluded_values", "scheme_of"]
 
-NAMES: dict[str, tuple[str, tuple[int, ...]]] = {
-    "scl": ("values", (0, 1, 3, 8, 9, 10)),
-    "qa_pixel": ("bits", (0, 1, 2, 3, 4)),
-    "pixel_qa": ("bits", (0, 3, 5)),
-    "fmask": ("bits", (1, 2, 3)),
+Mask = NDArray[np.bool_]
+
+SCL = {"nodata": 0, "saturated": 1, "dark": 2, "shadow": 3, "cloud_shadow": 3, "vegetation": 4, "bare": 5, "water": 6,
+       "unclassified": 7, "cloud_medium": 8, "cloud_high": 9, "cirrus": 10, "snow": 11}  # fmt: skip
+"""Sentinel-2 scene classification (ESA, S2 MSI Level-2A algorithm overview)."""
+BITS: dict[str, dict[str, int]] = {
+    "qa_pixel": {"fill": 0, "dilated_cloud": 1, "cirrus": 2, "cloud": 3, "shadow": 4, "cloud_shadow": 4, "snow": 5,
+                 "clear": 6, "water": 7},
+    "pixel_qa": {"fill": 0, "clear": 1, "water": 2, "shadow": 3, "cloud_shadow": 3, "snow": 4, "cloud": 5,
+                 "terrain": 10},
+    "bqa": {"fill": 0, "terrain": 1, "cloud": 4},
+    "fmask": {"cirrus": 0, "cloud": 1, "adjacent": 2, "shadow": 3, "cloud_shadow": 3, "snow": 4, "water": 5},
+    "qa60": {"cloud": 10, "cirrus": 11},
+}  # fmt: skip
+"""Bit numbers: Landsat Collection 2 QA_PIXEL, Collection 1 pixel_qa and BQA, HLS v2 Fmask, Sentinel-2 QA60."""
+FIELDS: dict[str, dict[str, tuple[int, int, int]]] = {
+    "qa_pixel": {"cirrus": (14, 2, 3)},
+    "pixel_qa": {"cirrus": (8, 2, 3)},
+    "bqa": {
+        "saturated": (2, 2, 1),
+        "shadow": (7, 2, 3),
+        "cloud_shadow": (7, 2, 3),
+        "snow": (9, 2, 3),
+        "cirrus": (11, 2, 3),
+    },
 }
-"""What is left out by name: SCL no data, saturated, cloud shadow, clouds, cirrus; Landsat Collection 2 QA_PIXEL bits
-fill, dilated cloud, cirrus, cloud, shadow; Collection 1 pixel_qa bits fill, shadow, cloud; HLS Fmask bits cloud,
-adjacent, shadow."""
+"""Confidence fields: (first bit, width, least value that counts)."""
+SCHEMES = ("scl", *BITS)
+USUAL = {
+    "scl": ("nodata", "saturated", "shadow", "cloud_medium", "cloud_high", "cirrus", "snow"),
+    "qa_pixel": ("fill", "dilated_cloud", "cirrus", "cloud", "shadow", "snow"),
+    "pixel_qa": ("fill", "shadow", "snow", "cloud"),
+    "bqa": ("fill", "cloud", "shadow"),
+    "fmask": ("cirrus", "cloud", "adjacent", "shadow", "snow"),
+    "qa60": ("cloud", "cirrus"),
+}
+"""What is left out where no values are named."""
+HINTS = (("scl", r"(?:^|[^a-z])scl(?:$|[^a-z])|scene_?classification"), ("qa_pixel", r"qa_pixel"), ("pixel_qa", r"pixel_qa"),
+         ("fmask", r"fmask"), ("bqa", r"bqa"), ("qa60", r"qa_?60"))  # fmt: skip
+RANGE = re.compile(r"^(-?\d+)\s*-\s*(-?\d+)$")
 
 
-class MaskRaster:
-    """A one-band raster of a scene's own size."""
-
-    def __init__(self, path: str, grid: Grid, scene: str, values: Sequence[str] = ()) -> None:
-        try:
-            self.dataset: Any = rasterio.open(path, sharing=False)
-        except (rasterio.errors.RasterioError, rasterio.errors.RasterioIOError) as error:
-            raise InputError(f"the mask {path} cannot be read: {error}") from None
-        shape = (self.dataset.height, self.dataset.width)
-        if shape != (grid.rows, grid.cols):
-            raise InputError(
-                f"the mask {path} has {shape[0]} x {shape[1]} pixels, the scene {scene} has {grid.rows} x {grid.cols}: "
-                "a mask lies on the scene's own grid"
-            )
-        self.rules = _rules(values)
-
-    def close(self) -> None:
-        """Close the file."""
-        self.dataset.close()
-
-    def _read(self, window: Window) -> Any:
-        return self.dataset.read(1, window=RasterWindow(window.col, window.row, window.cols, window.rows))
-
-    def excluded(self, window: Window) -> NDArray[np.bool_]:
-        """``(rows, cols)``: True where the mask leaves a pixel out; without values, where it is 0 or nodata."""
-        codes = self._read(window)
-        if not self.rules:
-            return np.asarray(~self._inside(codes))
-        out = np.zeros(codes.shape, bool)
-        for kind, numbers in self.rules:
-            if kind == "bits":
-                out |= (codes.astype(np.int64) & sum(1 << n for n in numbers)) != 0
-            else:
-                out |= np.isin(codes, numbers)
-        return out
-
-    def _inside(self, codes: Any) -> Any:
-        nodata = self.dataset.nodata
-        good = codes != 0
-        if codes.dtype.kind == "f":
-            good &= ~np.isnan(codes)
-        return good if nodata is None else good & (codes != nodata)
-
-    def inside(self, window: Window) -> NDArray[np.bool_]:
-        """``(rows, cols)``: True where non-zero."""
-        return np.asarray(self._inside(self._read(window)))
-
-    def truth(self, window: Window) -> NDArray[np.uint8]:
-        """``(rows, cols)``: 1 anomalous (non-zero), 0 normal, 255 unknown (255 or nodata)."""
-        codes = self._read(window)
-        nodata = self.dataset.nodata
-        unknown = (
-            codes == 255 if codes.dtype == np.uint8 else np.isnan(codes) if codes.dtype.kind == "f" else codes < -1e30
-        )
-        if nodata is not None and nodata != 0:
-            unknown = unknown | (codes == nodata)
-        return np.where(unknown, np.uint8(255), (codes != 0).astype(np.uint8)).astype(np.uint8)
+def scheme_of(hint: str) -> str | None:
+    """Which quality raster a file name or description speaks of, or None."""
+    return next((name for name, pattern in HINTS if re.search(pattern, hint.casefold())), None)
 
 
-def _rules(values: Sequence[str]) -> list[tuple[str, tuple[int, ...]]]:
-    rules = []
-    for item in (part.strip().lower() for value in values for part in str(value).split(",")):
-        bits = re.fullmatch(r"bits?:(\d+(?:-\d+)?)", item)
-        numbers = re.fullmatch(r"(-?\d+)(?:-(\d+))?", item)
-        if item in NAMES:
-            rules.append(NAMES[item])
-        elif bits:
-            low, _, high = bits.group(1).partition("-")
-            rules.append(("bits", tuple(range(int(low), int(high or low) + 1))))
-        elif numbers:
-            low_, high_ = int(numbers.group(1)), int(numbers.group(2) or numbers.group(1))
-            rules.append(("values", tuple(range(low_, high_ + 1))))
-        elif item:
-            raise UsageError(f"--mask-values: {item!r} is no number, range, bits:N or name ({', '.join(NAMES)})")
-    return rules
+def excluded_values(stored: NDArray[Any], known: Mask, told: tuple[str, ...], hint: str) -> Mask:
+    """Where a mask excludes pixels, ``(rows, cols)``.
+
+    ``told``: values, ranges, ``bitN``, names with or without their scheme (``scl:cirrus``). Without any, the usual
+    ones of the kind that ``hint`` speaks of, and for a mask of no known kind every non-zero value. What a known
+    kind marks as missing is excluded too.
+    """
+    scheme = scheme_of(hint)
+    items = told or USUAL.get(scheme or "", ())
+    if not items:
+        return np.asarray((stored != 0) | ~known)
+    whole = np.where(known, stored, 0).astype(np.int64)
+    out = np.zeros(stored.shape, bool) if told else ~known
+    for item in items:
+        out |= _where(whole, item, scheme) & known
+    return out
+
+
+def _where(values: NDArray[np.int64], item: str, scheme: str | None) -> Mask:
+    """Where ``item`` holds."""
+    text = item.strip().casefold().replace(" ", "_")
+    if re.fullmatch(r"-?\d+(\.0*)?", text):
+        return np.asarray(values == int(float(text)))
+    if hit := RANGE.match(text):
+        return np.asarray((values >= int(hit.group(1))) & (values <= int(hit.group(2))))
+    if hit := re.fullmatch(r"bit_?(\d+)", text):
+        return np.asarray((values >> int(hit.group(1))) & 1 == 1)
+    if ":" in text:
+        scheme, text = text.split(":", 1)
+    return _named(values, text, scheme, item)
+
+
+def _named(values: NDArray[np.int64], name: str, scheme: str | None, item: str) -> Mask:
+    name = name.removesuffix("s") if name in ("clouds", "shadows") else name
+    if scheme == "scl" and name == "cloud":
+        return np.asarray((values == 8) | (values == 9))
+    if scheme == "scl" and name in SCL:
+        return np.asarray(values == SCL[name])
+    if scheme == "fmask" and name in ("fill", "nodata"):
+        return np.asarray(values == 255)
+    if name in FIELDS.get(scheme or "", {}):
+        first, width, least = FIELDS[scheme or ""][name]
+        return np.asarray(((values >> first) & ((1 << width) - 1)) >= least)
+    name = "fill" if name == "nodata" else name
+    if name in BITS.get(scheme or "", {}):
+        bit = (values >> BITS[scheme or ""][name]) & 1 == 1
+        return np.asarray(bit & (values != 255)) if scheme == "fmask" else np.asarray(bit)
+    raise _unknown(item, scheme)
+
+
+def _unknown(item: str, scheme: str | None) -> UsageError:
+    if scheme in SCHEMES:
+        names = sorted(SCL if scheme == "scl" else {*BITS[scheme], *FIELDS.get(scheme, {})})
+        return UsageError(f"--mask-values has {item!r}; {scheme} knows {', '.join(names)}, numbers, ranges and bitN")
+    return UsageError(
+        f"--mask-values has {item!r}, but the mask's kind is not told by its name; "
+        f"write KIND:NAME with one of {', '.join(SCHEMES)}, or give numbers, ranges or bitN"
+    )

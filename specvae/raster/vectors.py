@@ -1,54 +1,83 @@
-"""Polygons of any CRS, brought to a scene's grid and burnt into its windows."""
+"""Polygons in any CRS over a scene, burnt window by window."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Any
 
+import geopandas
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.features import rasterize
+from rasterio.transform import array_bounds
+from shapely import STRtree
+from shapely.geometry import box
+from shapely.geometry.base import BaseGeometry
 
 from specvae.errors import InputError
 from specvae.raster.grid import Grid
 from specvae.spectra import Window
 
-__all__ = ["Polygons", "is_vector"]
+__all__ = ["Polygons", "is_vector", "open_polygons"]
 
-ENDINGS = {".gpkg", ".geojson", ".json", ".shp", ".parquet", ".fgb", ".kml", ".gml", ".zip"}
+SUFFIXES = {".shp", ".gpkg", ".geojson", ".json", ".kml", ".kmz", ".fgb", ".gml", ".geojsonl", ".parquet", ".geoparquet",
+            ".gdb", ".tab", ".sqlite"}  # fmt: skip
 
 
 def is_vector(path: str) -> bool:
-    """Whether a path is taken for polygons rather than a raster."""
-    return Path(path).suffix.lower() in ENDINGS
+    """Whether a path is read as polygons, by its ending."""
+    name = path.casefold().removesuffix(".zip")
+    return os.path.splitext(name)[1] in SUFFIXES
 
 
 class Polygons:
-    """The polygons of a file, on a scene's grid."""
+    """Polygons in the coordinates of a scene."""
 
-    def __init__(self, path: str, grid: Grid) -> None:
-        import geopandas
-
-        if not Path(path).exists():
-            raise InputError(f"there is no file {path}; expected polygons (GeoPackage, GeoJSON, Shapefile, ...)")
-        try:
-            frame = geopandas.read_file(path)
-        except Exception as error:
-            raise InputError(f"{path} cannot be read as polygons: {error}") from None
-        frame = frame[frame.geometry.notna() & frame.geometry.geom_type.isin(["Polygon", "MultiPolygon"])]
-        if frame.empty:
-            raise InputError(f"{path} holds no polygon; expected areas, not points or lines")
-        if frame.crs is not None and grid.crs is not None and frame.crs != grid.crs:
-            frame = frame.to_crs(grid.crs)
-        self.shapes: list[Any] = list(frame.geometry)
-        self.grid = grid
+    def __init__(self, shapes: list[BaseGeometry], grid: Grid) -> None:
+        self.shapes, self.grid = shapes, grid
+        self._tree = STRtree(shapes)
 
     def inside(self, window: Window) -> NDArray[np.bool_]:
-        """``(rows, cols)``: True where a pixel's centre lies in a polygon."""
-        from affine import Affine
-        from rasterio.features import rasterize
+        """Pixels whose centre lies inside any polygon, ``(rows, cols)``."""
+        transform = self.grid.transform * self.grid.transform.translation(window.col, window.row)
+        near = self._tree.query(box(*array_bounds(window.rows, window.cols, transform)))
+        shape = (window.rows, window.cols)
+        if not len(near):
+            return np.zeros(shape, bool)
+        burnt = rasterize([(self.shapes[i], 1) for i in near], out_shape=shape, transform=transform, dtype=np.uint8)
+        return np.asarray(burnt == 1)
 
-        transform = self.grid.transform * Affine.translation(window.col, window.row)
-        burnt = rasterize(
-            self.shapes, (window.rows, window.cols), transform=transform, fill=0, default_value=1, dtype="uint8"
-        )
-        return np.asarray(burnt, bool)
+
+def open_polygons(path: str, grid: Grid, what: str) -> Polygons:
+    """The polygons at ``path`` in the coordinates of ``grid``. Raises InputError where they cannot be placed."""
+    frame = _read(path, what)
+    if frame.crs is not None and grid.crs is None:
+        where = "ground control points only" if grid.gcps else "RPCs only" if grid.rpcs else "no CRS"
+        raise InputError(f"--{what} {path} has coordinates in {frame.crs.name}, but the scene has {where}")
+    if frame.crs is not None:
+        try:
+            frame = frame.to_crs(grid.crs)
+        except Exception as error:
+            raise InputError(f"--{what} {path} cannot be brought to the scene's CRS: {error}") from error
+    shapes = [shape for shape in frame.geometry if _usable(shape)]
+    if not shapes:
+        raise InputError(f"--{what} {path} holds no polygon; give areas, not points or lines")
+    return Polygons(shapes, grid)
+
+
+def _read(path: str, what: str) -> Any:
+    if not os.path.exists(path):
+        raise InputError(f"--{what} {path} does not exist")
+    try:
+        parquet = path.casefold().endswith(("parquet",))
+        return geopandas.read_parquet(path) if parquet else geopandas.read_file(path)
+    except Exception as error:
+        raise InputError(f"--{what} {path} cannot be read as polygons: {error}") from error
+
+
+def _usable(shape: BaseGeometry | None) -> bool:
+    return (
+        shape is not None
+        and not shape.is_empty
+        and shape.geom_type in ("Polygon", "MultiPolygon", "GeometryCollection")
+    )

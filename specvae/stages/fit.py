@@ -18,12 +18,13 @@ from specvae.detector import Detector
 from specvae.errors import InputError, OutputError
 from specvae.fingerprint import Fingerprint, identify, same
 from specvae.model_file import load_model, save_model
+from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
-from specvae.raster.scene import Scene, open_scene
+from specvae.raster.scene import Scene
 from specvae.raster.sources import Source, find_sources
 from specvae.sampling import Quota, Region, Role, Split, regions_of, split_blocks, split_rows
 from specvae.spectra import BandSet, Cube, Invalid, Window
-from specvae.table import read_table
+from specvae.table.reading import read_table
 from specvae.thresholds.tiles import INDEPENDENT
 from specvae.training import Check, pick_device
 

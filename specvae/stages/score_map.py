@@ -19,7 +19,8 @@ from specvae.metrics import TruthMetrics
 from specvae.model_file import StoredModel
 from specvae.outputs.atomic import OutputFolder
 from specvae.outputs.maps import MapBand, MapWriter
-from specvae.raster.scene import Scene, open_scene
+from specvae.raster.opening import open_scene
+from specvae.raster.scene import Scene
 from specvae.raster.sources import Source
 from specvae.report.build import finish_folder, report_of
 from specvae.report.quicklook import draw_quicklook, rgb_bands

@@ -21,7 +21,8 @@ from specvae.raster.sources import Source
 from specvae.report.build import finish_folder, report_of
 from specvae.report.quicklook import draw_table_quicklook
 from specvae.spectra import Cube, Parts, ScoredWindow, Window
-from specvae.table import Table, read_table, write_table
+from specvae.table.reading import Table, is_one_of, read_table
+from specvae.table.writing import scores_name, write_scores
 from specvae.thresholds.threshold import Threshold
 
 if TYPE_CHECKING:
@@ -61,16 +62,11 @@ def score_table(
     gathered.sample.update(ScoredWindow(cube, rows, anomalous[None]))
     gathered.metrics = _metrics(table, request, detector.background, parts, valid, threshold)
     with OutputFolder(folder) as work:
-        frame = table.frame.copy()
-        taken = {str(c) for c in frame.columns}
         columns: dict[str, Any] = dict(zip(RESULTS, (parts.score, parts.reconstruction, parts.kl), strict=False))
         columns["p_value"] = detector.calibration.p_values(parts.score)
-        columns["anomaly"] = np.where(valid, anomalous.astype(np.uint8), 255)
-        for name in RESULTS:
-            frame[name if name not in taken else f"specvae_{name}"] = columns[name]
-        parquet = Path(source.path).suffix.lower() in {".parquet", ".pq"}
+        columns["anomaly"] = np.where(valid, anomalous.astype(np.uint8), np.uint8(255))
         written = time.perf_counter()
-        write_table(work.path / ("scores.parquet" if parquet else "scores.csv"), frame)
+        write_scores(work.path / scores_name(source.path), table.others, columns)
         now = time.perf_counter()
         seconds = {"read": read, "compute": written - started - read, "write": now - written, "total": now - started}
         about = {
@@ -92,12 +88,12 @@ def _metrics(
     options: IngestOptions = request.ingest
     if options.truth is None:
         return None
-    names = {str(c): c for c in table.frame.columns}
+    names = table.others.column_names
     if options.truth not in names:
-        raise InputError(f"--truth: the table has no column {options.truth!r}; it has {', '.join(list(names)[:20])}")
-    text = table.frame[names[options.truth]].astype(str).str.strip().str.lower()
-    unknown = text.isin({"", "nan", "none", "255", "<na>"}).to_numpy()
-    normal = text.isin({"0", "0.0", "false", "normal"}).to_numpy()
+        raise InputError(f"--truth: the table has no column {options.truth!r}; it has {', '.join(names[:20])}")
+    told = table.others.column(names.index(options.truth))
+    unknown = is_one_of(told, {"", "nan", "none", "255", "<na>"})
+    normal = is_one_of(told, {"0", "0.0", "false", "normal"})
     known = valid & ~unknown
     metrics = TruthMetrics(("specvae", *METHODS), threshold.value)
     rows = np.vstack([parts.score[known][None], background.scores(table.values[known])])

@@ -1,0 +1,56 @@
+"""Areas of pixels on the ground: by the CRS's unit where projected, on the ellipsoid where geographic."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pyproj
+from numpy.typing import NDArray
+
+from specvae.raster.grid import Grid
+
+__all__ = ["pixel_areas"]
+
+FloatArray = NDArray[np.float64]
+
+
+def pixel_areas(grid: Grid, row: int, rows: int) -> FloatArray | None:
+    """Square metres of a pixel in each of these rows, ``(rows,)``; None where they are not known.
+
+    A projected CRS gives the same for all, in its own linear unit; a geographic one the area on its
+    ellipsoid between the row's parallels (authalic latitude; Snyder 1987, eq. 3-12).
+    """
+    crs = grid.crs
+    if crs is None or not grid.placed:
+        return None
+    cell = abs(float(grid.transform.determinant))
+    if crs.is_projected:
+        metre = float(crs.linear_units_factor[1])
+        return np.full(rows, cell * metre * metre)
+    return _on_ellipsoid(grid, row, rows, cell) if crs.is_geographic else None
+
+
+def _on_ellipsoid(grid: Grid, row: int, rows: int, cell: float) -> FloatArray:
+    """Square metres of cells of ``cell`` square degrees at the latitude of each row."""
+    system = pyproj.CRS.from_wkt(grid.crs.to_wkt() if grid.crs else "")
+    a = system.ellipsoid.semi_major_metre if system.ellipsoid else 6378137.0
+    b = (system.ellipsoid.semi_minor_metre if system.ellipsoid else None) or a
+    degree = system.axis_info[0].unit_conversion_factor if system.axis_info else 0.0
+    degree = degree or math.pi / 180
+    t = grid.transform
+    edges = t.d * grid.cols / 2 + t.e * np.arange(row, row + rows + 1, dtype=np.float64) + t.f
+    height = np.abs(np.diff(edges))
+    band = np.abs(np.diff(_authalic(np.clip(edges * degree, -math.pi / 2, math.pi / 2), a, b)))
+    width = np.divide(cell, height, out=np.zeros(rows), where=height > 0) * degree
+    return np.asarray(band * width)
+
+
+def _authalic(latitude: FloatArray, a: float, b: float) -> FloatArray:
+    """Area from the equator to ``latitude`` on an ellipsoid, square metres per radian of longitude."""
+    s = np.sin(latitude)
+    e2 = 1 - (b / a) ** 2
+    if e2 < 1e-12:
+        return np.asarray(a * a * s)
+    e = math.sqrt(e2)
+    return np.asarray(a * a * (1 - e2) / 2 * (s / (1 - e2 * s * s) + np.arctanh(e * s) / e))

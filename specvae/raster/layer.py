@@ -1,0 +1,37 @@
+"""One band of a source as it will be read: where it lies, its scale, its fill, and why it may be left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from specvae.spectra import Band
+
+__all__ = ["Layer"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A band in a file. Physical value = stored value * scale + offset."""
+
+    path: str
+    """GDAL's name of the dataset, or the path of an array file."""
+    index: int
+    """1-based band within it."""
+    band: Band
+    dtype: str = "float32"
+    """Stored type, as numpy names it."""
+    scale: float = 1.0
+    offset: float = 0.0
+    nodata: float | None = None
+    """Stored value that marks a missing pixel; may be NaN."""
+    saturated: float | None = None
+    """Stored value that marks a saturated pixel, where the product says so."""
+    left_out: str | None = None
+    """Why the band is not spectral or not usable (``alpha``, ``thermal``, ``bad band``, ...); None = used."""
+
+    @property
+    def label(self) -> str:
+        """A word for the band in messages."""
+        if self.band.name:
+            return self.band.name
+        return f"{self.band.wavelength:g} nm" if self.band.wavelength is not None else f"band {self.index}"

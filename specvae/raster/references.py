@@ -1,0 +1,82 @@
+"""References inside a file (VRT, tile indexes) lead nowhere but where the user pointed."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+from specvae.errors import InputError
+
+__all__ = ["check_references", "is_remote"]
+
+REMOTE = re.compile(r"^(?:/vsi(?!zip/|tar/|gzip/|sparse/|subfile/|mem/)\w+|[a-z][a-z0-9+.-]{1,20}://)", re.I)
+SOURCE = re.compile(
+    r"<(SourceFilename|SourceDataset|GDALWarpVRT|FileName|MaskFilename|ServerUrl|GDALDataset)\b[^>]*?"
+    r"(?:relativeToVRT\s*=\s*[\"'](?P<rel>[01])[\"'])?[^>]*>(?P<ref>[^<]*)<",
+    re.I,
+)
+LARGEST_XML = 64 << 20
+DEEPEST = 8
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is an address elsewhere: a URL or one of GDAL's network file systems."""
+    return bool(REMOTE.match(path))
+
+
+def check_references(path: str, allow_remote: bool) -> None:
+    """Refuse ``path`` where it, or a VRT it leads to, refers outside the folder it lies in. Raises InputError."""
+    if allow_remote:
+        return
+    if is_remote(path):
+        raise InputError(f"{path} is a remote address; allow it with --allow-remote")
+    if os.path.isfile(path):
+        _check(Path(path), Path(path).resolve().parent, 0)
+
+
+def _check(path: Path, folder: Path, depth: int) -> None:
+    text = _xml(path)
+    if text is None:
+        return
+    if depth >= DEEPEST:
+        raise InputError(f"{path} refers to itself or nests more than {DEEPEST} files deep")
+    for hit in SOURCE.finditer(text):
+        target = _target(path, _unescaped(hit.group("ref")).strip(), hit.group("rel"))
+        if target is None:
+            continue
+        if isinstance(target, str) or not target.resolve().is_relative_to(folder):
+            raise InputError(f"{path} refers to {target}, outside its own folder; allow it with --allow-remote")
+        if not target.exists():
+            raise InputError(f"{path} refers to {target}, which does not exist")
+        _check(target, folder, depth + 1)
+
+
+def _target(path: Path, reference: str, relative: str | None) -> Path | str | None:
+    """The file a reference names, as a path; the reference itself where it is no plain file; None where empty."""
+    if not reference or reference.startswith("<"):
+        return None
+    inner = re.match(r'^[A-Z][A-Za-z0-9_]+:"?([^":]+)"?(?::.*)?$', reference)
+    plain = inner.group(1) if inner else reference
+    if is_remote(plain) or plain.startswith("/vsi"):
+        return reference
+    return path.parent / plain if relative == "1" or not os.path.isabs(plain) else Path(plain)
+
+
+def _unescaped(text: str) -> str:
+    for entity, char in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&")):
+        text = text.replace(entity, char)
+    return unquote(text) if "%" in text and "://" in text else text
+
+
+def _xml(path: Path) -> str | None:
+    """The text of a file that GDAL would take for XML or a reference, or None for any other."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(4096)
+            if b"<VRT" not in head and b"<GDAL" not in head and b"<WMS" not in head and b"<TileIndex" not in head:
+                return None
+            return (head + file.read(LARGEST_XML)).decode("utf-8", "replace")
+    except OSError:
+        return None

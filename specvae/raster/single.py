@@ -1,0 +1,110 @@
+"""A scene in one raster file."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from specvae.errors import InputError
+from specvae.raster.bands import layers_of
+from specvae.raster.gdal import errors_in_one_line, open_dataset
+from specvae.raster.grid import Grid
+from specvae.raster.layer import Layer
+from specvae.raster.limits import check_raster
+from specvae.raster.options import IngestOptions
+from specvae.raster.product import Product
+from specvae.raster.references import check_references
+
+__all__ = ["acquired", "product_of_file"]
+
+
+def product_of_file(path: str, options: IngestOptions) -> Product:
+    """The product in one raster file, or in the one cube among its subdatasets."""
+    path = _data_file(path)
+    check_references(path, options.allow_remote)
+    with open_dataset(path, allow_remote=options.allow_remote) as dataset:
+        if dataset.count == 0:
+            raise InputError(f"{path} holds no raster band")
+        check_raster(dataset, path, options.allow_huge)
+        with errors_in_one_line(f"{path} cannot be read as a raster"):
+            layers = tuple(layers_of(dataset, path))
+            return Product(
+                Path(path).name.removesuffix(Path(path).suffix), path, dataset.driver, layers,
+                {path: Grid.of(dataset)}, {path: _block(dataset)}, _local(dataset.files, path),
+                tuple(_notes(dataset, layers)), acquired(dataset.tags(), path), _level(dataset.tags()),
+            )  # fmt: skip
+
+
+def _data_file(path: str) -> str:
+    """The data beside an ENVI header, where the header was given."""
+    if not path.lower().endswith(".hdr"):
+        return path
+    stem = path[: -len(".hdr")]
+    found = [
+        p
+        for p in [stem, *(stem + end for end in (".img", ".dat", ".bil", ".bip", ".bsq", ".raw"))]
+        if os.path.isfile(p)
+    ]
+    if not found:
+        raise InputError(f"{path} is an ENVI header without its data file beside it; expected {stem} or {stem}.img")
+    return found[0]
+
+
+def _block(dataset: Any) -> tuple[int, int]:
+    rows, cols = dataset.block_shapes[0]
+    return min(rows, dataset.height), min(cols, dataset.width)
+
+
+def _local(files: list[str], path: str) -> tuple[str, ...]:
+    """The files behind a dataset that stand on this machine, the given one first."""
+    return tuple(dict.fromkeys(f for f in [path, *files] if os.path.isfile(f)))
+
+
+def _notes(dataset: Any, layers: tuple[Layer, ...]) -> list[str]:
+    notes = []
+    for layer in layers:
+        kind = layer.dtype
+        if layer.nodata is not None and kind.startswith(("int", "uint")) and not _holds(kind, layer.nodata):
+            notes.append(f"the declared nodata {layer.nodata:g} does not exist in {kind} and marks nothing")
+            break
+    if dataset.crs is None and not dataset.gcps[0] and not dataset.rpcs:
+        notes.append("no CRS: areas and distances are in pixels")
+    tags = {k.upper(): v for k, v in dataset.tags().items()}
+    baseline = tags.get("PROCESSING_BASELINE") or tags.get("S2:PROCESSING_BASELINE")
+    if baseline and re.match(r"\d+(\.\d+)?$", baseline) and float(baseline) >= 4 and "BOA_ADD_OFFSET" not in tags:
+        notes.append(
+            f"Sentinel-2 baseline {baseline}: values may carry the +1000 offset; fit and score on the same kind"
+        )
+    return notes
+
+
+def _holds(dtype: str, value: float) -> bool:
+    import numpy as np
+
+    limits = np.iinfo(dtype)
+    return value == value and abs(value) < 2**64 and value == int(value) and limits.min <= value <= limits.max
+
+
+DATE_KEYS = ("TIFFTAG_DATETIME", "ACQUISITION_DATETIME", "ACQUISITIONDATETIME", "DATETIME", "SENSING_TIME", "DATE_ACQUIRED",
+             "ACQUISITION_DATE", "ACQUISITION_TIME", "START_TIME", "PRODUCT_START_TIME", "TIME_COVERAGE_START",
+             "NC_GLOBAL#TIME_COVERAGE_START", "DATE")  # fmt: skip
+STAMP = re.compile(r"(?<!\d)((?:19[7-9]|20\d)\d)[-:_/]?(0[1-9]|1[0-2])[-:_/]?(0[1-9]|[12]\d|3[01])"
+                   r"(?:[T\s_]?([01]\d|2[0-3]):?([0-5]\d)(?::?([0-5]\d))?)?(?!\d)")  # fmt: skip
+
+
+def acquired(tags: dict[str, str], path: str) -> str | None:
+    """When a scene was taken, ISO 8601: from its tags, else from a date in its name, else None."""
+    upper = {key.upper(): value for key, value in tags.items()}
+    for text in [*(upper.get(key, "") for key in DATE_KEYS), Path(path).name]:
+        if hit := STAMP.search(text):
+            year, month, day, hour, minute, second = hit.groups()
+            return f"{year}-{month}-{day}T{hour or '00'}:{minute or '00'}:{second or '00'}Z"
+    return None
+
+
+def _level(tags: dict[str, str]) -> str | None:
+    upper = {key.upper(): value for key, value in tags.items()}
+    found = upper.get("PROCESSING_LEVEL") or upper.get("PROCESSINGLEVEL") or upper.get("LEVEL")
+    return found.strip() if found else None

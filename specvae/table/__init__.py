@@ -1,0 +1,1 @@
+"""Tables of spectra: CSV and Parquet, a row a spectrum, read in chunks and written back with scores."""

@@ -1,0 +1,167 @@
+"""Which columns of a table are bands: by wavelength-like headers, by the names of bands, else by what they hold."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from specvae.errors import InputError, UsageError
+from specvae.spectra import Band
+
+__all__ = ["Column", "band_columns", "chosen_columns"]
+
+SERIES = re.compile(
+    r"^(?P<before>[^\W\d][^\d]*?)?[ _\-.]*(?P<number>\d+(?:[.,]\d+)?)[ _]*(?P<unit>nm|um|µm|μm)?$", re.I
+)
+WAVELENGTH_PREFIXES = {"", "wl", "w", "wavelength", "lambda", "r", "refl", "reflectance", "rrs", "rfl", "nm", "l", "b",
+                       "band", "x", "wvl", "wave", "sr", "radiance"}  # fmt: skip
+COLOURS = re.compile(
+    r"(?:^|[_\-. ])(coastal|aerosol|blue|green|yellow|red|red_?edge|nir|swir|vnir|mir|tir|lwir|pan|cirrus)"
+    r"[_\-. ]?(?:\d{0,2}|[a-z]?\d?)(?:$|[_\-. ])",
+    re.I,
+)
+NUMBERED = re.compile(r"^(?:sr_|toa_|s2_|l8_)?b(?:and)?_?\d{1,2}a?$", re.I)
+NOT_BANDS = re.compile(
+    r"^(?:unnamed.*|index|idx|fid|oid|objectid|gid|uid|uuid|key|id|.*_id|id_.*|row|col|column|rows?|cols?|x|y|z|xx|yy|"
+    r"lat|lon|lng|long|latitude|longitude|easting|northing|elevation|altitude|epsg|crs|geometry|wkt|geom|"
+    r"date|time|datetime|timestamp|day|month|year|doy|hour|season|split|fold|set|subset|"
+    r"label|labels|class|classes|target|truth|y_true|crop|species|landcover|land_cover|lc|is_.*|has_.*|anomaly|outlier|"
+    r"normal|flag|qa.*|quality|scl|fmask|cloud.*|weight|count|n|"
+    r"score|reconstruction|kl|p_value|anomaly)$",
+    re.I,
+)
+"""Headers that name a place, a time, a label or a result rather than a band."""
+LEAST_SERIES = 3
+
+
+@dataclass(frozen=True)
+class Column:
+    """What the first rows of a table say about one of its columns."""
+
+    name: str
+    numeric: bool
+    """Whether every value seen is a number or missing, and one is a number."""
+    flag: bool
+    """Whether only 0 and 1 (or true and false) were seen."""
+    counting: bool
+    """Whether it goes up by one from row to row."""
+
+
+def band_columns(
+    columns: list[Column], told: str | None, label: str | None, path: str
+) -> tuple[list[int], list[Band], str]:
+    """Positions of the band columns, their bands, and how they were found, in words. Raises InputError for none."""
+    if told:
+        at = chosen_columns([column.name for column in columns], told)
+        return at, [Band(columns[i].name, wavelength_of(columns[i].name)) for i in at], "as told"
+    numeric = [i for i, column in enumerate(columns) if column.numeric and column.name != label]
+    for find in (_series, _coloured, _left_over):
+        at, wavelengths, how = find(columns, numeric)
+        if at:
+            _refuse_duplicates(columns, at, path)
+            return at, [Band(columns[i].name, w) for i, w in zip(at, wavelengths, strict=True)], how
+    names = ", ".join(column.name for column in columns[:12])
+    raise InputError(
+        f"{path} has no numeric column that could be a band (columns: {names}); name the bands with --bands"
+    )
+
+
+Found = tuple[list[int], list[float | None], str]
+
+
+def _series(columns: list[Column], numeric: list[int]) -> Found:
+    """The largest family of headers that are one prefix and a rising number."""
+    families: dict[tuple[str, bool], list[tuple[int, float]]] = {}
+    for i in numeric:
+        hit = SERIES.match(columns[i].name.strip())
+        if hit:
+            before = (hit.group("before") or "").casefold().strip(" _-.")
+            number = float(hit.group("number").replace(",", "."))
+            families.setdefault((before, bool(hit.group("unit"))), []).append((i, number))
+    if not families:
+        return [], [], ""
+    (before, unit), members = max(families.items(), key=lambda item: len(item[1]))
+    numbers = [number for _, number in members]
+    if len(members) < LEAST_SERIES and not unit:
+        return [], [], ""
+    scale = _wavelength_scale(before, unit, numbers)
+    waves: list[float | None] = [n * scale if scale else None for n in numbers]
+    kind = "wavelengths in their headers" if scale else "numbered headers"
+    return [i for i, _ in members], waves, kind
+
+
+def _wavelength_scale(before: str, unit: bool, numbers: list[float]) -> float | None:
+    """What turns the numbers of a family into nanometres, None where they only count."""
+    if before not in WAVELENGTH_PREFIXES and not unit:
+        return None
+    if all(300 <= n <= 15000 for n in numbers):
+        return 1.0
+    return 1000.0 if all(0.3 <= n <= 15 for n in numbers) and any(n != int(n) for n in numbers) else None
+
+
+def wavelength_of(name: str) -> float | None:
+    """Nanometres in one header, where it says so."""
+    hit = SERIES.match(name.strip())
+    if not hit:
+        return None
+    before = (hit.group("before") or "").casefold().strip(" _-.")
+    number = float(hit.group("number").replace(",", "."))
+    scale = _wavelength_scale(before, bool(hit.group("unit")), [number])
+    return number * scale if scale else None
+
+
+def _coloured(columns: list[Column], numeric: list[int]) -> Found:
+    """Headers that carry the name of a spectral band."""
+    at = [i for i in numeric if COLOURS.search(columns[i].name) or NUMBERED.match(columns[i].name)]
+    at = [i for i in at if not NOT_BANDS.match(columns[i].name.strip()) and not columns[i].flag]
+    return (at, [None] * len(at), "names of bands in their headers") if len(at) > 1 else ([], [], "")
+
+
+def _left_over(columns: list[Column], numeric: list[int]) -> Found:
+    """Whatever is numeric and looks like no identifier, label, place or time."""
+    at = [
+        i for i in numeric
+        if not columns[i].flag and not columns[i].counting and not NOT_BANDS.match(columns[i].name.strip())
+    ]  # fmt: skip
+    return at, [None] * len(at), "all numeric columns that are no identifier, label, place or time"
+
+
+def chosen_columns(names: list[str], told: str) -> list[int]:
+    """Positions of columns named in ``--bands``: names, 1-based numbers and ranges; every name once."""
+    low = [name.strip().casefold() for name in names]
+    at: list[int] = []
+    for item in (part.strip() for part in told.split(",")):
+        if item:
+            at += [i for i in _one(names, low, item) if i not in at]
+    if not at:
+        raise UsageError(f"--bands is {told!r}; give column names, 1-based numbers or ranges")
+    return at
+
+
+def _one(names: list[str], low: list[str], item: str) -> list[int]:
+    hits = [i for i, name in enumerate(low) if name == item.casefold()]
+    if len(hits) > 1:
+        raise UsageError(f"--bands asks for {item!r}, which {len(hits)} columns are called; give their numbers")
+    if hits:
+        return hits
+    if hit := re.match(r"^(.+?)\s*-\s*(.+)$", item):
+        ends = [i for part in hit.groups() for i, name in enumerate(low) if name == part.casefold()]
+        if len(ends) == 2 and ends[0] <= ends[1]:
+            return list(range(ends[0], ends[1] + 1))
+        if all(p.isdigit() for p in hit.groups()) and 1 <= int(hit.group(1)) <= int(hit.group(2)) <= len(names):
+            return list(range(int(hit.group(1)) - 1, int(hit.group(2))))
+    if item.isdigit() and 1 <= int(item) <= len(names):
+        return [int(item) - 1]
+    raise UsageError(
+        f"--bands asks for {item!r}; the columns are {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
+    )
+
+
+def _refuse_duplicates(columns: list[Column], at: list[int], path: str) -> None:
+    counts = Counter(columns[i].name for i in at)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise InputError(
+            f"{path} has several columns called {', '.join(twice[:5])}; rename them, or choose with --bands"
+        )

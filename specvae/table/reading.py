@@ -1,0 +1,198 @@
+"""Tables read in chunks: spectra with reasons, labels, and the other columns untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from specvae.errors import InputError
+from specvae.raster.options import IngestOptions
+from specvae.spectra import Band, BandMatch, BandSet, Invalid
+from specvae.table.columns import Chunk, open_chunks
+from specvae.table.headers import Column, band_columns
+
+__all__ = ["Table", "TableFile", "is_one_of", "iter_table", "open_table", "read_table"]
+
+NORMAL = {"0", "0.0", "false", "normal"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of a table: a spectrum each."""
+
+    bands: BandSet
+    values: NDArray[np.float32]
+    """``(n, bands)``; what stands in an invalid row means nothing."""
+    reason: NDArray[np.uint8]
+    """``(n,)`` of :class:`~specvae.spectra.Invalid`."""
+    normal: NDArray[np.bool_]
+    """``(n,)``: True where the label says normal; everywhere without a label column."""
+    others: pa.Table
+    """Every column as it came, bands included, in order."""
+    notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """``(n,)``, True = usable."""
+        return np.asarray(self.reason == Invalid.VALID)
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """How a table is read, decided from its header and first rows."""
+
+    path: str
+    names: tuple[str, ...]
+    """All columns."""
+    at: tuple[int, ...]
+    """Positions of the bands delivered, in order."""
+    bands: BandSet
+    match: BandMatch | None
+    label: str | None
+    normal_value: str | None
+    nodata: float | None
+    notes: tuple[str, ...]
+
+    def chunks(self, rows: int = 262_144) -> Iterator[Table]:
+        """The rows, at most about ``rows`` at a time. Raises ReadError where the file is damaged midway."""
+        for chunk in open_chunks(self.path).iterate(self.at, rows):
+            yield self._table(chunk)
+
+    def read(self) -> Table:
+        """All rows."""
+        parts = list(self.chunks())
+        if not parts:
+            raise InputError(f"{self.path} has no row; expected a spectrum a row")
+        normal = np.concatenate([p.normal for p in parts])
+        if self.label is not None and not normal.any():
+            wanted = self.normal_value if self.normal_value is not None else " or ".join(sorted(NORMAL))
+            raise InputError(f"{self.path}: no row of {self.label!r} is {wanted}; give --normal-value")
+        return Table(
+            self.bands, np.concatenate([p.values for p in parts]), np.concatenate([p.reason for p in parts]),
+            normal, pa.concat_tables([p.others for p in parts], promote_options="permissive"),
+            list(self.notes),
+        )  # fmt: skip
+
+    def _table(self, chunk: Chunk) -> Table:
+        values = chunk.values
+        reason = np.zeros(len(values), np.uint8)
+        np.copyto(reason, np.uint8(Invalid.NAN), where=~np.isfinite(values).all(axis=1))
+        if self.nodata is not None:
+            np.copyto(reason, np.uint8(Invalid.NODATA), where=(values == np.float32(self.nodata)).any(axis=1))
+        return Table(self.bands, values, reason, self._normal(chunk.table), chunk.table, list(self.notes))
+
+    def _normal(self, table: pa.Table) -> NDArray[np.bool_]:
+        if self.label is None:
+            return np.ones(table.num_rows, bool)
+        text = table.column(self.names.index(self.label))
+        return is_one_of(text, NORMAL if self.normal_value is None else {self.normal_value.strip().casefold()})
+
+
+def open_table(path: str, options: IngestOptions | None = None, match: BandSet | None = None) -> TableFile:
+    """Decide how a CSV or Parquet file is read.
+
+    Raises InputError for what is no table of spectra, UsageError for a label column that is not there, ModelError
+    where its bands do not serve ``match``, a model's.
+    """
+    told = options or IngestOptions()
+    file = open_chunks(path)
+    names = file.names
+    if told.label_column is not None and told.label_column not in names:
+        raise InputError(f"{path} has no column {told.label_column!r}; it has {', '.join(names[:20])}")
+    columns = [_look(name, sample) for name, sample in zip(names, file.sample, strict=True)]
+    at, found, how = _bands(columns, told, match, path)
+    matched = match.match(BandSet(tuple(found))) if match is not None else None
+    if matched is not None:
+        at, found = [at[i] for i in matched.order], [found[i] for i in matched.order]
+    notes = [*file.notes, *_notes(names, at, how), *([matched.warning] if matched and matched.warning else [])]
+    nodata = told.nodata if isinstance(told.nodata, float | int) else None
+    return TableFile(path, names, tuple(at), BandSet(tuple(found)), matched, told.label_column, told.normal_value,
+                     nodata, tuple(notes))  # fmt: skip
+
+
+def _bands(
+    columns: list[Column], told: IngestOptions, match: BandSet | None, path: str
+) -> tuple[list[int], list[Band], str]:
+    """Positions of the band columns, their bands, and how they were found: a model's by name, else by the rules."""
+    wanted = _by_name(tuple(column.name for column in columns), match) if match is not None and not told.bands else None
+    if wanted is not None and match is not None:
+        named = [Band(columns[i].name, b.wavelength, b.width) for i, b in zip(wanted, match, strict=True)]
+        at, found, how = wanted, named, ""
+    else:
+        at, found, how = band_columns(columns, told.bands, told.label_column, path)
+    _refuse_text(columns, at, path)
+    return at, found, how
+
+
+def read_table(path: str, options: IngestOptions | None = None, match: BandSet | None = None) -> Table:
+    """A whole table; see :func:`open_table`."""
+    return open_table(path, options, match).read()
+
+
+def iter_table(
+    path: str, rows_per_chunk: int, options: IngestOptions | None = None, match: BandSet | None = None
+) -> Iterator[Table]:
+    """A table in chunks; see :func:`open_table`."""
+    yield from open_table(path, options, match).chunks(rows_per_chunk)
+
+
+def _by_name(names: tuple[str, ...], model: BandSet) -> list[int] | None:
+    """Columns called as a model's bands are, in its order, or None where one is missing or there twice."""
+    low = [name.strip().casefold() for name in names]
+    wanted = [name.strip().casefold() for name in model.names]
+    if not all(wanted) or any(low.count(name) != 1 for name in wanted):
+        return None
+    return [low.index(name) for name in wanted]
+
+
+def _look(name: str, sample: NDArray[Any] | None) -> Column:
+    """What the first values of a column say; ``sample`` is None where they are no numbers."""
+    if sample is None:
+        return Column(name, False, False, False)
+    seen = sample[np.isfinite(sample)]
+    flag = bool(seen.size) and bool(np.isin(seen, (0.0, 1.0)).all())
+    counting = seen.size > 2 and seen.size == sample.size and bool((np.diff(seen) == 1).all())
+    return Column(name, bool(seen.size), flag, counting)
+
+
+def _refuse_text(columns: list[Column], at: list[int], path: str) -> None:
+    text = [columns[i].name for i in at if not columns[i].numeric]
+    if text and len(text) == len(at):
+        raise InputError(f"{path}: {', '.join(text[:5])} hold no number; choose numeric columns with --bands")
+
+
+def _notes(names: tuple[str, ...], at: list[int], how: str) -> list[str]:
+    others = [name for i, name in enumerate(names) if i not in set(at)]
+    notes = [f"{len(at)} columns are bands ({how}): {_few([names[i] for i in at])}"] if how else []
+    return notes + ([f"carried along: {_few(others)}"] if others else [])
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:3])} ... {names[-1]}"
+
+
+def is_one_of(column: Any, wanted: set[str]) -> NDArray[np.bool_]:
+    """Where a column of labels has one of these words, numbers compared as numbers."""
+    text = column.to_pandas().astype(str).str.strip().str.casefold()
+    same = text.isin(wanted)
+    numbers = {float(word) for word in wanted if _is_number(word)}
+    if numbers:
+        same |= pd.to_numeric(text, errors="coerce").isin(numbers)
+    return np.asarray(same, bool)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
