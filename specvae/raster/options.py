@@ -76,9 +76,7 @@ class IngestOptions:
         def fill(path: str | None) -> str | None:
             return self.companion(path, stem)
 
-        return replace(
-            self, normal=fill(self.normal), mask=fill(self.mask), aoi=fill(self.aoi), truth=fill(self.truth)
-        )
+        return replace(self, normal=fill(self.normal), mask=fill(self.mask), aoi=fill(self.aoi), truth=fill(self.truth))
 
 
 def _number(text: str) -> float | None:

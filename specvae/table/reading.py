@@ -61,6 +61,28 @@ class TableFile:
     normal_value: str | None
     nodata: float | None
     notes: tuple[str, ...]
+    """What a user should know."""
+    how: str
+    """How the band columns were found; empty where they are a model's."""
+
+    def describe(self) -> dict[str, Any]:
+        """How the table is read, JSON-ready."""
+        taken = set(self.at)
+        bands = [
+            {"number": i + 1, "name": b.name, "column": i + 1, "wavelength_nm": b.wavelength}
+            for i, b in zip(self.at, self.bands, strict=True)
+        ]  # fmt: skip
+        return {
+            "path": self.path,
+            "kind": "table",
+            "columns": len(self.names),
+            "bands": bands,
+            "bands_found_by": self.how or None,
+            "carried_along": [name for i, name in enumerate(self.names) if i not in taken],
+            "label_column": self.label,
+            "band_match": self.match.by if self.match else None,
+            "notes": list(self.notes),
+        }
 
     def chunks(self, rows: int = 262_144) -> Iterator[Table]:
         """The rows, at most about ``rows`` at a time. Raises ReadError where the file is damaged midway."""
@@ -113,10 +135,10 @@ def open_table(path: str, options: IngestOptions | None = None, match: BandSet |
     matched = match.match(BandSet(tuple(found))) if match is not None else None
     if matched is not None:
         at, found = [at[i] for i in matched.order], [found[i] for i in matched.order]
-    notes = [*file.notes, *_notes(names, at, how), *([matched.warning] if matched and matched.warning else [])]
+    notes = [*file.notes, *([matched.warning] if matched and matched.warning else [])]
     nodata = told.nodata if isinstance(told.nodata, float | int) else None
     return TableFile(path, names, tuple(at), BandSet(tuple(found)), matched, told.label_column, told.normal_value,
-                     nodata, tuple(notes))  # fmt: skip
+                     nodata, tuple(notes), how)  # fmt: skip
 
 
 def _bands(
@@ -168,16 +190,6 @@ def _refuse_text(columns: list[Column], at: list[int], path: str) -> None:
     text = [columns[i].name for i in at if not columns[i].numeric]
     if text and len(text) == len(at):
         raise InputError(f"{path}: {', '.join(text[:5])} hold no number; choose numeric columns with --bands")
-
-
-def _notes(names: tuple[str, ...], at: list[int], how: str) -> list[str]:
-    others = [name for i, name in enumerate(names) if i not in set(at)]
-    notes = [f"{len(at)} columns are bands ({how}): {_few([names[i] for i in at])}"] if how else []
-    return notes + ([f"carried along: {_few(others)}"] if others else [])
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:3])} ... {names[-1]}"
 
 
 def is_one_of(column: Any, wanted: set[str]) -> NDArray[np.bool_]:

@@ -58,10 +58,11 @@ class ScoresWriter:
     def write(self, others: pa.Table, scores: dict[str, NDArray[Any]]) -> None:
         """Some rows: the columns they came with and the new ones, whose names win over old ones."""
         table = _renamed(others, set(scores))
-        if self.path.suffix != ".parquet":
+        plain = self.path.suffix != ".parquet"
+        if plain:
             table = _harmless(table)
         for name, values in scores.items():
-            table = table.append_column(name, pa.array(values, from_pandas=False))
+            table = table.append_column(name, pa.array(values, from_pandas=plain))
         try:
             if self._writer is None:
                 self._schema = table.schema
@@ -73,9 +74,12 @@ class ScoresWriter:
     def _open(self) -> Any:
         if self.path.suffix == ".parquet":
             return pa.parquet.ParquetWriter(self._beside, self._schema, compression="zstd")
-        return pa.csv.CSVWriter(
-            str(self._beside), self._schema, write_options=pa.csv.WriteOptions(quoting_style="needed")
-        )
+        file = self._stack.enter_context(open(self._beside, "wb"))
+        header = io.StringIO()
+        csv.writer(header, lineterminator="\n").writerow(self._schema.names)  # pyarrow would quote every name
+        file.write(header.getvalue().encode())
+        told = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
+        return pa.csv.CSVWriter(file, self._schema, write_options=told)
 
 
 def _renamed(table: pa.Table, taken: set[str]) -> pa.Table:
