@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -74,7 +76,7 @@ class ScoresWriter:
     def _open(self) -> Any:
         if self.path.suffix == ".parquet":
             return pa.parquet.ParquetWriter(self._beside, self._schema, compression="zstd")
-        file = self._stack.enter_context(open(self._beside, "wb"))
+        file = self._stack.enter_context(self._beside.open("wb"))
         header = io.StringIO()
         csv.writer(header, lineterminator="\n").writerow(self._schema.names)  # pyarrow would quote every name
         file.write(header.getvalue().encode())
