@@ -65,8 +65,8 @@ class TrainingConfig(_Frozen):
 
     optimiser: str = Field(default="Adam", description="a name in torch.optim")
     learning_rate: float = Field(default=3e-3, gt=0)
-    batch: int = Field(default=1024, ge=1)
-    steps: int = Field(default=2000, ge=1, description="optimiser steps at most; early stopping may end before")
+    batch: int = Field(default=512, ge=1)
+    steps: int = Field(default=1000, ge=1, description="optimiser steps at most; a refit takes half as many")
     epochs: int | None = Field(default=None, ge=1, description="passes over the sample; where given, instead of steps")
     patience: int = Field(default=6, ge=1, description="checks without improvement before stopping")
     refits: int = Field(default=2, ge=0, description="refits that drop the worst share of the sample")

@@ -98,6 +98,9 @@ class Detector:
                 "check nodata, masks and --normal with `specvae inspect`"
             )
         torch.manual_seed(config.seed)
+        if device == "cpu":
+            # The products are small: a second thread costs more to wake than it computes.
+            torch.set_num_threads(1)
         net = _blank_net(spectra, len(bands), config, context)
         scorer = CellScorer(net, "cpu", threads)
         sample = _sample(scorer, regions, Role.TRAIN)

@@ -14,6 +14,9 @@ from specvae.config import TrainingConfig
 from specvae.errors import UsageError
 from specvae.vae import VAE
 
+FUSED = (torch.optim.Adam, torch.optim.AdamW)
+"""Optimisers that take one pass over all parameters at once."""
+
 __all__ = ["Check", "History", "Sample", "pick_device", "train"]
 
 
@@ -116,7 +119,7 @@ def _fit_once(
     generator = torch.Generator(device=sample.x.device).manual_seed(seed)
     batch = min(config.batch, sample.size)
     per_epoch = max(1, sample.size // batch)
-    steps = config.epochs * per_epoch if config.epochs else config.steps
+    steps = config.epochs * per_epoch if config.epochs else max(1, config.steps // (2 if fit else 1))
     every = max(1, steps // 25)
     optimiser = _optimiser(vae, config)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -154,7 +157,9 @@ def _optimiser(vae: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
     if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
         raise UsageError(f"training.optimiser = {config.optimiser!r} is not an optimiser of torch.optim; try 'Adam'")
     make: Any = kind
-    optimiser: torch.optim.Optimizer = make(vae.parameters(), lr=config.learning_rate)
+    optimiser: torch.optim.Optimizer = make(
+        vae.parameters(), lr=config.learning_rate, **({"fused": True} if kind in FUSED else {})
+    )
     return optimiser
 
 

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
+from specvae.thresholds.tail import fit_pareto
+
 __all__ = ["BodyTail", "find_contamination", "fit_body_tail"]
 
 PROBE = 3e-4
@@ -21,6 +23,8 @@ EXCESS = 5.0
 """So many times more than extrapolated is contamination."""
 LEAST = 200
 """Fewer scores tell nothing."""
+HEAVY = 0.6
+"""Shape of the untruncated law above the top tenth beyond which no natural background is believed."""
 
 
 @dataclass(frozen=True)
@@ -85,4 +89,9 @@ def find_contamination(scores: NDArray[np.floating], trim: float) -> bool:
         return False
     observed = int((scores > body.threshold(PROBE)).sum())
     expected = PROBE * scores.size
-    return bool(observed > EXCESS * expected and stats.poisson.sf(observed - 1, expected) < 1e-6)
+    if observed <= EXCESS * expected or stats.poisson.sf(observed - 1, expected) >= 1e-6:
+        return False
+    # Natural backgrounds have tails that one heavy law describes; anomalies make a second hump far out.
+    top = np.sort(scores[scores > np.quantile(scores, 0.9)].astype(np.float64)) - np.quantile(scores, 0.9)
+    shape, _ = fit_pareto(top[top > 0])
+    return bool(shape[0] > HEAVY)

@@ -1,0 +1,55 @@
+"""``specvae inspect``: parse, inspect, print."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from specvae.cli.options import json_option, mask_options
+
+__all__ = ["command"]
+
+
+@click.command("inspect")
+@click.argument("path")
+@click.option("--bands", metavar="LIST", help="Bands by name, 1-based number or range: B2,B3,5-8.")
+@mask_options
+@json_option
+def command(path: str, as_json: bool, **options: Any) -> int:
+    """Tell what a model is (bands, sizes, thresholds, provenance), or how a scene or table will be read.
+
+    \b
+    specvae inspect model.specvae
+    specvae inspect scene.tif --json
+    """
+    from specvae.raster.options import IngestOptions
+    from specvae.report.build import finite
+    from specvae.stages.inspect import inspect
+
+    told = finite(inspect(path, IngestOptions(**options)))
+    if as_json:
+        click.echo(json.dumps(told, indent=1))
+        return 0
+    for key, value in told.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            click.echo(f"{key}:")
+            for row in value:
+                click.echo("  " + "  ".join(f"{k} {_short(v)}" for k, v in row.items() if v not in (None, "", [])))
+        elif isinstance(value, dict):
+            click.echo(f"{key}: " + (", ".join(f"{k} {_short(v)}" for k, v in value.items()) or "-"))
+        else:
+            click.echo(f"{key}: {_short(value)}")
+    return 0
+
+
+def _short(value: Any) -> str:
+    text = (
+        f"{value:.6g}"
+        if isinstance(value, float)
+        else json.dumps(value)
+        if isinstance(value, (dict, list))
+        else str(value)
+    )
+    return text if len(text) < 300 else text[:297] + "..."
