@@ -17,8 +17,9 @@ from specvae.config import ContextConfig
 __all__ = ["RingContext", "box_sums", "component_count"]
 
 QUANTUM = 2.0**-14
-LIMIT = 2**19
-"""Quantised components stay within +-32 standard deviations, so that 49 x 49 of them fit an int32 sum."""
+LIMIT = 3 * 2**14
+"""Components stay within +-3 standard deviations, so that an anomaly weighs little in the rings of its neighbours, and
+49 x 49 of them fit an int32 sum."""
 
 
 def component_count(bands: int) -> int:

@@ -91,7 +91,8 @@ class Detector:
 
         Raises InputError where fewer than 24 pixels are there to train on.
         """
-        spectra = np.concatenate([r.spectra(Role.TRAIN) for r in regions], axis=1)
+        parts = [r.spectra(Role.TRAIN) for r in regions]
+        spectra = np.concatenate(parts, axis=1) if parts else np.zeros((len(bands), 0), np.float32)
         if spectra.shape[1] < LEAST:
             raise InputError(
                 f"{spectra.shape[1]} valid normal pixels were found to train on; at least {LEAST} are needed: "

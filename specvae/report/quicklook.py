@@ -66,27 +66,35 @@ def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str)
     tall = float(np.clip(5 * aspect, 2.5, 9))
     figure, axes = _figure(15, tall + 0.8, 3)
     good = view.score[np.isfinite(view.score)]
-    low, high = np.percentile(good, [2, 99.8]) if good.size else (0.0, 1.0)
-    high = max(high, low + 1e-6, min(threshold.value * 1.5, 1e30) if np.isfinite(threshold.value) else 0.0)
+    norm = _norm(good, threshold.value)
     axes[0].imshow(colour, interpolation="nearest")
     axes[0].set_title("scene")
-    image = axes[1].imshow(score, cmap="viridis", vmin=low, vmax=high, interpolation="nearest")
+    image = axes[1].imshow(score, cmap="viridis", norm=norm, interpolation="nearest")
     axes[1].set_title("score")
     bar = figure.colorbar(image, ax=axes[1], shrink=0.8, label="nats")
-    if np.isfinite(threshold.value) and low <= threshold.value <= high:
+    if np.isfinite(threshold.value) and norm.vmin <= threshold.value <= norm.vmax:
         bar.ax.axhline(threshold.value, color=FLAG, linewidth=2)
     axes[2].imshow(colour * 0.45 + 0.5, interpolation="nearest", vmin=0, vmax=1)
     at = np.nonzero(flags)
     size = float(np.clip(40_000 / max(rows, cols) ** 1.2, 0.4, 30))
     axes[2].scatter(at[1] / step, at[0] / step, s=size, c=FLAG, marker="s", linewidths=0)
-    rate = "" if threshold.false_alarm_rate is None else f", false-alarm rate {threshold.false_alarm_rate:.2g}"
-    axes[2].set_title(f"anomalous: score above {threshold.value:.4g} nats{rate}")
+    rate = "" if threshold.false_alarm_rate is None else f", rate {threshold.false_alarm_rate:.2g}"
+    axes[2].set_title(f"anomalous: above {threshold.value:.4g} nats{rate}")
     for axis in axes:
         axis.set_xlim(-0.5, colour.shape[1] - 0.5)
         axis.set_ylim(colour.shape[0] - 0.5, -0.5)
         axis.set_axis_off()
     figure.suptitle(title.replace("$", r"\$"))
     figure.savefig(path, dpi=110)
+
+
+def _norm(good: NDArray[np.float32], cut: float) -> Any:
+    """Linear below the cut, logarithmic above: the bulk keeps its detail and extremes stay apart."""
+    from matplotlib.colors import SymLogNorm
+
+    low, high = (float(v) for v in np.percentile(good, [1, 100])) if good.size else (0.0, 1.0)
+    knee = cut if np.isfinite(cut) and cut > 0 else max(high, 1e-6)
+    return SymLogNorm(linthresh=knee, linscale=1.5, vmin=low, vmax=max(high, knee * 1.2, low + 1e-6))
 
 
 def draw_table_quicklook(path: Path, score: NDArray[np.float32], threshold: Threshold, title: str) -> None:

@@ -1,0 +1,73 @@
+"""Normalisation: monotone, finite, and learned from the bulk."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from specvae.normaliser import LINEAR, Normaliser
+
+
+def fitted(seed: int = 0) -> Normaliser:
+    rng = np.random.default_rng(seed)
+    return Normaliser.fit(rng.normal([[5.0], [-3.0]], [[2.0], [0.1]], (2, 4000)))
+
+
+def apply(normaliser: Normaliser, values: list[list[float]]) -> np.ndarray:
+    return normaliser(torch.tensor(values, dtype=torch.float32)).numpy()
+
+
+def test_training_spectra_get_zero_mean_and_unit_deviation() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.normal([[5.0], [-3.0]], [[2.0], [0.1]], (2, 4000))
+    y = Normaliser.fit(values)(torch.from_numpy(values.astype(np.float32))).numpy()
+    np.testing.assert_allclose(y.mean(axis=1), 0, atol=1e-3)
+    np.testing.assert_allclose(y.std(axis=1), 1, atol=1e-3)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.floats(-1e30, 1e30, width=32), min_size=2, max_size=20))
+def test_compression_is_finite_and_monotone(xs: list[float]) -> None:
+    xs = sorted(xs)
+    y = apply(fitted(), [xs, xs])
+    assert np.isfinite(y).all()
+    assert (np.diff(y, axis=1) >= 0).all()
+
+
+def test_the_absurd_stays_ranked() -> None:
+    y = apply(fitted(), [[1e10, 1e20, 1e30, 3e38, -1e30], [0.0] * 5])[0]
+    assert y[0] < y[1] < y[2] <= y[3] < 100
+    assert y[4] < -LINEAR
+
+
+def test_the_inverse_brings_physical_units_back() -> None:
+    normaliser = fitted()
+    x = torch.tensor([[5.0, 9.0, 40.0, -200.0], [-3.0, -2.9, -2.0, 7.0]])
+    np.testing.assert_allclose(normaliser.inverse(normaliser(x)).numpy(), x.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_block_with_one_absurd_pixel_leaves_the_others_as_they_are() -> None:
+    normaliser = fitted()
+    x = torch.randn(2, 500)
+    alone = normaliser(x.clone())
+    with_absurd = normaliser(torch.cat([x, torch.full((2, 1), 1e30)], dim=1))[:, :500]
+    assert torch.equal(alone, with_absurd)
+
+
+def test_a_band_that_never_varied_gives_finite_values_and_is_named() -> None:
+    values = np.stack([np.full(100, 7.0), np.arange(100.0), np.zeros(100)])
+    normaliser = Normaliser.fit(values)
+    assert normaliser.constant.tolist() == [True, False, True]
+    y = normaliser(torch.tensor([[7.0, 14.0], [0.0, 1.0], [0.0, 3.0]])).numpy()
+    assert np.isfinite(y).all()
+    assert y[0, 1] > y[0, 0]
+
+
+def test_one_absurd_training_value_does_not_set_the_scale() -> None:
+    rng = np.random.default_rng(2)
+    values = rng.normal(0, 1, (1, 10_000))
+    clean = Normaliser.fit(values).scale.item()
+    values[0, 17] = 1e30
+    assert 0.8 * clean < Normaliser.fit(values).scale.item() < 1.3 * clean

@@ -1,0 +1,96 @@
+"""Outputs appear whole or not at all; overviews keep a single anomalous pixel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from rasterio.crs import CRS
+
+from specvae.errors import OutputError
+from specvae.outputs.atomic import OutputFolder, atomic_file
+from specvae.outputs.maps import MapBand, MapWriter, pooled
+from specvae.raster.grid import Grid
+from specvae.spectra import Window
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_leftover(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(RuntimeError, match="boom"), atomic_file(target) as beside:
+        beside.write_text("half")
+        raise RuntimeError("boom")
+    assert target.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_symbolic_link_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("keep")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(OutputError, match="symbolic link"), atomic_file(tmp_path / "link") as beside:
+        beside.write_text("x")
+    assert (tmp_path / "real").read_text() == "keep"
+
+
+def test_a_folder_replaces_an_older_one_and_keeps_what_is_not_its_own(tmp_path: Path) -> None:
+    place = tmp_path / "scene"
+    for content in ("one", "two"):
+        with OutputFolder(place) as work:
+            (work.path / "item.json").write_text(content)
+            if content == "one":
+                (work.path / "objects.gpkg").write_text("old")
+            work.commit()
+        (place / "notes.txt").write_text("mine")
+    assert (place / "item.json").read_text() == "two"
+    assert (place / "notes.txt").read_text() == "mine"
+    assert not (place / "objects.gpkg").exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["scene"]
+
+
+def test_an_abandoned_folder_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="boom"), OutputFolder(tmp_path / "scene") as work:
+        (work.path / "score.tif").write_text("half")
+        raise RuntimeError("boom")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "scene").write_text("a file")
+    with pytest.raises(OutputError, match="not a folder"), OutputFolder(tmp_path / "scene"):
+        pass
+
+
+def test_pooling_takes_all_bands_from_the_highest_first_band() -> None:
+    block = np.array([[[1, 5, np.nan], [2, 3, 7]], [[10, 50, 0], [20, 30, 70]]], np.float32)
+    np.testing.assert_array_equal(pooled(block, float("nan")), np.array([[[5, 7]], [[50, 70]]], np.float32))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_a_map_is_a_valid_cog_whose_overviews_keep_one_pixel(tmp_path: Path, dtype: str) -> None:
+    from rio_cogeo.cogeo import cog_validate
+
+    nodata = float("nan") if dtype == "float32" else 255
+    data = np.zeros((1, 1500, 1300), dtype)
+    data[0, :, :40] = nodata
+    data[0, 777, 901] = 1
+    grid = Grid(1500, 1300, CRS.from_epsg(32632), Affine(10, 0, 5e5, 0, -10, 6e6))
+    with MapWriter(tmp_path / "m.tif", grid, [MapBand("score", "what", "nat")], dtype, nodata, {"k": "v"}, 2) as writer:
+        for row in range(0, 1500, 448):
+            writer.write(Window(row, 0, min(448, 1500 - row), 1300), data[:, row : row + 448])
+        path = writer.close()
+    assert [p.name for p in tmp_path.iterdir()] == ["m.tif"]
+    valid, errors, _ = cog_validate(path)
+    assert valid, errors
+    with rasterio.open(path) as made:
+        np.testing.assert_array_equal(made.read(), data)
+        assert made.descriptions == ("score",)
+        assert made.tags()["k"] == "v"
+        assert (made.crs, made.transform) == (grid.crs, grid.transform)
+        factors = made.overviews(1)
+        assert factors[:1] == [2]
+    for level in range(len(factors)):
+        with rasterio.open(path, overview_level=level) as coarse:
+            assert np.nanmax(np.where(coarse.read(1) == nodata, 0, coarse.read(1))) == 1

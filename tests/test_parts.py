@@ -1,0 +1,158 @@
+"""Metrics, baselines, accumulators and the overlapped loop against independent answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import mahalanobis
+from sklearn.covariance import LedoitWolf
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from specvae.accumulators import Overview, PixelCounts, SampleOfPixels
+from specvae.baselines import METHODS, Background
+from specvae.metrics import TruthMetrics
+from specvae.spectra import Cube, Parts, ScoredWindow, Window
+from specvae.stages.overlap import overlapped
+from specvae.synthetic import endmembers, make_scene
+
+
+def pieces(rows: int, cols: int, step: int, seed: int = 0) -> tuple[list[ScoredWindow], ScoredWindow]:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(3, rows, cols)).astype(np.float32)
+    reason = (rng.random((rows, cols)) < 0.2).astype(np.uint8) * rng.integers(1, 6, (rows, cols)).astype(np.uint8)
+    score = np.where(reason == 0, rng.gamma(2, 1, (rows, cols)), np.nan).astype(np.float32)
+
+    def piece(w: Window) -> ScoredWindow:
+        part = score[w.slices]
+        return ScoredWindow(
+            Cube(values[(slice(None), *w.slices)], reason[w.slices], w), Parts(part, part, part * 0), part > 5
+        )
+
+    windows = [
+        Window(r, c, min(step, rows - r), min(step, cols - c))
+        for r in range(0, rows, step)
+        for c in range(0, cols, step)
+    ]
+    return [piece(w) for w in windows], piece(Window(0, 0, rows, cols))
+
+
+@pytest.mark.parametrize("kind", [PixelCounts, lambda: SampleOfPixels(3), lambda: Overview(150, 200, 4, (2, 1, 0))])
+def test_windows_in_any_order_and_shards_gather_what_the_whole_does(kind) -> None:
+    parts, whole = pieces(150, 200, 64)
+    once, first, second = kind(), kind(), kind()
+    once.update(whole)
+    for i in np.random.default_rng(1).permutation(len(parts)):
+        (first if i % 2 else second).update(parts[i])
+    first.merge(second)
+    a, b = once.finish(), first.finish()
+    if isinstance(a, dict):
+        assert a == b
+        return
+    for name in vars(a):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def test_an_overview_keeps_the_highest_score_of_each_block() -> None:
+    _, whole = pieces(130, 70, 64)
+    view = Overview(130, 70, 8, (0, 1, 2))
+    view.update(whole)
+    assert view.score.shape == (17, 9)
+    for r, c in ((0, 0), (16, 8), (5, 3)):
+        assert view.score[r, c] == np.nanmax(whole.parts.score[8 * r : 8 * r + 8, 8 * c : 8 * c + 8])
+
+
+def test_counts_tell_pixels_by_reason() -> None:
+    _, whole = pieces(50, 60, 64)
+    counts = PixelCounts()
+    counts.update(whole)
+    told = counts.finish()
+    assert told["valid"] + sum(told["invalid_by_reason"].values()) == told["total"] == 3000
+    assert told["invalid_by_reason"]["nodata"] == int((whole.cube.reason == 1).sum())
+
+
+def test_metrics_are_those_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random(5000) < 0.1
+    score = rng.normal(size=5000).astype(np.float32) + truth
+    metrics = TruthMetrics(("specvae", "rx"), threshold=1.0)
+    for part in np.array_split(np.arange(5000), 7):
+        metrics.update(np.stack([score[part], -score[part]]), truth[part])
+    told = metrics.finish()
+    assert told["auroc"] == pytest.approx(roc_auc_score(truth, score), abs=1e-12)
+    assert told["average_precision"] == pytest.approx(average_precision_score(truth, score), abs=1e-12)
+    assert told["baselines"]["rx"]["auroc"] == pytest.approx(1 - told["auroc"], abs=1e-9)
+    assert told["false_alarm_rate"] == pytest.approx(float((score[~truth] > 1).mean()))
+
+
+def test_metrics_of_one_kind_alone_are_none() -> None:
+    metrics = TruthMetrics(("specvae",), 0.0)
+    metrics.update(np.ones((1, 4)), np.zeros(4, bool))
+    assert metrics.finish()["auroc"] is None
+
+
+def test_rx_is_the_mahalanobis_distance_of_the_shrunk_covariance() -> None:
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(400, 5)) @ rng.normal(size=(5, 5)) * [1, 10, 100, 1000, 1] + 7
+    background = Background.fit(rows.T)
+    scale = rows.std(axis=0)
+    covariance = LedoitWolf().fit((rows - rows.mean(0)) / scale).covariance_ * np.outer(scale, scale)
+    inverse = np.linalg.inv(covariance)
+    expected = [mahalanobis(row, rows.mean(axis=0), inverse) ** 2 for row in rows[:20]]
+    np.testing.assert_allclose(background.rx(rows[:20]), expected, rtol=1e-6)
+
+
+def test_every_baseline_ranks_a_far_spectrum_first() -> None:
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 6)) + 0.1 * rng.normal(size=(500, 6))
+    far = np.vstack([rows[:50], rng.normal(size=(1, 6)) * 20])
+    for name, score in zip(METHODS, Background.fit(rows.T).scores(far), strict=True):
+        assert score.argmax() == 50, name
+
+
+def test_overlapping_keeps_order_and_bounds_what_is_under_way() -> None:
+    under_way, most, lock, written = 0, 0, threading.Lock(), []
+
+    def read(i: int) -> int:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        time.sleep(0.001)
+        return i * i
+
+    def write(i: int, value: int) -> None:
+        nonlocal under_way
+        with lock:
+            under_way -= 1
+        written.append((i, value))
+
+    overlapped(range(50), read, lambda i, v: v + 1, write)
+    assert written == [(i, i * i + 1) for i in range(50)]
+    assert most <= 6
+
+
+@pytest.mark.parametrize("fails", ["read", "work", "write"])
+def test_the_first_failure_ends_the_loop_and_is_raised(fails: str) -> None:
+    def guard(name: str, i: int) -> int:
+        if name == fails and i == 7:
+            raise ValueError("seven")
+        return i
+
+    with pytest.raises(ValueError, match="seven"):
+        overlapped(
+            range(100), lambda i: guard("read", i), lambda i, v: guard("work", i), lambda i, v: guard("write", i)
+        )
+
+
+def test_a_synthetic_scene_is_physical_and_seeded() -> None:
+    a, b = make_scene(80, 90, seed=1, anomalies=True), make_scene(80, 90, seed=1, anomalies=True)
+    np.testing.assert_array_equal(a.values, b.values)
+    assert a.planted == len(set(np.unique(a.truth)) - {0, 255})
+    assert a.planted >= 3
+    assert ((a.values == 0).all(axis=0) == (a.truth == 255)).all()
+    for spectrum in endmembers().values():
+        assert (spectrum > 0).all()
+        assert (spectrum < 1).all()

@@ -1,0 +1,61 @@
+"""Splits: seeded, buffered, and at most a fifth of a small scene held from training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from specvae.config import SamplingConfig
+from specvae.sampling import Quota, Role, regions_of, split_blocks, split_rows
+from specvae.spectra import Window
+
+
+@pytest.mark.parametrize("shape", [(100, 100), (80, 100), (177, 246), (64, 64)])
+def test_at_most_about_a_fifth_of_a_small_scene_is_kept_from_training(shape: tuple[int, int]) -> None:
+    for seed in range(5):
+        role = split_blocks(shape, 7, SamplingConfig(), seed).role(Window(0, 0, *shape))
+        assert 0.75 < (role == Role.TRAIN).mean() < 1.0
+        assert (role == Role.CALIBRATION).sum() > 0
+        assert (role == Role.VALIDATION).sum() > 0
+
+
+def test_a_split_is_that_of_its_seed() -> None:
+    a, b, c = (split_blocks((300, 400), 7, SamplingConfig(), seed).roles for seed in (1, 1, 2))
+    np.testing.assert_array_equal(a, b)
+    assert (a != c).any()
+
+
+def test_roles_do_not_depend_on_the_window_they_are_asked_for() -> None:
+    split = split_blocks((700, 900), 7, SamplingConfig(), 3)
+    whole = split.role(Window(0, 0, 700, 900))
+    for window in (Window(0, 0, 64, 64), Window(128, 64, 64, 64), Window(5, 777, 300, 101)):
+        np.testing.assert_array_equal(split.role(window), whole[window.slices])
+
+
+def test_a_large_scene_is_read_block_by_block_and_each_once() -> None:
+    split = split_blocks((2000, 1500), 7, SamplingConfig(), 0)
+    seen = np.zeros((2000, 1500), int)
+    for window in regions_of(split, 0):
+        seen[window.slices] += 1
+    assert (seen == 1).all()
+
+
+def test_a_quota_stops_at_its_share() -> None:
+    quota = Quota.share(SamplingConfig(max_pixels=1000), 2)
+    first = quota.take(np.full((30, 30), Role.TRAIN, np.uint8))
+    again = quota.take(np.full((30, 30), Role.TRAIN, np.uint8))
+    assert (first == Role.TRAIN).all()
+    assert (again == Role.UNUSED).all()
+
+
+@pytest.mark.parametrize("n", [60, 1000, 100_001])
+def test_a_table_is_split_into_runs_of_rows(n: int) -> None:
+    role = split_rows(n, SamplingConfig(), 0).role(Window(0, 0, 1, n))
+    shares = np.bincount(role.ravel(), minlength=4) / n
+    assert 0.05 < shares[Role.CALIBRATION] < 0.3
+    assert shares[Role.UNUSED] == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3), (2, 2)])
+def test_a_tiny_scene_trains_with_all_it_has(shape: tuple[int, int]) -> None:
+    assert (split_blocks(shape, 0, SamplingConfig(), 0).role(Window(0, 0, *shape)) != Role.UNUSED).all()

@@ -1,0 +1,210 @@
+"""The rules of the score: sum of its parts, same pixel same score, invalid pixels, absurd values."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from specvae.config import ModelConfig
+from specvae.detector import Detector
+from specvae.errors import InputError
+from specvae.sampling import Quota, Region, Role, split_blocks
+from specvae.scoring import CellScorer
+from specvae.spectra import Band, BandSet, Cube, Invalid, Parts, Window
+from specvae.synthetic import make_scene
+
+CONFIG = ModelConfig.model_validate({"training": {"steps": 60, "refits": 1}})
+BANDS = BandSet(tuple(Band(f"b{i}") for i in range(10)))
+
+
+def cube_of(values: np.ndarray, row: int = 0, col: int = 0) -> Cube:
+    reason = np.where((values == 0).all(axis=0), Invalid.NODATA, Invalid.VALID).astype(np.uint8)
+    return Cube(values.astype(np.float32), reason, Window(row, col, *values.shape[1:]))
+
+
+@cache
+def scene() -> np.ndarray:
+    return make_scene(200, 230, seed=3).values
+
+
+@cache
+def detector(context: bool) -> Detector:
+    cube = cube_of(scene())
+    split = split_blocks((200, 230), 7, CONFIG.sampling, 0)
+    role = Quota.share(CONFIG.sampling, 1).take(np.where(cube.valid, split.role(cube.window), 0).astype(np.uint8))
+    region = Region(cube, cube.window, role, split.block(cube.window), 0)
+    return Detector.fit([region], BANDS, CONFIG, ("scene",), context)
+
+
+def whole(context: bool) -> Parts:
+    return detector(context).score(cube_of(scene()), Window(0, 0, 200, 230))
+
+
+contexts = pytest.mark.parametrize("context", [False, True], ids=["pixel", "ring"])
+
+
+@contexts
+def test_score_is_exactly_the_sum_of_its_parts(context: bool) -> None:
+    parts = whole(context)
+    valid = ~np.isnan(parts.score)
+    assert valid.sum() > 40_000
+    assert (parts.score[valid] == parts.reconstruction[valid] + parts.kl[valid]).all()
+    assert (parts.reconstruction[valid] >= 0).all()
+    assert (parts.kl[valid] >= -1e-4).all()
+
+
+@contexts
+def test_invalid_pixels_are_nan_and_only_these(context: bool) -> None:
+    np.testing.assert_array_equal(np.isnan(whole(context).score), ~cube_of(scene()).valid)
+
+
+windows = st.builds(
+    lambda r, c, h, w: Window(r, c, min(h, 200 - r), min(w, 230 - c)),
+    st.integers(0, 199), st.integers(0, 229), st.integers(1, 150), st.integers(1, 150),
+)  # fmt: skip
+
+
+@contexts
+@settings(max_examples=25, deadline=None)
+@given(window=windows)
+def test_any_window_of_the_scene_gives_the_same_bits(context: bool, window: Window) -> None:
+    model = detector(context)
+    read = window.grow(model.halo).clip(Window(0, 0, 200, 230))
+    part = model.score(cube_of(scene()).crop(read), window)
+    np.testing.assert_array_equal(part.score, whole(context).score[window.slices])
+
+
+@contexts
+def test_a_crop_changes_nothing_beyond_the_halo(context: bool) -> None:
+    model = detector(context)
+    halo = model.halo
+    crop = cube_of(scene()[:, 37:177, 21:193])
+    score = model.score(crop, crop.window).score
+    inner = np.s_[halo : 140 - halo, halo : 172 - halo]
+    expected = whole(context).score[37:177, 21:193][inner]
+    np.testing.assert_allclose(score[inner], expected, rtol=1e-5, atol=1e-5)
+
+
+@contexts
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_change_no_bit(context: bool, threads: int) -> None:
+    other = CellScorer(detector(context).net, "cpu", threads)
+    score = other.score(cube_of(scene()), Window(0, 0, 200, 230))[0].score
+    np.testing.assert_array_equal(score, whole(context).score)
+
+
+def test_torch_threads_change_no_bit() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2 if before == 1 else 1)
+        score = detector(True).score(cube_of(scene()), Window(0, 0, 200, 230)).score
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(score, whole(True).score)
+
+
+def test_rows_score_like_pixels_in_any_order() -> None:
+    rng = np.random.default_rng(0)
+    cube = cube_of(scene())
+    rows = cube.values[:, cube.valid].T
+    expected = whole(False).score[cube.valid]
+    order = rng.permutation(len(rows))[:9001]
+    score = detector(False).score_rows(rows[order], np.ones(len(order), bool)).score
+    np.testing.assert_allclose(score, expected[order], rtol=1e-5, atol=1e-5)
+    one = detector(False).score_rows(rows[:1], np.ones(1, bool)).score
+    np.testing.assert_allclose(one, expected[:1], rtol=1e-5, atol=1e-5)
+
+
+def test_a_context_model_refuses_tables_in_one_line() -> None:
+    with pytest.raises(InputError, match="context"):
+        detector(True).score_rows(np.ones((3, 10)), np.ones(3, bool))
+
+
+@contexts
+@pytest.mark.parametrize("absurd", [1e30, -1e30, 3.4e38])
+def test_an_absurd_value_is_finite_ranked_and_touches_no_far_pixel(context: bool, absurd: float) -> None:
+    cube = cube_of(scene())
+    values = cube.values.copy()
+    values[3, 100, 120] = absurd
+    score = detector(context).score(Cube(values, cube.reason, cube.window), cube.window).score
+    valid = cube.valid
+    assert np.isfinite(score[valid]).all()
+    assert score[100, 120] == np.nanmax(score)
+    rows, cols = np.indices(valid.shape)
+    far = valid & (np.maximum(abs(rows - 100), abs(cols - 120)) > detector(context).halo)
+    np.testing.assert_array_equal(score[far], whole(context).score[far])
+
+
+@contexts
+def test_nan_and_infinity_in_invalid_pixels_reach_no_neighbour(context: bool) -> None:
+    cube = cube_of(scene())
+    values = cube.values.copy()
+    values[:, ~cube.valid] = np.nan
+    values[0, ~cube.valid] = np.inf
+    score = detector(context).score(Cube(values, cube.reason, cube.window), cube.window).score
+    np.testing.assert_array_equal(score, whole(context).score)
+
+
+@contexts
+def test_a_single_pixel_and_an_invalid_scene_are_handled(context: bool) -> None:
+    one = cube_of(scene()[:, 100:101, 100:101])
+    assert np.isfinite(detector(context).score(one, one.window).score).all()
+    none = Cube(np.full((10, 5, 5), np.nan, np.float32), np.ones((5, 5), np.uint8), Window(0, 0, 5, 5))
+    assert np.isnan(detector(context).score(none, none.window).score).all()
+
+
+@contexts
+def test_contributions_add_up_to_the_reconstruction(context: bool) -> None:
+    model = detector(context)
+    cube = cube_of(scene())
+    parts, around = model.score_with_context(cube, cube.window)
+    at = np.nonzero(cube.valid)
+    pick = np.random.default_rng(1).choice(at[0].size, 5000, replace=False)
+    rows, cols = at[0][pick], at[1][pick]
+    told = model.explain(cube.values[:, rows, cols], None if around is None else around[:, rows, cols])
+    np.testing.assert_allclose(told.contribution.sum(axis=0), parts.reconstruction[rows, cols], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(np.sign(told.deviation), np.sign(cube.values[:, rows, cols] - told.expected), atol=1)
+
+
+def test_each_term_moves_the_training_loss() -> None:
+    net = detector(True).net
+    x, c = torch.randn(10, 64), torch.randn(net.vae.context, 64)
+    noise = torch.randn(net.vae.latent, 64)
+    with torch.enable_grad():
+        terms = net.vae.terms(x, c, noise)
+        for term, part in ((terms.reconstruction, net.vae.decoder), (terms.kl, net.vae.prior)):
+            gradients = torch.autograd.grad(term.sum(), list(part.parameters()), retain_graph=True)
+            assert any(float(g.abs().sum()) > 0 for g in gradients)
+
+
+def test_planted_spectra_outscore_the_background() -> None:
+    tonight = make_scene(200, 230, seed=4, anomalies=True)
+    cube = cube_of(tonight.values)
+    for context in (False, True):
+        score = detector(context).score(cube, cube.window).score
+        planted = (tonight.truth > 0) & (tonight.truth < 255)
+        assert np.median(score[planted]) > np.nanquantile(score[tonight.truth == 0], 0.99)
+
+
+def test_calibration_pixels_never_trained_and_lie_a_ring_apart() -> None:
+    split = split_blocks((200, 230), 7, CONFIG.sampling, 0)
+    role = split.role(Window(0, 0, 200, 230))
+    held = np.argwhere(role == Role.CALIBRATION)
+    trained = np.argwhere(role == Role.TRAIN)
+    assert len(held) > 500
+    for row, col in held[:: max(1, len(held) // 200)]:
+        assert np.abs(trained - (row, col)).max(axis=1).min() > 7
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_scores_like_the_cpu() -> None:
+    other = CellScorer(detector(True).net, "cuda")
+    score = other.score(cube_of(scene()), Window(0, 0, 200, 230))[0].score
+    detector(True).net.to("cpu")
+    np.testing.assert_allclose(score, whole(True).score, rtol=1e-3, atol=1e-3)
