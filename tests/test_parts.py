@@ -107,7 +107,7 @@ def test_rx_is_the_mahalanobis_distance_of_the_shrunk_covariance() -> None:
 def test_every_baseline_ranks_a_far_spectrum_first() -> None:
     rng = np.random.default_rng(3)
     rows = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 6)) + 0.1 * rng.normal(size=(500, 6))
-    far = np.vstack([rows[:50], rng.normal(size=(1, 6)) * 20])
+    far = np.vstack([rows[:50], np.full((1, 6), 30.0)])
     for name, score in zip(METHODS, Background.fit(rows.T).scores(far), strict=True):
         assert score.argmax() == 50, name
 
