@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from specvae.outputs.scenes import write_scene
+from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
-from specvae.raster.scene import open_raster
 from specvae.stages.fit import fit
 from specvae.stages.score import ScoreRequest, score
 from specvae.synthetic import make_scene
@@ -44,8 +44,9 @@ def demo(out: str = "demo", seed: int = 0) -> DemoOutcome:
     ingest = IngestOptions(truth=str(place / "truth.tif"))
     request = ScoreRequest(model=model, out=str(place / "reports"), ingest=ingest, overwrite=True, parts=True)
     outcome = score([str(place / "tonight.tif")], request).outcomes[0]
-    with open_raster(str(place / "reports" / "tonight" / "anomaly.tif")) as flags:
-        anomalous = flags.read(1) == 1
+    with open_scene(str(place / "reports" / "tonight" / "anomaly.tif")) as flags:
+        cube = flags.read(flags.grid.window)
+    anomalous = (cube.values[0] == 1) & cube.valid
     hit = set(np.unique(tonight.truth[anomalous])) - {0, 255}
     report = outcome.report or {}
     return DemoOutcome(

@@ -9,11 +9,12 @@ import numpy as np
 
 from specvae.errors import InputError, ModelError
 from specvae.model_file import load_model
+from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
-from specvae.raster.scene import Scene, open_scene
+from specvae.raster.scene import Scene
 from specvae.raster.sources import find_sources
 from specvae.spectra import Invalid
-from specvae.table import read_table
+from specvae.table.reading import read_table
 
 __all__ = ["inspect"]
 
@@ -38,10 +39,11 @@ def inspect(path: str, options: IngestOptions | None = None) -> dict[str, Any]:
             "invalid_by_reason": _reasons(counts),
             "bands": list(table.bands.labels),
             "wavelengths_nm": table.bands.wavelengths,
-            "other_columns": [str(c) for c in table.frame.columns if str(c) not in table.band_names],
+            "other_columns": [name for name in table.others.column_names if name not in set(table.bands.names)],
+            "notes": table.notes,
         }
     with open_scene(source, options) as scene:
-        return {"kind": "raster", **scene.describe(), **_validity(scene)}
+        return {**scene.describe(), "format": scene.describe()["kind"], "kind": "raster", **_validity(scene)}
 
 
 def _is_model(path: Path) -> bool:
