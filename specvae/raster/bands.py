@@ -18,6 +18,9 @@ UNITS = {"nm": 1.0, "nanometer": 1.0, "nanometre": 1.0, "um": 1e3, "µm": 1e3, "
 IN_NAME = re.compile(r"[\s,;]*(?:central wavelength\s+|\(\s*)([\d.]+(?:e-?\d+)?)\s*([a-zµμ]*)\s*\)?\s*$", re.I)
 NUMBERED = re.compile(r"^(?:band|layer|channel|b|ch|bd)[\s_#]*0*(\d+)$", re.I)
 
+WAVELENGTH_TAGS = ("wavelength", "center_wavelength", "centre_wavelength", "central_wavelength", "wavelengths",
+                   "netcdf_dim_wavelength", "netcdf_dim_wavelengths", "netcdf_dim_wl")  # fmt: skip
+
 CATEGORICAL = re.compile(
     r"(?:^|[^a-z])(scl|fmask|qa|qa_?pixel|pixel_?qa|bqa|qa_?\d\d|radsat(?:_qa)?|sr_aerosol|aerosol_?qa|cloud_?mask|"
     r"cloud_?prob(?:ability)?|cldprb|snwprb|msk_[a-z]+|mask|classification|class|labels?|quality|dataset_?mask|"
@@ -61,7 +64,7 @@ def band_from_tags(tags: dict[str, str], imagery: dict[str, str], name: str) -> 
     unit = low.get("wavelength_units") or low.get("wavelength_unit") or ""
     centre = nanometres(imagery.get("CENTRAL_WAVELENGTH_UM", ""), "um")
     width = nanometres(imagery.get("FWHM_UM", ""), "um")
-    for key in ("wavelength", "center_wavelength", "centre_wavelength", "central_wavelength", "wavelengths"):
+    for key in WAVELENGTH_TAGS:
         centre = centre or nanometres(low.get(key, ""), unit)
     if centre is not None and width is None and (told := low.get("fwhm") or low.get("bandwidth")):
         width = nanometres(told, unit or low.get("bandwidth_unit") or ("um" if float_or(told) < 1 else "nm"))
@@ -147,7 +150,9 @@ def _width(width: str, unit: str, centre: str) -> float | None:
 
 
 def _without_empty_names(layers: list[Layer]) -> list[Layer]:
-    """Names that only repeat the band's number (``Band 3`` for the third) say nothing and are dropped."""
+    """Names that only repeat the band's number (``Band 3`` for the third), or each other, say nothing: dropped."""
+    if len(layers) > 1 and len({layer.band.name for layer in layers}) == 1:
+        return [replace(layer, band=replace(layer.band, name="")) for layer in layers]
     hits = [NUMBERED.match(layer.band.name) for layer in layers]
     spoken = [layer.band.name.casefold().startswith(("band", "layer", "channel")) for layer in layers]
     if not all(h and s and int(h.group(1)) == at for at, (h, s) in enumerate(zip(hits, spoken, strict=True), 1)):

@@ -7,7 +7,7 @@ import re
 import zipfile
 from pathlib import Path
 
-__all__ = ["band_token", "is_product_archive", "is_product_folder", "landsat_mtl", "same_scene"]
+__all__ = ["MTL", "band_token", "is_product_archive", "is_product_folder", "landsat_mtl", "same_scene"]
 
 RASTERS = (".tif", ".tiff", ".jp2", ".img", ".dat", ".vrt")
 COLOURS = ("coastal", "aerosol", "blue", "green", "yellow", "red", "rededge", "red_edge", "nir", "nir08", "nir09", "swir",
@@ -71,6 +71,8 @@ def is_product_folder(folder: str) -> bool:
 
 def is_product_archive(path: str) -> bool:
     """Whether a zip file holds a Sentinel-2 SAFE product or one Landsat product."""
+    if not path.casefold().endswith(".zip") or not os.path.isfile(path):
+        return False
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 from specvae.errors import InputError
+from specvae.raster.archive import Archive
 from specvae.raster.arrays import is_array_file, product_of_array
+from specvae.raster.bandfiles import product_of_members
+from specvae.raster.bundles import MTL, band_token, is_product_archive
+from specvae.raster.gdal import open_dataset
 from specvae.raster.options import IngestOptions
 from specvae.raster.plan import plan_product
 from specvae.raster.probe import with_probes
 from specvae.raster.product import Product
+from specvae.raster.references import check_references
 from specvae.raster.scene import Scene
-from specvae.raster.single import product_of_file
+from specvae.raster.sentinel2 import METADATA, product_of_safe
+from specvae.raster.single import data_file, product_of_dataset
 from specvae.raster.sources import Source, find_sources
+from specvae.raster.subdatasets import product_of_container
 from specvae.spectra import BandSet
 
 __all__ = ["open_scene"]
@@ -48,6 +57,35 @@ def _product(source: Source, options: IngestOptions) -> Product:
     path = source.path
     if source.is_table:
         raise InputError(f"{path} is a table, not a scene")
+    if source.members:
+        return product_of_members(source, options)
     if is_array_file(path):
         return product_of_array(path, options)
-    return product_of_file(path, options)
+    if os.path.isdir(path) or is_product_archive(path):
+        return _product_of_bundle(source, options)
+    return _product_of_file(path, options)
+
+
+def _product_of_file(path: str, options: IngestOptions) -> Product:
+    """A raster file, or the cube in a container."""
+    path = data_file(path)
+    check_references(path, options.allow_remote)
+    with open_dataset(path, allow_remote=options.allow_remote) as dataset:
+        work = product_of_dataset if dataset.count else product_of_container
+        return work(path, dataset, options)
+
+
+def _product_of_bundle(source: Source, options: IngestOptions) -> Product:
+    """A Sentinel-2 or Landsat product in a folder or zip file."""
+    archive = Archive(source.path)
+    names = archive.names()
+    if any(METADATA.search(name) for name in names):
+        return product_of_safe(source, options)
+    mtl = sorted((n for n in names if MTL.match(Path(n).name)), key=lambda n: (not n.endswith(".txt"), n))
+    folder = str(Path(mtl[0]).parent) if mtl else "."
+    beside = [n for n in names if str(Path(n).parent) == folder and band_token(Path(n).name)]
+    if not mtl or not beside:
+        raise InputError(f"{source.path} is no Sentinel-2 SAFE and no Landsat product; give one of its rasters")
+    members = tuple(archive.gdal(name) for name in beside)
+    product = product_of_members(replace(source, members=members), options, archive.gdal(mtl[0]))
+    return replace(product, files=archive.files([*beside, mtl[0]]))

@@ -17,9 +17,10 @@ from specvae.raster.gdal import errors_in_one_line, open_dataset
 from specvae.raster.grid import Grid
 from specvae.raster.layer import Layer
 from specvae.raster.plan import Plan
+from specvae.raster.subdatasets import BANDS_LAST
 from specvae.spectra import Window
 
-__all__ = ["ArrayReader", "GdalReader", "Reader", "open_reader"]
+__all__ = ["ArrayReader", "GdalReader", "Reader", "TransposedReader", "open_reader"]
 
 Array = NDArray[Any]
 
@@ -54,6 +55,11 @@ class GdalReader:
         self._band_masks = any(not f for f in flags)
         alphas = [i + 1 for i, c in enumerate(self._file.colorinterp) if c.name == "alpha"]
         self._alpha = alphas[0] if alphas and not self._mask else None
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether the file itself says, beyond a nodata value, where there is nothing."""
+        return self._fill_rule or self._mask or self._band_masks or self._alpha is not None
 
     def _warped(self, grid: Grid) -> Any:
         """The file on the scene's grid: averaged where it is finer, bilinear where it is coarser, fill kept apart."""
@@ -123,9 +129,36 @@ class ArrayReader:
         """Nothing is open."""
 
 
+class TransposedReader:
+    """A variable whose bands are its last axis, which GDAL takes for columns: rows come as GDAL's bands."""
+
+    def __init__(self, layers: tuple[Layer, ...], path: str, *, allow_remote: bool = False) -> None:
+        self.layers, self.path = layers, path
+        self._order = [layer.index - 1 for layer in layers]
+        self._file = open_dataset(path, allow_remote=allow_remote)
+
+    def read(self, window: Window) -> Array:
+        """Stored values ``(bands, rows, cols)`` in the file's own type."""
+        rows = list(range(window.row + 1, window.row + window.rows + 1))
+        box = RasterioWindow(0, window.col, self._file.width, window.cols)
+        with errors_in_one_line(f"{self.path} cannot be read at row {window.row}", ReadError):
+            stored = self._file.read(rows, window=box)
+        return np.ascontiguousarray(np.moveaxis(stored, 2, 0)[self._order])
+
+    def masked(self, window: Window) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None]:
+        """A variable has no masks."""
+        return None, None
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._file.close()
+
+
 def open_reader(layers: tuple[Layer, ...], plan: Plan) -> Reader:
     """The reader for those layers of a plan that lie in one file."""
     path = layers[0].path
     if is_array_file(path):
         return ArrayReader(layers, load_cube(path, plan.product.shapes_from))
+    if plan.product.shapes_from == BANDS_LAST:
+        return TransposedReader(layers, path, allow_remote=plan.options.allow_remote)
     return GdalReader(layers, plan.grid, allow_remote=plan.options.allow_remote)

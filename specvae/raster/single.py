@@ -4,40 +4,35 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from specvae.errors import InputError
 from specvae.raster.bands import layers_of
-from specvae.raster.gdal import errors_in_one_line, open_dataset
+from specvae.raster.gdal import errors_in_one_line
 from specvae.raster.grid import Grid
 from specvae.raster.layer import Layer
 from specvae.raster.limits import check_raster
 from specvae.raster.options import IngestOptions
 from specvae.raster.product import Product
-from specvae.raster.references import check_references
 
-__all__ = ["acquired", "product_of_file"]
-
-
-def product_of_file(path: str, options: IngestOptions) -> Product:
-    """The product in one raster file, or in the one cube among its subdatasets."""
-    path = _data_file(path)
-    check_references(path, options.allow_remote)
-    with open_dataset(path, allow_remote=options.allow_remote) as dataset:
-        if dataset.count == 0:
-            raise InputError(f"{path} holds no raster band")
-        check_raster(dataset, path, options.allow_huge)
-        with errors_in_one_line(f"{path} cannot be read as a raster"):
-            layers = tuple(layers_of(dataset, path))
-            return Product(
-                Path(path).name.removesuffix(Path(path).suffix), path, dataset.driver, layers,
-                {path: Grid.of(dataset)}, {path: _block(dataset)}, _local(dataset.files, path),
-                tuple(_notes(dataset, layers)), acquired(dataset.tags(), path), _level(dataset.tags()),
-            )  # fmt: skip
+__all__ = ["acquired", "block_of", "data_file", "product_of_dataset"]
 
 
-def _data_file(path: str) -> str:
+def product_of_dataset(path: str, dataset: Any, options: IngestOptions) -> Product:
+    """The product in one open dataset with bands."""
+    check_raster(dataset, path, options.allow_huge)
+    with errors_in_one_line(f"{path} cannot be read as a raster"):
+        layers = tuple(layers_of(dataset, path))
+        return Product(
+            Path(path).name.removesuffix(Path(path).suffix), path, dataset.driver, layers, {path: Grid.of(dataset)},
+            {path: block_of(dataset)}, _local(dataset.files, path), tuple(_notes(dataset, layers)),
+            acquired(dataset.tags(), path), _level(dataset.tags()),
+        )  # fmt: skip
+
+
+def data_file(path: str) -> str:
     """The data beside an ENVI header, where the header was given."""
     if not path.lower().endswith(".hdr"):
         return path
@@ -52,7 +47,8 @@ def _data_file(path: str) -> str:
     return found[0]
 
 
-def _block(dataset: Any) -> tuple[int, int]:
+def block_of(dataset: Any) -> tuple[int, int]:
+    """Rows and columns that a dataset decodes at once."""
     rows, cols = dataset.block_shapes[0]
     return min(rows, dataset.height), min(cols, dataset.width)
 
@@ -93,6 +89,9 @@ DATE_KEYS = ("TIFFTAG_DATETIME", "ACQUISITION_DATETIME", "ACQUISITIONDATETIME", 
 STAMP = re.compile(r"(?<!\d)((?:19[7-9]|20\d)\d)[-:_/]?(0[1-9]|1[0-2])[-:_/]?(0[1-9]|[12]\d|3[01])"
                    r"(?:[T\s_]?([01]\d|2[0-3]):?([0-5]\d)(?::?([0-5]\d))?)?(?!\d)")  # fmt: skip
 
+LANDSAT_SCENE = re.compile(r"L[COTEM]\d\d{6}((?:19[7-9]|20\d)\d)(00[1-9]|0[1-9]\d|[12]\d\d|3[0-5]\d|36[0-6])[A-Z]{3}")
+"""A pre-collection Landsat scene: sensor, path, row, year, day of the year, station."""
+
 
 def acquired(tags: dict[str, str], path: str) -> str | None:
     """When a scene was taken, ISO 8601: from its tags, else from a date in its name, else None."""
@@ -101,6 +100,9 @@ def acquired(tags: dict[str, str], path: str) -> str | None:
         if hit := STAMP.search(text):
             year, month, day, hour, minute, second = hit.groups()
             return f"{year}-{month}-{day}T{hour or '00'}:{minute or '00'}:{second or '00'}Z"
+    if hit := LANDSAT_SCENE.search(Path(path).name):
+        first = date(int(hit.group(1)), 1, 1) + timedelta(days=int(hit.group(2)) - 1)
+        return f"{first.isoformat()}T00:00:00Z"
     return None
 
 

@@ -1,0 +1,62 @@
+"""Products in folders and zip files alike: their members' names, small texts, and GDAL's paths to them."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from dataclasses import dataclass
+from itertools import islice
+
+from specvae.errors import InputError
+
+__all__ = ["Archive", "read_member"]
+
+MEMBERS = 20_000
+VSIZIP = "/vsizip/"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A folder or a zip file."""
+
+    path: str
+
+    @property
+    def zipped(self) -> bool:
+        """Whether it is a zip file."""
+        return os.path.isfile(self.path)
+
+    def names(self) -> list[str]:
+        """Members below it, with ``/``, sorted. Raises InputError for a damaged archive."""
+        if not self.zipped:
+            found = (os.path.join(at, name) for at, _, names in os.walk(self.path) for name in names)
+            return sorted(os.path.relpath(p, self.path) for p in islice(found, MEMBERS))
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                names = sorted(archive.namelist()[:MEMBERS])
+        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            raise InputError(f"{self.path} cannot be read as a zip file: {error}") from error
+        return [n for n in names if not n.startswith("/") and ".." not in n.split("/")]
+
+    def gdal(self, name: str) -> str:
+        """GDAL's path to a member."""
+        if not self.zipped:
+            return os.path.join(self.path, name)
+        return f"{VSIZIP}{{{os.path.abspath(self.path)}}}/{name}"
+
+    def files(self, names: list[str]) -> tuple[str, ...]:
+        """The files on disk behind some members."""
+        return (self.path,) if self.zipped else tuple(os.path.join(self.path, name) for name in names)
+
+
+def read_member(path: str, limit: int) -> bytes:
+    """At most ``limit`` bytes of a file, or of a member of a zip file by GDAL's path to it."""
+    try:
+        if path.startswith(VSIZIP + "{"):
+            outer, inner = path[len(VSIZIP) + 1 :].split("}/", 1)
+            with zipfile.ZipFile(outer) as archive, archive.open(inner) as file:
+                return file.read(limit)
+        with open(path, "rb") as plain:
+            return plain.read(limit)
+    except (OSError, KeyError, zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
