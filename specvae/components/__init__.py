@@ -1,0 +1,1 @@
+"""Connected components of anomalous pixels: their arithmetic, no files."""

@@ -1,0 +1,164 @@
+"""Objects are what scipy labels on the whole array, however the scene was cut into windows and shards."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from specvae.components.joining import EIGHT_CONNECTED, Components
+from specvae.components.table import Found
+from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
+
+BANDS = 3
+
+
+class Scene:
+    """A random scene with its parts and explanations."""
+
+    def __init__(self, mask: NDArray[np.bool_], seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        self.mask = mask
+        self.values = rng.normal(size=(BANDS, *mask.shape)).astype(np.float32)
+        self.contribution = rng.gamma(1, size=(BANDS, *mask.shape)).astype(np.float32)
+        self.deviation = rng.normal(size=(BANDS, *mask.shape)).astype(np.float32)
+        self.reconstruction = self.contribution.sum(axis=0, dtype=np.float32)
+        self.kl = rng.integers(1, 4, mask.shape).astype(np.float32)
+        self.score = self.reconstruction + self.kl
+
+    def piece(self, window: Window, explained: bool = True) -> ScoredWindow:
+        at = window.slices
+        mask = self.mask[at]
+        told = None
+        if explained:
+            told = Explanation(
+                self.contribution[:, *at][:, mask], self.deviation[:, *at][:, mask], -self.values[:, *at][:, mask]
+            )
+        cube = Cube(self.values[:, *at], np.zeros(mask.shape, np.uint8), window)
+        return ScoredWindow(cube, Parts(self.score[at], self.reconstruction[at], self.kl[at]), mask, told)
+
+
+def cut(total: int, cuts: list[int]) -> list[tuple[int, int]]:
+    edges = sorted({0, total, *(c % total for c in cuts)})
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def windows_of(scene: Scene, row_cuts: list[int], col_cuts: list[int]) -> list[Window]:
+    rows, cols = scene.mask.shape
+    return [Window(a, c, b - a, d - c) for a, b in cut(rows, row_cuts) for c, d in cut(cols, col_cuts)]
+
+
+def gathered(scene: Scene, windows: list[Window], shards: int = 1, **options: int) -> Found:
+    parts = [Components(**options) for _ in range(shards)]
+    for i, window in enumerate(windows):
+        parts[i % shards].update(scene.piece(window))
+    for other in parts[1:]:
+        parts[0].merge(other)
+    return parts[0].finish()
+
+
+def check_against_scipy(scene: Scene, found: Found) -> None:
+    labels, count = ndimage.label(scene.mask, EIGHT_CONNECTED)
+    assert len(found.table) == count
+    t = found.table
+    for i in range(count):
+        mine = labels == labels[t.peak_row[i], t.peak_col[i]]
+        rows, cols = np.nonzero(mine)
+        assert t.pixels[i] == mine.sum()
+        box = (rows.min(), cols.min(), rows.max() + 1, cols.max() + 1)
+        assert (t.row[i], t.col[i], t.bottom[i], t.right[i]) == box
+        assert t.peak[i] == scene.score[mine].max() == scene.score[t.peak_row[i], t.peak_col[i]]
+        assert t.mean[i] == pytest.approx(scene.score[mine].mean(dtype=np.float64), rel=1e-6)
+        assert t.reconstruction[i] + t.kl[i] == pytest.approx(t.score[i], rel=1e-6)
+        assert t.contribution[:, i].sum() == pytest.approx(t.reconstruction[i], rel=1e-5)
+        assert t.deviation[:, i] == pytest.approx(scene.deviation[:, mine].sum(axis=1, dtype=np.float64), abs=1e-4)
+        assert (t.centroid[0][i], t.centroid[1][i]) == pytest.approx((rows.mean() + 0.5, cols.mean() + 0.5))
+        peak = scene.values[:, t.peak_row[i], t.peak_col[i]]
+        assert np.array_equal(t.spectrum[:, i], peak)
+        assert np.array_equal(t.expected[:, i], -peak)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(1, 40), st.integers(1, 40), st.floats(0, 1), st.lists(st.integers(0, 60), max_size=6),
+    st.lists(st.integers(0, 60), max_size=6), st.integers(1, 4), st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_windows_in_any_order_and_shards_give_what_scipy_gives_on_the_whole(
+    rows: int, cols: int, density: float, row_cuts: list[int], col_cuts: list[int], shards: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    scene = Scene(rng.random((rows, cols)) < density, seed)
+    windows = windows_of(scene, row_cuts, col_cuts)
+    shuffled = [windows[i] for i in rng.permutation(len(windows))]
+    check_against_scipy(scene, gathered(scene, shuffled, shards))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0.02, 0.6), st.integers(1, 12), st.integers(1, 4), st.integers(1, 3), st.integers(0, 2**32 - 1))
+def test_a_cap_keeps_the_highest_peaks_and_counts_the_rest(
+    density: float, cap: int, least: int, shards: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    scene = Scene(rng.random((48, 52)) < density, seed)
+    windows = windows_of(scene, list(range(0, 48, 6)), list(range(0, 52, 9)))
+    everything = gathered(scene, [Window(0, 0, 48, 52)]).table
+    found = gathered(scene, [windows[i] for i in rng.permutation(len(windows))], shards, cap=cap, min_pixels=least)
+    big = everything.take(everything.pixels >= least)
+    assert np.array_equal(found.table.peak, big.peak[:cap])
+    assert np.array_equal(found.table.pixels, big.pixels[:cap])
+    assert found.count == len(big)
+    assert found.beyond_cap.pixels == big.pixels[cap:].sum()
+    assert found.too_small.objects == len(everything) - len(big)
+    assert found.beyond_cap.peak == (big.peak[cap] if len(big) > cap else None)
+
+
+def test_an_anomaly_that_crosses_four_windows_is_one_object() -> None:
+    mask = np.zeros((128, 128), bool)
+    mask[60:70, 58:72] = True
+    scene = Scene(mask)
+    found = gathered(scene, windows_of(scene, [64], [64]))
+    assert len(found.table) == 1
+    assert found.table.pixels[0] == 140
+
+
+def test_two_pixels_that_touch_only_at_a_corner_of_windows_are_one_object() -> None:
+    mask = np.zeros((4, 4), bool)
+    mask[1, 2] = mask[2, 1] = True
+    found = gathered(Scene(mask), windows_of(Scene(mask), [2], [2]))
+    assert found.table.pixels.tolist() == [2]
+
+
+def test_nothing_anomalous_gives_an_empty_table() -> None:
+    scene = Scene(np.zeros((5, 5), bool))
+    found = gathered(scene, [scene_window := Window(0, 0, 5, 5)])
+    assert scene_window.size == 25
+    assert len(found.table) == 0
+    assert found.count == 0
+    assert len(Components().finish().table) == 0
+
+
+def test_a_noisy_mask_keeps_memory_bounded() -> None:
+    rng = np.random.default_rng(1)
+    scene = Scene(rng.random((1024, 512)) < 0.12)
+    components = Components(cap=100)
+    most = 0
+    for window in windows_of(scene, list(range(0, 1024, 64)), list(range(0, 512, 64))):
+        components.update(scene.piece(window))
+        assert components._table is not None
+        most = max(most, len(components._table))
+    found = components.finish()
+    assert found.count == ndimage.label(scene.mask, EIGHT_CONNECTED)[1] > 20_000
+    assert most < found.count / 5
+    assert len(found.table) == 100
+
+
+def test_objects_without_explanation_have_no_bands() -> None:
+    scene = Scene(np.eye(6, dtype=bool))
+    components = Components()
+    components.update(scene.piece(Window(0, 0, 6, 6), explained=False))
+    table = components.finish().table
+    assert table.deviation.shape == (0, 1)
+    assert table.pixels[0] == 6
