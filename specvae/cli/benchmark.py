@@ -1,0 +1,52 @@
+"""``specvae benchmark``: run a benchmark and write its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from specvae.cli.options import device_option
+
+__all__ = ["command"]
+
+NAMES = ("adbench", "calibration", "hyperspectral", "mnist", "speed")
+
+
+@click.command("benchmark")
+@click.argument("name", type=click.Choice(NAMES))
+@click.option("--data", metavar="DIR", help="Folder of its data. [default: its folder in $SPECVAE_DATA]")
+@click.option("--out", metavar="DIR", help="Where the report goes. [default: reports/benchmarks/NAME]")
+@click.option("--seeds", type=click.IntRange(1, 100), help="How many seeds to average. [default: the benchmark's]")
+@click.option("--quick", is_flag=True, help="A short run that exercises everything; its figures mean little.")
+@click.option("--presets", metavar="LIST", help="Presets to run, separated by commas. [default: all]")
+@click.option("--epochs", type=click.IntRange(1), help="Epochs of training, in place of each preset's own.")
+@device_option
+def command(
+    name: str,
+    data: str | None,
+    out: str | None,
+    seeds: int | None,
+    quick: bool,
+    presets: str | None,
+    epochs: int | None,
+    device: str,
+) -> int:
+    """Run a benchmark: metrics.json, report.md and figures beside the published figures.
+
+    \b
+    specvae benchmark adbench --data data/cache/adbench
+    specvae benchmark hyperspectral --data data/cache/had --seeds 3
+    """
+    from specvae.benchmarks.settings import Settings, run_benchmark
+
+    chosen = tuple(word.strip() for word in (presets or "").split(",") if word.strip())
+    folder = run_benchmark(
+        name,
+        Settings(
+            Path(data) if data else None, Path(out) if out else None, seeds, quick, chosen, epochs, device,
+            lambda line: click.echo(line, err=True),
+        ),
+    )  # fmt: skip
+    click.echo((folder / "report.md").as_posix())
+    return 0
