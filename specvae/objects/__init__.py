@@ -1,0 +1,1 @@
+"""Objects as polygons with reasons: outlines, attributes, files."""

@@ -1,0 +1,104 @@
+"""The table of objects as people read it: where each lies, how large it is, how odd, and which bands drive it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import geopandas
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.warp import transform as warp
+
+from specvae.components.table import ObjectTable
+from specvae.objects.outlines import outlines
+from specvae.raster.area import pixel_areas
+from specvae.raster.grid import Grid
+from specvae.spectra import Window
+
+__all__ = ["TOP_BANDS", "object_frame"]
+
+TOP_BANDS = 3
+
+
+def object_frame(
+    table: ObjectTable,
+    grid: Grid,
+    labels: tuple[str, ...],
+    flags: Callable[[Window], NDArray[np.bool_]],
+    p_values: NDArray[np.floating] | None = None,
+) -> Any:
+    """A GeoDataFrame, one row an object, in the order of the table.
+
+    ``labels`` names the bands; ``flags`` gives the anomalous pixels of a window. ``area_m2``, ``lon`` and ``lat``
+    are missing where nothing places the raster on Earth. The frame's CRS is the raster's.
+    """
+    polygons, exact = outlines(table, flags)
+    rows, cols = table.centroid
+    lon, lat = _longitude_latitude(grid, rows, cols)
+    share = np.where(table.score > 0, table.score, np.nan)
+    columns: dict[str, Any] = {
+        "id": np.arange(1, len(table) + 1),
+        "pixels": table.pixels,
+        "area_m2": _areas(grid, rows) * table.pixels,
+        "peak": table.peak.astype(np.float64),
+        "mean": table.mean,
+        "reconstruction_share": table.reconstruction / share,
+        "kl_share": table.kl / share,
+        "p_value": np.full(len(table), np.nan) if p_values is None else np.asarray(p_values, np.float64),
+        "bands": _top_bands(table, labels),
+        "lon": lon,
+        "lat": lat,
+        "row": table.peak_row,
+        "col": table.peak_col,
+        "outline": np.where(exact, "exact", "box").astype(object),
+    }
+    frame = pd.DataFrame(columns).astype({"bands": "str", "outline": "str"})
+    crs = grid.place_crs
+    return geopandas.GeoDataFrame(frame, geometry=_placed(polygons, grid), crs=None if crs is None else crs.to_wkt())
+
+
+def _top_bands(table: ObjectTable, labels: tuple[str, ...]) -> list[str]:
+    """For each object, the bands with the largest contributions, each with its mean signed deviation."""
+    if not len(table.contribution):
+        return [""] * len(table)
+    order = np.argsort(-table.contribution, axis=0, kind="stable")[:TOP_BANDS]
+    deviation = table.deviation / table.pixels
+    return [", ".join(f"{labels[b]} {deviation[b, i]:+.1f}" for b in order[:, i]) for i in range(len(table))]
+
+
+def _areas(grid: Grid, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Square metres of a pixel at each of these rows ``(n,)``; NaN where not known."""
+    if not rows.size:
+        return np.zeros(0)
+    first, last = int(rows.min()), int(rows.max())
+    areas = pixel_areas(grid, first, last - first + 1)
+    if areas is None:
+        return np.full(rows.size, np.nan)
+    return np.asarray(areas[np.clip(rows.astype(int) - first, 0, len(areas) - 1)])
+
+
+def _longitude_latitude(
+    grid: Grid, rows: NDArray[np.float64], cols: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of positions ``(n,)``; NaN where nothing places the raster."""
+    crs = grid.place_crs
+    if crs is None or not rows.size:
+        return np.full(rows.size, np.nan), np.full(rows.size, np.nan)
+    x, y = grid.place(rows, cols)
+    lon, lat = (np.asarray(a, np.float64) for a in warp(crs, CRS.from_epsg(4326), x, y))
+    return np.where(np.isfinite(lon), lon, np.nan), np.where(np.isfinite(lat), lat, np.nan)
+
+
+def _placed(polygons: NDArray[Any], grid: Grid) -> NDArray[Any]:
+    """Pixel coordinates to those of the grid; outer rings counter-clockwise."""
+
+    def place(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(grid.place(xy[:, 1], xy[:, 0]))
+
+    if not len(polygons):
+        return polygons
+    return np.asarray(shapely.orient_polygons(shapely.transform(polygons, place)), object)

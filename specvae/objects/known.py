@@ -1,0 +1,50 @@
+"""Objects known from before: which of tonight's overlap them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import geopandas
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from specvae.errors import InputError
+
+__all__ = ["mark_known", "read_known"]
+
+
+def read_known(path: str) -> Any:
+    """A GeoDataFrame of the objects in any vector file. Raises InputError where it is none."""
+    if not os.path.exists(path):
+        raise InputError(
+            f"--known {path} does not exist; give an objects file of an earlier run, or another vector file"
+        )
+    try:
+        parquet = path.casefold().endswith("parquet")
+        frame = geopandas.read_parquet(path) if parquet else geopandas.read_file(path)
+    except Exception as error:
+        raise InputError(f"--known {path} cannot be read as a vector file: {error}") from None
+    if not isinstance(frame, geopandas.GeoDataFrame):
+        raise InputError(f"--known {path} holds no geometry; give an objects file of an earlier run")
+    return frame[frame.geometry.notna() & ~frame.geometry.is_empty]
+
+
+def mark_known(frame: Any, known: Any) -> NDArray[np.bool_]:
+    """``(n,)``: which objects share ground with a known one; a shared edge or corner is not enough.
+
+    Known points and lines count where they touch. Coordinates are compared as they stand where a CRS is missing.
+    """
+    found = np.zeros(len(frame), bool)
+    if not len(frame) or not len(known):
+        return found
+    if frame.crs is not None and known.crs is not None:
+        known = known.to_crs(frame.crs)
+    mine, theirs = frame.geometry.to_numpy(), known.geometry.to_numpy()
+    at, other = shapely.STRtree(theirs).query(mine, predicate="intersects")
+    flat = shapely.get_dimensions(theirs[other]) == 2
+    shared = shapely.area(shapely.intersection(shapely.make_valid(mine[at]), shapely.make_valid(theirs[other])))
+    least = 1e-6 * np.minimum(shapely.area(mine[at]), shapely.area(theirs[other]))
+    found[at[~flat | (shared > least)]] = True
+    return found

@@ -1,0 +1,188 @@
+"""Objects read back from files are where, as large and as odd as they were planted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import Geod
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
+from shapely.geometry import Point, box
+
+from specvae.components.joining import Components
+from specvae.components.table import ObjectTable
+from specvae.errors import InputError, UsageError
+from specvae.objects.frame import object_frame
+from specvae.objects.known import mark_known, read_known
+from specvae.objects.outlines import outlines
+from specvae.objects.writing import write_objects
+from specvae.raster.grid import Grid
+from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
+
+ROWS, COLS = 60, 50
+LABELS = ("blue", "red", "<script>")
+
+
+def turned(degrees: float) -> Affine:
+    a, r = np.deg2rad(degrees), 20.0
+    return Affine(r * np.cos(a), r * np.sin(a), 6e5, r * np.sin(a), -r * np.cos(a), 5e6)
+
+
+GRIDS = {
+    "utm": Grid(ROWS, COLS, CRS.from_epsg(32613), Affine(30, 0, 5e5, 0, -30, 4.4e6)),
+    "south-up": Grid(ROWS, COLS, CRS.from_epsg(32613), Affine(30, 0, 5e5, 0, 30, 4.4e6)),
+    "rotated": Grid(ROWS, COLS, CRS.from_epsg(32613), turned(33)),
+    "geographic": Grid(ROWS, COLS, CRS.from_epsg(4326), Affine(0.01, 0, 20, 0, -0.01, 64.3)),
+    "without CRS": Grid(ROWS, COLS),
+}
+
+
+def table_of(mask: NDArray[np.bool_]) -> ObjectTable:
+    n = int(mask.sum())
+    reconstruction = np.where(mask, 12.0, 1.0).astype(np.float32)
+    reconstruction[np.unravel_index(np.flatnonzero(mask)[:1], mask.shape)] = 20.0
+    kl = np.full(mask.shape, 4.0, np.float32)
+    told = Explanation(*(np.outer([1.0, 2.0, 9.0], np.ones(n)).astype(np.float32) * s for s in (1, -2, 3)))
+    cube = Cube(np.ones((3, *mask.shape), np.float32), np.zeros(mask.shape, np.uint8), Window(0, 0, *mask.shape))
+    components = Components()
+    components.update(ScoredWindow(cube, Parts(reconstruction + kl, reconstruction, kl), mask, told))
+    return components.finish().table
+
+
+def frame_of(mask: NDArray[np.bool_], grid: Grid):  # type: ignore[no-untyped-def]
+    return object_frame(table_of(mask), grid, LABELS, lambda w: mask[w.slices])
+
+
+def planted() -> NDArray[np.bool_]:
+    mask = np.zeros((ROWS, COLS), bool)
+    mask[10:30, 5:25] = True
+    mask[14:20, 10:15] = False  # a hole
+    mask[40, 40] = mask[41, 41] = mask[42, 40] = True  # a diagonal
+    return mask
+
+
+def metres(shape, grid: Grid) -> float:  # type: ignore[no-untyped-def]
+    if grid.crs is None or grid.crs.is_projected:
+        return float(shape.area)
+    return sum(abs(Geod(ellps="WGS84").geometry_area_perimeter(part)[0]) for part in shape.geoms)
+
+
+@pytest.mark.parametrize("name", ["objects.gpkg", "objects.geojson", "objects.parquet"])
+@pytest.mark.parametrize("grid", GRIDS.values(), ids=list(GRIDS))
+def test_areas_and_places_are_right_when_read_back(grid: Grid, name: str, tmp_path: Path) -> None:
+    mask = planted()
+    write_objects(frame_of(mask, grid), tmp_path, ("gpkg", "geojson", "parquet"))
+    path = tmp_path / name
+    back = geopandas.read_parquet(path) if name.endswith("parquet") else pyogrio.read_dataframe(path)
+    assert back["pixels"].tolist() == [370, 3]
+    if grid.crs is None:
+        assert back["area_m2"].isna().all()
+        assert [shape.area for shape in back.geometry] == pytest.approx([370, 3])
+        return
+    drawn = back.geometry if name.endswith("geojson") is False else back.geometry.to_crs(grid.crs.to_wkt())
+    for i, shape in enumerate(drawn):
+        assert back["area_m2"][i] == pytest.approx(metres(shape, grid), rel=0.01)
+        geodesic = sum(
+            abs(Geod(ellps="WGS84").geometry_area_perimeter(p)[0])
+            for p in geopandas.GeoSeries([shape], crs=grid.crs.to_wkt()).to_crs(4326)[0].geoms
+        )
+        assert back["area_m2"][i] == pytest.approx(geodesic, rel=0.01)
+    centre = Point(back["lon"][0], back["lat"][0])
+    lonlat = drawn.set_crs(grid.crs.to_wkt(), allow_override=True).to_crs(4326)
+    assert centre.distance(lonlat[0].centroid) < 1e-4
+
+
+def test_geojson_follows_rfc_7946(tmp_path: Path) -> None:
+    write_objects(frame_of(planted(), GRIDS["utm"]), tmp_path, ("geojson",))
+    tree = json.loads((tmp_path / "objects.geojson").read_text())
+    assert tree["type"] == "FeatureCollection"
+    assert "crs" not in tree
+    for feature in tree["features"]:
+        assert set(feature) >= {"type", "geometry", "properties"}
+        for polygon in feature["geometry"]["coordinates"]:
+            rings = [shapely.LinearRing(ring) for ring in polygon]
+            assert rings[0].is_ccw
+            assert not any(ring.is_ccw for ring in rings[1:])
+            assert all(-180 <= x <= 180 and -90 <= y <= 90 for ring in polygon for x, y in ring)
+
+
+def test_outlines_are_exact_and_valid_on_noise() -> None:
+    rng = np.random.default_rng(3)
+    mask = rng.random((70, 60)) < 0.35
+    table = table_of(mask)
+    shapes, exact = outlines(table, lambda w: mask[w.slices])
+    assert exact.all()
+    assert all(shape.is_valid for shape in shapes)
+    assert [shape.area for shape in shapes] == pytest.approx(table.pixels.tolist())
+    assert shapely.union_all(list(shapes)).area == pytest.approx(mask.sum())
+
+
+def test_an_object_too_ragged_to_draw_is_given_as_its_box() -> None:
+    mask = np.random.default_rng(3).random((1200, 1200)) < 0.5
+    table = table_of(mask)
+    shapes, exact = outlines(table.take(table.pixels > 10_000), lambda w: mask[w.slices])
+    assert exact.tolist() == [False]
+    assert shapes[0].area > 0.9 * mask.size
+
+
+def test_the_bands_that_drive_an_object_come_with_their_signed_deviation() -> None:
+    frame = frame_of(planted(), GRIDS["utm"])
+    assert frame["bands"][0] == "<script> -18.0, red -4.0, blue -2.0"
+    assert frame["peak"].tolist() == [24.0, 16.0]
+    assert (frame["kl_share"] + frame["reconstruction_share"]).tolist() == pytest.approx([1, 1])
+    assert frame["kl_share"][1] == pytest.approx(0.25)
+
+
+def test_no_object_gives_an_empty_layer(tmp_path: Path) -> None:
+    write_objects(frame_of(np.zeros((ROWS, COLS), bool), GRIDS["utm"]), tmp_path, ("gpkg", "geojson", "parquet"))
+    for name in ("objects.gpkg", "objects.geojson"):
+        back = pyogrio.read_dataframe(tmp_path / name)
+        assert len(back) == 0
+    info = pyogrio.read_info(tmp_path / "objects.gpkg")
+    assert {"area_m2", "peak", "bands", "p_value"} <= set(info["fields"])
+    assert info["crs"] == "EPSG:32613"
+    assert len(geopandas.read_parquet(tmp_path / "objects.parquet")) == 0
+
+
+def test_ground_control_points_place_the_objects() -> None:
+    truth = GRIDS["utm"].transform
+    points = tuple(
+        GroundControlPoint(r, c, truth.c + truth.a * c, truth.f + truth.e * r, 0) for r in (0, ROWS) for c in (0, COLS)
+    )
+    by_points = frame_of(planted(), Grid(ROWS, COLS, gcps=points, gcps_crs=CRS.from_epsg(32613)))
+    by_transform = frame_of(planted(), GRIDS["utm"])
+    assert by_points["lon"].to_numpy() == pytest.approx(by_transform["lon"].to_numpy(), abs=1e-6)
+    assert by_points.geometry[0].symmetric_difference(by_transform.geometry[0]).area < 1
+
+
+def test_known_objects_are_those_that_share_ground(tmp_path: Path) -> None:
+    frame = frame_of(planted(), GRIDS["utm"])
+    first = frame.geometry[0].bounds
+    beside = box(first[2], first[1], first[2] + 300, first[3])
+    assert mark_known(frame, geopandas.GeoDataFrame(geometry=[beside], crs=frame.crs)).tolist() == [False, False]
+    geopandas.GeoDataFrame(geometry=[frame.geometry[0]], crs=frame.crs).to_crs(4326).to_file(tmp_path / "old.geojson")
+    assert mark_known(frame, read_known(str(tmp_path / "old.geojson"))).tolist() == [True, False]
+    point = geopandas.GeoDataFrame(geometry=[frame.geometry[1].representative_point()], crs=frame.crs)
+    assert mark_known(frame, point).tolist() == [False, True]
+    assert mark_known(frame, point[:0]).tolist() == [False, False]
+
+
+def test_a_known_file_that_is_none_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        read_known(str(tmp_path / "none.gpkg"))
+    (tmp_path / "text.gpkg").write_text("no")
+    with pytest.raises(InputError, match="cannot be read as a vector file"):
+        read_known(str(tmp_path / "text.gpkg"))
+
+
+def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="shp; use gpkg, geojson, parquet"):
+        write_objects(frame_of(planted(), GRIDS["utm"]), tmp_path, ("shp",))
