@@ -31,12 +31,14 @@ def equals(values: Array, told: float) -> Mask | None:
         if told != int(told) or (limits and not limits.min <= told <= limits.max):
             return None
         return np.asarray(values == values.dtype.type(int(told)))
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"):  # declared in decimal, or for a wider type
         same = values.dtype.type(told)
     if abs(told) < 1e6 or not np.isfinite(same):
         return np.asarray(values == same)
-    step = 2 * np.spacing(np.abs(same))
-    return np.asarray((values >= same - step) & (values <= same + step))
+    low, high = same, same
+    for _ in range(2):
+        low, high = np.nextafter(low, values.dtype.type(-np.inf)), np.nextafter(high, values.dtype.type(np.inf))
+    return np.asarray((values >= low) & (values <= high))
 
 
 def fill_reasons(reason: NDArray[np.uint8], stored: Array, layers: tuple[Layer, ...]) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 from rasterio.transform import array_bounds
+from rasterio.windows import Window as RasterioWindow
+from rasterio.windows import transform as window_transform
 from shapely import STRtree
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
@@ -39,7 +41,8 @@ class Polygons:
 
     def inside(self, window: Window) -> NDArray[np.bool_]:
         """Pixels whose centre lies inside any polygon, ``(rows, cols)``."""
-        transform = self.grid.transform * self.grid.transform.translation(window.col, window.row)
+        place = RasterioWindow(window.col, window.row, window.cols, window.rows)
+        transform = window_transform(place, self.grid.transform)
         near = self._tree.query(box(*array_bounds(window.rows, window.cols, transform)))
         shape = (window.rows, window.cols)
         if not len(near):
