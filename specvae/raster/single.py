@@ -12,7 +12,6 @@ from specvae.errors import InputError
 from specvae.raster.bands import layers_of
 from specvae.raster.gdal import errors_in_one_line
 from specvae.raster.grid import Grid
-from specvae.raster.layer import Layer
 from specvae.raster.limits import check_raster
 from specvae.raster.options import IngestOptions
 from specvae.raster.product import Product
@@ -27,7 +26,7 @@ def product_of_dataset(path: str, dataset: Any, options: IngestOptions) -> Produ
         layers = tuple(layers_of(dataset, path))
         return Product(
             Path(path).name.removesuffix(Path(path).suffix), path, dataset.driver, layers, {path: Grid.of(dataset)},
-            {path: block_of(dataset)}, _local(dataset.files, path), tuple(_notes(dataset, layers)),
+            {path: block_of(dataset)}, _local(dataset.files, path), tuple(_notes(dataset)),
             acquired(dataset.tags(), path), _level(dataset.tags()),
         )  # fmt: skip
 
@@ -58,13 +57,8 @@ def _local(files: list[str], path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f for f in [path, *files] if os.path.isfile(f)))
 
 
-def _notes(dataset: Any, layers: tuple[Layer, ...]) -> list[str]:
+def _notes(dataset: Any) -> list[str]:
     notes = []
-    for layer in layers:
-        kind = layer.dtype
-        if layer.nodata is not None and kind.startswith(("int", "uint")) and not _holds(kind, layer.nodata):
-            notes.append(f"the declared nodata {layer.nodata:g} does not exist in {kind} and marks nothing")
-            break
     if dataset.crs is None and not dataset.gcps[0] and not dataset.rpcs:
         notes.append("no CRS: areas and distances are in pixels")
     tags = {k.upper(): v for k, v in dataset.tags().items()}
@@ -74,13 +68,6 @@ def _notes(dataset: Any, layers: tuple[Layer, ...]) -> list[str]:
             f"Sentinel-2 baseline {baseline}: values may carry the +1000 offset; fit and score on the same kind"
         )
     return notes
-
-
-def _holds(dtype: str, value: float) -> bool:
-    import numpy as np
-
-    limits = np.iinfo(dtype)
-    return value == value and abs(value) < 2**64 and value == int(value) and limits.min <= value <= limits.max
 
 
 DATE_KEYS = ("TIFFTAG_DATETIME", "ACQUISITION_DATETIME", "ACQUISITIONDATETIME", "DATETIME", "SENSING_TIME", "DATE_ACQUIRED",
