@@ -1,4 +1,4 @@
-"""Drift: whether a scene is of the kind that the model was fitted on, before anyone trusts its map."""
+"""Drift: whether a scene is still what the model was fitted on, before anyone trusts its map."""
 
 from __future__ import annotations
 
@@ -9,125 +9,217 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Drift", "DriftReference"]
+from specvae.errors import ModelError
+from specvae.spectra import ScoredWindow
 
-PROBABILITIES = np.array([0.0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0])
-CAUTION_OUTSIDE, STOP_OUTSIDE = 0.10, 0.50
-"""Share of pixels outside a band's training range (0.1 to 99.9 %)."""
-CAUTION_ABOVE, STOP_ABOVE = 0.10, 0.40
-"""Share of pixels whose p-value is under 1e-2: more than anomalies could explain."""
-CAUTION_SHIFT, STOP_SHIFT = 0.75, 2.0
-"""Shift of a band's median in units of the training 5 to 95 % range."""
+__all__ = ["Drift", "DriftAccumulator", "DriftReference", "lattice_step"]
+
+GRID = np.r_[0.0005, 0.002, 0.01, np.linspace(0.025, 0.975, 39), 0.99, 0.998, 0.9995]
+"""Shares of training pixels below each quantile of the reference."""
+SAMPLE = 250_000
+"""As many pixels of a scene are compared, about."""
+FEWEST = 50
+"""Fewer pixels give no verdict but caution."""
+EXTREME = 1e-2
+"""Share of normal pixels above the cut whose excess is watched."""
+
+OUTSIDE = (0.05, 0.30)
+"""Share of pixels beyond the training range (its 0.05 to 99.95 %) in the worst band: caution, do-not-use."""
+DISTANCE = (0.30, 0.60)
+"""Largest distance between the cumulative distributions of the worst band."""
+SCORE_DISTANCE = (0.20, 0.45)
+"""The same of the score."""
+EXCESS = (0.10, 0.35)
+"""Share of pixels above the cut of EXTREME: beyond what anomalies explain."""
 
 
-@dataclass(frozen=True)
-class Drift:
-    """The verdict for one scene, and what it rests on."""
-
-    verdict: str
-    """``ok``, ``caution`` or ``do-not-use``."""
-    reasons: tuple[str, ...]
-    """In words; empty where ok."""
-    outside: tuple[float, ...]
-    """For each band, the share of pixels outside the training 0.1 to 99.9 % range."""
-    shift: tuple[float, ...]
-    """For each band, the median's shift in units of the training 5 to 95 % range."""
-    score_median_rank: float | None
-    """Where the scene's median score stands among calibration scores, 0..1; about 0.5 where nothing drifted."""
-    above_1e_2: float | None
-    """Share of pixels scoring above the calibration's 99 % quantile."""
-    pixels: int
-
-    def summary(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+def lattice_step(rows: int, cols: int, sample: int = SAMPLE) -> int:
+    """Every how many rows and columns a pixel is compared, so that about ``sample`` are; a property of the scene alone."""
+    return max(1, int(np.ceil(np.sqrt(rows * cols / sample))))
 
 
 @dataclass(frozen=True, eq=False)
 class DriftReference:
-    """What a scene is compared with."""
+    """What the training spectra and the held-out scores were."""
 
-    bands: NDArray[np.float64]
-    """``(bands, probabilities)``: quantiles of the training spectra."""
-    scores: NDArray[np.float64]
-    """``(1001,)``: quantiles of the calibration scores, empty without any."""
-
-    @classmethod
-    def fit(cls, spectra: NDArray[np.floating], scores: NDArray[np.floating]) -> DriftReference:
-        """From ``(bands, n)`` training spectra and ``(m,)`` calibration scores."""
-        thin = np.asarray(spectra[:, :: max(1, spectra.shape[1] // 200_000)], np.float64)
-        return cls(np.quantile(thin, PROBABILITIES, axis=1).T.copy(), _score_quantiles(scores))
-
-    def with_scores(self, scores: NDArray[np.floating]) -> DriftReference:
-        """The same bands with the scores of another calibration."""
-        return DriftReference(self.bands, _score_quantiles(scores))
-
-    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """For the model file."""
-        return {"bands": self.bands, "scores": self.scores}
+    bands: NDArray[np.float32]
+    """``(bands, len(GRID))``: quantiles of the training spectra, physical units."""
+    score: NDArray[np.float32]
+    """``(len(GRID),)``: quantiles of the held-out scores, nats."""
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> DriftReference:
-        """The inverse of :meth:`to_arrays`."""
-        return cls(arrays["bands"], arrays["scores"])
+    def of(cls, spectra: NDArray[np.floating], scores: NDArray[np.floating]) -> DriftReference:
+        """From training spectra ``(n, bands)`` and held-out normal scores ``(m,)``; neither may be empty."""
+        bands = np.quantile(np.asarray(spectra, np.float64), GRID, axis=0).T
+        return cls(bands.astype(np.float32), np.quantile(np.asarray(scores, np.float64), GRID).astype(np.float32))
 
-    def judge(
-        self,
-        values: NDArray[np.floating],
-        score: NDArray[np.floating],
-        labels: tuple[str, ...],
-        notes: tuple[str, ...] = (),
-    ) -> Drift:
-        """The verdict for a sample of valid pixels: ``(bands, n)`` and ``(n,)``. ``notes`` each make for caution."""
-        n = score.size
-        if n == 0:
-            return Drift("do-not-use", ("no valid pixel",), (), (), None, None, 0)
-        low, high = self.bands[:, 1:2], self.bands[:, -2:-1]
-        span = np.maximum(self.bands[:, 9] - self.bands[:, 3], 1e-12 + 1e-6 * np.abs(self.bands[:, 6]))
-        outside = ((values < low) | (values > high)).mean(axis=1)
-        shift = (np.median(values, axis=1) - self.bands[:, 6]) / span
-        rank = above = None
-        if self.scores.size:
-            rank = float(np.searchsorted(self.scores, np.median(score)) / self.scores.size)
-            above = float((score > np.quantile(self.scores, 0.99)).mean())
-        stop = _reasons(outside, shift, rank, above, labels, STOP_OUTSIDE, STOP_SHIFT, STOP_ABOVE, 0.99)
-        care = _reasons(outside, shift, rank, above, labels, CAUTION_OUTSIDE, CAUTION_SHIFT, CAUTION_ABOVE, 0.9)
-        reasons = tuple(stop or care) + notes
-        verdict = "do-not-use" if stop else "caution" if reasons else "ok"
-        return Drift(verdict, reasons, tuple(map(float, outside)), tuple(map(float, shift)), rank, above, int(n))
+    def to_arrays(self) -> dict[str, NDArray[np.float32]]:
+        """``bands`` and ``score``, for the model file."""
+        return {"bands": self.bands, "score": self.score}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]]) -> DriftReference:
+        """The inverse of :meth:`to_arrays`; raises ModelError on other shapes."""
+        bands, score = np.asarray(arrays["bands"], np.float32), np.asarray(arrays["score"], np.float32)
+        if bands.ndim != 2 or bands.shape[1] != GRID.size or score.shape != GRID.shape:
+            raise ModelError(f"the model's drift reference has shapes {bands.shape} and {score.shape}; refit")
+        return cls(bands, score)
 
 
-def _score_quantiles(scores: NDArray[np.floating]) -> NDArray[np.float64]:
-    if not scores.size:
-        return np.zeros(0)
-    return np.asarray(np.quantile(np.asarray(scores, np.float64), np.linspace(0, 1, 1001)))
+@dataclass(frozen=True)
+class BandDrift:
+    """How one band moved."""
+
+    band: str
+    outside: float
+    """Share of pixels beyond the training range (0.05 to 99.95 %)."""
+    distance: float
+    """Largest distance between the cumulative distributions, at the quantiles of the reference."""
+    shift: float
+    """The scene's median as a share of training pixels below it, less one half: -0.5 to 0.5."""
 
 
-def _reasons(
-    outside: NDArray[np.float64],
-    shift: NDArray[np.float64],
-    rank: float | None,
-    above: float | None,
-    labels: tuple[str, ...],
-    most_outside: float,
-    most_shift: float,
-    most_above: float,
-    most_rank: float,
-) -> list[str]:
-    reasons = []
-    for name, where, verb in (("outside", outside > most_outside, ""), ("shift", np.abs(shift) > most_shift, "")):
-        bands = [labels[i] for i in np.nonzero(where)[0]]
-        if not bands:
-            continue
-        shown = ", ".join(bands[:6]) + (f" and {len(bands) - 6} more" if len(bands) > 6 else "") + verb
-        worst = f"{float(outside.max()):.0%}" if name == "outside" else f"{float(np.abs(shift).max()):.1f}"
-        told = {
-            "outside": f"up to {worst} of the pixels lie outside the training range in {shown}",
-            "shift": f"the median moved by up to {worst} of the training range in {shown}",
-        }
-        reasons.append(told[name])
-    if above is not None and above > most_above:
-        reasons.append(f"{above:.0%} of the pixels score above the cut that 1 % of normal pixels exceed")
-    if rank is not None and rank > most_rank:
-        reasons.append(f"the median pixel scores higher than {rank:.0%} of normal pixels")
-    return reasons
+@dataclass(frozen=True)
+class Drift:
+    """The verdict, its reasons and its numbers."""
+
+    verdict: str
+    """``ok``, ``caution`` or ``do-not-use``."""
+    reasons: tuple[str, ...]
+    """In words; one of them where all is well."""
+    pixels: int
+    """Compared."""
+    score_distance: float | None
+    """As for bands."""
+    score_shift: float | None
+    """As for bands."""
+    extreme_share: float | None
+    """Share of pixels above the cut that 1 % of normal pixels exceed."""
+    bands: tuple[BandDrift, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+class DriftAccumulator:
+    """Counts between the quantiles of the reference, over pixels on a lattice of the scene's own coordinates."""
+
+    def __init__(
+        self, reference: DriftReference, labels: tuple[str, ...], step: int = 1, cut: float | None = None
+    ) -> None:
+        """``labels`` names the bands; ``step`` is :func:`lattice_step`; ``cut`` the threshold of rate 1e-2, else the reference's."""
+        if len(labels) != len(reference.bands):
+            raise ValueError(f"{len(labels)} band labels for {len(reference.bands)} bands")
+        self._reference = reference
+        self._labels = labels
+        self._step = step
+        self._cut = float(np.interp(1 - EXTREME, GRID, reference.score)) if cut is None else cut
+        self._bands = np.zeros((len(labels), GRID.size + 1), dtype=np.int64)
+        self._score = np.zeros(GRID.size + 1, dtype=np.int64)
+        self._extreme = 0
+
+    def update(self, scored: ScoredWindow) -> None:
+        """Compares the lattice pixels of one window."""
+        cube, score = scored.cube, scored.parts.score
+        at = (
+            slice(-cube.window.row % self._step, None, self._step),
+            slice(-cube.window.col % self._step, None, self._step),
+        )
+        spectra = cube.values[:, at[0], at[1]][:, cube.valid[at]]
+        self.add_spectra(spectra.T)
+        same_grid = score.shape == cube.reason.shape
+        self.add_scores(score[at] if same_grid else score)
+
+    def add_spectra(self, spectra: NDArray[np.floating]) -> None:
+        """Valid spectra ``(n, bands)``."""
+        for counts, quantiles, values in zip(self._bands, self._reference.bands, spectra.T, strict=True):
+            counts += _between(values, quantiles)
+
+    def add_scores(self, scores: NDArray[np.floating]) -> None:
+        """Scores of any shape, NaN left out."""
+        finite = scores[np.isfinite(scores)]
+        self._score += _between(finite, self._reference.score)
+        self._extreme += int(np.count_nonzero(finite > self._cut))
+
+    def merge(self, other: DriftAccumulator) -> None:
+        """Takes the counts of ``other`` in."""
+        self._bands += other._bands
+        self._score += other._score
+        self._extreme += other._extreme
+
+    def finish(self) -> Drift:
+        """The verdict on what was compared so far."""
+        scored = int(self._score.sum())
+        bands = tuple(
+            BandDrift(label, *_moved(counts, quantiles))
+            for label, counts, quantiles in zip(self._labels, self._bands, self._reference.bands, strict=True)
+        )
+        if scored < FEWEST:
+            reason = f"only {scored} pixels could be compared with the fit, {FEWEST} needed for a verdict"
+            return Drift("caution", (reason,), scored, None, None, None, bands)
+        _, distance, shift = _moved(self._score, self._reference.score)
+        share = self._extreme / scored
+        return _judge(bands, scored, distance, shift, share)
+
+
+def _between(values: NDArray[np.floating], quantiles: NDArray[np.float32]) -> NDArray[np.int64]:
+    """``(len(GRID) + 1,)``: how many values lie between the quantiles; a tie goes half to each side in the mean.
+
+    Where many training values are equal (a band with fill or few levels), all their quantiles are; values that tie with them are
+    counted at the middle of the run, or they would look as if they had moved to its end.
+    """
+    values = np.asarray(values, np.float32)
+    left, right = (np.searchsorted(quantiles, values, side=side) for side in ("left", "right"))
+    return np.bincount((left + right) // 2, minlength=GRID.size + 1)
+
+
+def _moved(counts: NDArray[np.int64], quantiles: NDArray[np.float32]) -> tuple[float, float, float]:
+    """Share outside, distance of the cumulative distributions, and shift of the median, from counts between quantiles."""
+    total = int(counts.sum())
+    if not total:
+        return 0.0, 0.0, 0.0
+    outside = float(counts[0] + counts[-1]) / total if quantiles[0] < quantiles[-1] else 0.0
+    cumulative = np.cumsum(counts[:-1]) / total
+    distinct = np.r_[True, np.diff(quantiles) > 0] & np.r_[np.diff(quantiles) > 0, True]
+    distance = float(np.max(np.abs(cumulative - GRID)[distinct])) if distinct.any() else 0.0
+    median = float(np.interp(0.5, np.r_[0.0, cumulative, 1.0], np.r_[0.0, GRID, 1.0]))
+    return outside, distance, median - 0.5
+
+
+def _judge(bands: tuple[BandDrift, ...], scored: int, distance: float, shift: float, extreme: float) -> Drift:
+    """Caution or do-not-use by the worst of the signs."""
+    widest = max(bands, key=lambda band: band.outside)
+    farthest = max(bands, key=lambda band: band.distance)
+    signs = (
+        (
+            widest.outside,
+            OUTSIDE,
+            f"{widest.outside:.0%} of the pixels lie outside the training range of {widest.band}",
+        ),
+        (
+            farthest.distance,
+            DISTANCE,
+            f"{farthest.band} is {'brighter' if farthest.shift > 0 else 'darker'} than in training: its distribution moved by "
+            f"{farthest.distance:.2f} of the pixels",
+        ),
+        (
+            distance,
+            SCORE_DISTANCE,
+            f"the bulk of the scores is {'higher' if shift > 0 else 'lower'} than held-out normal scores (moved by {distance:.2f})",
+        ),
+        (
+            extreme,
+            EXCESS,
+            f"{extreme:.0%} of the pixels score above the cut that 1% of normal pixels exceed: more than anomalies",
+        ),
+    )
+    worst, reasons = 0, []
+    for value, (caution, refuse), words in signs:
+        level = 2 if value >= refuse else 1 if value >= caution else 0
+        worst = max(worst, level)
+        if level:
+            reasons.append(words)
+    verdict = ("ok", "caution", "do-not-use")[worst]
+    told = tuple(reasons) or ("bands and scores are distributed as in the fit",)
+    return Drift(verdict, told, scored, distance, shift, extreme, bands)

@@ -1,214 +1,287 @@
-"""A calibration: thresholds, p-values, tables and checks that derive from held-out score tiles."""
+"""A calibration: from held-out scores to thresholds, p-values, their intervals and their check."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from specvae.errors import ModelError
 from specvae.thresholds.check import HeldOutCheck, check_held_out
-from specvae.thresholds.contamination import BodyTail, fit_body_tail
+from specvae.thresholds.contamination import Contamination, TrimmedTail, find_contamination, fit_trimmed_tail
 from specvae.thresholds.empirical import conformal_p_values, conformal_rank, conformal_threshold
 from specvae.thresholds.intervals import BlockBootstrap
 from specvae.thresholds.tail import Tail, fit_tail
-from specvae.thresholds.threshold import Threshold
+from specvae.thresholds.threshold import Interval, Threshold
 from specvae.thresholds.tiles import CalibrationTiles
 
-__all__ = ["RATES", "Calibration"]
+__all__ = ["DEFAULT_RATE", "TABLE_RATES", "Calibration", "Contamination", "find_contamination"]
 
-RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-RESOLVED = 10
-"""The empirical quantile serves down to so many calibration pixels above the cut; the tail takes over beyond."""
+DEFAULT_RATE = 1e-3
+TABLE_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+ENOUGH = 30
+"""Pixels above an empirical cut from which on no tail is asked."""
+FEWEST = 10
+"""Pixels above an empirical cut from which on it is supported where the tail is refused."""
 
 
 class Calibration:
-    """What the held-out tiles tell. Everything is computed when first asked for; :meth:`prepare` does it all.
+    """Thresholds, p-values and their trustworthiness from :class:`CalibrationTiles`; everything is computed when asked.
 
-    Where the calibration data were found contaminated, thresholds are a law fitted below the trim quantile, and say
-    so (``model-based``).
+    ``contaminated`` says that the tiles hold anomalies (see :func:`find_contamination`): then what lies above the quantile
+    1 - ``trim`` is not used, and every threshold is model-based. ``stored`` is an earlier :meth:`to_json`: what stands there
+    is not computed again.
     """
 
-    def __init__(self, tiles: CalibrationTiles, contaminated: bool = False, trim: float = 0.03) -> None:
-        self.tiles, self.contaminated, self.trim = tiles, contaminated, trim
-        self._stored: dict[str, Any] = {}
+    def __init__(
+        self,
+        tiles: CalibrationTiles,
+        contaminated: bool = False,
+        trim: float = 0.0,
+        stored: Mapping[str, Any] | None = None,
+    ) -> None:
+        if contaminated and not 0 < trim < 0.5:
+            raise ValueError(f"a contaminated calibration needs a trim share between 0 and 0.5, got {trim}")
+        self.tiles = tiles
+        self.contaminated = contaminated
+        self.trim = trim
+        self._stored = dict(stored or {})
+        self._thresholds: dict[tuple[float, bool], Threshold] = {}
+        for told in self._stored.get("thresholds", ()):
+            threshold = Threshold.from_summary({k: v for k, v in told.items() if k != "explicit"})
+            if threshold.asked_rate is not None:
+                self._thresholds[threshold.asked_rate, bool(told["explicit"])] = threshold
 
     @cached_property
     def ordered(self) -> NDArray[np.float32]:
-        """``(n,)``: all calibration scores, ascending."""
-        return np.sort(self.tiles.scores)
-
-    @property
-    def size(self) -> int:
-        """Calibration pixels."""
-        return int(self.ordered.size)
+        """``(n,)``: held-out scores, ascending; where contaminated, those up to the trim quantile."""
+        ordered = np.sort(self.tiles.scores)
+        return ordered[ordered <= self.trimmed.stop] if self.trimmed else ordered
 
     @cached_property
-    def bootstrap(self) -> BlockBootstrap | None:
-        """Replicates of whole blocks, or None without scores."""
-        return BlockBootstrap.of(self.tiles.resampling_blocks) if self.tiles.scores.size else None
+    def bootstrap(self) -> BlockBootstrap:
+        """Resampled blocks of the held-out scores."""
+        return BlockBootstrap.of(self.tiles.resampling_blocks)
 
     @cached_property
     def tail(self) -> Tail | None:
-        """The generalised Pareto tail, accepted or refused; None where there is too little."""
-        return fit_tail(self.tiles.scores, self.bootstrap) if self.bootstrap is not None else None
+        """The Pareto tail of held-out normal scores; None where contaminated or under 50 excesses."""
+        if self.contaminated or self.tiles.scores.size == 0:
+            return None
+        return fit_tail(self.tiles.scores, self.bootstrap)
 
     @cached_property
-    def body(self) -> BodyTail | None:
-        """The law fitted below the trim quantile, where the data are contaminated."""
-        return fit_body_tail(self.tiles.scores, self.trim) if self.contaminated else None
+    def trimmed(self) -> TrimmedTail | None:
+        """The tail below the trim quantile; None where not contaminated or too few scores."""
+        return fit_trimmed_tail(self.tiles.scores, self.bootstrap, self.trim) if self.contaminated else None
 
-    def threshold(self, rate: float, explicit: bool = True) -> Threshold:
+    def threshold(self, rate: float = DEFAULT_RATE, explicit: bool = False) -> Threshold:
         """The cut for a false-alarm rate.
 
-        ``explicit``: the rate was asked for, so it is given even where the data cannot support it, with a warning;
-        a default rate becomes the nearest that they can.
+        An unsupported rate becomes the nearest supported one, with a warning; where ``explicit``, it is given as asked, with a
+        warning. Raises ModelError where there are no held-out scores, ValueError for a rate outside (0, 1).
         """
-        key = f"{rate:g}|{explicit}"
-        if key in self._stored:
-            return Threshold.from_summary(self._stored[key])
-        found = self._threshold(rate, explicit)
-        self._stored[key] = found.summary()
-        return found
+        if not 0 < rate < 1:
+            raise ValueError(f"a false-alarm rate lies between 0 and 1, got {rate}")
+        key = (float(rate), explicit)
+        if key not in self._thresholds:
+            self._thresholds[key] = self._find(float(rate), explicit)
+        return self._thresholds[key]
 
-    def _threshold(self, rate: float, explicit: bool) -> Threshold:
-        if self.body is not None:
-            return self._model_based(rate)
-        if conformal_rank(self.size, rate) >= RESOLVED:
-            return self._empirical(rate, rate, None)
-        tail = self.tail
-        if tail is not None and tail.refused is None and rate >= tail.smallest_rate:
+    def _find(self, rate: float, explicit: bool) -> Threshold:
+        if self.tiles.scores.size == 0:
+            raise ModelError(
+                "the model holds no held-out scores; give --threshold in nats, or calibrate it on normal data"
+            )
+        problem = self._problem(rate)
+        if problem is None:
+            return self._at(rate, rate, True, None)
+        if explicit:
+            return self._insist(rate, problem)
+        nearest = self.smallest_rate
+        if nearest is None:
+            return self._insist(rate, problem)
+        warning = f"the default false-alarm rate {rate:g} is not supported: {problem}; {nearest:.2g} is used instead"
+        return self._at(nearest, rate, True, warning)
+
+    def _problem(self, rate: float) -> str | None:
+        """Why the data do not support ``rate``, or None."""
+        n = self.tiles.scores.size
+        if self.contaminated:
+            if self.trimmed is None:
+                return f"{n} held-out pixels with anomalies among them are too few to model what is normal"
+            if rate < self.trimmed.smallest_rate:
+                return f"the model of the trimmed tail serves down to {self.trimmed.smallest_rate:.2g}"
+            return None
+        rank = conformal_rank(n, rate)
+        if rank >= ENOUGH:
+            return None
+        if self.tail is not None and self.tail.refused is None:
+            if rate >= self.tail.smallest_rate:
+                return None
+            return f"{n} held-out pixels and their Pareto tail serve down to {self.tail.smallest_rate:.2g}"
+        if rank >= FEWEST:
+            return None
+        refused = self.tail.refused if self.tail else "too few for a tail"
+        return f"{n} held-out pixels leave {rank} above the cut, and the tail is refused ({refused})"
+
+    @cached_property
+    def smallest_rate(self) -> float | None:
+        """The smallest rate that the data support; None where they support none."""
+        n = self.tiles.scores.size
+        if self.contaminated:
+            return self.trimmed.smallest_rate if self.trimmed else None
+        if self.tail is not None and self.tail.refused is None:
+            return self.tail.smallest_rate
+        return FEWEST / (n + 1) if n >= 2 * FEWEST else None
+
+    def _at(self, rate: float, asked: float, supported: bool, warning: str | None) -> Threshold:
+        """The cut at ``rate`` by the method that carries it."""
+        if self.contaminated and self.trimmed is not None:
+            return self._model_based(rate, asked, supported, warning)
+        enough = conformal_rank(self.tiles.scores.size, rate) >= ENOUGH
+        if not enough and self.tail is not None and (self.tail.refused is None or not supported):
+            value = self.tail.threshold(rate)
+            intervals = self.tail.rate_interval(value, rate), self.tail.value_interval(rate)
+            return Threshold(value, rate, asked, "pareto", *intervals, supported, warning)
+        value = conformal_threshold(self.ordered, rate)
+        interval = self._empirical_interval(value)
+        return Threshold(value, rate, asked, "empirical", interval, self._cuts(interval), supported, warning)
+
+    def _insist(self, rate: float, problem: str) -> Threshold:
+        """An unsupported rate, since it was asked for or since none is supported."""
+        possible = self.smallest_rate
+        told = f"the data support {possible:.2g} at least" if possible else "no rate is supported"
+        warning = f"the false-alarm rate {rate:g} is not supported: {problem}; {told}"
+        modelled = (self.tail if not self.contaminated else self.trimmed) is not None
+        if modelled or conformal_rank(self.tiles.scores.size, rate) >= 1:
+            return self._at(rate, rate, False, warning)
+        n = self.tiles.scores.size
+        warning += f"; the cut is the largest of {n} held-out scores, which stands for {1 / (n + 1):.2g}"
+        value = float(self.ordered[-1])
+        return Threshold(value, 1 / (n + 1), rate, "maximum", self._empirical_interval(value), None, False, warning)
+
+    def _empirical_interval(self, value: float) -> Interval:
+        return self.bootstrap.rate_interval(np.nonzero(self.tiles.scores >= value)[0])
+
+    def _cuts(self, interval: Interval) -> Interval:
+        """Cuts at the ends of an interval of rates (Woodruff, 1952)."""
+        low, high = (self._cut(min(max(rate, 1e-12), 1 - 1e-12)) for rate in reversed(interval))
+        return low, high
+
+    def _cut(self, rate: float) -> float:
+        rank = conformal_rank(self.ordered.size, rate)
+        if rank < FEWEST and self.tail is not None:
+            return max(self.tail.threshold(rate), float(self.ordered[-max(rank, 1)]) if rank else 0.0)
+        return conformal_threshold(self.ordered, rate) if rank else float(self.ordered[-1])
+
+    def _model_based(self, rate: float, asked: float, supported: bool, warning: str | None) -> Threshold:
+        tail = self.trimmed
+        assert tail is not None
+        if rate < tail.share:
             value = tail.threshold(rate)
             return Threshold(
-                value, rate, rate, "pareto", tail.rate_interval(value, rate), tail.value_interval(rate), True
-            )
-        return self._unsupported(rate, explicit)
-
-    def _empirical(self, rate: float, asked: float, warning: str | None) -> Threshold:
-        value = conformal_threshold(self.ordered, rate)
-        scores = self.tiles.scores
-        interval = self.bootstrap.rate_interval(np.nonzero(scores >= value)[0]) if self.bootstrap is not None else None
-        between = None
-        if interval is not None:
-            quantiles = [1 - min(1.0, interval[1]), 1 - interval[0]]
-            between = (float(np.quantile(self.ordered, quantiles[0])), float(np.quantile(self.ordered, quantiles[1])))
-        return Threshold(value, rate, asked, "empirical", interval, between, True, warning)
-
-    def _model_based(self, rate: float) -> Threshold:
-        assert self.body is not None
-        warning = (
-            "the calibration data hold anomalies themselves, so the cut is a law fitted to the bulk of their scores and "
-            "its rate rests on that model; fit on clean normal data for a rate that is measured"
-        )
-        return Threshold(self.body.threshold(rate), rate, rate, "model-based", None, None, False, warning)
-
-    def smallest_rate(self) -> float:
-        """The smallest rate that the data support."""
-        tail = self.tail
-        empirical = RESOLVED / (self.size + 1.0)
-        return tail.smallest_rate if tail is not None and tail.refused is None else min(0.5, empirical * (1 + 1e-9))
-
-    def _unsupported(self, rate: float, explicit: bool) -> Threshold:
-        can = self.smallest_rate()
-        why = self.tail.refused if self.tail is not None and self.tail.refused else "too few calibration pixels"
-        if self.size < 2 * RESOLVED:
-            value = float(self.ordered[-1]) if self.size else float("inf")
-            told = f"{self.size} calibration pixels support no rate: the cut is their maximum; calibrate on more normal data"
-            return Threshold(value, 1.0 / (self.size + 1), rate, "maximum", None, None, False, told)
-        if not explicit:
-            told = f"the rate {rate:g} is beyond what {self.size} calibration pixels support ({why}); {can:.2g} is given instead"
-            found = self._threshold(can, True)
-            return Threshold(
-                found.value,
-                found.false_alarm_rate,
-                rate,
-                found.method,
-                found.interval,
-                found.value_interval,
-                False,
-                told,
-            )
-        told = (
-            f"the rate {rate:g} is beyond what {self.size} calibration pixels support ({why}); they support {can:.2g}"
-        )
-        if self.tail is not None and rate < self.tail.share:
-            value = self.tail.threshold(rate)
-            interval = self.tail.rate_interval(value, rate)
-            return Threshold(value, rate, rate, "pareto", interval, self.tail.value_interval(rate), False, told)
-        value = float(self.ordered[-1])
-        return Threshold(
-            value, 1.0 / (self.size + 1), rate, "maximum", None, None, False, told + ", and the cut is their maximum"
-        )
+                value, rate, asked, "model-based", tail.rate_interval(value, rate), tail.value_interval(rate), supported, warning
+            )  # fmt: skip
+        above = rate * tail.normal - (tail.normal - tail.kept)
+        value = float(self.ordered[-min(max(int(above), 1), self.ordered.size)])
+        interval = self._empirical_interval(value)
+        return Threshold(value, rate, asked, "model-based", interval, None, supported, warning)
 
     def p_values(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Of scores of any shape, NaN where NaN: conformal, and the tail's beyond the largest calibration score."""
-        if not self.size:
-            return np.where(np.isnan(scores), np.nan, 1.0)
-        p = conformal_p_values(self.ordered, scores)
-        if self.body is not None:
-            far = np.asarray(scores) > self.body.start
-            p[far] = np.minimum(self.body.survival(np.asarray(scores)[far]), p[far])
+        """P(a normal pixel scores as high), of any shape; NaN where the score is.
+
+        Conformal up to the largest held-out score, so uniform on k / (n + 1) for exchangeable scores; beyond it the tail, never
+        above 1 / (n + 1). Where contaminated, ranks count the normal pixels expected above the trim quantile too.
+        """
+        scores = np.asarray(scores, np.float32)  # as the held-out scores are kept, so that ties stay ties
+        if self.trimmed is None:
+            p = conformal_p_values(self.ordered, scores)
+            return self._extend(p, scores, self.tail, 1.0 / (self.ordered.size + 1))
+        hidden = self.trimmed.normal - self.trimmed.kept
+        above = self.ordered.size - np.searchsorted(self.ordered, scores, side="left")
+        p = np.where(np.isnan(scores), np.nan, (1.0 + above + hidden) / (self.ordered.size + hidden + 1.0))
+        return self._extend(p, scores, self.trimmed, float(p_last(self.ordered.size, hidden)))
+
+    def _extend(
+        self, p: NDArray[np.float64], scores: NDArray[np.floating], tail: Tail | TrimmedTail | None, last: float
+    ) -> NDArray[np.float64]:
+        """``p`` with the tail's in place of it beyond the largest score, at most ``last``."""
+        beyond = scores > self.ordered[-1] if self.ordered.size else np.zeros(scores.shape, bool)
+        if tail is None or not np.any(beyond):
             return p
-        far = np.asarray(scores) > self.ordered[-1]
-        if far.any() and self.tail is not None and self.tail.refused is None:
-            p[far] = np.minimum(p[far], np.maximum(self.tail.survival(np.asarray(scores)[far]), 1e-300))
+        p = np.array(p)
+        p[beyond] = np.minimum(tail.survival(scores[beyond]), last)
         return p
 
-    def table(self, rates: tuple[float, ...] = RATES) -> tuple[Threshold, ...]:
-        """A threshold for each rate, as if each were asked for."""
-        return tuple(self.threshold(rate, True) for rate in rates)
+    def table(self, rates: Sequence[float] = TABLE_RATES) -> tuple[Threshold, ...]:
+        """The cut at each rate, as if it were asked for explicitly."""
+        return tuple(self.threshold(rate, explicit=True) for rate in rates)
+
+    @cached_property
+    def _check(self) -> HeldOutCheck:
+        if "check" in self._stored:
+            return HeldOutCheck.from_summary(self._stored["check"])
+        return check_held_out(self.tiles)
 
     def check(self) -> HeldOutCheck:
-        """Asked against realised rates by cross-validation over blocks or files."""
-        if "check" not in self._stored:
-            self._stored["check"] = check_held_out(self.tiles).summary()
-        stored = self._stored["check"]
-        return HeldOutCheck(tuple(stored["rows"]), stored["grouped_by"], stored["passed"])
+        """Asked against realised rates over held-out blocks, files and random halves of the blocks."""
+        return self._check
 
-    def survival(self, points: int = 200) -> dict[str, list[float]]:
-        """The empirical survival function at ``points`` ranks spread by logarithm: ``score`` and ``share`` above it."""
-        if not self.size:
-            return {"score": [], "share": []}
-        ranks = np.unique(np.geomspace(1, self.size, points).astype(int))
-        return {
-            "score": [float(self.ordered[self.size - k]) for k in ranks],
-            "share": [float(k / (self.size + 1)) for k in ranks],
-        }
+    def survival(self, points: int = 200) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """For plots, ``(points,)`` each: scores, share of held-out pixels at or above them, and the tail's (NaN below its start).
+
+        The scores are at ranks evenly spaced in the logarithm, then as far again as the tail reaches the smallest rate.
+        """
+        scores = np.sort(self.tiles.scores).astype(np.float64)
+        ranks = np.unique(np.geomspace(1, scores.size, points * 3 // 4).astype(int))
+        at = scores[scores.size - ranks][::-1]
+        tail = self.trimmed or self.tail
+        if tail is not None:
+            farthest = tail.threshold(tail.smallest_rate)
+            at = np.r_[at, np.linspace(at[-1], max(farthest, at[-1]), points - at.size + 1)[1:]]
+        share = (scores.size - np.searchsorted(scores, at, side="left")) / scores.size
+        law = np.where(at >= tail.start, tail.survival(at), np.nan) if tail is not None else np.full(at.size, np.nan)
+        return at, share, law
 
     def summary(self) -> dict[str, Any]:
-        """The ``calibration`` section of report.json."""
+        """JSON-ready, for a report: sizes, tail, table of thresholds and the held-out check."""
         return {
-            "pixels": self.size,
-            "tiles": len(self.tiles),
-            "sources": list(self.tiles.sources),
+            "pixels": int(self.tiles.scores.size),
+            "blocks": int(self.tiles.blocks.max()) + 1 if self.tiles.blocks.size else 0,
+            "sources": len({t.source for t in self.tiles.tiles}),
             "contaminated": self.contaminated,
-            "smallest_rate": None if self.contaminated else self.smallest_rate(),
-            "tail": self.tail.summary() if self.tail is not None else None,
-            "body": self.body.summary() if self.body is not None else None,
+            "trim": self.trim,
+            "smallest_rate": self.smallest_rate,
+            "tail": self.trimmed.summary() if self.trimmed else self.tail.summary() if self.tail else None,
+            "thresholds": [threshold.summary() for threshold in self.table()],
             "check": self.check().summary(),
         }
 
-    def stored_summary(self) -> dict[str, Any]:
-        """:meth:`summary`, from the model file where it was prepared."""
-        if "summary" not in self._stored:
-            self._stored["summary"] = self.summary()
-        summary: dict[str, Any] = self._stored["summary"]
-        return summary
-
-    def prepare(self, rates: tuple[float, ...] = RATES) -> None:
-        """Compute what reports ask for, so that the model file carries it."""
-        self.table(rates)
-        self.threshold(1e-3, False)
-        self.stored_summary()
-
     def to_json(self) -> dict[str, Any]:
-        """What was decided and computed, JSON-ready; the tiles are stored apart."""
-        return {"contaminated": self.contaminated, "trim": self.trim, "stored": self._stored}
+        """What a model keeps, so that loading it computes nothing: see ``stored``."""
+        self.threshold(DEFAULT_RATE)
+        self.table()
+        kept = [{**t.summary(), "explicit": explicit} for (_, explicit), t in sorted(self._thresholds.items())]
+        return {
+            "contaminated": self.contaminated,
+            "trim": self.trim,
+            "thresholds": kept,
+            "check": self.check().summary(),
+        }
 
     @classmethod
-    def from_json(cls, tiles: CalibrationTiles, told: dict[str, Any]) -> Calibration:
-        """The inverse of :meth:`to_json`."""
-        calibration = cls(tiles, bool(told["contaminated"]), float(told["trim"]))
-        calibration._stored = dict(told.get("stored", {}))
-        return calibration
+    def from_json(cls, stored: Mapping[str, Any], tiles: CalibrationTiles) -> Calibration:
+        """The inverse of :meth:`to_json`; raises ModelError where keys are missing."""
+        try:
+            return cls(tiles, bool(stored["contaminated"]), float(stored["trim"]), stored)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"the model's calibration cannot be read ({error}); refit or calibrate it anew") from error
+
+
+def p_last(kept: int, hidden: float) -> float:
+    """The smallest p-value that ranks give where ``hidden`` normal pixels are expected beyond all ``kept``."""
+    return (1.0 + hidden) / (kept + hidden + 1.0)

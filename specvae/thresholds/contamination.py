@@ -1,97 +1,199 @@
-"""Contamination: whether calibration scores hold anomalies themselves, and the tail that then stands in for the normal.
-
-Below the trim quantile nearly everything is normal. A generalised Pareto law, truncated at that quantile, is fitted to
-the scores between it and a lower start; where far more scores lie beyond than it extrapolates, the data are said to be
-contaminated, and thresholds come from the fitted law.
-"""
+"""The tail below the trim quantile: what normal data would have above it, and whether there is more than that."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import stats
 
-from specvae.thresholds.tail import fit_pareto
+from specvae.thresholds.intervals import BlockBootstrap
+from specvae.thresholds.tail import pareto_survival
+from specvae.thresholds.tiles import CalibrationTiles
 
-__all__ = ["BodyTail", "find_contamination", "fit_body_tail"]
+__all__ = ["Contamination", "TrimmedTail", "find_contamination", "fit_trimmed_tail"]
 
-PROBE = 3e-4
-"""Rate at which observed and extrapolated are compared."""
-EXCESS = 5.0
-"""So many times more than extrapolated is contamination."""
-LEAST = 200
-"""Fewer scores tell nothing."""
-HEAVY = 0.6
-"""Shape of the untruncated law above the top tenth beyond which no natural background is believed."""
+POINTS = 400
+"""The scores between start and trim quantile are gathered in so many bins of equal count."""
+SHAPES = np.linspace(-0.5, 0.9, 57)
+LOG_SCALES = np.linspace(-2.0, 1.6, 73)
+SHAPE_BELIEF = (0.15, 0.2)
+"""Mean and standard deviation of the shape before any data: what is cut off tells little of it."""
+MIN_SCORES = 200
+PIXELS_PER_RATE = 0.04
 
 
-@dataclass(frozen=True)
-class BodyTail:
-    """P(score > s) = share * (1 + shape (s - start) / scale)^(-1 / shape) above ``start``, fitted below ``stop``."""
+@dataclass(frozen=True, eq=False)
+class TrimmedTail:
+    """A generalised Pareto law above ``start``, fitted to what lies between it and ``stop`` alone."""
 
     start: float
     stop: float
+    """Nats; scores above it may be anomalies and are not used."""
     share: float
+    """Share of normal pixels above ``start``, those expected above ``stop`` included."""
     shape: float
     scale: float
+    used: int
+    """Scores between start and stop."""
+    kept: int
+    """Scores at or below stop."""
+    fit: float
+    """Largest distance of the cumulative distributions between start and stop."""
+    draws: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+    """``(replicates,)`` each: share, shape, scale of the block bootstrap."""
+    spread: float
 
-    def survival(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Of scores above ``start``."""
+    @property
+    def normal(self) -> float:
+        """Expected number of normal pixels: those kept and those that the law puts above ``stop``."""
+        beyond = float(stats.genpareto.sf(self.stop - self.start, self.shape, scale=self.scale))
+        return self.kept + self.used * beyond / max(1 - beyond, 1e-9)
+
+    @property
+    def smallest_rate(self) -> float:
+        """The rate that it serves down to."""
+        return max(PIXELS_PER_RATE / max(self.normal, 1.0), 1e-5)
+
+    def survival(self, scores: NDArray[np.floating] | float) -> NDArray[np.float64]:
+        """P(score > s) of normal pixels for s at or above ``start``."""
         excess = np.maximum(np.asarray(scores, np.float64) - self.start, 0.0)
-        return np.asarray(self.share * stats.genpareto.sf(excess, self.shape, scale=self.scale))
+        return self.share * pareto_survival(excess, self.shape, self.scale)
 
     def threshold(self, rate: float) -> float:
-        """The cut that a share ``rate`` of normal pixels exceeds."""
-        return float(self.start + stats.genpareto.isf(min(1.0, rate / self.share), self.shape, scale=self.scale))
+        """The cut that a share ``rate`` of normal pixels exceeds, for rates up to ``share``."""
+        beyond = min(rate / self.share, 1.0)
+        return float(self.start + stats.genpareto.isf(beyond, self.shape, scale=self.scale))
 
-    def summary(self) -> dict[str, float]:
+    def rate_interval(self, value: float, rate: float) -> tuple[float, float]:
+        """90 % interval of the rate that realises above ``value``, which was set for ``rate``."""
+        share, shape, scale = self.draws
+        realised = np.maximum(share * stats.genpareto.sf(value - self.start, shape, scale=scale), rate * 1e-3)
+        low, high = (rate * (float(q) / rate) ** self.spread for q in np.quantile(realised, [0.05, 0.95]))
+        return min(low, rate), min(max(high, rate), 1.0)
+
+    def value_interval(self, rate: float) -> tuple[float, float]:
+        """90 % interval of the cut for ``rate``, nats."""
+        share, shape, scale = self.draws
+        values = self.start + stats.genpareto.isf(np.minimum(rate / share, 1.0), shape, scale=scale)
+        low, high = np.quantile(values, [0.05, 0.95])
+        middle = self.threshold(rate)
+        return float(middle - self.spread * max(middle - low, 0)), float(middle + self.spread * max(high - middle, 0))
+
+    def summary(self) -> dict[str, Any]:
+        """JSON-ready, without the draws."""
+        told = {key: value for key, value in vars(self).items() if key not in ("draws", "spread")}
+        return {**told, "smallest_rate": self.smallest_rate}
+
+
+@dataclass(frozen=True)
+class Contamination:
+    """Whether calibration data hold more extreme scores than normal data would."""
+
+    found: bool
+    share: float
+    """Share of the pixels in excess of what the law of the others puts above ``level``; 0 where none."""
+    level: float | None
+    """Nats: where the excess stands out most; None where the question could not be put."""
+    observed: int
+    """Pixels above ``level``."""
+    expected: float
+    """Normal pixels expected there."""
+    expected_upper: float
+    """95 % upper bound of it."""
+    reason: str
+
+    def summary(self) -> dict[str, Any]:
         """JSON-ready."""
         return asdict(self)
 
 
-def fit_body_tail(scores: NDArray[np.floating], trim: float) -> BodyTail | None:
-    """The truncated fit to scores ``(n,)`` between their 1 - 5 trim and 1 - trim quantiles; None where too few."""
-    trim = max(trim, 0.01)
-    if scores.size < LEAST:
+def fit_trimmed_tail(scores: NDArray[np.floating], bootstrap: BlockBootstrap, trim: float) -> TrimmedTail | None:
+    """The law of what lies between a lower quantile (8 times ``trim`` from the top, 0.1 to 0.4) and 1 - ``trim``.
+
+    Posterior mean over a grid of shapes and scales under the likelihood of a law cut off at the trim quantile, for the data
+    and for each block-bootstrap replicate. None where fewer than 200 scores lie between.
+    """
+    start, stop = (float(q) for q in np.quantile(scores, [1 - np.clip(8 * trim, 0.1, 0.4), 1 - trim]))
+    chosen = np.nonzero((scores > start) & (scores <= stop))[0]
+    if chosen.size < MIN_SCORES or stop <= start:
         return None
-    start, stop = np.quantile(scores, [1 - 5 * trim, 1 - trim])
-    inside = np.asarray(scores[(scores > start) & (scores <= stop)], np.float64) - start
-    reach = float(stop - start)
-    if inside.size < 20 or reach <= 0:
-        return None
-    inside = inside[:: max(1, inside.size // 20_000)]
-
-    def cost(parameters: NDArray[np.float64]) -> float:
-        shape, scale = parameters[0], float(np.exp(parameters[1]))
-        within = stats.genpareto.cdf(reach, shape, scale=scale)
-        # A weak belief that the shape is about 0.1 keeps a short range from deciding on its own.
-        belief = 0.002 * ((shape - 0.1) / 0.15) ** 2
-        return float(np.log(within) + belief - stats.genpareto.logpdf(inside, shape, scale=scale).mean())
-
-    found = optimize.minimize(
-        cost,
-        [0.1, np.log(reach / 1.6)],
-        method="L-BFGS-B",
-        bounds=[(-0.3, 0.5), (np.log(reach) - 6, np.log(reach) + 6)],
-    )
-    shape, scale = float(found.x[0]), float(np.exp(found.x[1]))
-    within = float(stats.genpareto.cdf(reach, shape, scale=scale))
-    share = 4 * trim / max(within, 1e-6)
-    return BodyTail(float(start), float(stop), min(share, 1.0), shape, scale)
+    chosen = chosen[np.argsort(scores[chosen], kind="stable")]
+    excess = scores[chosen].astype(np.float64) - start
+    width = stop - start
+    bins = np.arange(chosen.size) * POINTS // chosen.size
+    centres = np.bincount(bins, excess) / np.bincount(bins)
+    counts = np.zeros((bootstrap.blocks, int(bins[-1]) + 1))
+    np.add.at(counts, (bootstrap.labels[chosen], bins), 1.0)
+    draws = np.vstack([counts.sum(axis=0), bootstrap.weights @ counts])
+    shape, scale = _posterior_mean(centres, draws, width)
+    kept = np.bincount(bootstrap.labels[scores <= stop], minlength=bootstrap.blocks)
+    beyond = stats.genpareto.sf(width, shape, scale=scale)
+    above = draws.sum(axis=1) / np.maximum(1 - beyond, 1e-9)
+    below = np.r_[kept.sum(), bootstrap.weights @ kept] - draws.sum(axis=1)
+    share = above / np.maximum(above + below, 1.0)
+    law = stats.genpareto.cdf(excess, shape[0], scale=scale[0]) / (1 - beyond[0])
+    distance = float(np.max(np.abs(law - (np.arange(chosen.size) + 0.5) / chosen.size)))
+    spread = bootstrap.widening(chosen[-chosen.size // 5 :])
+    return TrimmedTail(
+        start, stop, float(share[0]), float(shape[0]), float(scale[0]), chosen.size, int(kept.sum()), distance,
+        (share[1:], shape[1:], scale[1:]), spread,
+    )  # fmt: skip
 
 
-def find_contamination(scores: NDArray[np.floating], trim: float) -> bool:
-    """Whether scores ``(n,)`` of supposedly normal data hold anomalies: far more of them far out than the body tells."""
-    body = fit_body_tail(scores, trim)
-    if body is None:
-        return False
-    observed = int((scores > body.threshold(PROBE)).sum())
-    expected = PROBE * scores.size
-    if observed <= EXCESS * expected or stats.poisson.sf(observed - 1, expected) >= 1e-6:
-        return False
-    # Natural backgrounds have tails that one heavy law describes; anomalies make a second hump far out.
-    top = np.sort(scores[scores > np.quantile(scores, 0.9)].astype(np.float64)) - np.quantile(scores, 0.9)
-    shape, _ = fit_pareto(top[top > 0])
-    return bool(shape[0] > HEAVY)
+def _posterior_mean(
+    centres: NDArray[np.float64], draws: NDArray[np.float64], width: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Shape and scale, ``(draws,)`` each, for excesses ``(bins,)`` drawn ``draws`` ``(draws, bins)`` times."""
+    shapes, log_scales = (grid.ravel() for grid in np.meshgrid(SHAPES, np.log(width) + LOG_SCALES, indexing="ij"))
+    shapes = np.where(np.abs(shapes) < 1e-6, 1e-6, shapes)
+    scales = np.exp(log_scales)
+    with np.errstate(all="ignore"):
+        density = stats.genpareto.logpdf(centres, shapes[:, None], scale=scales[:, None])
+        density -= stats.genpareto.logcdf(width, shapes, scale=scales)[:, None]
+    possible = np.isfinite(density).all(axis=1)
+    shapes, log_scales, density = shapes[possible], log_scales[possible], density[possible]
+    mean, sd = SHAPE_BELIEF
+    belief = draws @ density.T - 0.5 * ((shapes - mean) / sd) ** 2
+    belief = np.exp(belief - belief.max(axis=1, keepdims=True))
+    belief /= belief.sum(axis=1, keepdims=True)
+    return belief @ shapes, np.exp(belief @ log_scales)
+
+
+def find_contamination(tiles: CalibrationTiles, trim: float) -> Contamination:
+    """Whether more pixels are extreme than the law of those below the trim quantile allows: are there anomalies among them?
+
+    At cuts that keep 1/2 to 1/64 of the trimmed share (10 pixels at least), the observed count is set against twice the 95 %
+    upper bound of what the law predicts. Smooth heavy tails stay within it; a group of anomalies does not.
+    """
+    scores = tiles.scores
+    if scores.size < MIN_SCORES or trim <= 0:
+        return _undecided("too few held-out pixels, or nothing trimmed, to tell anomalies from normal data")
+    bootstrap = BlockBootstrap.of(tiles.resampling_blocks)
+    tail = fit_trimmed_tail(scores, bootstrap, trim)
+    if tail is None:
+        return _undecided("too few held-out pixels below the trim quantile to tell anomalies from normal data")
+    ordered = np.sort(scores)
+    counts = {int(trim * scores.size / 2**j) for j in range(1, 7)}
+    levels = [_level(tail, ordered, count) for count in sorted(counts) if count >= 10]
+    if not levels:
+        return _undecided("too few held-out pixels above the trim quantile to tell anomalies from normal data")
+    return max(levels, key=lambda c: (c.found, c.share if c.found else c.observed / max(c.expected_upper, 1e-9)))
+
+
+def _undecided(reason: str) -> Contamination:
+    return Contamination(False, 0.0, None, 0, 0.0, 0.0, reason)
+
+
+def _level(tail: TrimmedTail, ordered: NDArray[np.floating], count: int) -> Contamination:
+    """Observed against expected above the ``count``-th largest score."""
+    level = float(ordered[ordered.size - count])
+    expected = float(tail.survival(level)) * tail.normal
+    upper = tail.rate_interval(level, max(float(tail.survival(level)), 1e-12))[1] * tail.normal
+    found = count > 2 * upper + 3 * np.sqrt(count)
+    share = max(0.0, (count - expected) / ordered.size) if found else 0.0
+    verb = "stand out from" if found else "agree with"
+    reason = f"{count} held-out pixels above {level:.4g} nats {verb} the {expected:.1f} (at most {upper:.1f}) expected of normal data"
+    return Contamination(bool(found), share, level, count, expected, upper, reason)

@@ -37,7 +37,7 @@ class BlockBootstrap:
     @property
     def blocks(self) -> int:
         """Number of blocks."""
-        return int(self.weights.shape[1])
+        return self.weights.shape[1]
 
     def rates(self, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
         """``(replicates,)``: share of the pixels at these indices in each replicate."""
@@ -52,6 +52,18 @@ class BlockBootstrap:
         independent = share * (1 - share) / self.labels.size
         return max(1.0, float(np.var(self.rates(chosen)) / independent))
 
+    def widening(self, chosen: NDArray[np.int64]) -> float:
+        """How much wider an interval gets because few blocks hold the pixels ``chosen``: Student's t over the normal.
+
+        Degrees of freedom by Satterthwaite's argument: a variance over blocks whose contributions have kurtosis K is known as
+        well as 2 blocks / (K - 1) normal ones would tell it.
+        """
+        sizes = np.bincount(self.labels, minlength=self.blocks)
+        residual = np.bincount(self.labels[chosen], minlength=self.blocks) - sizes * (chosen.size / self.labels.size)
+        square, fourth = float(np.sum(residual**2)), float(np.sum(residual**4))
+        kurtosis = self.blocks * fourth / square**2 if square > 0 else 3.0
+        return widen(min(self.blocks - 1, 2 * self.blocks / max(kurtosis - 1, 1e-9)))
+
     def rate_interval(self, chosen: NDArray[np.int64]) -> tuple[float, float]:
         """90 % interval of the rate that realises above a cut with the pixels ``chosen`` at or above it.
 
@@ -59,13 +71,13 @@ class BlockBootstrap:
         statistic, Beta(k, n + 1 - k), at the effective number of pixels, lowered for few blocks by Student's t.
         """
         n, k = self.labels.size, chosen.size
-        effective = n / self.design_effect(chosen) / widen(self.blocks) ** 2
+        effective = n / self.design_effect(chosen) / self.widening(chosen) ** 2
         hits = k * effective / n
         low, high = stats.beta.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2], max(hits, 1e-9), effective + 1 - hits)
         return float(low), float(high)
 
 
-def widen(blocks: int) -> float:
-    """Student's t over the normal quantile: how much wider an interval gets for so few blocks."""
+def widen(freedom: float) -> float:
+    """Student's t over the normal quantile at 90 %, for so many degrees of freedom (at least 2)."""
     top = (1 + LEVEL) / 2
-    return float(stats.t.ppf(top, max(blocks - 1, 1)) / stats.norm.ppf(top))
+    return float(stats.t.ppf(top, max(freedom, 2.0)) / stats.norm.ppf(top))

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from specvae.thresholds.intervals import BlockBootstrap, widen
+from specvae.thresholds.intervals import BlockBootstrap
 
-__all__ = ["Tail", "anderson_darling_p_value", "fit_pareto", "fit_tail"]
+__all__ = ["Tail", "anderson_darling_p_value", "fit_pareto", "fit_tail", "pareto_survival"]
 
 MIN_EXCESSES = 50
 MIN_EFFECTIVE_EXCESSES = 15
@@ -73,12 +73,12 @@ class Tail:
     draws: Draws
     """``(replicates,)`` each: share, shape and scale of the block bootstrap."""
     spread: float
-    """Student's t over the normal quantile, for the number of blocks."""
+    """Widening of the intervals for the few blocks that hold the largest scores."""
 
     def survival(self, scores: NDArray[np.floating] | float) -> NDArray[np.float64]:
         """P(score > s) for s at or above ``start``; below it, ``share``."""
         excess = np.maximum(np.asarray(scores, np.float64) - self.start, 0.0)
-        return np.asarray(self.share * stats.genpareto.sf(excess, self.shape, scale=self.scale))
+        return self.share * pareto_survival(excess, self.shape, self.scale)
 
     def threshold(self, rate: float) -> float:
         """The cut that a share ``rate`` of normal pixels exceeds."""
@@ -104,6 +104,15 @@ class Tail:
         told = asdict(self)
         del told["draws"], told["spread"]
         return {**told, "shape_interval": list(self.shape_interval)}
+
+
+def pareto_survival(excess: NDArray[np.float64], shape: float, scale: float) -> NDArray[np.float64]:
+    """P(X > excess) of the generalised Pareto law, as scipy's ``genpareto.sf`` gives it, at a tenth of its overhead."""
+    if abs(shape) < 1e-9:
+        return np.exp(-excess / scale)
+    inside = np.maximum(shape * excess / scale, -1.0)
+    with np.errstate(divide="ignore"):
+        return np.exp(np.log1p(inside) / -shape)
 
 
 def fit_pareto(
@@ -174,7 +183,7 @@ def _fit_top(scores: NDArray[np.floating], count: int, bootstrap: BlockBootstrap
     shape, scale = (float(v[0]) for v in fit_pareto(excess))
     effect = bootstrap.design_effect(chosen)
     shapes, scales = fit_pareto(excess, bootstrap.weights[:, bootstrap.labels[chosen]])
-    spread = widen(bootstrap.blocks)
+    spread = bootstrap.widening(chosen[-max(MIN_EXCESSES // 2, chosen.size // 20) :])
     low, high = (shape + spread * (float(q) - shape) for q in np.quantile(shapes, [0.05, 0.95]))
     fit = anderson_darling_p_value(excess, shape, scale, effect)
     return Tail(

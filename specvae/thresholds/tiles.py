@@ -100,20 +100,24 @@ class CalibrationTiles:
         return labels
 
     def _labels(self, cut: int) -> NDArray[np.int64]:
-        """Labels of the valid scores, each tile cut in ``cut`` by ``cut`` parts, numbered from 0 as they appear."""
-        keys = []
-        for number, tile in enumerate(self.tiles):
-            valid = tile.valid
-            row, col = np.nonzero(valid)
+        """Labels of the valid scores, each tile cut in ``cut`` by ``cut`` parts, numbered from 0 without gaps."""
+        firsts: dict[tuple[int, int], int] = {}
+        labels, free = [], 0
+        for tile, count in zip(self.tiles, self.counts, strict=True):
             if tile.block == INDEPENDENT:
-                part, name = np.arange(row.size), (-1 - number)
-            else:
-                part = (row * cut // max(valid.shape[0], 1)) * cut + col * cut // max(valid.shape[1], 1)
-                name = tile.block
-            keys.append(np.column_stack([np.full(row.size, tile.source), np.full(row.size, name), part]))
-        if not keys:
+                labels.append(np.arange(free, free + count))
+                free += int(count)
+                continue
+            if (tile.source, tile.block) not in firsts:
+                firsts[tile.source, tile.block] = free
+                free += cut * cut
+            rows, cols = (np.arange(size) * cut // max(size, 1) for size in tile.score.shape)
+            labels.append(firsts[tile.source, tile.block] + (rows[:, None] * cut + cols)[tile.valid])
+        if not labels:
             return np.empty(0, np.int64)
-        return _numbered(np.concatenate(keys))
+        found = np.concatenate(labels)
+        present = np.bincount(found, minlength=free) > 0
+        return np.asarray((np.cumsum(present) - 1)[found])
 
     def limited(self, pixels: int = MAX_PIXELS, seed: int = 0) -> CalibrationTiles:
         """Whole tiles drawn at random, as many from each source, until about ``pixels`` valid pixels are kept."""
@@ -157,12 +161,3 @@ class CalibrationTiles:
             for (source, block, rows, cols), end in zip(table, ends, strict=True)
         ]
         return cls(tuple(tiles), tuple(sources))
-
-
-def _numbered(keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """``(n,)`` numbers from 0 for the distinct rows of ``keys`` ``(n, 3)``."""
-    code = np.zeros(len(keys), dtype=np.int64)
-    for column in keys.T:
-        values, inverse = np.unique(column, return_inverse=True)
-        code = np.unique(code * values.size + inverse.ravel(), return_inverse=True)[1].ravel()
-    return code
