@@ -115,8 +115,10 @@ class Detector:
         tiles = CalibrationTiles(tuple(_tiles(scorer, regions)), sources)
         trim = config.training.trim
         everything = np.concatenate([_thin(net, sample.to(device)), tiles.scores])
-        calibration = Calibration(tiles, contaminated=find_contamination(everything, trim), trim=trim)
+        contamination = find_contamination(everything, trim)
+        calibration = Calibration(tiles, contaminated=contamination.found, trim=trim)
         provenance = {
+            "contamination": contamination.summary(),
             "history": history.to_json(),
             "interrupted": history.interrupted,
             "pixels": {"train": sample.size, "validation": validation.size, "calibration": int(tiles.scores.size)},
@@ -128,11 +130,13 @@ class Detector:
     def calibrate(self, regions: Sequence[Region], sources: tuple[str, ...]) -> Detector:
         """The same network with thresholds from other normal data: every usable pixel of ``regions`` calibrates."""
         tiles = CalibrationTiles(tuple(_tiles(self._scorer, regions)), sources)
-        calibration = Calibration(tiles, contaminated=False, trim=self.config.training.trim)
+        trim = self.config.training.trim
+        contamination = find_contamination(tiles.scores, trim, tiles.resampling_blocks)
+        calibration = Calibration(tiles, contaminated=contamination.found, trim=trim)
         reference = self.drift_reference.with_scores(tiles.scores)
+        provenance = {**self.provenance, "contamination": contamination.summary()}
         return Detector(
-            self.bands, self.config, self.net, calibration, self.background, reference, dict(self.provenance),
-            self.device, self.threads,
+            self.bands, self.config, self.net, calibration, self.background, reference, provenance, self.device, self.threads,
         )  # fmt: skip
 
     def score(self, cube: Cube, window: Window) -> Parts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,26 +44,36 @@ class DriftReference:
 
     bands: NDArray[np.float32]
     """``(bands, len(GRID))``: quantiles of the training spectra, physical units."""
-    score: NDArray[np.float32]
-    """``(len(GRID),)``: quantiles of the held-out scores, nats."""
+    scores: NDArray[np.float32]
+    """``(len(GRID),)``: quantiles of the held-out scores, nats; empty where none were held out."""
 
     @classmethod
-    def of(cls, spectra: NDArray[np.floating], scores: NDArray[np.floating]) -> DriftReference:
-        """From training spectra ``(n, bands)`` and held-out normal scores ``(m,)``; neither may be empty."""
-        bands = np.quantile(np.asarray(spectra, np.float64), GRID, axis=0).T
-        return cls(bands.astype(np.float32), np.quantile(np.asarray(scores, np.float64), GRID).astype(np.float32))
+    def fit(cls, spectra: NDArray[np.floating], scores: NDArray[np.floating]) -> DriftReference:
+        """From ``(bands, n)`` training spectra, n > 0, and ``(m,)`` held-out normal scores."""
+        thin = np.asarray(spectra[:, :: max(1, spectra.shape[1] // SAMPLE)], np.float64)
+        return cls(np.quantile(thin, GRID, axis=1).T.astype(np.float32), _quantiles(scores))
+
+    def with_scores(self, scores: NDArray[np.floating]) -> DriftReference:
+        """The same bands with the scores of another calibration."""
+        return DriftReference(self.bands, _quantiles(scores))
 
     def to_arrays(self) -> dict[str, NDArray[np.float32]]:
-        """``bands`` and ``score``, for the model file."""
-        return {"bands": self.bands, "score": self.score}
+        """``bands`` and ``scores``, for the model file."""
+        return {"bands": self.bands, "scores": self.scores}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]]) -> DriftReference:
         """The inverse of :meth:`to_arrays`; raises ModelError on other shapes."""
-        bands, score = np.asarray(arrays["bands"], np.float32), np.asarray(arrays["score"], np.float32)
-        if bands.ndim != 2 or bands.shape[1] != GRID.size or score.shape != GRID.shape:
-            raise ModelError(f"the model's drift reference has shapes {bands.shape} and {score.shape}; refit")
-        return cls(bands, score)
+        bands, scores = np.asarray(arrays["bands"], np.float32), np.asarray(arrays["scores"], np.float32)
+        if bands.ndim != 2 or bands.shape[1] != GRID.size or scores.shape not in ((0,), GRID.shape):
+            raise ModelError(f"the model's drift reference has shapes {bands.shape} and {scores.shape}; refit")
+        return cls(bands, scores)
+
+
+def _quantiles(scores: NDArray[np.floating]) -> NDArray[np.float32]:
+    if not scores.size:
+        return np.empty(0, np.float32)
+    return np.asarray(np.quantile(np.asarray(scores, np.float64), GRID), np.float32)
 
 
 @dataclass(frozen=True)
@@ -106,17 +116,18 @@ class DriftAccumulator:
     """Counts between the quantiles of the reference, over pixels on a lattice of the scene's own coordinates."""
 
     def __init__(
-        self, reference: DriftReference, labels: tuple[str, ...], step: int = 1, cut: float | None = None
+        self, reference: DriftReference, labels: tuple[str, ...], step: int = 1, notes: tuple[str, ...] = ()
     ) -> None:
-        """``labels`` names the bands; ``step`` is :func:`lattice_step`; ``cut`` the threshold of rate 1e-2, else the reference's."""
+        """``labels`` names the bands; ``step`` is :func:`lattice_step`; each of ``notes`` makes for caution."""
         if len(labels) != len(reference.bands):
             raise ValueError(f"{len(labels)} band labels for {len(reference.bands)} bands")
         self._reference = reference
         self._labels = labels
         self._step = step
-        self._cut = float(np.interp(1 - EXTREME, GRID, reference.score)) if cut is None else cut
+        self._notes = notes
         self._bands = np.zeros((len(labels), GRID.size + 1), dtype=np.int64)
         self._score = np.zeros(GRID.size + 1, dtype=np.int64)
+        self._scored = 0
         self._extreme = 0
 
     def update(self, scored: ScoredWindow) -> None:
@@ -127,47 +138,52 @@ class DriftAccumulator:
             slice(-cube.window.col % self._step, None, self._step),
         )
         spectra = cube.values[:, at[0], at[1]][:, cube.valid[at]]
-        self.add_spectra(spectra.T)
+        self.add_spectra(spectra)
         same_grid = score.shape == cube.reason.shape
         self.add_scores(score[at] if same_grid else score)
 
     def add_spectra(self, spectra: NDArray[np.floating]) -> None:
-        """Valid spectra ``(n, bands)``."""
-        for counts, quantiles, values in zip(self._bands, self._reference.bands, spectra.T, strict=True):
+        """Valid spectra ``(bands, n)``."""
+        for counts, quantiles, values in zip(self._bands, self._reference.bands, spectra, strict=True):
             counts += _between(values, quantiles)
 
     def add_scores(self, scores: NDArray[np.floating]) -> None:
         """Scores of any shape, NaN left out."""
         finite = scores[np.isfinite(scores)]
-        self._score += _between(finite, self._reference.score)
-        self._extreme += int(np.count_nonzero(finite > self._cut))
+        self._scored += finite.size
+        if self._reference.scores.size:
+            self._score += _between(finite, self._reference.scores)
+            self._extreme += int(np.count_nonzero(finite > self._reference.scores[GRID.searchsorted(1 - EXTREME)]))
 
     def merge(self, other: DriftAccumulator) -> None:
         """Takes the counts of ``other`` in."""
         self._bands += other._bands
         self._score += other._score
+        self._scored += other._scored
         self._extreme += other._extreme
 
     def finish(self) -> Drift:
         """The verdict on what was compared so far."""
-        scored = int(self._score.sum())
         bands = tuple(
             BandDrift(label, *_moved(counts, quantiles))
             for label, counts, quantiles in zip(self._labels, self._bands, self._reference.bands, strict=True)
         )
-        if scored < FEWEST:
-            reason = f"only {scored} pixels could be compared with the fit, {FEWEST} needed for a verdict"
-            return Drift("caution", (reason,), scored, None, None, None, bands)
-        _, distance, shift = _moved(self._score, self._reference.score)
-        share = self._extreme / scored
-        return _judge(bands, scored, distance, shift, share)
+        if self._scored < FEWEST:
+            reason = f"only {self._scored} pixels could be compared with the fit, {FEWEST} needed for a verdict"
+            return Drift("caution", (reason, *self._notes), self._scored, None, None, None, bands)
+        if not self._reference.scores.size:
+            notes = ("the model holds no held-out scores to compare with", *self._notes)
+            return _judge(Drift("ok", (), self._scored, None, None, None, bands), notes)
+        _, distance, shift = _moved(self._score, self._reference.scores)
+        share = self._extreme / self._scored
+        return _judge(Drift("ok", (), self._scored, distance, shift, share, bands), self._notes)
 
 
 def _between(values: NDArray[np.floating], quantiles: NDArray[np.float32]) -> NDArray[np.int64]:
     """``(len(GRID) + 1,)``: how many values lie between the quantiles; a tie goes half to each side in the mean.
 
-    Where many training values are equal (a band with fill or few levels), all their quantiles are; values that tie with them are
-    counted at the middle of the run, or they would look as if they had moved to its end.
+    Where many training values are equal (a band with fill or few levels), all their quantiles are; values that tie
+    with them are counted at the middle of the run, or they would look as if they had moved to its end.
     """
     values = np.asarray(values, np.float32)
     left, right = (np.searchsorted(quantiles, values, side=side) for side in ("left", "right"))
@@ -187,11 +203,26 @@ def _moved(counts: NDArray[np.int64], quantiles: NDArray[np.float32]) -> tuple[f
     return outside, distance, median - 0.5
 
 
-def _judge(bands: tuple[BandDrift, ...], scored: int, distance: float, shift: float, extreme: float) -> Drift:
-    """Caution or do-not-use by the worst of the signs."""
-    widest = max(bands, key=lambda band: band.outside)
-    farthest = max(bands, key=lambda band: band.distance)
-    signs = (
+def _judge(found: Drift, notes: tuple[str, ...]) -> Drift:
+    """Its verdict by the worst of the signs; notes make for caution."""
+    reasons, worst = list(notes), 1 if notes else 0
+    for value, (caution, refuse), words in _signs(found):
+        level = 2 if value >= refuse else 1 if value >= caution else 0
+        worst = max(worst, level)
+        if level:
+            reasons.append(words)
+    verdict = ("ok", "caution", "do-not-use")[worst]
+    return replace(
+        found, verdict=verdict, reasons=tuple(reasons) or ("bands and scores are distributed as in the fit",)
+    )
+
+
+def _signs(found: Drift) -> list[tuple[float, tuple[float, float], str]]:
+    """What is watched: value, limits of caution and do-not-use, and words."""
+    widest = max(found.bands, key=lambda band: band.outside)
+    farthest = max(found.bands, key=lambda band: band.distance)
+    direction = "higher" if farthest.shift > 0 else "lower"
+    signs = [
         (
             widest.outside,
             OUTSIDE,
@@ -200,26 +231,15 @@ def _judge(bands: tuple[BandDrift, ...], scored: int, distance: float, shift: fl
         (
             farthest.distance,
             DISTANCE,
-            f"{farthest.band} is {'brighter' if farthest.shift > 0 else 'darker'} than in training: its distribution moved by "
-            f"{farthest.distance:.2f} of the pixels",
+            f"{farthest.band} has {direction} values than in training (its distribution moved by {farthest.distance:.2f})",
         ),
-        (
-            distance,
-            SCORE_DISTANCE,
-            f"the bulk of the scores is {'higher' if shift > 0 else 'lower'} than held-out normal scores (moved by {distance:.2f})",
-        ),
-        (
-            extreme,
-            EXCESS,
-            f"{extreme:.0%} of the pixels score above the cut that 1% of normal pixels exceed: more than anomalies",
-        ),
-    )
-    worst, reasons = 0, []
-    for value, (caution, refuse), words in signs:
-        level = 2 if value >= refuse else 1 if value >= caution else 0
-        worst = max(worst, level)
-        if level:
-            reasons.append(words)
-    verdict = ("ok", "caution", "do-not-use")[worst]
-    told = tuple(reasons) or ("bands and scores are distributed as in the fit",)
-    return Drift(verdict, told, scored, distance, shift, extreme, bands)
+    ]
+    if found.score_distance is not None and found.score_shift is not None and found.extreme_share is not None:
+        word = "higher" if found.score_shift > 0 else "lower"
+        bulk = f"the bulk of the scores is {word} than held-out normal scores (moved by {found.score_distance:.2f})"
+        many = f"{found.extreme_share:.0%} of the pixels score above the cut that 1% of normal pixels exceed"
+        signs += [
+            (found.score_distance, SCORE_DISTANCE, bulk),
+            (found.extreme_share, EXCESS, f"{many}: more than anomalies explain"),
+        ]
+    return signs

@@ -13,6 +13,8 @@ from specvae import __version__
 from specvae.fingerprint import Fingerprint
 from specvae.model_file import StoredModel
 from specvae.report.page import render_page
+from specvae.thresholds.calibration import Calibration
+from specvae.thresholds.survival import Survival
 from specvae.thresholds.threshold import Threshold
 
 if TYPE_CHECKING:
@@ -52,14 +54,7 @@ def report_of(
     """``report.json``: a scene's counts, threshold, calibration, drift, timing, and figures where truth was given."""
     detector = model.detector
     pixels = gathered.counts.finish()
-    sample = gathered.sample.finish()
-    if sample.score.size:
-        drift = detector.drift_reference.judge(sample.values, sample.score, detector.bands.labels)
-    else:
-        import numpy as np
-
-        drift = detector.drift_reference.judge(np.zeros((len(detector.bands), 0)), np.zeros(0), detector.bands.labels)
-    calibration = detector.calibration.stored_summary()
+    drift = gathered.drift.finish()
     report = {
         "schema_version": SCHEMA_VERSION,
         "scene": about,
@@ -71,8 +66,10 @@ def report_of(
         },
         "pixels": pixels,
         "threshold": threshold.summary(),
-        "thresholds": threshold_table(detector.calibration, sample.score, pixels["valid"], about.get("pixel_area_m2")),
-        "calibration": calibration,
+        "thresholds": threshold_table(
+            detector.calibration, gathered.survival.finish(), pixels["valid"], about.get("pixel_area_m2")
+        ),
+        "calibration": detector.calibration.summary(),
         "drift": drift.summary(),
         "objects": {"count": None, "file": None},
         "diagnostics": detector.provenance.get("diagnostics", {}),
@@ -89,17 +86,19 @@ def report_of(
     return tree
 
 
-def threshold_table(calibration: Any, sample: Any, valid: int, area: float | None) -> list[dict[str, Any]]:
+def threshold_table(
+    calibration: Calibration, survival: Survival, valid: int, area: float | None
+) -> list[dict[str, Any]]:
     """A row for each rate: cut, interval, method, expected false alarms here and per km2, share of the scene above."""
     rows = []
-    for found in calibration.table():
+    for found in calibration.table() if calibration.size else ():
         rate = found.false_alarm_rate
         rows.append(
             {
                 **found.summary(),
                 "expected_false_alarms": None if rate is None else rate * valid,
                 "expected_per_km2": None if rate is None or not area else rate * 1e6 / area,
-                "share_of_scene_above": float((sample > found.value).mean()) if sample.size else None,
+                "share_of_scene_above": survival.count_above(found.value) / survival.total if survival.total else None,
             }
         )
     return rows

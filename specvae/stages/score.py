@@ -56,8 +56,7 @@ class ScoreRequest:
         if self.threshold is None:
             explicit = self.false_alarm_rate is not None
             return calibration.threshold(self.false_alarm_rate or DEFAULT_RATE, explicit)
-        above = float((calibration.ordered > self.threshold).sum() + 1) / (calibration.size + 1)
-        return Threshold(self.threshold, above, None, "given", None, None, True)
+        return calibration.given(self.threshold)
 
 
 @dataclass(frozen=True)

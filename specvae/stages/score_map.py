@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from specvae.accumulators import Overview, PixelCounts, SampleOfPixels
 from specvae.baselines import METHODS
 from specvae.detector import Detector
+from specvae.drift import DriftAccumulator, lattice_step
 from specvae.fingerprint import Fingerprint
 from specvae.metrics import TruthMetrics
 from specvae.model_file import StoredModel
@@ -27,6 +28,7 @@ from specvae.report.quicklook import draw_quicklook, rgb_bands
 from specvae.spectra import Cube, Parts, ScoredWindow, Window
 from specvae.stages.memory import parse_size, window_pixels
 from specvae.stages.overlap import overlapped
+from specvae.thresholds.survival import SurvivalHistogram
 from specvae.thresholds.threshold import Threshold
 
 if TYPE_CHECKING:
@@ -52,28 +54,39 @@ class Gatherers:
     counts: PixelCounts
     overview: Overview
     sample: SampleOfPixels
+    survival: SurvivalHistogram
+    drift: DriftAccumulator
     metrics: TruthMetrics | None = None
     seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "compute": 0.0, "write": 0.0})
 
     @classmethod
-    def of(cls, rows: int, cols: int, rgb: tuple[int, int, int], truth: bool, threshold: float) -> Gatherers:
+    def of(
+        cls, detector: Detector, rows: int, cols: int, rgb: tuple[int, int, int], truth: bool, threshold: float
+    ) -> Gatherers:
         """Empty ones for a scene of this size."""
         step = Overview.step_for(rows, cols, OVERVIEW_PIXELS)
         lattice = max(1, int(np.sqrt(rows * cols / SAMPLE_PIXELS)))
         metrics = TruthMetrics(("specvae", *METHODS), threshold) if truth else None
-        return cls(PixelCounts(), Overview(rows, cols, step, rgb), SampleOfPixels(lattice), metrics)
+        drift = DriftAccumulator(detector.drift_reference, detector.bands.labels, lattice_step(rows, cols))
+        return cls(
+            PixelCounts(), Overview(rows, cols, step, rgb), SampleOfPixels(lattice), SurvivalHistogram(), drift, metrics
+        )
 
     def update(self, piece: ScoredWindow) -> None:
         """Give one window to each."""
         self.counts.update(piece)
         self.overview.update(piece)
         self.sample.update(piece)
+        self.survival.update(piece)
+        self.drift.update(piece)
 
     def merge(self, other: Gatherers) -> None:
         """Take in another shard's."""
         self.counts.merge(other.counts)
         self.overview.merge(other.overview)
         self.sample.merge(other.sample)
+        self.survival.merge(other.survival)
+        self.drift.merge(other.drift)
         if self.metrics is not None and other.metrics is not None:
             self.metrics.merge(other.metrics)
         for name, seconds in other.seconds.items():
@@ -93,7 +106,7 @@ def score_map(
     detector = model.detector
     with open_scene(source, request.ingest, match=detector.bands) as scene, OutputFolder(folder) as work:
         rgb = rgb_bands(detector.bands)
-        gathered = Gatherers.of(scene.rows, scene.cols, rgb, scene.has_truth, threshold.value)
+        gathered = Gatherers.of(detector, scene.rows, scene.cols, rgb, scene.has_truth, threshold.value)
         started = time.perf_counter()
         _write_maps(scene, model, request, threshold, work.path, gathered, progress)
         seconds = {**gathered.seconds, "total": time.perf_counter() - started}

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from specvae.accumulators import PixelCounts
 from specvae.baselines import METHODS
 from specvae.errors import InputError
 from specvae.fingerprint import Fingerprint
@@ -54,12 +53,14 @@ def score_table(
     anomalous = parts.score > threshold.value
     n = len(table.values)
     window = Window(0, 0, 1, n)
-    gathered = Gatherers.of(1, n, (0, 0, 0), False, threshold.value)
-    gathered.counts = PixelCounts()
+    gathered = Gatherers.of(detector, 1, n, (0, 0, 0), False, threshold.value)
     cube = Cube(np.ascontiguousarray(table.values.T)[:, None, :], table.reason[None], window)
     rows = Parts(parts.score[None], parts.reconstruction[None], parts.kl[None])
-    gathered.counts.update(ScoredWindow(cube, rows, anomalous[None]))
-    gathered.sample.update(ScoredWindow(cube, rows, anomalous[None]))
+    piece = ScoredWindow(cube, rows, anomalous[None])
+    gathered.counts.update(piece)
+    gathered.sample.update(piece)
+    gathered.survival.update(piece)
+    gathered.drift.update(piece)
     gathered.metrics = _metrics(table, request, detector.background, parts, valid, threshold)
     with OutputFolder(folder) as work:
         columns: dict[str, Any] = dict(zip(RESULTS, (parts.score, parts.reconstruction, parts.kl), strict=False))

@@ -61,7 +61,9 @@ class HeldOutCheck:
     @classmethod
     def from_summary(cls, summary: dict[str, Any]) -> HeldOutCheck:
         """The inverse of :meth:`summary`."""
-        rows = [{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()} for row in summary["rates"]]
+        rows: list[dict[str, Any]] = [
+            {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()} for row in summary["rates"]
+        ]
         return cls(tuple(RateCheck(**row) for row in rows))
 
 
@@ -70,8 +72,8 @@ def check_held_out(
 ) -> HeldOutCheck:
     """Asked against realised rates over blocks, files and ``splits`` random halves of the blocks.
 
-    The halves are of the blocks that are resampled; blocks and files are left out one by one. Contaminated tiles are checked as
-    they are: cuts above what is normal still separate equal shares.
+    The halves are of the blocks that are resampled; blocks and files are left out one by one. Contaminated tiles
+    are checked as they are: cuts above what is normal still separate equal shares.
     """
     order = np.argsort(-tiles.scores, kind="stable")
     scores = tiles.scores[order]

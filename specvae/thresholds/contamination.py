@@ -11,7 +11,6 @@ from scipy import stats
 
 from specvae.thresholds.intervals import BlockBootstrap
 from specvae.thresholds.tail import pareto_survival
-from specvae.thresholds.tiles import CalibrationTiles
 
 __all__ = ["Contamination", "TrimmedTail", "find_contamination", "fit_trimmed_tail"]
 
@@ -19,9 +18,10 @@ POINTS = 400
 """The scores between start and trim quantile are gathered in so many bins of equal count."""
 SHAPES = np.linspace(-0.5, 0.9, 57)
 LOG_SCALES = np.linspace(-2.0, 1.6, 73)
-SHAPE_BELIEF = (0.15, 0.2)
+SHAPE_BELIEF = (0.2, 0.25)
 """Mean and standard deviation of the shape before any data: what is cut off tells little of it."""
-MIN_SCORES = 200
+FEWEST = 60
+"""Scores between start and trim quantile."""
 PIXELS_PER_RATE = 0.04
 
 
@@ -113,12 +113,12 @@ class Contamination:
 def fit_trimmed_tail(scores: NDArray[np.floating], bootstrap: BlockBootstrap, trim: float) -> TrimmedTail | None:
     """The law of what lies between a lower quantile (8 times ``trim`` from the top, 0.1 to 0.4) and 1 - ``trim``.
 
-    Posterior mean over a grid of shapes and scales under the likelihood of a law cut off at the trim quantile, for the data
-    and for each block-bootstrap replicate. None where fewer than 200 scores lie between.
+    Posterior mean over a grid of shapes and scales under the likelihood of a law cut off at the trim quantile, for
+    the data and for each block-bootstrap replicate. None where fewer than 60 scores lie between.
     """
     start, stop = (float(q) for q in np.quantile(scores, [1 - np.clip(8 * trim, 0.1, 0.4), 1 - trim]))
     chosen = np.nonzero((scores > start) & (scores <= stop))[0]
-    if chosen.size < MIN_SCORES or stop <= start:
+    if chosen.size < FEWEST or stop <= start:
         return None
     chosen = chosen[np.argsort(scores[chosen], kind="stable")]
     excess = scores[chosen].astype(np.float64) - start
@@ -162,22 +162,26 @@ def _posterior_mean(
     return belief @ shapes, np.exp(belief @ log_scales)
 
 
-def find_contamination(tiles: CalibrationTiles, trim: float) -> Contamination:
-    """Whether more pixels are extreme than the law of those below the trim quantile allows: are there anomalies among them?
+def find_contamination(
+    scores: NDArray[np.floating], trim: float, labels: NDArray[np.int64] | None = None
+) -> Contamination:
+    """Whether more pixels are extreme than the law of those below the trim quantile allows.
 
-    At cuts that keep 1/2 to 1/64 of the trimmed share (10 pixels at least), the observed count is set against twice the 95 %
-    upper bound of what the law predicts. Smooth heavy tails stay within it; a group of anomalies does not.
+    ``labels`` ``(n,)`` are the blocks of ``scores`` ``(n,)``; without them pixels are taken in 50 runs as they
+    come. At cuts that keep 1/2 to 1/128 of the trimmed share (8 pixels at least), the observed count is set against
+    twice the 95 % upper bound of what the law predicts. Smooth heavy tails stay within it; a group of anomalies
+    does not.
     """
-    scores = tiles.scores
-    if scores.size < MIN_SCORES or trim <= 0:
+    if scores.size < FEWEST or trim <= 0:
         return _undecided("too few held-out pixels, or nothing trimmed, to tell anomalies from normal data")
-    bootstrap = BlockBootstrap.of(tiles.resampling_blocks)
-    tail = fit_trimmed_tail(scores, bootstrap, trim)
+    if labels is None:
+        labels = np.arange(scores.size) * 50 // scores.size
+    tail = fit_trimmed_tail(scores, BlockBootstrap.of(labels), trim)
     if tail is None:
         return _undecided("too few held-out pixels below the trim quantile to tell anomalies from normal data")
     ordered = np.sort(scores)
-    counts = {int(trim * scores.size / 2**j) for j in range(1, 7)}
-    levels = [_level(tail, ordered, count) for count in sorted(counts) if count >= 10]
+    counts = {int(trim * scores.size / 2**j) for j in range(1, 8)}
+    levels = [_level(tail, ordered, count) for count in sorted(counts) if count >= 8]
     if not levels:
         return _undecided("too few held-out pixels above the trim quantile to tell anomalies from normal data")
     return max(levels, key=lambda c: (c.found, c.share if c.found else c.observed / max(c.expected_upper, 1e-9)))
@@ -192,8 +196,10 @@ def _level(tail: TrimmedTail, ordered: NDArray[np.floating], count: int) -> Cont
     level = float(ordered[ordered.size - count])
     expected = float(tail.survival(level)) * tail.normal
     upper = tail.rate_interval(level, max(float(tail.survival(level)), 1e-12))[1] * tail.normal
-    found = count > 2 * upper + 3 * np.sqrt(count)
+    found = count > 2 * upper and stats.poisson.sf(count - 1, upper) < 1e-4
     share = max(0.0, (count - expected) / ordered.size) if found else 0.0
     verb = "stand out from" if found else "agree with"
-    reason = f"{count} held-out pixels above {level:.4g} nats {verb} the {expected:.1f} (at most {upper:.1f}) expected of normal data"
+    reason = (
+        f"{count} pixels above {level:.4g} nats {verb} the {expected:.1f} (at most {upper:.1f}) expected of normal data"
+    )
     return Contamination(bool(found), share, level, count, expected, upper, reason)

@@ -11,7 +11,8 @@ __all__ = ["conformal_p_values", "conformal_rank", "conformal_threshold"]
 def conformal_p_values(ordered: NDArray[np.floating], scores: NDArray[np.floating]) -> NDArray[np.float64]:
     """``(1 + #{calibration >= score}) / (n + 1)``: uniform on k / (n + 1) where exchangeable, at most so with ties.
 
-    ``ordered`` ``(n,)`` is sorted ascending; NaN scores give NaN. Vovk et al., Algorithmic Learning in a Random World.
+    ``ordered`` ``(n,)`` is sorted ascending; NaN scores give NaN. Vovk et al., Algorithmic Learning in a Random
+    World.
     """
     above = ordered.size - np.searchsorted(ordered, scores, side="left")
     return np.where(np.isnan(scores), np.nan, (1.0 + above) / (ordered.size + 1.0))

@@ -37,7 +37,7 @@ class BlockBootstrap:
     @property
     def blocks(self) -> int:
         """Number of blocks."""
-        return self.weights.shape[1]
+        return int(self.weights.shape[1])
 
     def rates(self, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
         """``(replicates,)``: share of the pixels at these indices in each replicate."""
@@ -55,8 +55,8 @@ class BlockBootstrap:
     def widening(self, chosen: NDArray[np.int64]) -> float:
         """How much wider an interval gets because few blocks hold the pixels ``chosen``: Student's t over the normal.
 
-        Degrees of freedom by Satterthwaite's argument: a variance over blocks whose contributions have kurtosis K is known as
-        well as 2 blocks / (K - 1) normal ones would tell it.
+        Degrees of freedom by Satterthwaite's argument: a variance over blocks whose contributions have kurtosis K
+        is known as well as 2 blocks / (K - 1) normal ones would tell it.
         """
         sizes = np.bincount(self.labels, minlength=self.blocks)
         residual = np.bincount(self.labels[chosen], minlength=self.blocks) - sizes * (chosen.size / self.labels.size)

@@ -1,7 +1,7 @@
 """The generalised Pareto tail beyond the resolution of the data: its fit, its checks, its uncertainty.
 
-Pickands, Annals of Statistics 3 (1975). Estimator: Zhang and Stephens, Technometrics 51 (2009), the posterior mean over a
-grid of the profile likelihood: no iteration, and one pass serves every bootstrap replicate.
+Pickands, Annals of Statistics 3 (1975). Estimator: Zhang and Stephens, Technometrics 51 (2009), the posterior mean
+over a grid of the profile likelihood: no iteration, and one pass serves every bootstrap replicate.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ REJECTED_BELOW = 0.05
 PIXELS_PER_RATE = 0.04
 """The tail serves down to this many expected calibration pixels above the cut: 25 times beyond the largest score."""
 
-# Upper quantiles of the Anderson-Darling statistic with both parameters estimated, by simulation (400 excesses, 4,000 draws
-# a shape; tests/test_thresholds_tail.py draws some anew). The idea of such a table: Choulakian and Stephens (2001).
+# Upper quantiles of the Anderson-Darling statistic with both parameters estimated, by simulation (400 excesses,
+# 4,000 draws a shape; tests/test_thresholds_tail.py draws some anew). The idea of such a table: Choulakian and
+# Stephens (2001).
 AD_SHAPES = np.array([-0.4, -0.2, 0.0, 0.2, 0.4, 0.6, 0.9])
 AD_P = np.array([0.5, 0.25, 0.1, 0.05, 0.01, 0.001])
 AD_QUANTILES = np.array(
@@ -155,8 +156,8 @@ def anderson_darling_p_value(excesses: NDArray[np.float64], shape: float, scale:
 def fit_tail(scores: NDArray[np.floating], bootstrap: BlockBootstrap) -> Tail | None:
     """The tail of ``scores`` ``(n,)`` that starts as low as the fit is not rejected; None under 50 excesses.
 
-    Starts at the top tenth (at most 10,000 pixels) and halves until the Anderson-Darling test accepts, and says why where
-    it must be refused: then the last fit tried with enough excesses is returned, for those who insist.
+    Starts at the top tenth (at most 10,000 pixels) and halves until the Anderson-Darling test accepts, and says why
+    where it must be refused: then the last fit tried with enough excesses is returned, for those who insist.
     """
     count = min(int(LARGEST_SHARE * scores.size), MAX_EXCESSES)
     best: Tail | None = None

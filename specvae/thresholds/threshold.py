@@ -27,7 +27,7 @@ class Threshold:
     value_interval: Interval | None
     """90 % interval of the cut itself, nats."""
     supported: bool
-    """Whether the calibration data carry this rate."""
+    """Whether the calibration data carry the rate that was asked for."""
     warning: str | None = None
 
     def summary(self) -> dict[str, Any]:

@@ -86,8 +86,8 @@ class CalibrationTiles:
     def resampling_blocks(self) -> NDArray[np.int64]:
         """``(n,)``: blocks to resample, neither too few to vary nor too many to hold.
 
-        Under 8 blocks, tiles are cut in up to 16, which tells less of what varies over long distances; over 2,000, blocks
-        are gathered at random, which leaves the variance of a mean over blocks as it is.
+        Under 8 blocks, tiles are cut in up to 16, which tells less of what varies over long distances; over 2,000,
+        blocks are gathered at random, which leaves the variance of a mean over blocks as it is.
         """
         few, many = GROUPS_FOR_BOOTSTRAP
         labels = self.blocks
