@@ -56,7 +56,9 @@ class HeldOutCheck:
 
     def summary(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {"passed": self.passed, "rates": [asdict(rate) for rate in self.rates]}
+        rows = [asdict(rate) for rate in self.rates]
+        listed = [{k: list(v) if isinstance(v, tuple) else v for k, v in row.items()} for row in rows]
+        return {"passed": self.passed, "rates": listed}
 
     @classmethod
     def from_summary(cls, summary: dict[str, Any]) -> HeldOutCheck:

@@ -18,7 +18,7 @@ SIGN = np.uint32(0x80000000)
 
 def _bins(scores: NDArray[np.float32]) -> NDArray[np.uint32]:
     """Bin of each finite score: the leading bits of its float32, flipped so that they sort as the numbers do."""
-    bits = np.ascontiguousarray(scores, np.float32).view(np.uint32)
+    bits = (np.ascontiguousarray(scores, np.float32) + np.float32(0)).view(np.uint32)  # -0 becomes 0
     ordered = np.where(bits & SIGN, ~bits, bits | SIGN)
     return np.asarray(ordered >> np.uint32(32 - KEPT_BITS))
 

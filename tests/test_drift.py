@@ -1,0 +1,166 @@
+"""Drift: shifted radiometry is refused, the same scene is not, and a fire is not drift."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from specvae.drift import Drift, DriftAccumulator, DriftReference, lattice_step
+from specvae.errors import ModelError
+from specvae.spectra import Cube, Parts, ScoredWindow, Window
+
+LABELS = ("blue", "green", "red", "nir")
+
+
+def land(rng: np.random.Generator, n: int) -> np.ndarray:
+    """``(4, n)``: three covers with shade, as digital numbers."""
+    covers = np.array([[400, 700, 500, 3000], [900, 1200, 1500, 2200], [500, 400, 250, 120]], float)
+    shade = rng.gamma(20, 1 / 20, n)
+    return (covers[rng.choice(3, n, p=[0.5, 0.4, 0.1])] * shade[:, None] + rng.normal(0, 40, (n, 4))).T
+
+
+def judge(spectra: np.ndarray, scores: np.ndarray | None = None, seed: int = 0) -> Drift:
+    rng = np.random.default_rng(seed)
+    reference = DriftReference.fit(land(rng, 20_000), rng.exponential(size=5000))
+    drift = DriftAccumulator(reference, LABELS)
+    drift.add_spectra(spectra)
+    drift.add_scores(rng.exponential(size=spectra.shape[1]) if scores is None else scores)
+    return drift.finish()
+
+
+def test_data_like_the_fit_are_ok_and_say_so() -> None:
+    found = judge(land(np.random.default_rng(1), 20_000))
+    assert found.verdict == "ok"
+    assert found.reasons == ("bands and scores are distributed as in the fit",)
+    assert found.gain is None
+    assert found.offset is None
+    assert found.extreme_share == pytest.approx(0.01, abs=0.004)
+
+
+@pytest.mark.parametrize("gain", [0.5, 0.7, 0.8, 1.2, 1.3, 2.0, 3.0])
+def test_another_gain_is_refused_and_measured(gain: float) -> None:
+    found = judge(gain * land(np.random.default_rng(1), 20_000))
+    assert found.verdict == "do-not-use"
+    assert found.gain == pytest.approx(gain, rel=0.1)
+    assert any("another gain" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize("offset", [-1000, 1000])
+def test_an_offset_is_refused(offset: float) -> None:
+    assert judge(land(np.random.default_rng(1), 20_000) + offset).verdict == "do-not-use"
+
+
+def test_another_sensor_whose_bands_lie_elsewhere_is_refused() -> None:
+    assert judge(land(np.random.default_rng(1), 20_000)[[3, 0, 1, 2]]).verdict == "do-not-use"
+
+
+def test_reflectance_for_digital_numbers_is_refused() -> None:
+    assert judge(land(np.random.default_rng(1), 20_000) / 10_000).verdict == "do-not-use"
+
+
+def test_a_fire_over_a_twentieth_of_the_scene_is_not_drift() -> None:
+    rng = np.random.default_rng(1)
+    spectra, scores = land(rng, 20_000), rng.exponential(size=20_000)
+    spectra[:, :1000] = np.array([[300], [300], [350], [600]]) + rng.normal(0, 30, (4, 1000))
+    scores[:1000] += 200
+    assert judge(spectra, scores).verdict == "ok"
+
+
+def test_scores_that_are_higher_all_over_are_refused_and_lower_ones_are_not() -> None:
+    rng = np.random.default_rng(1)
+    spectra = land(rng, 20_000)
+    assert judge(spectra, 5 + rng.exponential(size=20_000)).verdict == "do-not-use"
+    assert judge(spectra, 0.9 * rng.exponential(size=20_000)).verdict == "ok"
+    lower = judge(spectra, 0.01 * rng.exponential(size=20_000))
+    assert lower.verdict == "caution"
+    assert "lower" in lower.reasons[0]
+
+
+def test_too_few_pixels_make_for_caution() -> None:
+    found = judge(land(np.random.default_rng(0), 10))
+    assert found.verdict == "caution"
+    assert "only 10 pixels" in found.reasons[0]
+    json.dumps(found.summary(), allow_nan=False)
+
+
+def test_notes_make_for_caution_and_stand_first() -> None:
+    rng = np.random.default_rng(0)
+    reference = DriftReference.fit(land(rng, 5000), rng.exponential(size=5000))
+    drift = DriftAccumulator(reference, LABELS, notes=("another pixel size",))
+    drift.add_spectra(land(rng, 5000))
+    drift.add_scores(rng.exponential(size=5000))
+    assert drift.finish().verdict == "caution"
+    assert drift.finish().reasons == ("another pixel size",)
+
+
+def test_a_band_that_never_varied_is_no_drift() -> None:
+    rng = np.random.default_rng(0)
+    spectra = land(rng, 5000)
+    spectra[2] = 7
+    reference = DriftReference.fit(spectra, rng.exponential(size=5000))
+    drift = DriftAccumulator(reference, LABELS)
+    drift.add_spectra(spectra)
+    drift.add_scores(rng.exponential(size=5000))
+    assert drift.finish().verdict == "ok"
+
+
+def test_absurd_values_are_counted_not_raised() -> None:
+    spectra = land(np.random.default_rng(0), 5000)
+    spectra[:, :3000] = 1e30
+    found = judge(spectra)
+    assert found.verdict == "do-not-use"
+    json.dumps(found.summary(), allow_nan=False)
+
+
+def _piece(values: np.ndarray, score: np.ndarray, window: Window) -> ScoredWindow:
+    rows, cols = window.slices
+    cube = Cube(values[:, rows, cols], np.isnan(score[rows, cols]).astype(np.uint8) * 3, window)
+    part = score[rows, cols]
+    return ScoredWindow(cube, Parts(part, part, np.zeros_like(part)), np.zeros(part.shape, bool))
+
+
+@pytest.mark.parametrize("step", [1, 3])
+@pytest.mark.parametrize("side", [5, 16, 64])
+def test_the_verdict_does_not_depend_on_the_windows(step: int, side: int) -> None:
+    rng = np.random.default_rng(0)
+    values = land(rng, 64 * 50).reshape(4, 64, 50).astype(np.float32)
+    score = rng.exponential(size=(64, 50)).astype(np.float32)
+    score[10:20, 5:9] = np.nan
+    reference = DriftReference.fit(land(rng, 5000), rng.exponential(size=5000))
+    whole, shards = DriftAccumulator(reference, LABELS, step), [DriftAccumulator(reference, LABELS, step) for _ in "ab"]
+    whole.update(_piece(values, score, Window(0, 0, 64, 50)))
+    windows = [
+        Window(r, c, min(side, 64 - r), min(side, 50 - c)) for r in range(0, 64, side) for c in range(0, 50, side)
+    ]
+    for number, window in enumerate(windows):
+        shards[number % 2].update(_piece(values, score, window))
+    shards[0].merge(shards[1])
+    assert shards[0].finish() == whole.finish()
+    assert whole.finish().pixels == np.isfinite(score[::step, ::step]).sum()
+
+
+def test_the_lattice_keeps_about_a_quarter_of_a_million_pixels() -> None:
+    assert lattice_step(100, 100) == 1
+    step = lattice_step(20_000, 10_000)
+    assert 200_000 < (20_000 / step) * (10_000 / step) <= 250_000
+
+
+def test_arrays_give_back_the_reference_and_other_shapes_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    reference = DriftReference.fit(land(rng, 500), rng.exponential(size=50))
+    back = DriftReference.from_arrays(reference.to_arrays())
+    np.testing.assert_array_equal(back.bands, reference.bands)
+    np.testing.assert_array_equal(back.scores, reference.scores)
+    with pytest.raises(ModelError, match="drift reference"):
+        DriftReference.from_arrays({"bands": np.zeros((4, 3), np.float32), "scores": reference.scores})
+
+
+def test_a_model_without_held_out_scores_makes_for_caution() -> None:
+    rng = np.random.default_rng(0)
+    drift = DriftAccumulator(DriftReference.fit(land(rng, 5000), np.empty(0)), LABELS)
+    drift.add_spectra(land(rng, 5000))
+    drift.add_scores(np.ones(5000))
+    assert drift.finish().verdict == "caution"
+    assert "no held-out scores" in drift.finish().reasons[0]

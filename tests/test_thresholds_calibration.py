@@ -1,0 +1,209 @@
+"""Calibrations: thresholds that keep their rate, refusals that say so, p-values that are valid."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from specvae.errors import ModelError
+from specvae.thresholds.calibration import Calibration
+from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles, Tile
+
+
+def tiles_of(scores: np.ndarray, blocks: int = 40) -> CalibrationTiles:
+    parts = np.array_split(np.asarray(scores, np.float32), blocks)
+    return CalibrationTiles(tuple(Tile(part[None], 0, i) for i, part in enumerate(parts)), ("normal",))
+
+
+def exponential(n: int, seed: int = 0, **options: object) -> Calibration:
+    return Calibration(tiles_of(np.random.default_rng(seed).exponential(size=n)), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("n", "rate", "method"), [(40_000, 1e-2, "empirical"), (40_000, 1e-3, "empirical"), (5000, 1e-3, "pareto")]
+)
+def test_the_rate_that_realises_is_the_rate_that_was_asked(n: int, rate: float, method: str) -> None:
+    ratios = []
+    for seed in range(20):
+        found = exponential(n, seed).threshold(rate)
+        assert (found.method, found.supported, found.warning) == (method, True, None)
+        assert found.false_alarm_rate == found.asked_rate == rate
+        assert found.interval is not None
+        assert found.interval[0] < rate < found.interval[1]
+        assert found.value_interval is not None
+        assert found.value_interval[0] <= found.value <= found.value_interval[1]
+        ratios.append(np.exp(-found.value) / rate)
+    assert 0.8 < np.median(ratios) < 1.25
+
+
+def test_a_default_rate_beyond_the_data_becomes_the_nearest_that_they_support_and_both_are_told() -> None:
+    found = exponential(300).threshold(1e-3)
+    assert not found.supported
+    assert found.asked_rate == 1e-3
+    assert found.false_alarm_rate == pytest.approx(10 / 301)
+    assert found.warning is not None
+    assert "0.001 is not supported" in found.warning
+    assert "0.033 is used instead" in found.warning
+    assert np.exp(-found.value) == pytest.approx(10 / 301, rel=0.8)
+
+
+def test_an_explicit_rate_beyond_the_data_is_given_with_a_warning_and_what_they_support() -> None:
+    found = exponential(5000).threshold(1e-6, explicit=True)
+    assert (found.method, found.supported, found.false_alarm_rate) == ("pareto", False, 1e-6)
+    assert found.warning is not None
+    assert "data support 8e-06 at least" in found.warning
+    assert found.value > exponential(5000).ordered[-1]
+
+
+@pytest.mark.parametrize("explicit", [True, False])
+@pytest.mark.parametrize("n", [1, 5, 19])
+def test_the_maximum_is_never_returned_silently(n: int, explicit: bool) -> None:
+    calibration = exponential(n)
+    found = calibration.threshold(1e-3, explicit)
+    assert found.value == calibration.ordered[-1]
+    assert (found.method, found.supported) == ("maximum", False)
+    assert found.false_alarm_rate == pytest.approx(1 / (n + 1))
+    assert found.warning is not None
+    assert "the cut is the largest of" in found.warning
+
+
+def test_no_score_at_all_is_refused_in_one_line() -> None:
+    with pytest.raises(ModelError, match="no held-out scores"):
+        Calibration(CalibrationTiles((), ())).threshold(1e-3)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, -1e-3, 7.0, float("nan")])
+def test_a_rate_outside_0_to_1_is_refused(rate: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        exponential(100).threshold(rate)
+
+
+def test_a_refused_tail_is_named_in_the_warning() -> None:
+    calibration = Calibration(tiles_of(np.random.default_rng(0).pareto(0.7, 3000)))
+    found = calibration.threshold(1e-4)
+    assert not found.supported
+    assert found.warning is not None
+    assert "too heavy" in found.warning
+    assert found.false_alarm_rate == pytest.approx(10 / 3001)
+
+
+def test_thresholds_rise_as_rates_fall() -> None:
+    for n in (200, 3000, 50_000):
+        values = [found.value for found in exponential(n).table()]
+        assert all(a <= b for a, b in zip(values, values[1:], strict=False))
+
+
+def test_a_contaminated_calibration_is_model_based_and_ignores_the_anomalies() -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.exponential(size=10_000)
+    scores[rng.permutation(10_000)[:200]] = 20 + rng.exponential(size=200)
+    found = Calibration(tiles_of(scores), contaminated=True, trim=0.03).threshold(1e-3)
+    assert found.method == "model-based"
+    assert found.warning is not None
+    assert "hold anomalies themselves" in found.warning
+    assert 1e-3 / 4 < np.exp(-found.value) < 4e-3
+    assert Calibration(tiles_of(scores)).threshold(1e-3).value > 20
+
+
+def test_a_contaminated_calibration_without_a_trim_share_is_refused() -> None:
+    with pytest.raises(ValueError, match="trim share"):
+        exponential(100, contaminated=True)
+
+
+def test_p_values_are_uniform_on_k_over_n_plus_one() -> None:
+    """The guarantee holds for the whole: ranks up to the largest score and the tail beyond, which is never above them."""
+    rng = np.random.default_rng(5)
+    p = np.array([exponential(19, seed).p_values(rng.exponential(size=1))[0] for seed in range(1500)])
+    counts = np.bincount(np.rint(p * 20).astype(int), minlength=21)[1:]
+    np.testing.assert_allclose(p * 20, np.rint(p * 20), atol=1e-9)
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_p_values_beyond_the_largest_score_follow_the_tail() -> None:
+    calibration = exponential(5000)
+    beyond = np.array([12.0, 14.0, 16.0])
+    p = calibration.p_values(beyond)
+    assert np.all(np.diff(p) < 0)
+    assert np.all(p < 1 / 5001)
+    np.testing.assert_allclose(np.log(p), -beyond, atol=5.0)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.floats(0, 1e6, width=32), min_size=1, max_size=50), st.booleans())
+def test_p_values_fall_as_scores_rise_and_lie_in_0_to_1(scores: list[float], contaminated: bool) -> None:
+    calibration = exponential(3000, contaminated=contaminated, trim=0.03)
+    p = calibration.p_values(np.sort(np.array(scores, np.float32)))
+    assert np.all(np.diff(p) <= 0)
+    assert np.all((p >= 0) & (p <= 1))
+
+
+def test_p_values_keep_the_shape_and_nan() -> None:
+    p = exponential(500).p_values(np.array([[np.nan, 1.0, 50.0]], np.float32))
+    assert p.shape == (1, 3)
+    assert np.isnan(p[0, 0])
+    assert p[0, 1] > p[0, 2] > 0
+
+
+@pytest.mark.parametrize("contaminated", [False, True])
+def test_json_gives_back_the_same_thresholds_without_computing(
+    contaminated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calibration = exponential(4000, contaminated=contaminated, trim=0.03)
+    calibration.prepare()
+    told = json.loads(json.dumps(calibration.to_json(), allow_nan=False))
+    back = Calibration.from_json(calibration.tiles, told)
+    monkeypatch.setattr("specvae.thresholds.calibration.fit_tail", None)
+    monkeypatch.setattr("specvae.thresholds.calibration.fit_trimmed_tail", None)
+    monkeypatch.setattr("specvae.thresholds.calibration.check_held_out", None)
+    assert back.table() == calibration.table()
+    assert back.threshold(1e-3) == calibration.threshold(1e-3)
+    assert back.summary() == calibration.summary()
+    assert back.check() == calibration.check()
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"contaminated": True, "trim": "x", "summary": {}}, {"contaminated": 0, "trim": 0.1}]
+)
+def test_json_that_is_none_is_refused(told: dict[str, object]) -> None:
+    with pytest.raises(ModelError, match="calibration cannot be read"):
+        Calibration.from_json(exponential(10).tiles, told)
+
+
+def test_a_summary_is_json_for_any_size() -> None:
+    for n in (0, 1, 30, 600, 5000):
+        tiles = tiles_of(np.random.default_rng(n).exponential(size=n), 5) if n else CalibrationTiles((), ())
+        json.dumps(Calibration(tiles).summary(), allow_nan=False)
+
+
+def test_a_given_cut_tells_the_rate_that_held_out_scores_put_above_it() -> None:
+    calibration = exponential(40_000)
+    found = calibration.given(float(calibration.ordered[-401]))
+    assert found.method == "given"
+    assert found.asked_rate is None
+    assert found.false_alarm_rate == pytest.approx(401 / 40_001)
+    assert found.interval is not None
+    assert found.interval[0] < 0.01 < found.interval[1]
+
+
+def test_the_survival_points_fall_and_reach_beyond_the_data() -> None:
+    calibration = exponential(5000)
+    at, share, law = calibration.survival()
+    assert np.all(np.diff(at) >= 0)
+    assert at[-1] > calibration.ordered[-1]
+    assert np.all(np.diff(share) <= 0)
+    inside = ~np.isnan(law) & (share > 0.005)
+    np.testing.assert_allclose(law[inside], share[inside], rtol=0.25)
+
+
+def test_rows_of_a_table_count_as_independent() -> None:
+    rng = np.random.default_rng(0)
+    row = Tile(rng.exponential(size=(1, 3000)).astype(np.float32), 0, INDEPENDENT)
+    calibration = Calibration(CalibrationTiles((row,), ("table.csv",)))
+    low, high = calibration.threshold(0.1).interval or (0, 0)
+    exact = stats.beta.ppf([0.05, 0.95], 300, 2701)
+    assert (low, high) == pytest.approx(tuple(exact), rel=0.1)

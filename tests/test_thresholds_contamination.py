@@ -1,0 +1,66 @@
+"""Contamination is found where anomalies were planted, and rarely where tails are just heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from specvae.thresholds.contamination import find_contamination, fit_trimmed_tail
+from specvae.thresholds.intervals import BlockBootstrap
+
+LAWS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
+    "chi-square": lambda rng, n: rng.chisquare(13, n) / 2,
+    "multivariate t, 6": lambda rng, n: rng.f(13, 6, n) * 6.5,
+    "exponential": lambda rng, n: rng.exponential(size=n),
+    "lognormal": lambda rng, n: np.exp(0.8 * rng.standard_normal(n)),
+}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_clean_heavy_tails_are_rarely_found_contaminated(law: str) -> None:
+    rng = np.random.default_rng(0)
+    found = [find_contamination(LAWS[law](rng, 10_000), 0.03).found for _ in range(10)]
+    assert sum(found) <= 1
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("share", [0.007, 0.02])
+def test_planted_anomalies_are_found_with_their_share(law: str, share: float) -> None:
+    rng = np.random.default_rng(1)
+    shares = []
+    for _ in range(8):
+        scores = LAWS[law](rng, 10_000)
+        count = int(share * 10_000)
+        scores[:count] = 3 * np.quantile(scores, 0.999) + rng.exponential(5, count)
+        shares.append(find_contamination(rng.permutation(scores), 0.03).share)
+    assert sum(s > 0 for s in shares) >= 7
+    assert 0.5 * share < np.median(shares) < 1.3 * share
+
+
+def test_the_trimmed_tail_knows_the_rate_of_the_normal_part() -> None:
+    """From data of which 2 % are anomalies, the cut for 1e-3 realises about that among the normal ones."""
+    rng = np.random.default_rng(2)
+    realised = []
+    for _ in range(20):
+        scores = rng.exponential(size=10_000)
+        scores[:200] = 15 + rng.exponential(size=200)
+        tail = fit_trimmed_tail(scores, BlockBootstrap.of(np.arange(10_000) % 100), 0.03)
+        assert tail is not None
+        value = tail.threshold(1e-3)
+        realised.append(np.exp(-value))
+        assert abs(tail.normal / 9800 - 1) < 0.02
+    assert 0.4 < np.median(realised) / 1e-3 < 2.5
+
+
+@pytest.mark.parametrize(("n", "trim"), [(30, 0.03), (10_000, 0.0), (0, 0.03)])
+def test_too_few_pixels_or_no_trimming_decide_nothing(n: int, trim: float) -> None:
+    found = find_contamination(np.random.default_rng(0).random(n), trim)
+    assert not found.found
+    assert found.level is None
+    assert "too few" in found.reason
+
+
+def test_equal_scores_decide_nothing() -> None:
+    assert not find_contamination(np.ones(5000), 0.03).found

@@ -1,0 +1,74 @@
+"""Object p-values against scikit-image-free hand counts, and the false-discovery rate that they control."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from specvae.thresholds.objects import ObjectCalibration, discoveries, object_excess
+from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles, Tile
+
+
+def test_the_excess_of_an_object_sums_over_its_8_connected_pixels() -> None:
+    score = np.array([[5, 0, 0, 0], [0, 6, 0, np.nan], [0, 0, 0, 4], [3, 0, 0, 7]], np.float32)
+    assert sorted(object_excess(score, 3.0).tolist()) == [5.0, 5.0], "3 is not above 3; 5 and 6 touch; 4 and 7 touch"
+    assert object_excess(score, 100.0).size == 0
+
+
+def noise(rng: np.random.Generator, tiles: int) -> CalibrationTiles:
+    made = tuple(Tile(rng.exponential(size=(40, 40)).astype(np.float32), 0, i) for i in range(tiles))
+    return CalibrationTiles(made, ("normal",))
+
+
+def test_p_values_of_normal_objects_are_super_uniform() -> None:
+    rng = np.random.default_rng(0)
+    calibration = ObjectCalibration(noise(rng, 40), 4.0)
+    fresh = np.concatenate([object_excess(t.score, 4.0) for t in noise(rng, 200).tiles])
+    p = calibration.p_values(fresh)
+    for level in (0.01, 0.05, 0.2, 0.5):
+        assert np.mean(p <= level) <= level + 3 * np.sqrt(level / 500) + 0.01
+
+
+def test_the_false_discovery_rate_is_controlled_and_large_objects_are_kept() -> None:
+    rng = np.random.default_rng(1)
+    shares, kept = [], 0
+    for _ in range(30):
+        calibration = ObjectCalibration(noise(rng, 60), 4.0)
+        false = np.concatenate([object_excess(t.score, 4.0) for t in noise(rng, 3).tiles])
+        excess = np.concatenate([np.full(20, 500.0), false])
+        accepted, adjusted = discoveries(calibration.p_values(excess), 0.1)
+        np.testing.assert_array_equal(accepted, adjusted <= 0.1)
+        shares.append(accepted[20:].sum() / max(accepted.sum(), 1))
+        kept += accepted[:20].sum()
+    assert np.mean(shares) <= 0.12
+    assert kept == 600
+
+
+def test_without_a_normal_object_nothing_is_known_and_p_is_1() -> None:
+    calibration = ObjectCalibration(noise(np.random.default_rng(0), 2), 1e6)
+    assert calibration.p_values(np.array([3.0, 1e9])).tolist() == [1.0, 1.0]
+    assert calibration.method == "bound"
+
+
+def test_few_normal_objects_bound_the_p_value_by_one_over_their_count_plus_one() -> None:
+    score = np.zeros((9, 9), np.float32)
+    score[::4, ::4] = 5
+    calibration = ObjectCalibration(CalibrationTiles((Tile(score, 0, 0),), ("n",)), 1.0)
+    assert calibration.excess.tolist() == [4.0] * 9
+    assert calibration.p_values(np.array([4.0, 1e6])).tolist() == [1.0, 0.1]
+
+
+def test_rows_of_a_table_are_no_neighbours() -> None:
+    row = Tile(np.array([[5, 6, 0, 7]], np.float32), 0, INDEPENDENT)
+    assert sorted(ObjectCalibration(CalibrationTiles((row,), ("t",)), 4.0).excess.tolist()) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, -0.1])
+def test_a_false_discovery_rate_outside_0_to_1_is_refused(rate: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        discoveries(np.array([0.1]), rate)
+
+
+def test_no_object_is_no_discovery() -> None:
+    accepted, adjusted = discoveries(np.empty(0), 0.1)
+    assert accepted.size == adjusted.size == 0

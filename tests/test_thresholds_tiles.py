@@ -1,0 +1,85 @@
+"""Calibration tiles: their order, their blocks, their way into arrays and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from specvae.errors import ModelError
+from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles, Tile
+
+
+def tile(rows: int, cols: int, source: int = 0, block: int = 0, seed: int = 0) -> Tile:
+    score = np.random.default_rng(seed).normal(size=(rows, cols)).astype(np.float32)
+    score[score > 1.5] = np.nan
+    return Tile(score, source, block)
+
+
+def test_scores_are_the_valid_pixels_tile_by_tile_in_row_major_order() -> None:
+    first = Tile(np.array([[1, np.nan], [3, 4]], np.float32), 0, 7)
+    second = Tile(np.array([[np.inf, 5]], np.float32), 1, 7)
+    tiles = CalibrationTiles((first, second), ("a", "b"))
+    assert tiles.scores.tolist() == [1, 3, 4, 5]
+    assert tiles.blocks.tolist() == [0, 0, 0, 1], "blocks of two sources are two blocks, whatever their numbers"
+    assert tiles.files.tolist() == [0, 0, 0, 1]
+
+
+def test_tiles_of_one_block_share_a_label_and_rows_of_a_table_have_one_each() -> None:
+    tiles = CalibrationTiles(
+        (tile(1, 2, 0, 3), tile(1, 2, 0, 4), tile(1, 2, 0, 3), tile(1, 3, 1, INDEPENDENT)), ("a", "b")
+    )
+    assert tiles.blocks.tolist()[:6] == [0, 0, 1, 1, 0, 0]
+    assert len(set(tiles.blocks.tolist()[6:])) == len(tiles.blocks) - 6
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 5), st.integers(0, 2), st.integers(-1, 3)), max_size=6))
+def test_arrays_give_back_the_same_tiles(shapes: list[tuple[int, int, int, int]]) -> None:
+    tiles = CalibrationTiles(tuple(tile(*shape, seed=i) for i, shape in enumerate(shapes)), ("a", "b", "c"))
+    back = CalibrationTiles.from_arrays(tiles.to_arrays(), tiles.sources)
+    assert len(back) == len(tiles)
+    for mine, theirs in zip(tiles.tiles, back.tiles, strict=True):
+        np.testing.assert_array_equal(mine.score, theirs.score)
+        assert (mine.source, mine.block) == (theirs.source, theirs.block)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"score": np.zeros(3, np.float32)}, "do not belong together"),
+        ({"tile": np.zeros((2, 3), np.int32)}, r"shape \(2, 3\)"),
+        ({"tile": np.array([[5, 0, 2, 2]], np.int32)}, "names a source"),
+        ({"tile": np.array([[0, 0, -2, -2]], np.int32)}, "expected"),
+    ],
+)
+def test_arrays_that_do_not_belong_together_are_refused(change: dict[str, np.ndarray], message: str) -> None:
+    arrays = CalibrationTiles((tile(2, 2),), ("a",)).to_arrays()
+    with pytest.raises(ModelError, match=message):
+        CalibrationTiles.from_arrays({**arrays, **change}, ("a",))
+
+
+def test_a_tile_of_an_unknown_source_or_of_one_dimension_is_refused() -> None:
+    with pytest.raises(ValueError, match="source 1 of 1"):
+        CalibrationTiles((tile(2, 2, source=1),), ("a",))
+    with pytest.raises(ValueError, match="rows, cols"):
+        Tile(np.zeros(3, np.float32), 0, 0)
+
+
+def test_limiting_keeps_whole_tiles_and_shares_them_between_sources() -> None:
+    tiles = CalibrationTiles(tuple(tile(10, 10, i % 2, i, i) for i in range(200)), ("a", "b"))
+    kept = tiles.limited(4000)
+    assert 3000 <= kept.counts.sum() <= 4000
+    by_source = np.bincount(kept.files)
+    assert abs(by_source[0] - by_source[1]) < 200
+    assert {t.score.shape for t in kept.tiles} == {(10, 10)}
+    assert tiles.limited(10**6) is tiles
+
+
+def test_few_blocks_are_cut_for_resampling_and_many_are_gathered() -> None:
+    few = CalibrationTiles((tile(40, 40, 0, 0), tile(40, 40, 0, 1)), ("a",))
+    assert few.blocks.max() == 1
+    assert few.resampling_blocks.max() == 31
+    many = CalibrationTiles((Tile(np.zeros((1, 5000), np.float32), 0, INDEPENDENT),), ("a",))
+    assert many.blocks.max() == 4999
+    assert sorted(set(np.bincount(many.resampling_blocks).tolist())) == [2, 3]
