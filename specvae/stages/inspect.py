@@ -102,7 +102,7 @@ def _model(path: str) -> dict[str, Any]:
         "pixels": detector.provenance.get("pixels", {}),
         "diagnostics": detector.provenance.get("diagnostics", {}),
         "thresholds": [t.summary() for t in detector.calibration.table()],
-        "calibration": detector.calibration.stored_summary(),
+        "calibration": detector.calibration.summary(),
         "config": stored.metadata["config"],
         "provenance": stored.metadata["provenance"],
     }  # fmt: skip
