@@ -208,3 +208,34 @@ def test_cuda_scores_like_the_cpu() -> None:
     score = other.score(cube_of(scene()), Window(0, 0, 200, 230))[0].score
     detector(True).net.to("cpu")
     np.testing.assert_allclose(score, whole(True).score, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_model_fitted_on_cuda_scores_alike_on_the_cpu_and_on_cuda() -> None:
+    cube = cube_of(scene())
+    split = split_blocks((200, 230), 7, CONFIG.sampling, 0)
+    role = Quota.share(CONFIG.sampling, 1).take(np.where(cube.valid, split.role(cube.window), 0).astype(np.uint8))
+    region = Region(cube, cube.window, role, split.block(cube.window), 0)
+    fitted = Detector.fit([region], BANDS, CONFIG, ("scene",), True, "cuda")
+    on_cuda = fitted.score(cube, cube.window).score
+    on_cpu = fitted.on("cpu").score(cube, cube.window).score
+    np.testing.assert_allclose(on_cuda, on_cpu, rtol=1e-3, atol=1e-3)
+
+
+def test_an_interrupted_fit_keeps_the_best_so_far_and_says_so() -> None:
+    cube = cube_of(scene())
+    split = split_blocks((200, 230), 7, CONFIG.sampling, 0)
+    role = Quota.share(CONFIG.sampling, 1).take(np.where(cube.valid, split.role(cube.window), 0).astype(np.uint8))
+    region = Region(cube, cube.window, role, split.block(cube.window), 0)
+    seen = []
+
+    def interrupt(check: object) -> None:
+        seen.append(check)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    fitted = Detector.fit([region], BANDS, CONFIG, ("scene",), False, progress=interrupt)
+    assert fitted.provenance["interrupted"]
+    assert len(fitted.provenance["history"]) == 3
+    assert np.isfinite(fitted.score(cube, cube.window).score[cube.valid]).all()

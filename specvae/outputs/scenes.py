@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.windows import Window
 
 from specvae.outputs.atomic import atomic_file
 from specvae.synthetic import BAND_NAMES, WAVELENGTHS
 
-__all__ = ["write_scene"]
+__all__ = ["write_large_scene", "write_scene"]
 
 PLACE = Affine(20.0, 0.0, 500_000.0, 0.0, -20.0, 5_800_000.0)
 
@@ -33,3 +35,21 @@ def write_scene(
             dataset.set_band_description(i, name)
             if tuple(names) == BAND_NAMES:
                 dataset.update_tags(i, wavelength=str(WAVELENGTHS[i - 1]), wavelength_units="nm")
+
+
+def write_large_scene(path: Path, size: int, bands: int, seed: int = 0) -> None:
+    """Write a ``size x size`` uint16 scene, deflated with predictor 2 in tiles of 512: one made land, shifted and repeated."""
+    side = min(size, 1024)
+    land = make_scene(side, side, seed, wavelengths=np.linspace(443, 2202, bands)).values
+    collar = (land == 0).all(axis=0)
+    land[:, collar] = land[:, ~collar][:, : int(collar.sum())]
+    profile = {
+        "driver": "GTiff", "count": bands, "height": size, "width": size, "dtype": "uint16", "crs": "EPSG:32632",
+        "transform": PLACE, "compress": "deflate", "predictor": 2, "tiled": True, "blockxsize": 512, "blockysize": 512,
+        "num_threads": 2,
+    }  # fmt: skip
+    with atomic_file(path) as beside, rasterio.open(beside, "w", **profile) as dataset:
+        for row in range(0, size, side):
+            for col in range(0, size, side):
+                block = np.roll(land, (row // 7, col // 5), axis=(1, 2))
+                dataset.write(block, window=Window(col, row, side, side))

@@ -136,7 +136,7 @@ def _write_maps(
     flag = MapBand("anomaly", "1 anomalous, 0 normal, 255 invalid", "1")
     threads = request.threads
     with (
-        scene.cached(memory // 4),
+        scene.cached(memory // 2),
         MapWriter(place / "score.tif", scene.grid, bands, "float32", float("nan"), tags, threads) as scores,
         MapWriter(
             place / "anomaly.tif",
