@@ -7,11 +7,9 @@ grow with the scene are marginal ones, between the largest and the smallest size
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -38,6 +36,17 @@ import sys, rasterio.shutil
 rasterio.shutil.copy(
     sys.argv[1], sys.argv[2], driver="GTiff", compress="deflate", predictor=2, tiled=True, blockxsize=512,
     blockysize=512, num_threads=2)
+"""
+LAUNCH = """
+import os, resource, sys, time
+started = time.perf_counter()
+child = os.fork()
+if child == 0:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.execv(sys.argv[1], sys.argv[1:])
+_, status = os.waitpid(child, 0)
+print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
 """
 METHODS = ("decode", "copy", "score", "score-context")
 
@@ -99,17 +108,17 @@ def _time(method: str, scene: Path, work: Path, device: str) -> Timing:
 
 
 def _process(command: list[str]) -> Timing:
-    """Run a command whole; its wall time and the kernel's account of its peak memory."""
-    started = time.perf_counter()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert child.stderr is not None
-    told = child.stderr.read().decode(errors="replace")
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - started
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SpecvaeError(f"the benchmark's `{' '.join(command[:4])}` ended with {child.returncode}: {told[-300:]}")
-    return Timing(seconds, usage.ru_maxrss / 1024, {})
+    """Run a command whole; its wall time and the kernel's account of its peak memory.
+
+    A small launcher stands between, since the kernel counts what a process held before it became the command.
+    """
+    done = subprocess.run([sys.executable, "-S", "-c", LAUNCH, *command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SpecvaeError(
+            f"the benchmark's `{' '.join(command[:4])}` ended with {done.returncode}: {done.stderr[-300:]}"
+        )
+    seconds, peak = done.stdout.split()[-2:]
+    return Timing(float(seconds), float(peak) / 1024, {})
 
 
 def _rows(timings: dict[tuple[str, int], list[Timing]], sizes: tuple[int, ...], repeats: int) -> list[Row]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from specvae.outputs.atomic import atomic_file
-from specvae.synthetic import BAND_NAMES, WAVELENGTHS
+from specvae.synthetic import BAND_NAMES, WAVELENGTHS, make_scene
 
 __all__ = ["write_large_scene", "write_scene"]
 
