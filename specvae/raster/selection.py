@@ -6,6 +6,7 @@ import re
 
 from specvae.errors import InputError, ModelError, UsageError
 from specvae.raster.layer import Layer
+from specvae.raster.sensors import band_name
 from specvae.spectra import BandMatch, BandSet
 
 __all__ = ["asked_for", "choose", "for_model"]
@@ -37,7 +38,8 @@ def asked_for(layers: tuple[Layer, ...], text: str) -> list[int]:
 
 
 def _one(layers: tuple[Layer, ...], item: str) -> list[int]:
-    named = [at for at, layer in enumerate(layers) if layer.band.name.casefold() == item.casefold()]
+    wanted = {item.casefold(), band_name(item).casefold()}  # B02 is B2
+    named = [at for at, layer in enumerate(layers) if layer.band.name.casefold() in wanted]
     if named:
         return named[:1]
     if hit := WAVELENGTHS.match(item):
