@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
+import scipy
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import geopandas
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.features import rasterize
@@ -71,6 +70,8 @@ def open_polygons(path: str, grid: Grid, what: str) -> Polygons:
 def _read(path: str, what: str) -> Any:
     if not os.path.exists(path):
         raise InputError(f"--{what} {path} does not exist")
+    import geopandas  # half a second that most scenes need not pay
+
     try:
         parquet = path.casefold().endswith(("parquet",))
         return geopandas.read_parquet(path) if parquet else geopandas.read_file(path)

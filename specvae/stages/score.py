@@ -16,7 +16,6 @@ from specvae.outputs.atomic import LAST
 from specvae.raster.options import IngestOptions
 from specvae.raster.sources import Source, find_sources
 from specvae.stages.score_map import score_map
-from specvae.stages.score_table import score_table
 from specvae.thresholds.threshold import Threshold
 from specvae.training import pick_device
 
@@ -139,7 +138,7 @@ def score_one(
                 f"{folder} holds another result (other input, model or settings); give --overwrite or another --out"
             )
         started = time.perf_counter()
-        work = score_table if source.is_table else score_map
+        work = _table_work() if source.is_table else score_map
         report = work(source, model, request, request.cut(model), folder, mark, progress)
         seconds = time.perf_counter() - started
         pixels = report["pixels"]
@@ -151,6 +150,13 @@ def score_one(
         return replace(told, message=str(error), exit_status=error.exit_status)
     except MemoryError:
         return replace(told, message=f"{source.path}: out of memory; give a smaller --max-memory", exit_status=4)
+
+
+def _table_work() -> Callable[..., dict[str, Any]]:
+    # Imported when a table comes: pandas and pyarrow cost half a second that a map need not pay.
+    from specvae.stages.score_table import score_table
+
+    return score_table
 
 
 def fingerprint_of(

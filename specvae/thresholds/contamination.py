@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from specvae.thresholds.intervals import BlockBootstrap
 from specvae.thresholds.tail import pareto_survival
@@ -49,7 +49,7 @@ class TrimmedTail:
     @property
     def normal(self) -> float:
         """Expected number of normal pixels: those kept and those that the law puts above ``stop``."""
-        beyond = float(stats.genpareto.sf(self.stop - self.start, self.shape, scale=self.scale))
+        beyond = float(scipy.stats.genpareto.sf(self.stop - self.start, self.shape, scale=self.scale))
         return self.kept + self.used * beyond / max(1 - beyond, 1e-9)
 
     @property
@@ -65,19 +65,19 @@ class TrimmedTail:
     def threshold(self, rate: float) -> float:
         """The cut that a share ``rate`` of normal pixels exceeds, for rates up to ``share``."""
         beyond = min(rate / self.share, 1.0)
-        return float(self.start + stats.genpareto.isf(beyond, self.shape, scale=self.scale))
+        return float(self.start + scipy.stats.genpareto.isf(beyond, self.shape, scale=self.scale))
 
     def rate_interval(self, value: float, rate: float) -> tuple[float, float]:
         """90 % interval of the rate that realises above ``value``, which was set for ``rate``."""
         share, shape, scale = self.draws
-        realised = np.maximum(share * stats.genpareto.sf(value - self.start, shape, scale=scale), rate * 1e-3)
+        realised = np.maximum(share * scipy.stats.genpareto.sf(value - self.start, shape, scale=scale), rate * 1e-3)
         low, high = (rate * (float(q) / rate) ** self.spread for q in np.quantile(realised, [0.05, 0.95]))
         return min(low, rate), min(max(high, rate), 1.0)
 
     def value_interval(self, rate: float) -> tuple[float, float]:
         """90 % interval of the cut for ``rate``, nats."""
         share, shape, scale = self.draws
-        values = self.start + stats.genpareto.isf(np.minimum(rate / share, 1.0), shape, scale=scale)
+        values = self.start + scipy.stats.genpareto.isf(np.minimum(rate / share, 1.0), shape, scale=scale)
         low, high = np.quantile(values, [0.05, 0.95])
         middle = self.threshold(rate)
         return float(middle - self.spread * max(middle - low, 0)), float(middle + self.spread * max(high - middle, 0))
@@ -130,11 +130,11 @@ def fit_trimmed_tail(scores: NDArray[np.floating], bootstrap: BlockBootstrap, tr
     draws = np.vstack([counts.sum(axis=0), bootstrap.weights @ counts])
     shape, scale = _posterior_mean(centres, draws, width)
     kept = np.bincount(bootstrap.labels[scores <= stop], minlength=bootstrap.blocks)
-    beyond = stats.genpareto.sf(width, shape, scale=scale)
+    beyond = scipy.stats.genpareto.sf(width, shape, scale=scale)
     above = draws.sum(axis=1) / np.maximum(1 - beyond, 1e-9)
     below = np.r_[kept.sum(), bootstrap.weights @ kept] - draws.sum(axis=1)
     share = above / np.maximum(above + below, 1.0)
-    law = stats.genpareto.cdf(excess, shape[0], scale=scale[0]) / (1 - beyond[0])
+    law = scipy.stats.genpareto.cdf(excess, shape[0], scale=scale[0]) / (1 - beyond[0])
     distance = float(np.max(np.abs(law - (np.arange(chosen.size) + 0.5) / chosen.size)))
     spread = bootstrap.widening(chosen[-chosen.size // 5 :])
     return TrimmedTail(
@@ -151,8 +151,8 @@ def _posterior_mean(
     shapes = np.where(np.abs(shapes) < 1e-6, 1e-6, shapes)
     scales = np.exp(log_scales)
     with np.errstate(all="ignore"):
-        density = stats.genpareto.logpdf(centres, shapes[:, None], scale=scales[:, None])
-        density -= stats.genpareto.logcdf(width, shapes, scale=scales)[:, None]
+        density = scipy.stats.genpareto.logpdf(centres, shapes[:, None], scale=scales[:, None])
+        density -= scipy.stats.genpareto.logcdf(width, shapes, scale=scales)[:, None]
     possible = np.isfinite(density).all(axis=1)
     shapes, log_scales, density = shapes[possible], log_scales[possible], density[possible]
     mean, sd = SHAPE_BELIEF
@@ -196,7 +196,7 @@ def _level(tail: TrimmedTail, ordered: NDArray[np.floating], count: int) -> Cont
     level = float(ordered[ordered.size - count])
     expected = float(tail.survival(level)) * tail.normal
     upper = tail.rate_interval(level, max(float(tail.survival(level)), 1e-12))[1] * tail.normal
-    found = count > 2 * upper and stats.poisson.sf(count - 1, upper) < 1e-4
+    found = count > 2 * upper and scipy.stats.poisson.sf(count - 1, upper) < 1e-4
     share = max(0.0, (count - expected) / ordered.size) if found else 0.0
     verb = "stand out from" if found else "agree with"
     reason = (

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage, stats
 
 from specvae.thresholds.empirical import conformal_p_values
 from specvae.thresholds.intervals import BlockBootstrap
@@ -25,9 +25,9 @@ def object_excess(score: NDArray[np.floating], threshold: float) -> NDArray[np.f
     For an object of another count: pixels * (mean score - threshold).
     """
     above = np.nan_to_num(score, nan=-np.inf) > threshold
-    labels, count = ndimage.label(above, structure=EIGHT_CONNECTED)
+    labels, count = scipy.ndimage.label(above, structure=EIGHT_CONNECTED)
     excess = np.where(above, score - np.float64(threshold), 0.0)
-    return np.asarray(ndimage.sum_labels(excess, labels, np.arange(1, count + 1)), np.float64).reshape(count)
+    return np.asarray(scipy.ndimage.sum_labels(excess, labels, np.arange(1, count + 1)), np.float64).reshape(count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,5 +93,5 @@ def discoveries(p_values: NDArray[np.floating], rate: float) -> tuple[NDArray[np
         raise ValueError(f"a false-discovery rate lies between 0 and 1, got {rate}")
     if not p_values.size:
         return np.zeros(0, bool), np.zeros(0)
-    adjusted = np.asarray(stats.false_discovery_control(p_values, method="bh"))
+    adjusted = np.asarray(scipy.stats.false_discovery_control(p_values, method="bh"))
     return adjusted <= rate, adjusted

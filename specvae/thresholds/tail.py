@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from specvae.thresholds.intervals import BlockBootstrap
 
@@ -89,7 +89,7 @@ class Tail:
 
     def rate_interval(self, value: float, rate: float) -> tuple[float, float]:
         """90 % interval of the rate that realises above ``value``, which was set for ``rate``."""
-        realised = self.draws[0] * stats.genpareto.sf(value - self.start, self.draws[1], scale=self.draws[2])
+        realised = self.draws[0] * scipy.stats.genpareto.sf(value - self.start, self.draws[1], scale=self.draws[2])
         low, high = np.quantile(realised, [0.05, 0.95])
         floor = rate * 1e-3
         low, high = (rate * (max(end, floor) / rate) ** self.spread for end in (low, high))
@@ -146,7 +146,7 @@ def anderson_darling_p_value(excesses: NDArray[np.float64], shape: float, scale:
 
     The statistic is divided by the design effect, since dependent pixels stray further (Rao and Scott, 1984).
     """
-    cdf = np.clip(stats.genpareto.cdf(excesses, shape, scale=scale), 1e-12, 1 - 1e-12)
+    cdf = np.clip(scipy.stats.genpareto.cdf(excesses, shape, scale=scale), 1e-12, 1 - 1e-12)
     n = excesses.size
     odd = 2 * np.arange(1, n + 1) - 1
     statistic = -n - float(np.mean(odd * (np.log(cdf) + np.log1p(-cdf[::-1]))))
@@ -216,4 +216,4 @@ def _quantile(
 ) -> NDArray[np.float64]:
     """The score exceeded by ``rate``; ``start`` where the share above it is already less."""
     beyond = np.minimum(rate / np.asarray(share, np.float64), 1.0)
-    return np.asarray(start + stats.genpareto.isf(beyond, shape, scale=scale))
+    return np.asarray(start + scipy.stats.genpareto.isf(beyond, shape, scale=scale))
