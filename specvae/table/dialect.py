@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -130,16 +131,10 @@ def _is_header(first: list[str]) -> bool:
     numbers = [float(cell.replace(",", ".")) for cell in first if NUMBER.match(cell.strip())]
     if len(numbers) < len(first):
         return True
-    rising = all(a < b for a, b in zip(numbers, numbers[1:], strict=False)) or all(
-        a > b for a, b in zip(numbers, numbers[1:], strict=False)
-    )
-    return (
-        rising
-        and len(numbers) > 2
-        and all(0.3 <= n <= 30000 for n in numbers)
-        and numbers[0] != numbers[-1]
-        and (max(numbers) > 100)
-    )
+    pairs = list(itertools.pairwise(numbers))
+    ordered = all(a <= b for a, b in pairs) or all(a >= b for a, b in pairs)
+    wavelengths = all(0.3 <= n <= 30_000 for n in numbers) and max(numbers) > 100
+    return len(numbers) > 2 and ordered and wavelengths and max(numbers) > min(numbers)
 
 
 def _decimal(rows: tuple[tuple[str, ...], ...], delimiter: str) -> str:

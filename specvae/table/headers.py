@@ -86,6 +86,9 @@ def _series(columns: list[Column], numeric: list[int]) -> Found:
     if len(members) < LEAST_SERIES and not unit:
         return [], [], ""
     scale = _wavelength_scale(before, unit, numbers)
+    if scale is None and before in ("b", "band"):  # B8A stands among B1 to B12
+        at = [i for i in numeric if NUMBERED.match(columns[i].name.strip())]
+        return at, [None] * len(at), "numbers of bands in their headers"
     waves: list[float | None] = [n * scale if scale else None for n in numbers]
     kind = "wavelengths in their headers" if scale else "numbered headers"
     return [i for i, _ in members], waves, kind

@@ -182,7 +182,8 @@ def _look(name: str, sample: NDArray[Any] | None) -> Column:
         return Column(name, False, False, False)
     seen = sample[np.isfinite(sample)]
     flag = bool(seen.size) and bool(np.isin(seen, (0.0, 1.0)).all())
-    counting = seen.size > 2 and seen.size == sample.size and bool((np.diff(seen) == 1).all())
+    whole = seen.size > 2 and seen.size == sample.size and bool((seen == np.rint(seen)).all())
+    counting = whole and bool((np.diff(seen) == 1).all())
     return Column(name, bool(seen.size), flag, counting)
 
 

@@ -75,7 +75,9 @@ class ScoresWriter:
 
     def _open(self) -> Any:
         if self.path.suffix == ".parquet":
-            return pa.parquet.ParquetWriter(self._beside, self._schema, compression="zstd")
+            texts = [f.name for f in self._schema if not (pa.types.is_floating(f.type) or pa.types.is_integer(f.type))]
+            told = {"compression": "zstd", "compression_level": 1, "use_dictionary": texts or False}
+            return pa.parquet.ParquetWriter(self._beside, self._schema, **told)
         file = self._stack.enter_context(self._beside.open("wb"))
         header = io.StringIO()
         csv.writer(header, lineterminator="\n").writerow(self._schema.names)  # pyarrow would quote every name
