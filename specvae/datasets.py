@@ -1,0 +1,60 @@
+"""Benchmark data sets that are files of their own kind: MNIST's IDX."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.errors import InputError
+
+__all__ = ["MNIST_MD5", "mnist", "read_idx"]
+
+MNIST_MD5 = {
+    "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
+}
+"""Of the gzipped files."""
+
+
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """The array of an IDX file of unsigned bytes, gzipped or not (LeCun's format: magic, sizes, bytes).
+
+    Raises InputError for what is not one, or is cut short.
+    """
+    raw = path.read_bytes()
+    try:
+        data = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+        zero, kind, axes = struct.unpack(">HBB", data[:4])
+        shape = struct.unpack(f">{axes}I", data[4 : 4 + 4 * axes])
+        if (zero, kind) != (0, 8):
+            raise ValueError(f"magic {zero}, {kind}")
+        return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)
+    except (OSError, EOFError, ValueError, struct.error) as error:
+        raise InputError(f"{path} is not a whole IDX file of bytes ({error}); copy it again") from None
+
+
+def mnist(folder: Path | str) -> dict[str, Any]:
+    """``train_images (60000, 28, 28)``, ``train_labels``, ``test_images``, ``test_labels``, all uint8.
+
+    Raises InputError, saying what to do, where a file is absent or is another.
+    """
+    arrays = {}
+    for name, digest in MNIST_MD5.items():
+        path = next((p for p in (Path(folder) / f"{name}.gz", Path(folder) / name) if p.is_file()), None)
+        if path is None:
+            raise InputError(
+                f"{folder} holds no {name}.gz; put MNIST's four original IDX files there, or give --data DIR"
+            )
+        if path.suffix == ".gz" and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != digest:
+            raise InputError(f"{path} is not MNIST's original file (md5 {digest} expected); copy it again")
+        split, what = ("train" if name.startswith("train") else "test"), name.split("-")[1]
+        arrays[f"{split}_{what}"] = read_idx(path)
+    return arrays
