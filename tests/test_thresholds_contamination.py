@@ -64,3 +64,10 @@ def test_too_few_pixels_or_no_trimming_decide_nothing(n: int, trim: float) -> No
 
 def test_equal_scores_decide_nothing() -> None:
     assert not find_contamination(np.ones(5000), 0.03).found
+
+
+@pytest.mark.parametrize("n", [300, 700, 1500, 2001])
+def test_small_sets_of_any_size_are_fitted(n: int) -> None:
+    tail = fit_trimmed_tail(np.random.default_rng(n).exponential(size=n), BlockBootstrap.of(np.arange(n) % 30), 0.03)
+    assert tail is not None
+    assert np.isfinite([tail.shape, tail.scale, tail.share]).all()

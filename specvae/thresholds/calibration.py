@@ -245,7 +245,9 @@ class Calibration:
         return p
 
     def table(self, rates: Sequence[float] = TABLE_RATES) -> tuple[Threshold, ...]:
-        """The cut at each rate, as if it were asked for explicitly."""
+        """The cut at each rate, as if it were asked for explicitly; empty without held-out scores."""
+        if not self.size:
+            return ()
         return tuple(self.threshold(rate, explicit=True) for rate in rates)
 
     @cached_property

@@ -16,8 +16,10 @@ __all__ = ["Contamination", "TrimmedTail", "find_contamination", "fit_trimmed_ta
 
 POINTS = 400
 """The scores between start and trim quantile are gathered in so many bins of equal count."""
-SHAPES = np.linspace(-0.5, 0.9, 57)
-LOG_SCALES = np.linspace(-2.0, 1.6, 73)
+SHAPES = np.linspace(-0.5, 0.9, 29)
+LOG_SCALES = np.linspace(-2.0, 1.6, 37)
+FINER = 25
+"""Points a side of the second grid, laid over what the first one believes."""
 SHAPE_BELIEF = (0.2, 0.25)
 """Mean and standard deviation of the shape before any data: what is cut off tells little of it."""
 FEWEST = 60
@@ -123,7 +125,7 @@ def fit_trimmed_tail(scores: NDArray[np.floating], bootstrap: BlockBootstrap, tr
     chosen = chosen[np.argsort(scores[chosen], kind="stable")]
     excess = scores[chosen].astype(np.float64) - start
     width = stop - start
-    bins = np.arange(chosen.size) * POINTS // chosen.size
+    bins = np.arange(chosen.size) * min(POINTS, chosen.size) // chosen.size
     centres = np.bincount(bins, excess) / np.bincount(bins)
     counts = np.zeros((bootstrap.blocks, int(bins[-1]) + 1))
     np.add.at(counts, (bootstrap.labels[chosen], bins), 1.0)
@@ -146,8 +148,33 @@ def fit_trimmed_tail(scores: NDArray[np.floating], bootstrap: BlockBootstrap, tr
 def _posterior_mean(
     centres: NDArray[np.float64], draws: NDArray[np.float64], width: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shape and scale, ``(draws,)`` each, for excesses ``(bins,)`` drawn ``draws`` ``(draws, bins)`` times."""
-    shapes, log_scales = (grid.ravel() for grid in np.meshgrid(SHAPES, np.log(width) + LOG_SCALES, indexing="ij"))
+    """Shape and scale, ``(draws,)`` each, for excesses ``(bins,)`` drawn ``draws`` ``(draws, bins)`` times.
+
+    On a coarse grid first, then on one over the range that it believes for any of the draws.
+    """
+    axes = SHAPES, np.log(width) + LOG_SCALES
+    means, spreads = _believe(centres, draws, width, *axes)
+    finer = []
+    for axis, mean, spread in zip(axes, means, spreads, strict=True):
+        step = axis[1] - axis[0]
+        low, high = float(np.min(mean - 4 * spread)) - step / 4, float(np.max(mean + 4 * spread)) + step / 4
+        finer.append(np.linspace(max(low, axis[0]), min(high, axis[-1]), FINER))
+    (shape, log_scale), _ = _believe(centres, draws, width, finer[0], finer[1])
+    return shape, np.exp(log_scale)
+
+
+Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def _believe(
+    centres: NDArray[np.float64],
+    draws: NDArray[np.float64],
+    width: float,
+    shape_axis: NDArray[np.float64],
+    scale_axis: NDArray[np.float64],
+) -> tuple[Pair, Pair]:
+    """Posterior means and standard deviations of shape and log scale for each draw, over a grid."""
+    shapes, log_scales = (grid.ravel() for grid in np.meshgrid(shape_axis, scale_axis, indexing="ij"))
     shapes = np.where(np.abs(shapes) < 1e-6, 1e-6, shapes)
     scales = np.exp(log_scales)
     with np.errstate(all="ignore"):
@@ -159,7 +186,12 @@ def _posterior_mean(
     belief = draws @ density.T - 0.5 * ((shapes - mean) / sd) ** 2
     belief = np.exp(belief - belief.max(axis=1, keepdims=True))
     belief /= belief.sum(axis=1, keepdims=True)
-    return belief @ shapes, np.exp(belief @ log_scales)
+    means = belief @ shapes, belief @ log_scales
+    spreads = (
+        np.sqrt(np.maximum(belief @ shapes**2 - means[0] ** 2, 0)),
+        np.sqrt(np.maximum(belief @ log_scales**2 - means[1] ** 2, 0)),
+    )
+    return means, spreads
 
 
 def find_contamination(

@@ -1,0 +1,80 @@
+"""A place over the years: fit on the first dates, then a verdict and realised rates for each other date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from specvae.config import ModelConfig
+from specvae.detector import Detector
+from specvae.drift import Drift, DriftAccumulator
+from specvae.raster.opening import open_scene
+from specvae.raster.options import IngestOptions
+from specvae.raster.sources import find_sources
+from specvae.spectra import Window
+from specvae.stages.fit import gather
+
+__all__ = ["DateVerdict", "Dates", "judge_dates"]
+
+FITTED = 8
+"""Dates that the model is fitted on."""
+RATES = (1e-2, 1e-3)
+
+
+@dataclass(frozen=True)
+class DateVerdict:
+    """One date against the model."""
+
+    name: str
+    fitted: bool
+    valid: int
+    realised: dict[float, float]
+    """Asked rate -> share of the date's pixels above its cut."""
+    drift: Drift
+
+
+@dataclass(frozen=True)
+class Dates:
+    """The series, and how its model was calibrated."""
+
+    verdicts: tuple[DateVerdict, ...]
+    methods: dict[float, str]
+    calibration_pixels: int
+    contaminated: bool
+    check_passed: bool | None
+
+
+def judge_dates(paths: list[Path], config: ModelConfig, device: str, progress: Callable[[str], None]) -> Dates | None:
+    """Fit on every second of the first dates, so that fitted and new ones interleave; None for fewer than 4 dates."""
+    if len(paths) < 4:
+        return None
+    fitted = paths[: min(2 * FITTED, len(paths)) : 2]
+    found = gather(find_sources([str(p) for p in fitted]), IngestOptions(), config, None)
+    detector = Detector.fit(found.regions, found.bands, config, found.names, found.context, device)
+    cuts = {rate: detector.calibration.threshold(rate, explicit=True) for rate in RATES}
+    verdicts = []
+    for path in paths:
+        values, score = _scored(detector, path)
+        drift = DriftAccumulator(detector.drift_reference, detector.bands.labels)
+        drift.add_spectra(values)
+        drift.add_scores(score)
+        realised = {rate: float(np.mean(score > cut.value)) if score.size else 0.0 for rate, cut in cuts.items()}
+        verdicts.append(DateVerdict(path.stem, path in fitted, score.size, realised, drift.finish()))
+    progress(f"{len(paths)} dates of {paths[0].parent.name}: {[v.drift.verdict for v in verdicts]}")
+    calibration = detector.calibration
+    methods = {rate: cut.method for rate, cut in cuts.items()}
+    return Dates(tuple(verdicts), methods, calibration.size, calibration.contaminated, calibration.check().passed)
+
+
+def _scored(detector: Detector, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Valid spectra ``(bands, n)`` and their scores ``(n,)``."""
+    (source,) = find_sources([str(path)])
+    with open_scene(source, IngestOptions(), match=detector.bands) as scene:
+        window = Window(0, 0, scene.rows, scene.cols)
+        cube = scene.read(window)
+    score = detector.score(cube, window).score
+    valid = np.isfinite(score)
+    return cube.values[:, valid], score[valid]
