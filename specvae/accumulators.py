@@ -6,13 +6,13 @@ updates does not change their result. Other nouns have theirs in their own files
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.spectra import Invalid, ScoredWindow
+from specvae.spectra import Cube, Invalid, ScoredWindow
 
 __all__ = ["Accumulator", "Overview", "PixelCounts", "Sample", "SampleOfPixels"]
 
@@ -65,7 +65,7 @@ class PixelCounts:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """Some pixels of a scene, with all that is known of them."""
 
@@ -73,7 +73,10 @@ class Sample:
     cols: NDArray[np.int64]
     values: NDArray[np.float32]
     """``(bands, n)``"""
+    expected: NDArray[np.float32]
+    """``(bands, n)``: their reconstructions; NaN where not asked for."""
     score: NDArray[np.float32]
+    kl: NDArray[np.float32]
 
 
 @dataclass
@@ -83,15 +86,27 @@ class SampleOfPixels:
     step: int
     pieces: list[Sample] = field(default_factory=list)
 
-    def update(self, piece: ScoredWindow) -> None:
-        """Take the lattice's pixels of one window."""
-        w = piece.window
+    @staticmethod
+    def step_for(rows: int, cols: int, pixels: int) -> int:
+        """The smallest spacing that leaves at most about ``pixels``; 1 where all fit."""
+        return max(1, int(np.ceil(np.sqrt(rows * cols / max(1, pixels))))) if rows * cols > pixels else 1
+
+    def at(self, cube: Cube) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows and columns, within the window, of the lattice's valid pixels."""
+        w = cube.window
         rows = np.arange(-w.row % self.step, w.rows, self.step)
         cols = np.arange(-w.col % self.step, w.cols, self.step)
         r, c = (a.ravel() for a in np.meshgrid(rows, cols, indexing="ij"))
-        good = piece.cube.reason[r, c] == Invalid.VALID
-        r, c = r[good], c[good]
-        self.pieces.append(Sample(r + w.row, c + w.col, piece.cube.values[:, r, c], piece.parts.score[r, c]))
+        good = cube.reason[r, c] == Invalid.VALID
+        return r[good], c[good]
+
+    def update(self, piece: ScoredWindow, expected: NDArray[np.float32] | None = None) -> None:
+        """Take the lattice's pixels of one window; ``expected`` ``(bands, n)`` belongs to those that :meth:`at` gives."""
+        w = piece.window
+        r, c = self.at(piece.cube)
+        values = piece.cube.values[:, r, c]
+        told = np.full_like(values, np.nan) if expected is None else expected
+        self.pieces.append(Sample(r + w.row, c + w.col, values, told, piece.parts.score[r, c], piece.parts.kl[r, c]))
 
     def merge(self, other: SampleOfPixels) -> None:
         """Take in another's pixels."""
@@ -99,18 +114,17 @@ class SampleOfPixels:
 
     def finish(self) -> Sample:
         """All of them, in row-major order of the scene."""
-        rows = np.concatenate([p.rows for p in self.pieces]) if self.pieces else np.zeros(0, np.int64)
-        cols = np.concatenate([p.cols for p in self.pieces]) if self.pieces else np.zeros(0, np.int64)
-        order = np.lexsort((cols, rows))
         if not self.pieces:
-            return Sample(rows, cols, np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
-        values = np.concatenate([p.values for p in self.pieces], axis=1)[:, order]
-        return Sample(rows[order], cols[order], values, np.concatenate([p.score for p in self.pieces])[order])
+            none, bare, short = np.zeros(0, np.int64), np.zeros((0, 0), np.float32), np.zeros(0, np.float32)
+            return Sample(none, none, bare, bare, short, short)
+        whole = [np.concatenate([getattr(p, f.name) for p in self.pieces], axis=-1) for f in fields(Sample)]
+        order = np.lexsort((whole[1], whole[0]))
+        return Sample(*(a[..., order] for a in whole))
 
 
 @dataclass
 class Overview:
-    """A picture of the scene at one in ``step`` pixels: the highest score, whether any is anomalous, three bands.
+    """A picture of the scene at one in ``step`` pixels: the highest score, its KL, whether any is anomalous, three bands.
 
     ``step`` divides 64, so that no overview pixel straddles two windows.
     """
@@ -124,6 +138,7 @@ class Overview:
     def __post_init__(self) -> None:
         shape = (-(-self.rows // self.step), -(-self.cols // self.step))
         self.score = np.full(shape, np.nan, np.float32)
+        self.kl = np.full(shape, np.nan, np.float32)
         self.anomalous = np.zeros(shape, bool)
         self.composite = np.full((3, *shape), np.nan, np.float32)
 
@@ -139,8 +154,8 @@ class Overview:
         """Draw one window, whose offsets are multiples of the step."""
         w, k = piece.window, self.step
         place = (slice(w.row // k, -(-(w.row + w.rows) // k)), slice(w.col // k, -(-(w.col + w.cols) // k)))
-        self.score[place] = _block_max(piece.parts.score, k, np.float32(np.nan))
-        self.anomalous[place] = _block_max(piece.anomalous, k, False)
+        self.score[place], self.kl[place] = _highest(piece.parts.score, piece.parts.kl, k)
+        self.anomalous[place] = _any(piece.anomalous, k)
         shown = piece.cube.values[list(self.rgb), ::k, ::k].astype(np.float32)
         self.composite[(slice(None), *place)] = np.where(piece.cube.valid[::k, ::k], shown, np.float32(np.nan))
 
@@ -148,6 +163,7 @@ class Overview:
         """Take in another's windows."""
         fresh = np.isnan(self.score)
         self.score = np.where(fresh, other.score, self.score)
+        self.kl = np.where(fresh, other.kl, self.kl)
         self.anomalous |= other.anomalous
         self.composite = np.where(np.isnan(self.composite), other.composite, self.composite)
 
@@ -156,14 +172,26 @@ class Overview:
         return self
 
 
-def _block_max(array: NDArray[Any], step: int, fill: Any) -> NDArray[Any]:
-    """Maximum over ``step x step`` blocks, NaN ignored; the last ones may be smaller."""
+def _highest(
+    score: NDArray[np.float32], beside: NDArray[np.float32], step: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Of each ``step x step`` block the highest score, NaN only where all are, and what stands beside it."""
     if step == 1:
-        return array
-    rows, cols = -(-array.shape[0] // step) * step, -(-array.shape[1] // step) * step
-    whole = np.full((rows, cols), fill, array.dtype)
-    whole[: array.shape[0], : array.shape[1]] = array
-    blocks = whole.reshape(rows // step, step, cols // step, step)
-    if array.dtype.kind == "f":
-        return np.asarray(np.fmax.reduce(np.fmax.reduce(blocks, axis=3), axis=1))
-    return np.asarray(blocks.any(axis=(1, 3)))
+        return score, beside
+    best, told = score[::step, ::step].copy(), beside[::step, ::step].copy()
+    for row in range(step):
+        for col in range(step):
+            here, with_it = score[row::step, col::step], beside[row::step, col::step]
+            part = (slice(0, here.shape[0]), slice(0, here.shape[1]))
+            better = (here > best[part]) | (np.isnan(best[part]) & ~np.isnan(here))
+            np.copyto(best[part], here, where=better)
+            np.copyto(told[part], with_it, where=better)
+    return best, told
+
+
+def _any(flags: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
+    """Whether any of each ``step x step`` block is set."""
+    rows, cols = -(-flags.shape[0] // step), -(-flags.shape[1] // step)
+    whole = np.zeros((rows * step, cols * step), bool)
+    whole[: flags.shape[0], : flags.shape[1]] = flags
+    return np.asarray(whole.reshape(rows, step, cols, step).any(axis=(1, 3)))

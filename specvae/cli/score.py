@@ -34,6 +34,14 @@ __all__ = ["command"]
     "--explain", type=int, default=10, show_default=True, metavar="N", help="Explain so many rows of a table."
 )
 @click.option("--known", metavar="OBJECTS", help="Objects known from before; the others are marked new.")
+@click.option(
+    "--objects",
+    multiple=True,
+    type=click.Choice(["gpkg", "geojson", "parquet"]),
+    default=("gpkg",),
+    show_default=True,
+    help="Write objects as GeoPackage, GeoJSON or GeoParquet; may be repeated.",
+)
 @click.option("--strict", is_flag=True, help="Exit 5 where a verdict is do-not-use or a rate is unsupported.")
 @device_option
 @click.option("--jobs", type=int, default=1, show_default=True, help="Processes.")

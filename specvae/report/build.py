@@ -13,6 +13,7 @@ from specvae import __version__
 from specvae.fingerprint import Fingerprint
 from specvae.model_file import StoredModel
 from specvae.report.page import render_page
+from specvae.report.page_data import PageData
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.survival import Survival
 from specvae.thresholds.threshold import Threshold
@@ -50,6 +51,7 @@ def report_of(
     gathered: Any,
     seconds: dict[str, float],
     settings: dict[str, Any],
+    objects: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """``report.json``: a scene's counts, threshold, calibration, drift, timing, and figures where truth was given."""
     detector = model.detector
@@ -71,7 +73,7 @@ def report_of(
         ),
         "calibration": detector.calibration.summary(),
         "drift": drift.summary(),
-        "objects": {"count": None, "file": None},
+        "objects": objects or {"count": None, "file": None},
         "diagnostics": detector.provenance.get("diagnostics", {}),
         "history": detector.provenance.get("history", []),
         "timing": {name: round(value, 3) for name, value in seconds.items()},
@@ -104,16 +106,14 @@ def threshold_table(
     return rows
 
 
-def finish_folder(
-    folder: Path, report: dict[str, Any], model: StoredModel, gathered: Any, mark: Fingerprint, scene: Scene | None
-) -> None:
+def finish_folder(folder: Path, report: dict[str, Any], page: PageData, mark: Fingerprint, scene: Scene | None) -> None:
     """Write thresholds.csv, report.html, report.json and, last, item.json."""
     with (folder / "thresholds.csv").open("w", newline="", encoding="utf-8") as file:
         rows = report["thresholds"]
         writer = csv.DictWriter(file, list(rows[0]) if rows else ["value"])
         writer.writeheader()
         writer.writerows(rows)
-    (folder / "report.html").write_text(render_page(report, folder / "quicklook.png"), encoding="utf-8")
+    (folder / "report.html").write_text(render_page(report, page), encoding="utf-8")
     write_json(folder / "report.json", report)
     write_json(folder / "item.json", _item(report, mark, folder, scene))
 

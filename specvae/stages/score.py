@@ -37,6 +37,7 @@ class ScoreRequest:
     fdr: float | None = None
     explain: int = 10
     known: str | None = None
+    objects: tuple[str, ...] = ("gpkg",)
     strict: bool = False
     ingest: IngestOptions = field(default_factory=IngestOptions)
     device: str = "auto"
@@ -46,7 +47,7 @@ class ScoreRequest:
 
     def settings(self) -> dict[str, Any]:
         """What the outputs' content depends on, JSON-ready."""
-        names = ("false_alarm_rate", "threshold", "parts", "pool", "fdr", "explain", "known")
+        names = ("false_alarm_rate", "threshold", "parts", "pool", "fdr", "explain", "known", "objects")
         return {name: getattr(self, name) for name in names} | {"ingest": self.ingest.to_json()}
 
     def cut(self, model: StoredModel) -> Threshold:
@@ -164,7 +165,7 @@ def fingerprint_of(
 ) -> Fingerprint:
     """What the result of one scene depends on."""
     files: list[str | Path] = [*source.files, *request.ingest.companions(source.stem)]
-    files += [Path(request.known)] if request.known else []
+    files += [Path(request.known.replace("{stem}", source.stem))] if request.known else []
     before = stored["item"]["properties"].get("specvae:fingerprint") if stored else None
     return Fingerprint(identify(files, before), model.sha256, request.settings())
 

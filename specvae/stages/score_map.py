@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from specvae.accumulators import Overview, PixelCounts, SampleOfPixels
 from specvae.baselines import METHODS
+from specvae.components.joining import Components
 from specvae.detector import Detector
 from specvae.drift import DriftAccumulator, lattice_step
 from specvae.fingerprint import Fingerprint
@@ -25,9 +26,11 @@ from specvae.raster.scene import Scene
 from specvae.raster.sources import Source
 from specvae.report.build import finish_folder, report_of
 from specvae.report.quicklook import draw_quicklook, rgb_bands
-from specvae.spectra import Cube, Parts, ScoredWindow, Window
+from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
 from specvae.stages.memory import parse_size, window_pixels
 from specvae.stages.overlap import overlapped
+from specvae.stages.score_objects import explain_objects, find_objects, known_objects
+from specvae.stages.score_page import map_page, sample_pixels
 from specvae.thresholds.survival import SurvivalHistogram
 from specvae.thresholds.threshold import Threshold
 
@@ -37,7 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["Gatherers", "score_map"]
 
 OVERVIEW_PIXELS = 1_500_000
-SAMPLE_PIXELS = 40_000
+MOST_OBJECTS, OBJECT_VALUES = 10_000, 2_000_000
+"""Objects that are kept at most, and values of spectra among all of them."""
 SCORE_BANDS = (
     MapBand("score", "anomaly score: reconstruction + kl; higher is more anomalous", "nat"),
     MapBand("reconstruction", "half the sum over bands of squared deviations from the reconstruction", "nat"),
@@ -56,6 +60,7 @@ class Gatherers:
     sample: SampleOfPixels
     survival: SurvivalHistogram
     drift: DriftAccumulator
+    objects: Components
     metrics: TruthMetrics | None = None
     seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "compute": 0.0, "write": 0.0})
 
@@ -65,18 +70,22 @@ class Gatherers:
     ) -> Gatherers:
         """Empty ones for a scene of this size."""
         step = Overview.step_for(rows, cols, OVERVIEW_PIXELS)
-        lattice = max(1, int(np.sqrt(rows * cols / SAMPLE_PIXELS)))
+        bands = len(detector.bands)
+        lattice = SampleOfPixels.step_for(rows, cols, sample_pixels(rows, cols, bands))
         metrics = TruthMetrics(("specvae", *METHODS), threshold) if truth else None
         drift = DriftAccumulator(detector.drift_reference, detector.bands.labels, lattice_step(rows, cols))
+        objects = Components(min(MOST_OBJECTS, OBJECT_VALUES // bands))
         return cls(
-            PixelCounts(), Overview(rows, cols, step, rgb), SampleOfPixels(lattice), SurvivalHistogram(), drift, metrics
-        )
+            PixelCounts(), Overview(rows, cols, step, rgb), SampleOfPixels(lattice), SurvivalHistogram(), drift, objects,
+            metrics,
+        )  # fmt: skip
 
-    def update(self, piece: ScoredWindow) -> None:
-        """Give one window to each."""
+    def update(self, piece: ScoredWindow, expected: NDArray[np.float32] | None = None) -> None:
+        """Give one window to each; ``expected`` are the reconstructions of the sample's pixels."""
         self.counts.update(piece)
         self.overview.update(piece)
-        self.sample.update(piece)
+        self.sample.update(piece, expected)
+        self.objects.update(piece)
         self.survival.update(piece)
         self.drift.update(piece)
 
@@ -87,6 +96,7 @@ class Gatherers:
         self.sample.merge(other.sample)
         self.survival.merge(other.survival)
         self.drift.merge(other.drift)
+        self.objects.merge(other.objects)
         if self.metrics is not None and other.metrics is not None:
             self.metrics.merge(other.metrics)
         for name, seconds in other.seconds.items():
@@ -104,15 +114,20 @@ def score_map(
 ) -> dict[str, Any]:
     """Score one raster into ``folder``; the report. Everything is written whole or not at all."""
     detector = model.detector
+    known = known_objects(request.known, source.stem)
     with open_scene(source, request.ingest, match=detector.bands) as scene, OutputFolder(folder) as work:
         rgb = rgb_bands(detector.bands)
         gathered = Gatherers.of(detector, scene.rows, scene.cols, rgb, scene.has_truth, threshold.value)
         started = time.perf_counter()
         _write_maps(scene, model, request, threshold, work.path, gathered, progress)
         seconds = {**gathered.seconds, "total": time.perf_counter() - started}
-        report = report_of(scene.about(), model, threshold, gathered, seconds, request.settings())
+        found = gathered.objects.finish()
+        objects = find_objects(found, scene.grid, detector, threshold, request, known, work.path)
+        if len(objects.table):
+            explain_objects(work.path / "explanations.csv", objects.table, detector.bands.labels)
+        report = report_of(scene.about(), model, threshold, gathered, seconds, request.settings(), objects.section)
         draw_quicklook(work.path / "quicklook.png", gathered.overview, threshold, source.key)
-        finish_folder(work.path, report, model, gathered, mark, scene)
+        finish_folder(work.path, report, map_page(scene, detector, gathered, objects), mark, scene)
         work.commit()
     return report
 
@@ -193,11 +208,9 @@ def _score_window(
     valid = inner.valid
     anomalous = parts.score > threshold.value
     here = np.nonzero(anomalous)
-    explanation = None
-    if here[0].size:
-        around = None if context is None else context[:, here[0], here[1]]
-        explanation = detector.explain(inner.values[:, here[0], here[1]], around)
-    gathered.update(ScoredWindow(inner, parts, anomalous, explanation))
+    explanation = _explained(detector, inner, context, here) if here[0].size else None
+    sampled = _explained(detector, inner, context, gathered.sample.at(inner))
+    gathered.update(ScoredWindow(inner, parts, anomalous, explanation), sampled.expected)
     if truth is not None and gathered.metrics is not None:
         known = valid & (truth != 255)
         spectra = inner.values[:, known].T
@@ -207,6 +220,17 @@ def _score_window(
     if not with_parts:
         return parts.score[None], flags
     return _all_parts(detector, inner, parts, context), flags
+
+
+def _explained(
+    detector: Detector,
+    cube: Cube,
+    context: NDArray[np.float32] | None,
+    at: tuple[NDArray[np.intp], ...],
+) -> Explanation:
+    """Why the pixels at these rows and columns of the window score as they do."""
+    around = None if context is None else context[:, at[0], at[1]]
+    return detector.explain(cube.values[:, at[0], at[1]], around)
 
 
 def _all_parts(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specvae.baselines import METHODS
+from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.fingerprint import Fingerprint
 from specvae.metrics import TruthMetrics
@@ -18,14 +21,17 @@ from specvae.outputs.atomic import OutputFolder
 from specvae.raster.options import IngestOptions
 from specvae.raster.sources import Source
 from specvae.report.build import finish_folder, report_of
+from specvae.report.page_data import PageData
 from specvae.report.quicklook import draw_table_quicklook
-from specvae.spectra import Cube, Parts, ScoredWindow, Window
+from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
+from specvae.stages.score_page import table_page
 from specvae.table.reading import Table, is_one_of, read_table
 from specvae.table.writing import scores_name, write_scores
 from specvae.thresholds.threshold import Threshold
 
 if TYPE_CHECKING:
     from specvae.stages.score import ScoreRequest
+    from specvae.stages.score_map import Gatherers
 
 __all__ = ["score_table"]
 
@@ -77,9 +83,52 @@ def score_table(
         }  # fmt: skip
         report = report_of(about, model, threshold, gathered, seconds, request.settings())
         draw_table_quicklook(work.path / "quicklook.png", parts.score, threshold, source.key)
-        finish_folder(work.path, report, model, gathered, mark, None)
+        page = _page(detector, gathered, table, parts, columns["p_value"], request.explain, work.path)
+        finish_folder(work.path, report, page, mark, None)
         work.commit()
     return report
+
+
+def _page(
+    detector: Detector, gathered: Gatherers, table: Table, parts: Parts, p_values: Any, explain: int, folder: Path
+) -> PageData:
+    """The page's data, and explanations.csv of the ``explain`` highest-scoring rows."""
+    order = np.argsort(-np.nan_to_num(parts.score, nan=-np.inf), kind="stable")
+    top = order[: min(max(0, explain), int(np.isfinite(parts.score).sum()))].astype(np.int64)
+    values = np.ascontiguousarray(table.values[top].T)
+    told = detector.explain(values)
+    labels = detector.bands.labels
+    others = {name: table.others.column(name) for name in table.others.column_names[:3]}
+    cases = []
+    for k, i in enumerate(top.tolist()):
+        drivers = np.argsort(-told.contribution[:, k], kind="stable")[:3]
+        cases.append(
+            {"row_number": i + 1}
+            | {f"{name} ": str(column[i].as_py()) for name, column in others.items()}
+            | {
+                "score": float(parts.score[i]),
+                "reconstruction": float(parts.reconstruction[i]),
+                "kl": float(parts.kl[i]),
+            }
+            | {"p_value": None if np.isnan(p_values[i]) else float(p_values[i])}
+            | {"bands": ", ".join(f"{labels[b]} {told.deviation[b, k]:+.1f}" for b in drivers)}
+        )
+    if top.size:
+        explain_rows(folder / "explanations.csv", top, labels, values, told)
+    return table_page(detector, gathered, cases, top, values, parts, told)
+
+
+def explain_rows(
+    path: Path, top: NDArray[np.int64], labels: tuple[str, ...], values: NDArray[np.float32], told: Explanation
+) -> None:
+    """Write explanations.csv: a row for each top row and each band."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "band", "contribution_nats", "deviation", "observed", "expected"])
+        for k, i in enumerate(top.tolist()):
+            for b, label in enumerate(labels):
+                numbers = (told.contribution[b, k], told.deviation[b, k], values[b, k], told.expected[b, k])
+                writer.writerow([i + 1, label, *(f"{v:.7g}" for v in numbers)])
 
 
 def _metrics(

@@ -1,0 +1,131 @@
+// The page: threshold, map, spectra and table put together.
+const bands = data.bands.length;
+let cut = data.threshold, map = null, observed, expected, caseObserved = null, caseExpected = null;
+
+// Slider: position 0 is a cut that half of all exceed, 1000 one that none does; between, even steps of the curve.
+const curve = data.curves.score.map((v, i) => [v, data.curves.above[i]]).filter(([, n]) => n <= 0.5 * data.valid).map(([v]) => v);
+const cutAt = (slide) => {
+  if (!curve.length) return data.threshold ?? high;
+  const x = (slide / 1000) * (curve.length - 1), i = Math.min(curve.length - 1, Math.floor(x)), next = curve[Math.min(curve.length - 1, i + 1)];
+  return slide >= 1000 ? curve[curve.length - 1] : curve[i] + (x - i) * (next - curve[i]);
+};
+const slideAt = (value) => {
+  if (curve.length < 2) return 0;
+  const i = firstAbove(curve, value);
+  if (i <= 0) return 0;
+  if (i >= curve.length) return 1000;
+  return (1000 * (i - 1 + (value - curve[i - 1]) / (curve[i] - curve[i - 1]))) / (curve.length - 1);
+};
+
+function areaOf(pixels) {
+  if (!data.area) return "";
+  const square = pixels * data.area;
+  return square >= 1e5 ? ` (${shown(square / 1e6, 3)} km²)` : ` (${shown(square, 3)} m²)`;
+}
+
+function setCut(value, fromSlider) {
+  cut = value;
+  const above = value === data.threshold && data.anomalous !== undefined ? data.anomalous : countAbove(value), rate = rateAt(value);
+  const counts = $("counts"), strong = document.createElement("b");
+  strong.textContent = above.toLocaleString("en");
+  counts.replaceChildren(strong, ` ${data.noun} above${areaOf(above)}`, rate === null ? "" : `; about ${counted(rate * data.valid)} expected if all were normal`);
+  $("nats").value = Number(value.toPrecision(7));
+  if (!fromSlider) $("slider").value = slideAt(value);
+  $("slider").setAttribute("aria-valuetext", `${shown(value)} nats, ${above} ${data.noun} above`);
+  if (map) map.cut(value);
+  drawSurvival(value);
+  drawHistogram(value);
+}
+
+const rowOf = (array, i) => array.subarray(i * bands, (i + 1) * bands);
+function chooseCase(i) {
+  for (const row of document.querySelectorAll("#cases tbody tr")) row.classList.toggle("chosen", Number(row.dataset.case) === i);
+  const here = data.cases[i], told = data.caseSpectra, title = document.querySelector(`#cases tr[data-case="${i}"] td`).textContent;
+  $("which").textContent = map ? `Object ${title}, at its peak` : `Row ${title}`;
+  if (caseObserved && i < told.score.length) {
+    drawSpectrum(rowOf(caseObserved, i), rowOf(caseExpected, i));
+    drawDrivers(data.contribution?.[i], data.deviation?.[i]);
+    $("about").textContent = `score ${shown(told.score[i])} nats, of which KL ${shown(told.kl[i], 3)}` + (map ? `; row ${told.row[i]}, column ${told.col[i]}. Bars: mean over the object.` : "");
+  } else $("about").textContent = "The spectra of the first objects only are in this page.";
+  if (map) {
+    const [top, left, bottom, right] = here.box.map((v) => v / map.step);
+    map.mark = [(top + bottom - 1) / 2, (left + right - 1) / 2, Math.max(bottom - top, right - left)];
+    map.draw();
+  }
+}
+
+const sampleAt = new Map();
+function chooseSample(i, name) {
+  const s = data.samples;
+  $("which").textContent = name;
+  drawSpectrum(rowOf(observed, i), rowOf(expected, i));
+  drawDrivers(null);
+  $("about").textContent = `score ${shown(s.score[i])} nats, of which KL ${shown(s.kl[i], 3)}`;
+}
+
+function picked([row, col]) {
+  const { step } = map, top = row * step, left = col * step;
+  const level = map.levels[row * map.width + col];
+  if (level && scoreAt((level - 1) / 65534) > Math.min(cut, data.threshold ?? cut)) {
+    const i = data.cases.findIndex(({ box: b }) => top + step > b[0] && left + step > b[1] && top < b[2] && left < b[3]);
+    if (i >= 0) chooseCase(i); // every pixel's own spectrum is shown where it is here
+    if (i >= 0 && (data.sampleStep > 1 || step > 1)) return;
+  }
+  const k = data.sampleStep, near = (v, s) => k * Math.round((v + (s - 1) / 2) / k);
+  const found = sampleAt.get(near(top, step) * data.cols + near(left, step));
+  if (found === undefined) { $("about").textContent = "No spectrum of this pixel is in this page; try beside it, or an object."; return; }
+  const r = data.samples.row[found], c = data.samples.col[found];
+  chooseSample(found, `Pixel in row ${r}, column ${c}`);
+  map.mark = [r / step, c / step, 1];
+  map.draw();
+}
+
+function sortable(table) {
+  const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
+  heads.forEach((head, k) => head.firstChild.addEventListener("click", () => {
+    const up = head.getAttribute("aria-sort") === "descending";
+    for (const other of heads) other.setAttribute("aria-sort", "none");
+    head.setAttribute("aria-sort", up ? "ascending" : "descending");
+    const value = (row) => row.cells[k].dataset.value, number = (text) => text === "" ? -Infinity : Number(text);
+    const textual = [...body.rows].some((row) => value(row) !== "" && isNaN(Number(value(row))));
+    const compare = textual ? (p, q) => value(p).localeCompare(value(q)) : (p, q) => number(value(p)) - number(value(q));
+    body.append(...[...body.rows].sort((p, q) => (up ? compare(p, q) : compare(q, p))));
+  }));
+  body.addEventListener("click", (e) => {
+    const row = e.target.closest("tr");
+    if (!row) return;
+    const i = Number(row.dataset.case);
+    chooseCase(i);
+    if (map && e.target.tagName === "BUTTON") map.goTo(...map.mark);
+  });
+}
+
+async function openMap() {
+  const image = new Image();
+  image.src = "data:image/jpeg;base64," + $("blob-composite").textContent;
+  const [score, kl] = await Promise.all([bytesOf("score"), bytesOf("kl"), image.decode()]);
+  map = new SceneMap($("map"), levelsOf(score), kl, image);
+  map.picked = picked;
+  const ramp = $("ramp").getContext("2d");
+  for (let x = 0; x < 256; x++) { ramp.fillStyle = `rgb(${viridis(x / 255).join()})`; ramp.fillRect(x, 0, 1, 1); }
+  $("low").textContent = shown(map.range[0], 3); $("high").textContent = shown(map.range[1], 3);
+  for (const radio of document.querySelectorAll("input[name=layer]")) radio.addEventListener("change", () => { map.layer = radio.value; map.draw(); });
+  $("flags").addEventListener("change", (e) => { map.flags = e.target.checked; map.draw(); });
+  $("closer").addEventListener("click", () => map.scale(1.6)); $("farther").addEventListener("click", () => map.scale(1 / 1.6)); $("whole").addEventListener("click", () => map.fit());
+}
+
+async function open() {
+  $("slider").addEventListener("input", (e) => setCut(cutAt(Number(e.target.value)), true));
+  $("nats").addEventListener("change", (e) => { const v = Number(e.target.value); if (isFinite(v)) setCut(v); });
+  $("reset").addEventListener("click", () => setCut(data.threshold ?? high));
+  if ($("cases")) sortable($("cases"));
+  drawLosses();
+  if (data.picture) await openMap();
+  setCut(data.threshold ?? high);
+  [observed, expected] = (await Promise.all([bytesOf("observed"), bytesOf("expected")])).map(floatsOf);
+  data.samples.row.forEach((r, i) => sampleAt.set(r * data.cols + data.samples.col[i], i));
+  if (data.caseSpectra) [caseObserved, caseExpected] = (await Promise.all([bytesOf("case-observed"), bytesOf("case-expected")])).map(floatsOf);
+  if (data.cases.length) chooseCase(0); else if (data.samples.row.length) chooseSample(0, map ? `Pixel in row ${data.samples.row[0]}, column ${data.samples.col[0]}` : `Row ${data.samples.row[0] + 1}`);
+  document.body.dataset.ready = "yes";
+}
+open().catch((error) => { $("counts").textContent = "This page could not be drawn: " + error.message; console.error(error); });

@@ -1,0 +1,90 @@
+"""What a report's page shows beside report.json: pictures, curves and spectra, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Curves", "PageData", "Picture", "Spectra"]
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """The map at one in ``step`` pixels; each picture pixel is the scene pixel with the highest score of its block."""
+
+    step: int
+    score: FloatArray
+    """``(rows, cols)``, nats, NaN where invalid."""
+    kl: FloatArray
+    """``(rows, cols)``: the KL term of the same pixel."""
+    composite: FloatArray
+    """``(3, rows, cols)``: red, green, blue, physical units, NaN where invalid."""
+    corners: tuple[tuple[float, float], ...] | None
+    """Longitude and latitude of the upper left, upper right, lower right and lower left corner; None where unknown."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """How many pixels score above any cut, here and in the normal held-out data."""
+
+    score: NDArray[np.float64]
+    """``(m,)`` ascending cuts, nats."""
+    above: NDArray[np.int64]
+    """``(m,)``: pixels of the whole scene that score at least as much."""
+    rate: NDArray[np.float64]
+    """``(m,)``: false-alarm rate of each cut, from the calibration."""
+    normal_score: NDArray[np.float64]
+    """``(k,)`` ascending, nats."""
+    normal_share: NDArray[np.float64]
+    """``(k,)``: share of held-out normal pixels that score at least as much."""
+    tail_share: NDArray[np.float64]
+    """``(k,)``: the same by the fitted tail; NaN where it does not apply."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """Some spectra beside their reconstructions."""
+
+    rows: NDArray[np.int64]
+    """``(n,)``: row and column of each pixel; of a table, rows are the row numbers from 0."""
+    cols: NDArray[np.int64]
+    observed: FloatArray
+    """``(bands, n)``, physical units."""
+    expected: FloatArray
+    """``(bands, n)``: the reconstructions."""
+    score: FloatArray
+    """``(n,)``, nats."""
+    kl: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, eq=False)
+class PageData:
+    """All that the page of one scene or table shows beside report.json."""
+
+    picture: Picture | None
+    """None for a table."""
+    curves: Curves
+    envelope: FloatArray | None
+    """``(3, bands)``: 5, 50 and 95 % of normal spectra, physical units."""
+    samples: Spectra
+    """Pixels on a lattice, or the first rows of a table, that a click shows."""
+    sample_step: int
+    """Spacing of the lattice; 1 = every valid pixel."""
+    cases: list[dict[str, Any]] = field(default_factory=list)
+    """Objects or top rows, most anomalous first: the columns of the page's table, JSON-ready."""
+    case_spectra: Spectra | None = None
+    """Of the cases, in the same order, possibly only the first of them."""
+    contribution: FloatArray | None = None
+    """``(bands, n)``: mean contribution of each band to the reconstruction term, nats, of the same cases."""
+    deviation: FloatArray | None = None
+    """``(bands, n)``: mean signed deviation, standard units."""
+    case_total: int = 0
+    """Objects or rows in all, of which ``cases`` are the first."""

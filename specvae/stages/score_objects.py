@@ -1,0 +1,139 @@
+"""Objects of a scored scene: their file, their section of report.json and their rows in the page."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from specvae.components.table import Found, LeftOut, ObjectTable
+from specvae.detector import Detector
+from specvae.outputs.flags import anomalous_pixels
+from specvae.raster.grid import Grid
+from specvae.report.page_data import Spectra
+from specvae.thresholds.objects import ObjectCalibration, discoveries
+from specvae.thresholds.threshold import Threshold
+
+if TYPE_CHECKING:
+    from specvae.stages.score import ScoreRequest
+
+__all__ = ["SceneObjects", "explain_objects", "find_objects", "known_objects"]
+
+EXPLAINED = 200
+"""Objects whose spectra stand in the page and in explanations.csv."""
+
+
+@dataclass(frozen=True, eq=False)
+class SceneObjects:
+    """The objects of one scene."""
+
+    table: ObjectTable
+    frame: Any
+    """GeoDataFrame, one row each."""
+    section: dict[str, Any]
+    """``objects`` of report.json."""
+
+    def cases(self) -> list[dict[str, Any]]:
+        """Rows of the page's table."""
+        shown = self.frame.drop(columns=["geometry", "outline", "reconstruction_share"])
+        boxes = np.stack([self.table.row, self.table.col, self.table.bottom, self.table.right], axis=1)
+        rows = [{k: _plain(v) for k, v in row.items()} for row in shown.head(500).to_dict("records")]
+        return [row | {"box": [int(v) for v in box]} for row, box in zip(rows, boxes, strict=False)]
+
+    @property
+    def spectra(self) -> Spectra | None:
+        """Of the first objects, at their peaks."""
+        t = self.table
+        if not len(t) or not len(t.spectrum):
+            return None
+        first = t.take(np.arange(min(EXPLAINED, len(t))))
+        kl = np.asarray(first.peak * np.clip(first.kl / first.score, 0, 1), np.float32)
+        return Spectra(first.peak_row, first.peak_col, first.spectrum, first.expected, first.peak, kl)
+
+
+def _plain(value: Any) -> Any:
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def known_objects(path: str | None, stem: str) -> Any:
+    """The objects known from before, ``{stem}`` in the path filled in; None where none are named."""
+    from specvae.objects.known import read_known
+
+    return read_known(path.replace("{stem}", stem)) if path else None
+
+
+def find_objects(
+    found: Found,
+    grid: Grid,
+    detector: Detector,
+    threshold: Threshold,
+    request: ScoreRequest,
+    known: Any,
+    folder: Path,
+) -> SceneObjects:
+    """Outline the objects from ``anomaly.tif`` in ``folder``, judge them, and write their files there."""
+    from specvae.objects.frame import object_frame  # geopandas is loaded when there is a map to outline
+    from specvae.objects.known import mark_known
+    from specvae.objects.writing import write_objects
+
+    table = found.table
+    normal = ObjectCalibration(detector.calibration.tiles, threshold.value)
+    p_values = normal.p_values(table.score - table.pixels * threshold.value)
+    with anomalous_pixels(folder / "anomaly.tif") as flags:
+        frame = object_frame(table, grid, detector.bands.labels, flags, p_values)
+    place = frame.columns.get_loc("bands")
+    if request.fdr is not None:
+        kept, adjusted = discoveries(p_values, request.fdr)
+        frame.insert(place, "q_value", adjusted)
+        frame.insert(place + 1, "keep", kept)
+    if known is not None:
+        frame.insert(place, "known", mark_known(frame, known))
+    files = [path.name for path in write_objects(frame, folder, request.objects)]
+    section = _section(found, frame, files, normal.method, request)
+    return SceneObjects(table, frame, section)
+
+
+def _section(found: Found, frame: Any, files: list[str], method: str, request: ScoreRequest) -> dict[str, Any]:
+    section: dict[str, Any] = {
+        "count": found.count,
+        "written": len(found.table),
+        "left_out": _words(found.beyond_cap),
+        "file": files[0],
+        "files": files,
+        "p_value_method": method,
+        "boxes": int((frame["outline"] == "box").sum()),
+    }
+    if "known" in frame:
+        section |= {"known": int(frame["known"].sum()), "new": int((~frame["known"]).sum())}
+    if "keep" in frame:
+        section |= {"fdr": request.fdr, "kept": int(frame["keep"].sum())}
+    return section
+
+
+def _words(left: LeftOut) -> str | None:
+    if not left.objects:
+        return None
+    return (
+        f"{left.objects:,} more objects of {left.pixels:,} pixels, with peaks of {left.peak:.4g} nats at most, "
+        "are in anomaly.tif only"
+    )
+
+
+def explain_objects(path: Path, table: ObjectTable, labels: tuple[str, ...]) -> None:
+    """Write explanations.csv: a row for each of the first objects and each band, means over the object."""
+    if not len(table.contribution):
+        return
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["object", "band", "contribution_nats", "deviation", "observed_at_peak", "expected_at_peak"])
+        for i in range(min(EXPLAINED, len(table))):
+            n = table.pixels[i]
+            for b, label in enumerate(labels):
+                pair = (table.contribution[b, i] / n, table.deviation[b, i] / n)
+                both = (table.spectrum[b, i], table.expected[b, i])
+                writer.writerow([i + 1, label, *(f"{v:.7g}" for v in (*pair, *both))])

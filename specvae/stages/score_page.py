@@ -1,0 +1,93 @@
+"""The page's data, from what was gathered over a scene or table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.accumulators import Sample
+from specvae.detector import Detector
+from specvae.report.page_data import Curves, PageData, Picture, Spectra
+from specvae.spectra import Explanation, Parts
+from specvae.thresholds.survival import Survival
+
+if TYPE_CHECKING:
+    from specvae.raster.scene import Scene
+    from specvae.stages.score_map import Gatherers
+    from specvae.stages.score_objects import SceneObjects
+
+__all__ = ["map_page", "sample_pixels", "table_page"]
+
+SMALL_SCENE = 500_000
+SMALL_BUDGET, LARGE_BUDGET = 350_000, 150_000
+"""Values of spectra that a page carries, so that it stays under 5 MB beside its picture."""
+
+
+def sample_pixels(rows: int, cols: int, bands: int) -> int:
+    """How many pixels' spectra a page carries."""
+    return (SMALL_BUDGET if rows * cols <= SMALL_SCENE else LARGE_BUDGET) // max(1, bands)
+
+
+def map_page(scene: Scene, detector: Detector, gathered: Gatherers, objects: SceneObjects) -> PageData:
+    """The page of a raster."""
+    view, table = gathered.overview, objects.table
+    first = slice(0, 0 if objects.spectra is None else len(objects.spectra))
+    outline, _ = scene.footprint()
+    corners = None if outline is None else tuple((float(x), float(y)) for x, y in outline["coordinates"][0][:4])
+    return PageData(
+        Picture(view.step, view.score, view.kl, view.composite, corners),
+        _curves(detector, gathered.survival.finish()),
+        _envelope(detector),
+        _spectra(gathered.sample.finish()),
+        gathered.sample.step,
+        objects.cases(),
+        objects.spectra,
+        (table.contribution / table.pixels)[:, first].astype(np.float32),
+        (table.deviation / table.pixels)[:, first].astype(np.float32),
+        objects.section["count"],
+    )
+
+
+def table_page(
+    detector: Detector,
+    gathered: Gatherers,
+    cases: list[dict[str, Any]],
+    top: NDArray[np.int64],
+    values: NDArray[np.float32],
+    parts: Parts,
+    told: Explanation,
+) -> PageData:
+    """The page of a table; ``values`` ``(bands, n)`` and ``told`` are of the rows ``top``."""
+    none, bare, short = np.zeros(0, np.int64), np.zeros((len(detector.bands), 0), np.float32), np.zeros(0, np.float32)
+    spectra = Spectra(top, np.zeros_like(top), values, told.expected, parts.score[top], parts.kl[top])
+    return PageData(
+        None,
+        _curves(detector, gathered.survival.finish()),
+        _envelope(detector),
+        Spectra(none, none, bare, bare, short, short),
+        1,
+        cases,
+        spectra,
+        told.contribution,
+        told.deviation,
+        gathered.counts.valid,
+    )
+
+
+def _spectra(sample: Sample) -> Spectra:
+    return Spectra(sample.rows, sample.cols, sample.values, sample.expected, sample.score, sample.kl)
+
+
+def _envelope(detector: Detector) -> NDArray[np.float32] | None:
+    reference = detector.background.reference
+    return np.quantile(reference, [0.05, 0.5, 0.95], axis=0).astype(np.float32) if len(reference) else None
+
+
+def _curves(detector: Detector, survival: Survival) -> Curves:
+    calibration = detector.calibration
+    cuts, above = survival.points()
+    rate = calibration.p_values(cuts) if calibration.size else np.full(cuts.size, np.nan)
+    at, share, law = calibration.survival()
+    return Curves(cuts.astype(np.float64), above, rate, at, share, law)
