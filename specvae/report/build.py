@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from specvae.fingerprint import Fingerprint
 from specvae.model_file import StoredModel
 from specvae.report.page import render_page
 from specvae.report.page_data import PageData
+from specvae.report.thresholds_csv import write_thresholds
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.survival import Survival
 from specvae.thresholds.threshold import Threshold
@@ -108,11 +108,7 @@ def threshold_table(
 
 def finish_folder(folder: Path, report: dict[str, Any], page: PageData, mark: Fingerprint, scene: Scene | None) -> None:
     """Write thresholds.csv, report.html, report.json and, last, item.json."""
-    with (folder / "thresholds.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = report["thresholds"]
-        writer = csv.DictWriter(file, list(rows[0]) if rows else ["value"])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_thresholds(folder / "thresholds.csv", report["thresholds"])
     (folder / "report.html").write_text(render_page(report, page), encoding="utf-8")
     write_json(folder / "report.json", report)
     write_json(folder / "item.json", _item(report, mark, folder, scene))

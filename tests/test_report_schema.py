@@ -1,0 +1,123 @@
+"""Every report.json follows the schema in the package, and thresholds.csv is a table that machines read."""
+
+from __future__ import annotations
+
+import csv
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from specvae.raster.options import IngestOptions
+from specvae.stages.fit import fit
+from specvae.stages.score import ScoreRequest, ScoreRun, score
+
+
+def schema() -> dict[str, Any]:
+    tree: dict[str, Any] = json.loads((resources.files("specvae.report") / "report.schema.json").read_text())
+    return tree
+
+
+def write(path: Path, values: np.ndarray) -> None:
+    profile = {
+        "driver": "GTiff",
+        "count": len(values),
+        "height": values.shape[1],
+        "width": values.shape[2],
+        "dtype": "float32",
+    }
+    with rasterio.open(
+        path, "w", **profile, crs="EPSG:32633", transform=from_origin(4e5, 5e6, 10, 10), nodata=-1
+    ) as file:
+        file.write(values.astype(np.float32))
+        file.descriptions = [f"B{i}" for i in range(1, len(values) + 1)]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, tonight's scene with a planted object, its truth, and a table."""
+    folder = tmp_path_factory.mktemp("schema")
+    rng = np.random.default_rng(0)
+    base = rng.gamma(20, 5, (3, 200, 200))
+    scene = base.copy()
+    scene[:, 40:46, 40:46] = np.array([900, 5, 700])[:, None, None]
+    scene[:, :3] = -1
+    truth = np.zeros((1, 200, 200))
+    truth[0, 40:46, 40:46] = 1
+    write(folder / "normal.tif", base)
+    write(folder / "tonight.tif", scene)
+    write(folder / "truth.tif", truth)
+    write(folder / "empty.tif", np.full((3, 20, 20), -1.0))
+    np.savetxt(folder / "rows.csv", base[:, :, 0].T, delimiter=",", header="B1,B2,B3", comments="")
+    fit(
+        [str(folder / "normal.tif")], model=str(folder / "m.specvae"), context="none", device="cpu",
+        set=("training.steps=60", "training.refits=1"),
+    )  # fmt: skip
+    return folder
+
+
+def scored(place: Path, name: str, truth: str | None = None, **options: Any) -> tuple[dict[str, Any], ScoreRun]:
+    request = ScoreRequest(
+        model=str(place / "m.specvae"), out=str(place / "out"), ingest=IngestOptions(truth=truth), device="cpu",
+        overwrite=True, **options,
+    )  # fmt: skip
+    run = score([str(place / name)], request)
+    return json.loads((place / "out" / Path(name).stem / "report.json").read_text()), run
+
+
+def test_the_schema_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+
+@pytest.mark.parametrize("name", ["normal.tif", "tonight.tif", "rows.csv", "empty.tif"])
+def test_a_report_follows_it(place: Path, name: str) -> None:
+    report, _ = scored(place, name)
+    jsonschema.validate(report, schema())
+    assert next(iter(report)) == "schema_version"
+
+
+def test_a_report_with_truth_a_cut_in_nats_and_parts_follows_it(place: Path) -> None:
+    report, _ = scored(place, "tonight.tif", str(place / "truth.tif"), threshold=5.0, parts=True)
+    jsonschema.validate(report, schema())
+    assert report["threshold"]["value"] == 5.0
+    assert report["threshold"]["method"] == "given"
+    assert report["threshold"]["asked_rate"] is None
+    assert report["metrics"]["auroc"] > 0.9
+
+
+def test_the_schema_refuses_what_is_no_report(place: Path) -> None:
+    report, _ = scored(place, "normal.tif")
+    for path, wrong in (("drift", {"verdict": "fine"}), ("threshold", {"value": 1}), ("schema_version", 2)):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**report, path: wrong}, schema())
+
+
+@pytest.mark.parametrize(("rate", "status"), [(1e-7, 5), (0.1, 0)])
+def test_an_unsupported_rate_is_given_with_a_warning_and_strict_exits_5(place: Path, rate: float, status: int) -> None:
+    report, run = scored(place, "normal.tif", false_alarm_rate=rate, strict=True)
+    assert report["threshold"]["false_alarm_rate"] == rate
+    assert report["threshold"]["supported"] is (status == 0)
+    assert any("is not supported" in warning for warning in report["warnings"]) is (status == 5)
+    assert run.exit_status == status
+
+
+def test_thresholds_csv_has_a_row_for_each_rate_and_falls_with_it(place: Path) -> None:
+    report, _ = scored(place, "tonight.tif")
+    with (place / "out" / "tonight" / "thresholds.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["asked_rate"]) for row in rows] == [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6]
+    shares = [float(row["share_of_scene_above"]) for row in rows]
+    assert shares == sorted(shares, reverse=True)
+    for row, told in zip(rows, report["thresholds"], strict=True):
+        assert float(row["interval_low"]) <= float(row["asked_rate"]) <= float(row["interval_high"])
+        assert float(row["value"]) == pytest.approx(told["value"])
+        assert float(row["expected_false_alarms"]) == pytest.approx(
+            float(row["false_alarm_rate"]) * report["pixels"]["valid"]
+        )
+        assert float(row["expected_per_km2"]) == pytest.approx(float(row["false_alarm_rate"]) * 1e4)
