@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.warp import transform as warp
@@ -106,7 +107,7 @@ def footprint(grid: Grid) -> tuple[dict[str, Any] | None, list[float] | None]:
     try:
         x, y = grid.place(rows, cols)
         lon, lat = warp(crs, CRS.from_epsg(4326), list(x), list(y))
-    except (RasterioError, ValueError):
+    except (RasterioError, CPLE_BaseError, ValueError):
         return None, None
     if not np.isfinite([*lon, *lat]).all():
         return None, None

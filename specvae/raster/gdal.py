@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +12,14 @@ from functools import cache
 from typing import Any
 
 import rasterio
+from rasterio._err import CPLE_BaseError  # GDAL's own errors, which some calls let through
 from rasterio.env import set_gdal_config
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from specvae.errors import InputError
 
-__all__ = ["configure", "errors_in_one_line", "local_drivers", "open_dataset"]
+__all__ = ["LIBRARY_ERRORS", "configure", "errors_in_one_line", "local_drivers", "open_dataset"]
 
 SETTINGS = {
     "CPL_LOG": os.devnull,
@@ -43,6 +45,13 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
     for key, value in SETTINGS.items():
         set_gdal_config(key, value)
+    before = sys.unraisablehook
+
+    def hook(told: sys.UnraisableHookArgs) -> None:
+        if "log_error" not in repr(told.object):  # rasterio cannot log GDAL's messages that are no UTF-8
+            before(told)
+
+    sys.unraisablehook = hook
 
 
 def configure(cache_bytes: int | None = None, threads: int | None = None) -> None:
@@ -101,13 +110,21 @@ def plain(error: BaseException) -> str:
     return re.sub(r"^(CPLE_\w+|Read failed\. See previous exception for details\.)[:\s]*", "", text)
 
 
+LIBRARY_ERRORS = (RasterioError, CPLE_BaseError, OSError, MemoryError)
+"""What GDAL and the system raise."""
+ODD_FILE_ERRORS = (*LIBRARY_ERRORS, ValueError, IndexError, KeyError, AttributeError, OverflowError, SystemError,
+                   NotImplementedError, TypeError)  # fmt: skip
+"""What rasterio raises besides, where a file's metadata make no sense."""
+
+
 @contextmanager
-def errors_in_one_line(what: str, kind: type[InputError] = InputError) -> Iterator[None]:
-    """Turn whatever rasterio, GDAL or the system raise into ``kind``: ``what: their reason``."""
+def errors_in_one_line(
+    what: str, kind: type[InputError] = InputError, errors: tuple[type[BaseException], ...] = ODD_FILE_ERRORS
+) -> Iterator[None]:
+    """Turn what rasterio, GDAL or the system raise into ``kind``: ``what: their reason``."""
     try:
         yield
-    except (RasterioError, OSError, ValueError, IndexError, KeyError, AttributeError, OverflowError, MemoryError,
-            SystemError, NotImplementedError, TypeError) as error:  # fmt: skip
+    except errors as error:
         raise kind(f"{what}: {plain(error)}") from error
 
 

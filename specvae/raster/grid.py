@@ -14,6 +14,7 @@ from rasterio.crs import CRS
 from rasterio.rpc import RPC
 from rasterio.transform import GCPTransformer, RPCTransformer
 
+from specvae.errors import InputError
 from specvae.spectra import Window
 
 __all__ = ["Grid"]
@@ -45,11 +46,17 @@ class Grid:
 
     @classmethod
     def of(cls, dataset: Any) -> Grid:
-        """The grid of an open dataset."""
-        points, points_crs = dataset.gcps
-        return cls(
-            dataset.height, dataset.width, dataset.crs, dataset.transform, tuple(points), points_crs, dataset.rpcs
-        )
+        """The grid of an open dataset. Raises InputError where its CRS cannot be understood."""
+        try:
+            points, points_crs = dataset.gcps
+            crs, rpcs, transform = dataset.crs, dataset.rpcs, dataset.transform
+            for system in (crs, points_crs):
+                _understood(system)
+        except Exception as error:  # PROJ's and GDAL's own errors share no class
+            raise InputError(f"{dataset.name}: its georeferencing cannot be understood: {error}") from error
+        if not all(math.isfinite(number) for number in tuple(transform)):
+            transform = Affine.identity()
+        return cls(dataset.height, dataset.width, crs, transform, tuple(points), points_crs, rpcs)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -121,3 +128,14 @@ def _apply(transform: Affine, col: float, row: float) -> tuple[float, float]:
     """Coordinates of a pixel position."""
     t = transform
     return t.a * col + t.b * row + t.c, t.d * col + t.e * row + t.f
+
+
+def _understood(crs: CRS | None) -> None:
+    """Ask a CRS all that will be asked of it later."""
+    if crs is not None:
+        crs.to_wkt()
+        crs.to_string()
+        if crs.is_projected:
+            crs.linear_units_factor[1]
+        elif crs.is_geographic:
+            crs.units_factor[1]

@@ -11,7 +11,7 @@ from specvae.raster.archive import Archive
 from specvae.raster.arrays import is_array_file, product_of_array
 from specvae.raster.bandfiles import product_of_members
 from specvae.raster.bundles import MTL, band_token, is_product_archive
-from specvae.raster.gdal import open_dataset
+from specvae.raster.gdal import LIBRARY_ERRORS, errors_in_one_line, open_dataset
 from specvae.raster.options import IngestOptions
 from specvae.raster.plan import plan_product
 from specvae.raster.probe import with_probes
@@ -37,13 +37,14 @@ def open_scene(
     """
     source = source if isinstance(source, Source) else _one_source(str(source))
     options = (options or IngestOptions()).for_scene(source.stem)
-    product = _product(source, options)
-    scene = Scene(with_probes(plan_product(source.key, product, options, match)))
-    try:
-        return scene.open()
-    except BaseException:
-        scene.close()
-        raise
+    with errors_in_one_line(f"{source.path} cannot be read", errors=LIBRARY_ERRORS):
+        product = _product(source, options)
+        scene = Scene(with_probes(plan_product(source.key, product, options, match)))
+        try:
+            return scene.open()
+        except BaseException:
+            scene.close()
+            raise
 
 
 def _one_source(path: str) -> Source:

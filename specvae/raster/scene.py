@@ -14,8 +14,10 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
+from specvae.errors import ReadError
 from specvae.raster import describe
 from specvae.raster.area import pixel_areas
+from specvae.raster.gdal import LIBRARY_ERRORS, errors_in_one_line
 from specvae.raster.grid import Grid
 from specvae.raster.overlay import Overlay, open_overlay
 from specvae.raster.plan import FileStamp, Plan
@@ -194,7 +196,7 @@ class Scene:
         """Physical values and reasons of a window inside the scene. Raises ReadError where the file is damaged."""
         if window.clip(self.grid.window) != window or window.size == 0:
             raise ValueError(f"{window} does not lie inside the scene of {self.rows}x{self.cols}")
-        with self._lock:
+        with self._lock, errors_in_one_line(f"{self.path} cannot be read", ReadError, LIBRARY_ERRORS):
             self.open()
             reason = np.zeros((window.rows, window.cols), np.uint8)
             values = self._values(window, reason)

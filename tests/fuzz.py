@@ -1,0 +1,339 @@
+"""Damaged inputs in a dozen formats, run through the command line: ``python -m tests.fuzz --count 10000``.
+
+Each case damages a good file (bytes flipped, cut, repeated, blanked), then inspects it and, for a share of the cases,
+scores it in process. The exit status must be 0, 2, 3 or 4, in time, without a traceback, and nothing may be
+written but in the output folder. A supervisor runs the cases in a worker process, so that a crash is seen too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import random
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LIMIT = 60.0
+ALLOWED = {0, 2, 3, 4}
+SIDE = 24
+MOST_DEATHS = 20
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one case."""
+
+    case: int
+    format: str
+    how: str
+    command: str
+    status: int
+    seconds: float
+    wrong: str = ""
+    """What must not be, empty where all is well."""
+
+
+# --- good files ------------------------------------------------------------------------------------------------------
+
+
+def make_seeds(folder: Path) -> list[tuple[str, Path, list[Path]]]:
+    """(format, what is scored, files that may be damaged) of good inputs."""
+    import pandas as pd
+    import rasterio
+    import rasterio.shutil
+    import scipy.io
+
+    from tests.raster_files import write
+
+    rng = np.random.default_rng(0)
+    cube = rng.normal(1000, 50, (4, SIDE, SIDE)).astype("uint16")
+    small = cube.astype("uint8")
+    seeds: list[tuple[str, Path, list[Path]]] = []
+
+    def add(name: str, path: Path, *files: Path) -> None:
+        seeds.append((name, path, list(files) or [path]))
+
+    add("tiff strips", write(folder / "strips.tif", cube, nodata=0))
+    add(
+        "tiff deflate tiles",
+        write(folder / "tiles.tif", cube, compress="deflate", tiled=True, blockxsize=16, blockysize=16),
+    )
+    add("tiff lzw", write(folder / "lzw.tif", cube, compress="lzw", predictor=2))
+    add("tiff zstd float", write(folder / "zstd.tif", cube.astype("float32"), compress="zstd", nodata=float("nan")))
+    add("tiff jpeg", write(folder / "jpeg.tif", small, compress="jpeg"))
+    add("png", write(folder / "a.png", small, driver="PNG"))
+    add("jpeg2000", write(folder / "a.jp2", cube, driver="JP2OpenJPEG"))
+    add("erdas", write(folder / "a.img", cube, driver="HFA"))
+    envi = write(folder / "envi.dat", cube, driver="ENVI")
+    add("envi data", envi)
+    add("envi header", envi, folder / "envi.hdr")
+    with scipy.io.netcdf_file(folder / "a.nc", "w") as file:
+        for name, size in (("wavelength", 4), ("y", SIDE), ("x", SIDE)):
+            file.createDimension(name, size)
+        file.createVariable("rhos", "f4", ("wavelength", "y", "x"))[:] = cube
+    add("netcdf", folder / "a.nc")
+    add("geopackage raster", write(folder / "a.gpkg", small, driver="GPKG", crs="EPSG:4326"))
+    vrt = folder / "a.vrt"
+    with rasterio.open(folder / "strips.tif") as file:
+        rasterio.shutil.copy(file, vrt, driver="VRT")
+    add("vrt", vrt)
+    np.save(folder / "a.npy", np.moveaxis(cube, 0, 2))
+    np.savez_compressed(folder / "a.npz", cube=np.moveaxis(cube, 0, 2))
+    scipy.io.savemat(folder / "a.mat", {"data": np.moveaxis(cube, 0, 2)}, do_compression=True)
+    for end in ("npy", "npz", "mat"):
+        add(end, folder / f"a.{end}")
+    frame = pd.DataFrame(cube.reshape(4, -1).T[:200] + 0.5, columns=["450", "550", "650", "850"]).assign(name="a,b")
+    frame.to_csv(folder / "a.csv", index=False)
+    frame.to_parquet(folder / "b.parquet")
+    add("csv", folder / "a.csv")
+    add("parquet", folder / "b.parquet")
+    landsat = folder / "LC08_L1TP_034032_20160707_20170221_01_T1"
+    landsat.mkdir()
+    for at in range(4):
+        write(landsat / f"{landsat.name}_B{at + 2}.TIF", cube[at : at + 1])
+    (landsat / f"{landsat.name}_MTL.txt").write_text(
+        "GROUP = A\nSUN_ELEVATION = 30\nSPACECRAFT_ID = LANDSAT_8\nEND_GROUP = A\n"
+    )
+    add("landsat folder", landsat, *sorted(landsat.iterdir()))
+    with zipfile.ZipFile(folder / "l8.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(landsat.iterdir()):
+            archive.write(path, path.name)
+    add("landsat zip", folder / "l8.zip")
+    return seeds
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
+
+
+def damage(data: bytes, rng: random.Random) -> tuple[bytes, str]:
+    """Damaged bytes, and how."""
+    how = rng.choice(["flip", "flip", "flip head", "cut", "blank", "repeat", "swap", "ones"])
+    at = rng.randrange(max(1, len(data)))
+    length = rng.randrange(1, max(2, min(64, len(data))))
+    if how.startswith("flip"):
+        out = bytearray(data)
+        reach = min(len(out), 400) if how == "flip head" else len(out)
+        for _ in range(rng.choice([1, 2, 8, 40])):
+            out[rng.randrange(reach)] ^= 1 << rng.randrange(8)
+        return bytes(out), how
+    if how == "cut":
+        return data[:at], how
+    if how in ("blank", "ones"):
+        return data[:at] + (b"\0" if how == "blank" else b"\xff") * length + data[at + length :], how
+    if how == "repeat":
+        return data[:at] + data[at : at + length] * rng.choice([2, 50]) + data[at + length :], how
+    other = rng.randrange(max(1, len(data)))
+    piece = data[other : other + length]
+    return data[:at] + piece + data[at + len(piece) :], how
+
+
+# --- one case --------------------------------------------------------------------------------------------------------
+
+
+class Fuzzer:
+    """Runs cases in a folder of its own."""
+
+    def __init__(self, folder: Path, model: Path | None, score_every: int) -> None:
+        self.folder, self.model, self.score_every = folder, model, score_every
+        good = folder / "good"
+        good.mkdir(exist_ok=True)
+        self.seeds = make_seeds(good) if not any(good.iterdir()) else json_seeds(folder)
+        if not (folder / "seeds.json").exists():
+            told = [(name, str(path), [str(f) for f in files]) for name, path, files in self.seeds]
+            (folder / "seeds.json").write_text(json.dumps(told))
+
+    def run(self, case: int) -> Outcome:
+        """Damage a file, inspect or score it, and judge."""
+        rng = random.Random(case)
+        name, path, files = self.seeds[case % len(self.seeds)]
+        victim = rng.choice(files)
+        work = self.folder / f"case-{case}"
+        shutil.rmtree(work, ignore_errors=True)
+        target = work / "in" / path.name
+        shutil.copytree(path, target) if path.is_dir() else self._copy(path, files, work / "in")
+        broken, how = damage(victim.read_bytes(), rng)
+        place = target / victim.name if path.is_dir() else work / "in" / victim.name
+        place.write_bytes(broken)
+        scoring = self.model is not None and (case // len(self.seeds)) % self.score_every == 0
+        args = ["inspect", str(target)]
+        if scoring:
+            args = ["score", str(target), "--model", str(self.model), "--out", str(work / "out")]
+        before = _tree(work)
+        started = time.perf_counter()
+        status, text = _call(args)
+        seconds = time.perf_counter() - started
+        wrong = self._judge(status, text, seconds, before, work)
+        if not wrong:
+            shutil.rmtree(work, ignore_errors=True)
+        return Outcome(case, name, how, args[0], status, round(seconds, 3), wrong)
+
+    def _copy(self, path: Path, files: list[Path], place: Path) -> None:
+        place.mkdir(parents=True)
+        beside = [path, *files, path.with_suffix(".hdr"), path.with_name("strips.tif")]
+        for file in {f for f in beside if f.exists() and (f in files or f == path or path.suffix in (".vrt", ".dat"))}:
+            shutil.copy(file, place / file.name)
+
+    def _judge(self, status: int, text: str, seconds: float, before: set[str], work: Path) -> str:
+        if status not in ALLOWED:
+            return f"exit {status}: {text[-1500:]}"
+        if "Traceback" in text:
+            return f"traceback: {text[-1500:]}"
+        if seconds > LIMIT:
+            return f"took {seconds:.0f} s"
+        strangers = {name for name in _tree(work) - before if not name.startswith("out")}
+        if strangers:
+            return f"wrote {sorted(strangers)[:5]}"
+        out = work / "out"
+        if status != 0 and any(p.is_file() for p in out.rglob("*")):
+            return f"failed, but left {[p.name for p in out.rglob('*')][:5]}"
+        return ""
+
+
+def json_seeds(folder: Path) -> list[tuple[str, Path, list[Path]]]:
+    """The seeds that an earlier worker made."""
+    told = json.loads((folder / "seeds.json").read_text())
+    return [(name, Path(path), [Path(f) for f in files]) for name, path, files in told]
+
+
+def _tree(folder: Path) -> set[str]:
+    return {str(p.relative_to(folder)) for p in folder.rglob("*")}
+
+
+def _call(args: list[str]) -> tuple[int, str]:
+    """Exit status and everything printed by the command line, run in this process."""
+    from specvae.cli.main import main
+
+    told = io.StringIO()
+    with redirect_stdout(told), redirect_stderr(told):
+        try:
+            main(args)
+        except SystemExit as stop:
+            return int(stop.code or 0) if isinstance(stop.code, int | None) else 1, told.getvalue()
+        except BaseException as error:
+            return 1, told.getvalue() + repr(error)
+    return 0, told.getvalue()
+
+
+# --- many cases ------------------------------------------------------------------------------------------------------
+
+
+def work(folder: Path, model: Path | None, cases: range, score_every: int) -> None:
+    """A worker: one JSON line before and after each case."""
+    out = os.fdopen(os.dup(1), "w")
+    fuzzer = Fuzzer(folder, model, score_every)
+    for case in cases:
+        print(json.dumps({"case": case}), file=out, flush=True)
+        print(json.dumps(asdict(fuzzer.run(case))), file=out, flush=True)
+
+
+def supervise(folder: Path, model: Path | None, count: int, score_every: int) -> Iterator[Outcome]:
+    """Outcomes of all cases; a worker that crashes or hangs is an outcome too, and the rest goes on."""
+    case, deaths = 0, 0
+    while case < count and deaths < MOST_DEATHS:
+        command = [sys.executable, "-m", "tests.fuzz", "--worker", str(folder), "--start", str(case), "--count", str(count),
+                   "--score-every", str(score_every), *(["--model", str(model)] if model else [])]  # fmt: skip
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as worker:
+            assert worker.stdout is not None
+            while True:
+                ready, _, _ = select.select([worker.stdout], [], [], LIMIT * 3)
+                line = worker.stdout.readline() if ready else ""
+                if not line:
+                    worker.kill()
+                    break
+                told: dict[str, Any] = json.loads(line)
+                case = told["case"]
+                if "status" in told:
+                    yield Outcome(**told)
+                    case += 1
+        if case < count:
+            deaths += 1
+            yield Outcome(
+                case, "?", "?", "?", worker.returncode or -1, 0.0, "hung" if not ready else "the process died"
+            )
+            case += 1
+
+
+def report(outcomes: list[Outcome], seconds: float) -> str:
+    """The outcomes as Markdown."""
+    statuses = sorted({o.status for o in outcomes})
+    lines = [
+        "# Fuzzing",
+        "",
+        f"Written by `make fuzz`: {len(outcomes):,} damaged inputs, {sum(o.command == 'score' for o in outcomes):,} of them "
+        f"scored and the rest inspected, in {seconds:.0f} s. Wrong: {sum(bool(o.wrong) for o in outcomes)}.",
+        "",
+        "Wrong is: an exit status other than 0, 2, 3 or 4, a traceback, a crash, more than "
+        f"{LIMIT:.0f} s, a file outside the output folder, or a part of an output left behind.",
+        "",
+        "| format | cases | " + " | ".join(f"exit {s}" for s in statuses) + " | slowest, s |",
+        "|---|---|" + "---|" * (len(statuses) + 1),
+    ]
+    for name in sorted({o.format for o in outcomes}):
+        mine = [o for o in outcomes if o.format == name]
+        counts = Counter(o.status for o in mine)
+        cells = " | ".join(str(counts[s]) for s in statuses)
+        lines.append(f"| {name} | {len(mine)} | {cells} | {max(o.seconds for o in mine):.2f} |")
+    for o in outcomes:
+        if o.wrong:
+            lines += ["", f"- case {o.case} ({o.format}, {o.how}, {o.command}): {o.wrong.splitlines()[-1][:300]}"]
+    return "\n".join(lines) + "\n"
+
+
+def fit_model(folder: Path) -> Path:
+    """A small model for the seeds' four bands."""
+    from tests.raster_files import write
+
+    normal = np.random.default_rng(1).normal(1000, 50, (4, 96, 96)).astype("uint16")
+    path = write(folder / "normal.tif", normal)
+    status, text = _call(["fit", str(path), "--model", str(folder / "model.specvae"), "--context", "none",
+                          "--set", "training.epochs=2"])  # fmt: skip
+    if status:
+        raise SystemExit(f"the fit failed: {text}")
+    return folder / "model.specvae"
+
+
+def main() -> None:
+    """Run all cases, write the report, exit 1 where something was wrong."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--score-every", type=int, default=40)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--worker", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("reports/fuzz/report.md"))
+    told = parser.parse_args()
+    if told.worker:
+        work(told.worker, told.model, range(told.start, told.count), told.score_every)
+        return
+    with tempfile.TemporaryDirectory(prefix="specvae-fuzz-") as folder:
+        started = time.perf_counter()
+        model = fit_model(Path(folder))
+        outcomes = []
+        for outcome in supervise(Path(folder), model, told.count, told.score_every):
+            outcomes.append(outcome)
+            if outcome.wrong:
+                print(f"case {outcome.case} ({outcome.format}): {outcome.wrong}", file=sys.stderr)
+            if len(outcomes) % 500 == 0:
+                print(f"{len(outcomes)} of {told.count}", file=sys.stderr)
+    told.out.parent.mkdir(parents=True, exist_ok=True)
+    told.out.write_text(report(outcomes, time.perf_counter() - started))
+    sys.exit(any(o.wrong for o in outcomes))
+
+
+if __name__ == "__main__":
+    main()
