@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_FLAGS ?= -q
 
-.PHONY: demo install test test-all check clean
+.PHONY: demo install test test-all fuzz check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/specvae demo --out demo
@@ -33,6 +33,10 @@ test: check
 
 test-all: check
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) tests
+
+# Ten thousand damaged inputs; the result goes to reports/fuzz/report.md.
+fuzz: $(VENV)/.tests
+	$(BIN)/python -m tests.fuzz --count 10000
 
 clean:
 	rm -rf $(VENV) demo build dist site
