@@ -38,7 +38,11 @@ class NetworkConfig(_Frozen):
     hidden: tuple[int, ...] | None = Field(default=None, description="hidden widths; none: from the number of bands")
     latent: int | None = Field(default=None, ge=1, description="latent dimensions; none: from the number of bands")
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
-    variance: Literal["learned", "fixed"] = "learned"
+    variance: Literal["learned", "fixed"] = "fixed"
+    noise: float = Field(
+        default=1 / 800, gt=0.0, lt=1.0, description="fixed variance of every band, as a share of the residual's total"
+    )
+    linear: bool = Field(default=True, description="linear paths beside the hidden layers, started in closed form")
     output: Literal["linear", "sigmoid", "tanh"] = "linear"
     kl_weight: float = Field(default=1.0, ge=0.0, description="weight of the KL term; 0: a plain autoencoder")
 
@@ -63,22 +67,23 @@ class ContextConfig(_Frozen):
 class TrainingConfig(_Frozen):
     """How the network is trained."""
 
-    optimiser: str = Field(default="Adam", description="a name in torch.optim")
-    learning_rate: float = Field(default=3e-3, gt=0)
+    optimiser: str = Field(default="AdamW", description="a name in torch.optim")
+    learning_rate: float = Field(default=4e-3, gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0.0, description="for optimisers that decouple it, such as AdamW")
     batch: int = Field(default=512, ge=1)
-    steps: int = Field(default=1000, ge=1, description="optimiser steps at most; a refit takes half as many")
-    epochs: int | None = Field(default=None, ge=1, description="passes over the sample; where given, instead of steps")
+    steps: int = Field(default=2000, ge=1, description="optimiser steps at most; early stopping may end before")
+    epochs: int | None = Field(default=None, ge=1, description="passes over the sample; none: 20, in 300 steps or more")
     patience: int = Field(default=6, ge=1, description="checks without improvement before stopping")
-    refits: int = Field(default=2, ge=0, description="refits that drop the worst share of the sample")
-    trim: float = Field(default=0.03, ge=0.0, lt=0.5, description="share dropped by each refit")
+    refits: int = Field(default=4, ge=0, description="times, evenly through the fit, that the worst share is dropped anew")
+    trim: float = Field(default=0.03, ge=0.0, lt=0.5, description="share of the sample dropped by its score")
 
 
 class SamplingConfig(_Frozen):
     """What is sampled from the sources, and what is held out."""
 
     max_pixels: int = Field(default=500_000, ge=1, le=50_000_000)
-    calibration: float = Field(default=0.12, gt=0.0, lt=0.9, description="share held out for thresholds")
-    validation: float = Field(default=0.05, gt=0.0, lt=0.9, description="share held out for early stopping")
+    calibration: float = Field(default=0.03, gt=0.0, lt=0.9, description="share held out for thresholds")
+    validation: float = Field(default=0.02, gt=0.0, lt=0.9, description="share held out for early stopping")
 
 
 class ModelConfig(_Frozen):

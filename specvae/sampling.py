@@ -20,6 +20,8 @@ __all__ = ["Quota", "Region", "Role", "Split", "regions_of", "split_blocks", "sp
 
 UNIT = 64
 """Side of a block in a large scene, pixels: a scoring cell."""
+SPECK = 4
+"""Side of the little blocks that validate training, pixels: scattered, so that they show every kind of ground."""
 WHOLE = 1_000_000
 """A scene of at most so many pixels is read whole, as one region."""
 
@@ -45,6 +47,9 @@ class Split:
     """``(block rows, block cols)`` of :class:`Role`."""
     buffer: int
     """Pixels around calibration blocks that train nothing."""
+    validation: float = 0.0
+    """Share of the training pixels, in scattered specks, that tells training when to stop."""
+    seed: int = 0
 
     def block(self, window: Window) -> NDArray[np.int32]:
         """``(rows, cols)``: number of the block that each pixel lies in."""
@@ -59,8 +64,25 @@ class Split:
         held = roles == Role.CALIBRATION
         near = _dilate(held, self.buffer)
         roles = np.where(near & ~held, np.uint8(Role.UNUSED), roles).astype(np.uint8)
+        roles[(roles == Role.TRAIN) & self._specks(around)] = Role.VALIDATION
         inside = window.shift(-around.row, -around.col)
         return roles[inside.slices]
+
+    def _specks(self, window: Window) -> NDArray[np.bool_]:
+        """``(rows, cols)``: True in the specks drawn for validation, alike whatever the window."""
+        side = min(SPECK, *self.unit)
+        rows = np.arange(window.row, window.row + window.rows, dtype=np.uint64) // np.uint64(side)
+        cols = np.arange(window.col, window.col + window.cols, dtype=np.uint64) // np.uint64(side)
+        return _drawn(rows[:, None], cols[None, :], self.seed) < self.validation
+
+
+def _drawn(rows: NDArray[np.uint64], cols: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
+    """A uniform number in [0, 1) for each pair, by the finaliser of splitmix64 (Steele et al., 2014)."""
+    key = np.uint64((seed * 0xD1342543DE82EF95) % 2**64)
+    mixed = key ^ (rows * np.uint64(0x9E3779B97F4A7C15)) ^ (cols * np.uint64(0xC2B2AE3D27D4EB4F))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return np.asarray((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11), np.float64) / 2.0**53
 
 
 @dataclass(frozen=True)
@@ -123,7 +145,7 @@ def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, se
     """
     rows, cols = shape
     small = rows * cols <= WHOLE // 4
-    side = int(np.clip(min(shape) // 5, 1, UNIT)) if small else UNIT
+    side = int(np.clip(min(shape) // 8, 1, UNIT)) if small else UNIT
     unit = (min(side, rows), min(side, cols)) if min(shape) > 1 else (1, max(1, max(shape) // 50))
     unit = unit if rows <= cols or min(shape) > 1 else (unit[1], 1)
     grid = (-(-rows // unit[0]), -(-cols // unit[1]))
@@ -139,7 +161,6 @@ def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, se
     if count < 4:
         return Split(shape, unit, roles, buffer)
     calibration = max(1, round(count * config.calibration))
-    validation = max(1, round(count * config.validation))
     budget = max(1.0 / count, 0.2 - config.validation) * rows * cols
     for taken, number in enumerate(order[:calibration]):
         roles.flat[number] = Role.CALIBRATION
@@ -147,10 +168,7 @@ def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, se
         if small and taken and int((split.role(Window(0, 0, rows, cols)) != Role.TRAIN).sum()) > budget:
             roles.flat[number] = Role.TRAIN
             break
-    rest = [n for n in rng.permutation(count) if roles.flat[n] == Role.TRAIN]
-    for number in rest[:validation]:
-        roles.flat[number] = Role.VALIDATION
-    return Split(shape, unit, roles, buffer)
+    return Split(shape, unit, roles, buffer, config.validation, seed)
 
 
 def split_rows(n: int, config: SamplingConfig, seed: int) -> Split:

@@ -1,4 +1,4 @@
-"""Fitting a network: batches, schedule, early stopping, refits without the worst share."""
+"""Fitting a network: closed-form start, batches, schedule, early stopping, trimming of the worst share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from specvae.closed_form import start_linear
 from specvae.config import TrainingConfig
 from specvae.errors import UsageError
 from specvae.vae import VAE
@@ -25,7 +26,7 @@ class Check:
     """One look at training: mean nats per spectrum."""
 
     fit: int
-    """0 for the first fit, 1.. for refits."""
+    """How many times the sample was trimmed before."""
     step: int
     steps: int
     loss: float
@@ -81,6 +82,10 @@ def pick_device(device: str) -> str:
     return device
 
 
+PASSES = 20
+LEAST_STEPS = 300
+
+
 def train(
     vae: VAE,
     sample: Sample,
@@ -89,67 +94,82 @@ def train(
     seed: int = 0,
     progress: Callable[[Check], None] | None = None,
 ) -> History:
-    """Fit ``vae`` in place; each refit drops the worst ``trim`` share of the sample by score, and goes on.
+    """Fit ``vae`` in place, from its closed-form start to the best weights by the validation spectra.
 
-    Ctrl-C keeps the best weights so far, and sets ``history.interrupted``.
+    ``config.refits`` times, evenly through the descent, the worst ``trim`` share of the whole sample by score is
+    dropped anew. Ctrl-C keeps the best weights so far, and sets ``history.interrupted``.
     """
-    history = History()
-    kept = sample
-    for fit in range(config.refits + 1):
-        _fit_once(vae, kept, validation, config, seed + fit, fit, history, progress)
-        if history.interrupted or config.trim == 0 or fit == config.refits:
-            break
-        scores = _scores(vae, sample)
-        keep = scores <= torch.quantile(_thin(scores), 1.0 - config.trim)
-        kept = sample.take(keep.nonzero().squeeze(1))
-    return history
-
-
-def _fit_once(
-    vae: VAE,
-    sample: Sample,
-    validation: Sample,
-    config: TrainingConfig,
-    seed: int,
-    fit: int,
-    history: History,
-    progress: Callable[[Check], None] | None,
-) -> None:
-    """One descent from the present weights, ending with the best weights by the validation spectra."""
-    generator = torch.Generator(device=sample.x.device).manual_seed(seed)
-    batch = min(config.batch, sample.size)
-    per_epoch = max(1, sample.size // batch)
-    steps = config.epochs * per_epoch if config.epochs else max(1, config.steps // (2 if fit else 1))
-    every = max(1, steps // 25)
-    optimiser = _optimiser(vae, config)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, config.learning_rate, total_steps=steps + 1, pct_start=0.1
-    )
-    best, best_state, stale = float("inf"), copy.deepcopy(vae.state_dict()), 0
-    running = torch.zeros((), device=sample.x.device)
-    order = torch.empty(0, dtype=torch.long)
+    start_linear(vae, sample.x, sample.c, config.trim if config.refits else 0.0)
+    descent = _Descent(vae, sample, validation, config, seed)
     try:
-        for step in range(1, steps + 1):
-            if len(order) < batch:
-                order = torch.randperm(sample.size, generator=generator, device=sample.x.device)
-            picked, order = order[:batch], order[batch:]
-            running += _step(vae, sample.take(picked), optimiser, generator)
-            schedule.step()
-            if step % every and step != steps:
-                continue
-            check = _look(vae, validation, fit, step, steps, float(running) / every)
-            running.zero_()
-            history.checks.append(check)
-            if progress:
+        for step in range(1, descent.steps + 1):
+            check = descent.advance(step)
+            if check is not None and progress:
                 progress(check)
-            stale = 0 if check.validation < best else stale + 1
-            if check.validation < best:
-                best, best_state = check.validation, copy.deepcopy(vae.state_dict())
-            if stale >= config.patience:
+            if descent.stale >= config.patience:
                 break
     except KeyboardInterrupt:
-        history.interrupted = True
-    vae.load_state_dict(best_state)
+        descent.history.interrupted = True
+    vae.load_state_dict(descent.best_state)
+    return descent.history
+
+
+def step_count(size: int, batch: int, config: TrainingConfig) -> int:
+    """Optimiser steps for a sample of ``size`` spectra."""
+    per_epoch = max(1, size // batch)
+    if config.epochs:
+        return config.epochs * per_epoch
+    return min(config.steps, max(LEAST_STEPS, PASSES * per_epoch))
+
+
+class _Descent:
+    """One descent: its optimiser, schedule, the spectra it still keeps, and the best weights so far."""
+
+    def __init__(self, vae: VAE, sample: Sample, validation: Sample, config: TrainingConfig, seed: int) -> None:
+        self.vae, self.sample, self.validation, self.config = vae, sample, validation, config
+        self.generator = torch.Generator(device=sample.x.device).manual_seed(seed)
+        self.batch = min(config.batch, sample.size)
+        self.steps = step_count(sample.size, self.batch, config)
+        self.every = max(1, self.steps // 25)
+        self.optimiser = _optimiser(vae, config)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, config.learning_rate, total_steps=self.steps + 1, pct_start=0.1
+        )
+        self.kept = torch.arange(sample.size, device=sample.x.device)
+        self.order = self.kept[:0]
+        self.running = torch.zeros((), device=sample.x.device)
+        self.history = History()
+        self.fit = 0
+        first = _look(vae, validation, 0, 0, self.steps, float("nan"))
+        self.best, self.best_state, self.stale = first.validation, copy.deepcopy(vae.state_dict()), 0
+
+    def advance(self, step: int) -> Check | None:
+        """One step; a look at the validation spectra where one is due."""
+        if self.config.trim and self.config.refits and (step - 1) % max(1, self.steps // self.config.refits) == 0:
+            self._trim()
+        if len(self.order) < self.batch:
+            shuffled = torch.randperm(len(self.kept), generator=self.generator, device=self.kept.device)
+            self.order = self.kept[shuffled]
+        picked, self.order = self.order[: self.batch], self.order[self.batch :]
+        self.running += _step(self.vae, self.sample.take(picked), self.optimiser, self.generator)
+        self.schedule.step()
+        return self._check(step) if step % self.every == 0 or step == self.steps else None
+
+    def _trim(self) -> None:
+        scores = _scores(self.vae, self.sample)
+        self.kept = (scores <= torch.quantile(_thin(scores), 1.0 - self.config.trim)).nonzero().squeeze(1)
+        self.order = self.kept[:0]
+        self.batch = min(self.batch, len(self.kept))
+        self.fit += 1
+
+    def _check(self, step: int) -> Check:
+        check = _look(self.vae, self.validation, self.fit, step, self.steps, float(self.running) / self.every)
+        self.running.zero_()
+        self.history.checks.append(check)
+        self.stale = 0 if check.validation < self.best else self.stale + 1
+        if check.validation < self.best:
+            self.best, self.best_state = check.validation, copy.deepcopy(self.vae.state_dict())
+        return check
 
 
 def _optimiser(vae: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
@@ -157,9 +177,8 @@ def _optimiser(vae: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
     if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
         raise UsageError(f"training.optimiser = {config.optimiser!r} is not an optimiser of torch.optim; try 'Adam'")
     make: Any = kind
-    optimiser: torch.optim.Optimizer = make(
-        vae.parameters(), lr=config.learning_rate, **({"fused": True} if kind in FUSED else {})
-    )
+    decay = {"weight_decay": config.weight_decay} if config.optimiser == "AdamW" else {}
+    optimiser: torch.optim.Optimizer = make(vae.parameters(), lr=config.learning_rate, **decay)
     return optimiser
 
 
@@ -169,7 +188,8 @@ def _step(vae: VAE, batch: Sample, optimiser: torch.optim.Optimizer, generator: 
     terms = vae.terms(batch.x, batch.c, noise)
     loss = (terms.reconstruction + vae.kl_weight * terms.kl).mean() + terms.log_volume
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    # Divided by the bands, so that the clip means the same for 4 bands and for 400.
+    (loss / vae.bands).backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(vae.parameters(), 20.0)
     optimiser.step()
     return loss.detach()

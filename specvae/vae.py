@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import silu
 
 from specvae.config import NetworkConfig
 
@@ -34,19 +35,23 @@ class Terms:
 
 
 def default_latent(bands: int) -> int:
-    """Latent dimensions by default: about half the bands, at least 2, at most 16."""
-    return int(min(16, max(2, math.ceil(bands / 2))))
+    """Latent dimensions by default: as many as bands, at most 32; the noise decides how many are active."""
+    return int(min(32, bands))
 
 
 def default_hidden(bands: int) -> tuple[int, ...]:
-    """Hidden widths by default: one layer of 32 up to 12 bands, growing to 128."""
-    return (int(min(128, max(32, 8 * math.ceil(bands * 0.5 / 8)))),)
+    """Hidden widths by default: one layer of 16 up to 15 bands, growing to 64."""
+    return (int(min(64, 16 + 8 * (bands // 16))),)
 
 
 class Stack(nn.Module):
-    """Fully connected layers with ReLU between them, bands-first: ``(inputs, n) -> (outputs, n)``."""
+    """Fully connected layers with ReLU between them, bands-first: ``(inputs, n) -> (outputs, n)``.
 
-    def __init__(self, inputs: int, hidden: tuple[int, ...], outputs: int) -> None:
+    With ``linear``, a linear path from inputs to outputs stands beside them, the layers (with SiLU, which is smooth)
+    end in zeros, and so the stack begins as whatever its linear path is set to.
+    """
+
+    def __init__(self, inputs: int, hidden: tuple[int, ...], outputs: int, linear: bool = False) -> None:
         super().__init__()
         sizes = (inputs, *hidden, outputs)
         self.weights = nn.ParameterList()
@@ -54,35 +59,62 @@ class Stack(nn.Module):
         for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
             bound = math.sqrt(1.0 / max(1, fan_in))
             self.weights.append(nn.Parameter(torch.empty(fan_out, fan_in).uniform_(-bound, bound)))
-            self.biases.append(nn.Parameter(torch.zeros(fan_out, 1)))
+            self.biases.append(nn.Parameter(torch.empty(fan_out, 1).uniform_(-bound, bound)))
+        self.linear = nn.Parameter(torch.zeros(outputs, inputs)) if linear else None
+        if linear:
+            nn.init.zeros_(self.weights[-1])
+            nn.init.zeros_(self.biases[-1])
 
     def forward(self, x: Tensor) -> Tensor:
         """``(inputs, n) -> (outputs, n)``."""
         last = len(self.weights) - 1
+        straight = None if self.linear is None else self.linear @ x
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = torch.addmm(bias, weight, x)
-            if i < last:
+            if i < last and self.linear is not None:
+                x = silu(x, inplace=not torch.is_grad_enabled())
+            elif i < last:
                 x = x.relu_() if not torch.is_grad_enabled() else x.relu()
-        return x
+        return x if straight is None else x + straight
 
 
 class VAE(nn.Module):
-    """Gaussian VAE over normalised spectra, with learned per-band variance, conditional where there is a context."""
+    """Gaussian VAE over normalised spectra, conditional where there is a context."""
+
+    context_mean: Tensor
+    context_scale: Tensor
+    context_reach: Tensor
 
     def __init__(self, bands: int, context: int, config: NetworkConfig) -> None:
         super().__init__()
         self.bands, self.context = bands, context
         self.latent = config.latent or default_latent(bands)
+        self.noise, self.linear = config.noise, config.linear
         hidden = config.hidden or default_hidden(bands)
         self.kl_weight = config.kl_weight
         self.learned_variance = config.variance == "learned"
-        self.encoder = Stack(bands + context, hidden, 2 * self.latent)
-        self.decoder = Stack(self.latent + context, tuple(reversed(hidden)), bands)
-        self.prior = Stack(context, (32,), 2 * self.latent) if context else None
+        self.encoder = Stack(bands + context, hidden, 2 * self.latent, self.linear)
+        self.decoder = Stack(self.latent + context, tuple(reversed(hidden)), bands, self.linear)
+        self.prior = Stack(context, hidden, 2 * self.latent, self.linear) if context else None
         self.log_sigma = nn.Parameter(torch.zeros(bands, 1), requires_grad=self.learned_variance)
+        self.register_buffer("context_mean", torch.zeros(context, 1))
+        self.register_buffer("context_scale", torch.ones(context, 1))
+        self.register_buffer("context_reach", torch.tensor(1e9))
+
+    def bounded(self, c: Tensor | None) -> Tensor | None:
+        """The context in units of its own spread in training, pulled in to the reach of normal contexts.
+
+        Surroundings stranger than any normal ones thus explain no more than the strangest normal ones do: a ring
+        that lies inside a fire must not make fire expected.
+        """
+        if c is None:
+            return None
+        white = (c - self.context_mean) * self.context_scale
+        length = white.square().sum(dim=0, keepdim=True).sqrt()
+        return white * (self.context_reach / length.clamp(min=1e-6)).clamp(max=1.0)
 
     def encode(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Posterior mean and log variance, ``(latent, n)`` each."""
+        """Posterior mean and log variance, ``(latent, n)`` each, given a bounded context."""
         both = self.encoder(x if c is None else torch.cat([x, c]))
         return both[: self.latent], both[self.latent :].clamp(-12.0, 8.0)
 
@@ -107,6 +139,7 @@ class VAE(nn.Module):
 
         ``noise`` is ``(latent, n)`` standard normal; without it z is the posterior mean, and nothing is random.
         """
+        c = self.bounded(c)
         mean, log_variance = self.encode(x, c)
         z = mean if noise is None else mean + noise * (0.5 * log_variance).exp()
         residual = (x - self.decode(z, c)) / self.sigma()
@@ -134,6 +167,7 @@ class VAE(nn.Module):
 
         The contributions add up to the reconstruction term.
         """
+        c = self.bounded(c)
         mean, _ = self.encode(x, c)
         expected = self.decode(mean, c)
         deviation = (x - expected) / self.sigma()

@@ -15,7 +15,7 @@ FLOORS = {
     1: ["errors", "spectra", "config"],
     3: [
         "normaliser", "context", "vae", "thresholds", "drift", "components", "baselines", "metrics", "synthetic",
-        "accumulators", "evidence", "sampling", "pooling",
+        "accumulators", "evidence", "sampling", "pooling", "closed_form",
     ],
     4: ["training", "scoring"],
     5: ["detector", "estimator"],

@@ -1,0 +1,102 @@
+"""Where training starts: the linear VAE that is optimal in closed form, set into the network's linear paths.
+
+A VAE with linear encoder and decoder and fixed isotropic noise has a known optimum: probabilistic principal
+components (Tipping and Bishop, 1999; Lucas et al., *Don't Blame the ELBO!*, 2019, section 4). Conditioned on a
+context it is that of the residual of a linear regression on the context. The hidden layers start at zero, so training
+only has to learn what is not linear, and a few hundred steps are enough.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from specvae.vae import VAE
+
+__all__ = ["REACH", "start_linear"]
+
+REACH = 0.99
+"""Contexts further out than this share of the training contexts are pulled in."""
+MOST = 100_000
+"""Spectra looked at."""
+RIDGE = 1e-5
+TINY = 1e-6
+
+
+@torch.no_grad()
+def start_linear(vae: VAE, x: Tensor, c: Tensor | None, trim: float = 0.0, rounds: int = 2) -> None:
+    """Set context bounds, linear paths and noise of ``vae`` from spectra ``(bands, n)`` and contexts ``(context, n)``.
+
+    Each round drops the ``trim`` share that scores worst and solves again.
+    """
+    step = max(1, x.shape[1] // MOST)
+    spectra = x[:, ::step].cpu().double().numpy()
+    if c is not None:
+        _bound_context(vae, c[:, ::step].cpu().double().numpy())
+        c = vae.bounded(c[:, ::step])
+    context = np.zeros((0, spectra.shape[1])) if c is None else c.cpu().double().numpy()
+    if not vae.linear or vae.learned_variance:
+        return
+    keep = np.ones(spectra.shape[1], bool)
+    for _ in range(rounds if trim else 0):
+        score = _Solution.of(spectra[:, keep], context[:, keep], vae.noise, vae.latent).score(spectra, context)
+        keep = score <= np.quantile(score, 1.0 - trim)
+    _Solution.of(spectra[:, keep], context[:, keep], vae.noise, vae.latent).set(vae)
+
+
+def _bound_context(vae: VAE, context: NDArray[np.float64]) -> None:
+    mean = context.mean(axis=1, keepdims=True)
+    scale = 1.0 / np.maximum(context.std(axis=1, keepdims=True), 1e-3)
+    lengths = np.linalg.norm((context - mean) * scale, axis=0)
+    vae.context_mean.copy_(torch.from_numpy(mean))
+    vae.context_scale.copy_(torch.from_numpy(scale))
+    vae.context_reach.fill_(float(np.quantile(lengths, REACH)))
+
+
+class _Solution:
+    """x = A c + b + D z + noise of variance s2 in every band."""
+
+    def __init__(self, a: NDArray[np.float64], b: NDArray[np.float64], values: NDArray[np.float64],
+                 vectors: NDArray[np.float64], s2: float, latent: int) -> None:  # fmt: skip
+        self.a, self.b, self.values, self.vectors, self.s2, self.latent = a, b, values, vectors, s2, latent
+
+    @classmethod
+    def of(cls, x: NDArray[np.float64], c: NDArray[np.float64], noise: float, latent: int) -> _Solution:
+        one = np.concatenate([c, np.ones((1, x.shape[1]))])
+        gram = one @ one.T + RIDGE * x.shape[1] * np.eye(len(one))
+        both = np.linalg.solve(gram, one @ x.T).T
+        residual = x - both @ one
+        values, vectors = np.linalg.eigh(residual @ residual.T / x.shape[1])
+        values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+        s2 = max(float(noise * values.sum()), TINY)
+        return cls(both[:, :-1], both[:, -1:], values, vectors, s2, latent)
+
+    def score(self, x: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``(n,)``: the score of this linear VAE up to a constant, half a squared Mahalanobis distance."""
+        along = self.vectors.T @ (x - self.a @ c - self.b)
+        spread = np.full(len(along), self.s2)
+        spread[: self.latent] += self.values[: self.latent]
+        return np.asarray(0.5 * (along**2 / spread[:, None]).sum(axis=0))
+
+    def set(self, vae: VAE) -> None:
+        """Write it into the linear paths: z has unit variance given the context."""
+        k = min(self.latent, len(self.a))
+        z = vae.latent
+        spread = np.maximum(self.values[:k], TINY)
+        decode = self.vectors[:, :k] * np.sqrt(spread)
+        encode = (self.vectors[:, :k] * (np.sqrt(spread) / (spread + self.s2))).T
+        assert vae.encoder.linear is not None and vae.decoder.linear is not None
+        vae.encoder.linear[:k].copy_(torch.from_numpy(np.hstack([encode, -encode @ self.a])))
+        vae.encoder.biases[-1][:k].copy_(torch.from_numpy(-encode @ self.b))
+        vae.encoder.biases[-1][z : z + k].copy_(torch.from_numpy(np.log(self.s2 / (spread + self.s2)))[:, None])
+        # The first hidden layer, too, starts by looking at the residual of the regression, not at the spectrum.
+        first = vae.encoder.weights[0].double()
+        seen = first[:, : len(self.a)] @ torch.from_numpy(np.hstack([self.a, self.b])).to(first)
+        vae.encoder.weights[0][:, len(self.a) :] -= seen[:, :-1].float()
+        vae.encoder.biases[0].sub_(seen[:, -1:].float())
+        vae.decoder.linear[:, :k].copy_(torch.from_numpy(decode.copy()))
+        vae.decoder.linear[:, z:].copy_(torch.from_numpy(self.a))
+        vae.decoder.biases[-1].copy_(torch.from_numpy(self.b))
+        vae.log_sigma.fill_(0.5 * float(np.log(self.s2)))
