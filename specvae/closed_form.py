@@ -87,7 +87,8 @@ class _Solution:
         spread = np.maximum(self.values[:k], TINY)
         decode = self.vectors[:, :k] * np.sqrt(spread)
         encode = (self.vectors[:, :k] * (np.sqrt(spread) / (spread + self.s2))).T
-        assert vae.encoder.linear is not None and vae.decoder.linear is not None
+        assert vae.encoder.linear is not None
+        assert vae.decoder.linear is not None
         vae.encoder.linear[:k].copy_(torch.from_numpy(np.hstack([encode, -encode @ self.a])))
         vae.encoder.biases[-1][:k].copy_(torch.from_numpy(-encode @ self.b))
         vae.encoder.biases[-1][z : z + k].copy_(torch.from_numpy(np.log(self.s2 / (spread + self.s2)))[:, None])

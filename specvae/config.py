@@ -74,7 +74,9 @@ class TrainingConfig(_Frozen):
     steps: int = Field(default=2000, ge=1, description="optimiser steps at most; early stopping may end before")
     epochs: int | None = Field(default=None, ge=1, description="passes over the sample; none: 20, in 300 steps or more")
     patience: int = Field(default=6, ge=1, description="checks without improvement before stopping")
-    refits: int = Field(default=4, ge=0, description="times, evenly through the fit, that the worst share is dropped anew")
+    refits: int = Field(
+        default=4, ge=0, description="times, evenly through the fit, that the worst share is dropped anew"
+    )
     trim: float = Field(default=0.03, ge=0.0, lt=0.5, description="share of the sample dropped by its score")
 
 
@@ -82,8 +84,8 @@ class SamplingConfig(_Frozen):
     """What is sampled from the sources, and what is held out."""
 
     max_pixels: int = Field(default=500_000, ge=1, le=50_000_000)
-    calibration: float = Field(default=0.03, gt=0.0, lt=0.9, description="share held out for thresholds")
-    validation: float = Field(default=0.02, gt=0.0, lt=0.9, description="share held out for early stopping")
+    calibration: float = Field(default=0.12, gt=0.0, lt=0.9, description="share held out for thresholds")
+    validation: float = Field(default=0.03, gt=0.0, lt=0.9, description="share held out for early stopping")
 
 
 class ModelConfig(_Frozen):

@@ -22,6 +22,8 @@ UNIT = 64
 """Side of a block in a large scene, pixels: a scoring cell."""
 SPECK = 4
 """Side of the little blocks that validate training, pixels: scattered, so that they show every kind of ground."""
+SMALL_BUDGET = 0.09
+"""Share of a small scene that calibration blocks and their buffers take, at most, beyond the first."""
 WHOLE = 1_000_000
 """A scene of at most so many pixels is read whole, as one region."""
 
@@ -140,12 +142,12 @@ class Quota:
 def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, seed: int) -> Split:
     """A seeded split of a scene of ``shape`` into training, validation and calibration blocks.
 
-    In a small scene blocks shrink, lie at the border where their buffer costs least, and at most a fifth of the
-    scene (buffers included, as far as it can be) is kept from training.
+    In a small scene blocks shrink, lie at the border where their buffer costs least, and where they have buffers they
+    keep about a twelfth of the scene from training: ground that is never trained on scores as if it were strange.
     """
     rows, cols = shape
     small = rows * cols <= WHOLE // 4
-    side = int(np.clip(min(shape) // 8, 1, UNIT)) if small else UNIT
+    side = int(np.clip(-(-min(shape) // 8), 1, UNIT)) if small else UNIT
     unit = (min(side, rows), min(side, cols)) if min(shape) > 1 else (1, max(1, max(shape) // 50))
     unit = unit if rows <= cols or min(shape) > 1 else (unit[1], 1)
     grid = (-(-rows // unit[0]), -(-cols // unit[1]))
@@ -161,11 +163,11 @@ def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, se
     if count < 4:
         return Split(shape, unit, roles, buffer)
     calibration = max(1, round(count * config.calibration))
-    budget = max(1.0 / count, 0.2 - config.validation) * rows * cols
     for taken, number in enumerate(order[:calibration]):
         roles.flat[number] = Role.CALIBRATION
         split = Split(shape, unit, roles, buffer)
-        if small and taken and int((split.role(Window(0, 0, rows, cols)) != Role.TRAIN).sum()) > budget:
+        kept = float((split.role(Window(0, 0, rows, cols)) == Role.TRAIN).mean())
+        if small and buffer and taken and kept < 1.0 - SMALL_BUDGET:
             roles.flat[number] = Role.TRAIN
             break
     return Split(shape, unit, roles, buffer, config.validation, seed)
