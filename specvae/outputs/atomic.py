@@ -111,7 +111,7 @@ class OutputFolder:
 OURS = {
     "score.tif", "anomaly.tif", "evidence.tif", "objects.gpkg", "objects.geojson", "objects.parquet", "quicklook.png",
     "thresholds.csv", "report.html", "report.json", "item.json", "scores.csv", "scores.parquet", "score.qml",
-    "anomaly.qml", "explanations.csv", "invalid.json",
+    "anomaly.qml", "explanations.csv", "invalid.json", "model.json",
 }  # fmt: skip
 
 

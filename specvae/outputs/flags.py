@@ -1,10 +1,11 @@
-"""The anomaly map read back: which pixels of a window are anomalous."""
+"""Maps read back: which pixels of a window are anomalous, and what each band is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -13,7 +14,7 @@ from rasterio.windows import Window as RasterWindow
 
 from specvae.spectra import Window
 
-__all__ = ["anomalous_pixels"]
+__all__ = ["anomalous_pixels", "map_bands"]
 
 
 @contextmanager
@@ -26,3 +27,23 @@ def anomalous_pixels(path: Path) -> Iterator[Callable[[Window], NDArray[np.bool_
             return np.asarray(flags.read(1, window=at) == 1)
 
         yield read
+
+
+def map_bands(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """For each raster in ``folder``, its bands: name, description, unit, data type and nodata."""
+    found = {}
+    for path in sorted(folder.glob("*.tif")):
+        with rasterio.open(path) as raster:
+            nodata = raster.nodata
+            nodata = "nan" if nodata is not None and np.isnan(nodata) else nodata
+            found[path.name] = [
+                {
+                    "name": raster.descriptions[i - 1] or f"band {i}",
+                    "description": raster.tags(i).get("description", ""),
+                    "unit": raster.units[i - 1] or "1",
+                    "data_type": raster.dtypes[i - 1],
+                    "nodata": nodata,
+                }
+                for i in raster.indexes
+            ]
+    return found

@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any
 from specvae import __version__
 from specvae.fingerprint import Fingerprint
 from specvae.model_file import StoredModel
+from specvae.outputs.atomic import LAST
+from specvae.outputs.flags import map_bands
+from specvae.outputs.styles import write_flag_style, write_score_style
 from specvae.report.page import render_page
-from specvae.report.page_data import PageData
+from specvae.report.page_data import Curves, PageData
 from specvae.report.thresholds_csv import write_thresholds
+from specvae.stac import MODEL_ITEM, model_item, scene_item
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.survival import Survival
 from specvae.thresholds.threshold import Threshold
@@ -106,30 +110,25 @@ def threshold_table(
     return rows
 
 
-def finish_folder(folder: Path, report: dict[str, Any], page: PageData, mark: Fingerprint, scene: Scene | None) -> None:
-    """Write thresholds.csv, report.html, report.json and, last, item.json."""
+def finish_folder(
+    folder: Path, report: dict[str, Any], page: PageData, mark: Fingerprint, model: StoredModel, scene: Scene | None
+) -> None:
+    """Write thresholds.csv, report.html, report.json, the model's item and, last, item.json."""
     write_thresholds(folder / "thresholds.csv", report["thresholds"])
+    if page.picture is not None:
+        _write_styles(folder, page.curves, report["threshold"]["value"])
     (folder / "report.html").write_text(render_page(report, page), encoding="utf-8")
     write_json(folder / "report.json", report)
-    write_json(folder / "item.json", _item(report, mark, folder, scene))
+    write_json(folder / MODEL_ITEM, model_item(model, folder))
+    grid, footprint = (scene.grid, scene.footprint()) if scene is not None else (None, (None, None))
+    write_json(folder / LAST, scene_item(report, mark, folder, grid, footprint, map_bands(folder)))
 
 
-def _item(report: dict[str, Any], mark: Fingerprint, folder: Path, scene: Scene | None) -> dict[str, Any]:
-    """A STAC item of the folder."""
-    geometry, box = scene.footprint() if scene is not None else (None, None)
-    assets = {p.stem if p.stem != "item" else p.name: {"href": f"./{p.name}"} for p in sorted(folder.iterdir())}
-    item = {
-        "type": "Feature",
-        "stac_version": "1.0.0",
-        "id": report["scene"]["key"],
-        "geometry": geometry,
-        "properties": {
-            "datetime": report["created"].replace("+00:00", "Z"),
-            "specvae:fingerprint": mark.to_json(),
-            "specvae:verdict": report["drift"]["verdict"],
-            "specvae:anomalous": report["pixels"]["anomalous"],
-        },
-        "links": [],
-        "assets": assets,
-    }
-    return item | ({"bbox": box} if box else {})
+def _write_styles(folder: Path, curves: Curves, threshold: float | None) -> None:
+    """Styles for QGIS: the score from its 2 to its 99.8 % quantile, and at least to the threshold."""
+    if curves.score.size:
+        share = curves.above / curves.above[0]
+        low = float(curves.score[share >= 0.98][-1])
+        high = float(curves.score[share >= 0.002][-1])
+        write_score_style(folder / "score.qml", low, max(high, min(1.5 * (threshold or 0.0), float(curves.score[-1]))))
+    write_flag_style(folder / "anomaly.qml")

@@ -117,6 +117,10 @@ def score(
         outcomes.append(outcome)
         if done:
             done(outcome)
+    if sum(outcome.status != "failed" for outcome in outcomes) > 1:
+        from specvae.stac import write_collection
+
+        write_collection(Path(request.out), Path(request.out).name)
     return ScoreRun(tuple(outcomes), request.strict)
 
 

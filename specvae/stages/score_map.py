@@ -127,7 +127,7 @@ def score_map(
             explain_objects(work.path / "explanations.csv", objects.table, detector.bands.labels)
         report = report_of(scene.about(), model, threshold, gathered, seconds, request.settings(), objects.section)
         draw_quicklook(work.path / "quicklook.png", gathered.overview, threshold, source.key)
-        finish_folder(work.path, report, map_page(scene, detector, gathered, objects), mark, scene)
+        finish_folder(work.path, report, map_page(scene, detector, gathered, objects), mark, model, scene)
         work.commit()
     return report
 

@@ -84,7 +84,7 @@ def score_table(
         report = report_of(about, model, threshold, gathered, seconds, request.settings())
         draw_table_quicklook(work.path / "quicklook.png", parts.score, threshold, source.key)
         page = _page(detector, gathered, table, parts, columns["p_value"], request.explain, work.path)
-        finish_folder(work.path, report, page, mark, None)
+        finish_folder(work.path, report, page, mark, model, None)
         work.commit()
     return report
 
