@@ -31,7 +31,7 @@ def _schema(prefix: str, version: str, fields: dict[str, Any], required: list[st
             "type": {"const": "Feature"},
             "stac_extensions": {"type": "array", "contains": {"const": uri}},
             "properties": {"allOf": [with_bands, {"required": [f"{short}:{name}" for name in required or []]}]},
-            "assets": {"type": "object", "additionalProperties": with_bands},
+            "assets": {"type": "object", "additionalProperties": {"allOf": [with_bands]}},
             "links": {"type": "array", "items": allowed},
         },
     }

@@ -1,0 +1,33 @@
+"""Styles that QGIS loads are well-formed and span what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from specvae.outputs.styles import FLAG_COLOUR, write_flag_style, write_score_style
+
+
+def test_a_score_style_spans_its_range_in_ascending_colours(tmp_path: Path) -> None:
+    write_score_style(tmp_path / "score.qml", 2.5, 40.0)
+    root = ElementTree.parse(tmp_path / "score.qml").getroot()
+    renderer = root.find("pipe/rasterrenderer")
+    assert renderer is not None
+    assert renderer.attrib["type"] == "singlebandpseudocolor"
+    values = [float(item.attrib["value"]) for item in root.iter("item")]
+    assert values[0] == 2.5
+    assert values[-1] == 40.0
+    assert values == sorted(values)
+
+
+def test_a_style_of_one_value_still_has_a_range(tmp_path: Path) -> None:
+    write_score_style(tmp_path / "score.qml", 3.0, 3.0)
+    values = [float(i.attrib["value"]) for i in ElementTree.parse(tmp_path / "score.qml").getroot().iter("item")]
+    assert values[-1] >= values[0]
+
+
+def test_a_flag_style_shows_anomalies_alone(tmp_path: Path) -> None:
+    write_flag_style(tmp_path / "anomaly.qml")
+    entries = list(ElementTree.parse(tmp_path / "anomaly.qml").getroot().iter("paletteEntry"))
+    assert [(e.attrib["value"], e.attrib["alpha"]) for e in entries] == [("0", "0"), ("1", "255")]
+    assert entries[1].attrib["color"] == FLAG_COLOUR
