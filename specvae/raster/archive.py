@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from itertools import islice
 
@@ -58,5 +59,14 @@ def read_member(path: str, limit: int) -> bytes:
                 return file.read(limit)
         with open(path, "rb") as plain:
             return plain.read(limit)
-    except (OSError, KeyError, zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError) as error:
+    except (
+        OSError,
+        KeyError,
+        zipfile.BadZipFile,
+        zlib.error,
+        ValueError,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+    ) as error:
         raise InputError(f"{path} cannot be read: {error}") from error

@@ -76,6 +76,6 @@ def is_product_archive(path: str) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (OSError, zipfile.BadZipFile, ValueError):
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
         return False
     return any(re.search(r"MTD_MSIL\w+\.xml$", n) or MTL.match(Path(n).name) for n in names)

@@ -46,6 +46,8 @@ def _check(path: Path, folder: Path, depth: int) -> None:
         target = _target(path, _unescaped(hit.group("ref")).strip(), hit.group("rel"))
         if target is None:
             continue
+        if "\0" in str(target):
+            raise InputError(f"{path} refers to a name with a null byte")
         if isinstance(target, str) or not target.resolve().is_relative_to(folder):
             raise InputError(f"{path} refers to {target}, outside its own folder; allow it with --allow-remote")
         if not target.exists():
