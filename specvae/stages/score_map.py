@@ -16,6 +16,7 @@ from specvae.baselines import METHODS
 from specvae.components.joining import Components
 from specvae.detector import Detector
 from specvae.drift import DriftAccumulator, lattice_step
+from specvae.errors import InputError
 from specvae.fingerprint import Fingerprint
 from specvae.metrics import TruthMetrics
 from specvae.model_file import StoredModel
@@ -120,6 +121,7 @@ def score_map(
         gathered = Gatherers.of(detector, scene.rows, scene.cols, rgb, scene.has_truth, threshold.value)
         started = time.perf_counter()
         _write_maps(scene, model, request, threshold, work.path, gathered, progress)
+        _refuse_empty(scene, gathered)
         seconds = {**gathered.seconds, "total": time.perf_counter() - started}
         found = gathered.objects.finish()
         objects = find_objects(found, scene.grid, detector, threshold, request, known, work.path)
@@ -130,6 +132,14 @@ def score_map(
         finish_folder(work.path, report, map_page(scene, detector, gathered, objects), mark, model, scene)
         work.commit()
     return report
+
+
+def _refuse_empty(scene: Scene, gathered: Gatherers) -> None:
+    """Raise InputError for a scene without a valid pixel: there is nothing to say of it."""
+    told = gathered.counts.finish()
+    if told["total"] and not told["valid"]:
+        why = ", ".join(f"{n} {reason}" for reason, n in told["invalid_by_reason"].items() if n)
+        raise InputError(f"{scene.path} has no valid pixel ({why}); see `specvae inspect`, --nodata, --mask and --aoi")
 
 
 def _write_maps(

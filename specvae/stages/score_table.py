@@ -55,6 +55,8 @@ def score_table(
     table = read_table(source.path, request.ingest, detector.bands)
     read = time.perf_counter() - started
     valid = table.reason == 0
+    if not valid.any():
+        raise InputError(f"{source.path} has no valid row of {len(valid)}; expected finite numbers in every band")
     parts = detector.score_rows(table.values, valid)
     anomalous = parts.score > threshold.value
     n = len(table.values)
