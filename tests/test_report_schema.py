@@ -53,7 +53,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "normal.tif", base)
     write(folder / "tonight.tif", scene)
     write(folder / "truth.tif", truth)
-    write(folder / "empty.tif", np.full((3, 20, 20), -1.0))
+    lonely = np.full((3, 20, 20), -1.0)
+    lonely[:, 7, 9] = 100
+    write(folder / "one_pixel.tif", lonely)
     np.savetxt(folder / "rows.csv", base[:, :, 0].T, delimiter=",", header="B1,B2,B3", comments="")
     fit(
         [str(folder / "normal.tif")], model=str(folder / "m.specvae"), context="none", device="cpu",
@@ -75,7 +77,7 @@ def test_the_schema_is_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
 
 
-@pytest.mark.parametrize("name", ["normal.tif", "tonight.tif", "rows.csv", "empty.tif"])
+@pytest.mark.parametrize("name", ["normal.tif", "tonight.tif", "rows.csv", "one_pixel.tif"])
 def test_a_report_follows_it(place: Path, name: str) -> None:
     report, _ = scored(place, name)
     jsonschema.validate(report, schema())
