@@ -1,0 +1,59 @@
+"""The demo finds what was planted, tells how many false alarms that took, and does nothing the second time."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from sklearn.metrics import roc_auc_score
+
+from specvae.stages.demo import DemoOutcome, demo
+
+FILES = ("score.tif", "anomaly.tif", "objects.gpkg", "quicklook.png", "thresholds.csv", "report.html", "report.json")
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> DemoOutcome:
+    return demo(str(tmp_path_factory.mktemp("demo")), seed=0)
+
+
+def read(path: Path) -> np.ndarray:
+    with rasterio.open(path) as file:
+        band: np.ndarray = file.read(1)
+        return band
+
+
+def test_every_planted_anomaly_is_found_at_a_rate_near_the_one_asked(shown: DemoOutcome) -> None:
+    assert shown.planted == 12
+    assert shown.found == 12
+    assert shown.verdict == "ok"
+    # A thousandth is asked. Mixed pixels next to planted ones are not in the truth, and some exceed the cut.
+    assert 0.0002 < shown.false_alarms / shown.normal_pixels < 0.006
+
+
+def test_what_it_says_is_what_the_files_hold(shown: DemoOutcome) -> None:
+    truth, reports = read(shown.folder / "truth.tif"), shown.folder / "reports" / "tonight"
+    score, flags = read(reports / "score.tif"), read(reports / "anomaly.tif")
+    known = (flags != 255) & (truth != 255)
+    assert int(((flags == 1) & (truth == 0)).sum()) == shown.false_alarms
+    assert int((truth == 0).sum()) == shown.normal_pixels
+    assert roc_auc_score(truth[known] > 0, score[known]) == pytest.approx(shown.auroc, abs=1e-6)
+    assert {name for name in FILES if (reports / name).stat().st_size > 0} == set(FILES)
+
+
+def test_the_second_demo_touches_nothing(shown: DemoOutcome) -> None:
+    kept = [shown.folder / "model.specvae", *sorted((shown.folder / "reports").rglob("*.*"))]
+    before = [path.stat().st_mtime_ns for path in kept]
+    again = demo(str(shown.folder), seed=0)
+    assert [path.stat().st_mtime_ns for path in kept] == before
+    assert asdict(again) == asdict(shown)
+
+
+def test_another_seed_replaces_what_stands(shown: DemoOutcome) -> None:
+    old = (shown.folder / "model.specvae").read_bytes()
+    other = demo(str(shown.folder), seed=5)
+    assert (shown.folder / "model.specvae").read_bytes() != old
+    assert other.found >= 10
