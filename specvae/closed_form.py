@@ -21,12 +21,14 @@ REACH = 0.99
 """Contexts further out than this share of the training contexts are pulled in."""
 MOST = 100_000
 """Spectra looked at."""
+ROUNDS = 2
+"""How many times the worst are dropped and it is solved again."""
 RIDGE = 1e-5
 TINY = 1e-6
 
 
 @torch.no_grad()
-def start_linear(vae: VAE, x: Tensor, c: Tensor | None, trim: float = 0.0, rounds: int = 2) -> None:
+def start_linear(vae: VAE, x: Tensor, c: Tensor | None, trim: float = 0.0, seed: int = 0) -> None:
     """Set context bounds, linear paths and noise of ``vae`` from spectra ``(bands, n)`` and contexts ``(context, n)``.
 
     Each round drops the ``trim`` share that scores worst and solves again.
@@ -40,10 +42,13 @@ def start_linear(vae: VAE, x: Tensor, c: Tensor | None, trim: float = 0.0, round
     if not vae.linear or vae.learned_variance:
         return
     keep = np.ones(spectra.shape[1], bool)
-    for _ in range(rounds if trim else 0):
+    for _ in range(ROUNDS if trim else 0):
         score = _Solution.of(spectra[:, keep], context[:, keep], vae.noise, vae.latent).score(spectra, context)
         keep = score <= np.quantile(score, 1.0 - trim)
     _Solution.of(spectra[:, keep], context[:, keep], vae.noise, vae.latent).set(vae)
+    if vae.mixture is not None:
+        kept = torch.from_numpy(spectra[:, keep]).to(x)
+        vae.mixture.start(*vae.encode(kept, None), seed)
 
 
 def _bound_context(vae: VAE, context: NDArray[np.float64]) -> None:

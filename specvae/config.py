@@ -20,11 +20,18 @@ __all__ = [
     "ContextConfig",
     "ModelConfig",
     "NetworkConfig",
+    "NormaliserConfig",
     "SamplingConfig",
     "TrainingConfig",
     "load_config",
     "presets",
 ]
+
+
+SCENE_NOISE = 1 / 800
+"""The default of ``network.noise``: what holds less of the residual than this is noise."""
+MARGINAL_NOISE = 1 / 10
+"""Its default times the bands where marginals are learned: a tenth of a band's variance, about their kernels' width."""
 
 
 class _Frozen(BaseModel):
@@ -39,12 +46,23 @@ class NetworkConfig(_Frozen):
     latent: int | None = Field(default=None, ge=1, description="latent dimensions; none: from the number of bands")
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
     variance: Literal["learned", "fixed"] = "fixed"
-    noise: float = Field(
-        default=1 / 800, gt=0.0, lt=1.0, description="fixed variance of every band, as a share of the residual's total"
+    noise: float | None = Field(
+        default=None, gt=0.0, lt=1.0, description="fixed variance of every band, as a share of the residual's total"
+    )
+    prior: Literal["auto", "normal", "mixture"] = Field(
+        default="auto", description="of models without context; auto: a mixture for tables"
     )
     linear: bool = Field(default=True, description="linear paths beside the hidden layers, started in closed form")
     output: Literal["linear", "sigmoid", "tanh"] = "linear"
     kl_weight: float = Field(default=1.0, ge=0.0, description="weight of the KL term; 0: a plain autoencoder")
+
+
+class NormaliserConfig(_Frozen):
+    """How bands are brought to one scale."""
+
+    kind: Literal["auto", "zscore", "marginal"] = Field(
+        default="auto", description="marginal: each band's distribution is learned; auto: so for tables"
+    )
 
 
 class ContextConfig(_Frozen):
@@ -92,12 +110,30 @@ class ModelConfig(_Frozen):
     """All of it."""
 
     preset: str = "default"
+    normaliser: NormaliserConfig = NormaliserConfig()
     network: NetworkConfig = NetworkConfig()
     context: ContextConfig = ContextConfig()
     training: TrainingConfig = TrainingConfig()
     sampling: SamplingConfig = SamplingConfig()
     patch: int | None = Field(default=None, ge=4, le=256, description="side of square patches, for patch models")
     seed: int = 0
+
+    def resolved(self, table: bool, bands: int) -> ModelConfig:
+        """The same with what ``auto`` means for a fit on tables, or on rasters, with this many bands.
+
+        A table's rows are taken for normal and independent, so their distribution can be learned band by band, and
+        clusters of them too. A scene is often fitted on itself: what is rare there must not become expected.
+        """
+        kind = self.normaliser.kind if self.normaliser.kind != "auto" else ("marginal" if table else "zscore")
+        prior = self.network.prior if self.network.prior != "auto" else ("mixture" if table else "normal")
+        noise = MARGINAL_NOISE / bands if kind == "marginal" else SCENE_NOISE
+        network = {"prior": prior, "noise": self.network.noise or noise}
+        return self.model_copy(
+            update={
+                "normaliser": NormaliserConfig(kind=kind),
+                "network": self.network.model_copy(update=network),
+            }
+        )
 
 
 def presets() -> dict[str, Path]:

@@ -19,6 +19,7 @@ from specvae.config import ModelConfig
 from specvae.context import RingContext
 from specvae.drift import DriftReference
 from specvae.errors import InputError
+from specvae.mixture import default_components
 from specvae.normaliser import Normaliser
 from specvae.sampling import Region, Role
 from specvae.scoring import CellScorer, SpectralNet
@@ -27,7 +28,7 @@ from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.contamination import find_contamination
 from specvae.thresholds.tiles import CalibrationTiles, Tile
 from specvae.training import Check, Sample, pick_device, train
-from specvae.vae import VAE
+from specvae.vae import VAE, default_latent
 
 __all__ = ["Detector"]
 
@@ -98,6 +99,7 @@ class Detector:
                 f"{spectra.shape[1]} valid normal pixels were found to train on; at least {LEAST} are needed: "
                 "check nodata, masks and --normal with `specvae inspect`"
             )
+        config = config.resolved(table=all(region.is_table for region in regions), bands=len(bands))
         torch.manual_seed(config.seed)
         if device == "cpu":
             # The products are small: a second thread costs more to wake than it computes.
@@ -162,30 +164,41 @@ class Detector:
 
 
 def _blank_net(spectra: NDArray[np.float32], bands: int, config: ModelConfig, context: bool) -> SpectralNet:
-    normaliser = Normaliser.fit(spectra)
+    marginal = config.normaliser.kind == "marginal"
+    latent = config.network.latent or default_latent(bands)
+    normaliser = Normaliser.fit(spectra, min(1.0, latent / bands) if marginal else None)
     ring = None
     if context:
         step = max(1, spectra.shape[1] // 100_000)
         with torch.inference_mode():
             normalised = normaliser(torch.from_numpy(np.ascontiguousarray(spectra[:, ::step])))
         ring = RingContext(bands, config.context).fit(normalised.numpy())
-    return SpectralNet(normaliser, ring, VAE(bands, ring.components if ring else 0, config.network))
+    components = default_components(spectra.shape[1]) if config.network.prior == "mixture" else 0
+    return SpectralNet(normaliser, ring, VAE(bands, ring.components if ring else 0, config.network, components))
 
 
 def _sample(scorer: CellScorer, regions: Sequence[Region], role: Role) -> Sample:
     """Normalised spectra of one role over all regions, with their contexts."""
-    xs, cs = [], []
+    xs, cs, costs = [], [], []
     for region in regions:
         mask = region.role == role
         if not mask.any():
             continue
-        xs.append(scorer.normalised(region.spectra(role)))
+        spectra = region.spectra(role)
+        xs.append(scorer.normalised(spectra))
+        cost = scorer.cost(spectra)
+        if cost is not None:
+            costs.append(cost)
         context = scorer.context(region.cube, region.window)
         if context is not None:
             cs.append(torch.from_numpy(np.ascontiguousarray(context[:, mask])))
     if not xs:
         return Sample(torch.empty(scorer.net.vae.bands, 0))
-    return Sample(torch.cat(xs, dim=1).clone(), torch.cat(cs, dim=1) if cs else None)
+    return Sample(
+        torch.cat(xs, dim=1).clone(),
+        torch.cat(cs, dim=1) if cs else None,
+        torch.cat(costs).clone() if costs else None,
+    )
 
 
 def _tiles(scorer: CellScorer, regions: Sequence[Region]) -> list[Tile]:
@@ -208,7 +221,7 @@ def _tiles(scorer: CellScorer, regions: Sequence[Region]) -> list[Tile]:
 def _thin(net: SpectralNet, sample: Sample) -> NDArray[np.float32]:
     """Scores of up to 200,000 training pixels, untrimmed."""
     sample = sample.take(torch.arange(0, sample.size, max(1, sample.size // 200_000), device=sample.x.device))
-    terms = net.vae.terms(sample.x, sample.c)
+    terms = net.vae.terms(sample.x, sample.c, cost=sample.cost)
     return np.asarray((terms.reconstruction + terms.kl).cpu().numpy(), np.float32)
 
 
@@ -217,7 +230,7 @@ def _diagnose(net: SpectralNet, sample: Sample, device: str) -> dict[str, Any]:
     """Active latent dimensions (Burda et al. 2015: variance of the posterior mean over 0.01), KL's share, warnings."""
     sample = sample.take(torch.arange(0, sample.size, max(1, sample.size // 20_000))).to(device)
     mean, _ = net.vae.encode(sample.x, sample.c)
-    terms = net.vae.terms(sample.x, sample.c)
+    terms = net.vae.terms(sample.x, sample.c, cost=sample.cost)
     active = int((mean.var(dim=1) > 0.01).sum()) if sample.size > 1 else 0
     kl, reconstruction = float(terms.kl.mean()), float(terms.reconstruction.mean())
     warnings = []

@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from specvae.marginals import Marginals
+
 __all__ = ["Normaliser"]
 
 LINEAR = 8.0
@@ -19,7 +21,7 @@ class Normaliser(nn.Module):
 
     ``y = t`` for ``|t| <= 8`` and ``sign(t) (8 + log1p(|t| - 8))`` beyond, with ``t = (x - centre) / scale``: one
     value of 1e30 stays finite and still ranks above 1e29. A band that never varied is scaled by its own
-    magnitude, so that a departure from it is seen.
+    magnitude, so that a departure from it is seen. With marginals, ``t`` is mapped to a standard normal before.
 
     Examples
     --------
@@ -33,15 +35,19 @@ class Normaliser(nn.Module):
     scale: Tensor
     constant: Tensor
 
-    def __init__(self, bands: int) -> None:
+    def __init__(self, bands: int, marginal: bool = False) -> None:
         super().__init__()
+        self.marginals = Marginals(bands) if marginal else None
         self.register_buffer("centre", torch.zeros(bands, 1))
         self.register_buffer("scale", torch.ones(bands, 1))
         self.register_buffer("constant", torch.zeros(bands, dtype=torch.bool))
 
     @classmethod
-    def fit(cls, values: NDArray[np.floating]) -> Normaliser:
-        """Learn centre and scale from ``(bands, n)`` valid training spectra; computed in float64."""
+    def fit(cls, values: NDArray[np.floating], marginal: float | None = None) -> Normaliser:
+        """Learn centre and scale from ``(bands, n)`` valid training spectra; computed in float64.
+
+        ``marginal``: also learn each band's distribution, its cost weighed by this.
+        """
         wide = _winsorised(np.asarray(values, dtype=np.float64))
         centre = wide.mean(axis=1)
         deviation = wide.std(axis=1)
@@ -52,11 +58,15 @@ class Normaliser(nn.Module):
         normaliser.centre.copy_(torch.from_numpy(centre)[:, None])
         normaliser.scale.copy_(torch.from_numpy(scale)[:, None])
         normaliser.constant.copy_(torch.from_numpy(constant))
+        if marginal is not None:
+            normaliser.marginals = Marginals.fit((wide - centre[:, None]) / scale[:, None], marginal)
         return normaliser
 
     def forward(self, values: Tensor) -> Tensor:
         """``(bands, n)`` physical units -> ``(bands, n)`` compressed standard units, always finite for finite input."""
         t = torch.sub(values, self.centre).div_(self.scale)
+        if self.marginals is not None:
+            t = self.marginals(t)
         # Nearly every block holds nothing absurd; the test costs one pass, the compression several.
         if bool(t.abs().amax() <= LINEAR) if t.device.type == "cpu" and t.numel() else False:
             return t
@@ -64,11 +74,19 @@ class Normaliser(nn.Module):
         far = torch.log1p((size - LINEAR).clamp_(min=0.0)).add_(LINEAR)
         return torch.where(size <= LINEAR, size, far).copysign_(t)
 
+    def cost(self, values: Tensor) -> Tensor | None:
+        """``(bands, n)`` physical units -> nats of the change of variable by band, or None where it has no marginals."""
+        if self.marginals is None:
+            return None
+        return self.marginals.cost(torch.sub(values, self.centre).div_(self.scale))
+
     def inverse(self, normalised: Tensor) -> Tensor:
         """``(bands, n)`` standard units -> physical units."""
         size = normalised.abs()
         far = torch.expm1((size - LINEAR).clamp(min=0.0, max=69.0)) + LINEAR
         t = torch.where(size <= LINEAR, size, far).copysign(normalised)
+        if self.marginals is not None:
+            t = self.marginals.inverse(t)
         return t * self.scale + self.centre
 
 

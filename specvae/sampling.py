@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from specvae.config import SamplingConfig
 from specvae.spectra import Cube, Window
+from specvae.thresholds.tiles import INDEPENDENT
 
 __all__ = ["Quota", "Region", "Role", "Split", "regions_of", "split_blocks", "split_rows"]
 
@@ -99,6 +100,11 @@ class Region:
     block: NDArray[np.int32]
     """``(rows, cols)`` of the window: the block's number."""
     source: int
+
+    @property
+    def is_table(self) -> bool:
+        """Whether its pixels are rows of a table, not neighbours."""
+        return bool((self.block == INDEPENDENT).all())
 
     def spectra(self, role: Role) -> NDArray[np.float32]:
         """``(bands, n)`` spectra of one role, in row-major order."""

@@ -42,7 +42,12 @@ class SpectralNet(nn.Module):
 
     def state_shape(self) -> dict[str, Any]:
         """What :meth:`restore` needs beside the arrays, JSON-ready."""
-        return {"ring": self.ring is not None}
+        mixture = self.vae.mixture
+        return {
+            "ring": self.ring is not None,
+            "marginals": self.normaliser.marginals is not None,
+            "components": 0 if mixture is None else len(mixture.centre),
+        }
 
     def state_arrays(self) -> dict[str, NDArray[Any]]:
         """The whole state as numpy arrays."""
@@ -54,7 +59,8 @@ class SpectralNet(nn.Module):
     ) -> SpectralNet:
         """The net of a stored state; RuntimeError or KeyError where it does not hold together."""
         ring = RingContext(bands, config.context) if shape["ring"] else None
-        net = cls(Normaliser(bands), ring, VAE(bands, ring.components if ring else 0, config.network))
+        vae = VAE(bands, ring.components if ring else 0, config.network, int(shape.get("components", 0)))
+        net = cls(Normaliser(bands, bool(shape.get("marginals", False))), ring, vae)
         net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
         return net.eval()
 
@@ -115,12 +121,22 @@ class CellScorer:
         found = np.empty((3, bands, n), np.float32)
         for start in range(0, n, WIDTH):
             stop = min(start + WIDTH, n)
-            x = self.net.normaliser(self._padded(values[:, start:stop]))
+            raw = self._padded(values[:, start:stop])
+            x, cost = self.net.normaliser(raw), self.net.normaliser.cost(raw)
             c = None if context is None else self._padded(context[:, start:stop])
-            contribution, deviation, expected = self.net.vae.explain(x, c)
+            contribution, deviation, expected = self.net.vae.explain(x, c, cost)
             for i, part in enumerate((contribution, deviation, self.net.normaliser.inverse(expected))):
                 found[i, :, start:stop] = part[:, : stop - start].cpu().numpy()
         return Explanation(*found)
+
+    def cost(self, values: NDArray[np.floating]) -> Tensor | None:
+        """``(n,)`` nats of the normaliser's change of variable for ``(bands, n)`` physical units, or None."""
+        with torch.inference_mode():
+            return self._cost(torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device))
+
+    def _cost(self, values: Tensor) -> Tensor | None:
+        cost = self.net.normaliser.cost(values)
+        return None if cost is None else cost.sum(dim=0)
 
     def normalised(self, values: NDArray[np.floating]) -> Tensor:
         """``(bands, n)`` physical units -> normalised, on the scorer's device."""
@@ -183,11 +199,12 @@ class CellScorer:
         out: NDArray[np.float32],
     ) -> None:
         """Both terms of the cells, written where they fall in ``out`` (2, rows, cols)."""
-        x = self.net.normaliser(self._gather(cells, cube.values, cube.window, good))
+        raw = self._gather(cells, cube.values, cube.window, good)
+        x, cost = self.net.normaliser(raw), self._cost(raw)
         c = None
         if context is not None:
             c = self._gather(cells, context, window)
-        terms = self.net.vae.terms(x, c)
+        terms = self.net.vae.terms(x, c, cost=cost)
         both = torch.stack([terms.reconstruction, terms.kl]).cpu().numpy()
         for i, cell in enumerate(cells):
             part = cell.clip(window)

@@ -58,6 +58,8 @@ class Sample:
     """``(bands, n)``"""
     c: Tensor | None = None
     """``(context, n)``"""
+    cost: Tensor | None = None
+    """``(n,)`` nats of the normaliser's change of variable, where it has one."""
 
     @property
     def size(self) -> int:
@@ -65,11 +67,14 @@ class Sample:
 
     def take(self, index: Tensor) -> Sample:
         """The spectra at these positions."""
-        return Sample(self.x.index_select(1, index), None if self.c is None else self.c.index_select(1, index))
+        return self._map(lambda tensor: tensor.index_select(-1, index))
 
     def to(self, device: str) -> Sample:
         """The sample on another device."""
-        return Sample(self.x.to(device), None if self.c is None else self.c.to(device))
+        return self._map(lambda tensor: tensor.to(device))
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Sample:
+        return Sample(*(None if t is None else change(t) for t in (self.x, self.c, self.cost)))  # type: ignore[arg-type]
 
 
 def pick_device(device: str) -> str:
@@ -99,7 +104,7 @@ def train(
     ``config.refits`` times, evenly through the descent, the worst ``trim`` share of the whole sample by score is
     dropped anew. Ctrl-C keeps the best weights so far, and sets ``history.interrupted``.
     """
-    start_linear(vae, sample.x, sample.c, config.trim if config.refits else 0.0)
+    start_linear(vae, sample.x, sample.c, config.trim if config.refits else 0.0, seed)
     descent = _Descent(vae, sample, validation, config, seed)
     try:
         for step in range(1, descent.steps + 1):
@@ -185,7 +190,7 @@ def _optimiser(vae: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
 def _step(vae: VAE, batch: Sample, optimiser: torch.optim.Optimizer, generator: torch.Generator) -> Tensor:
     """One descent step; returns its loss without waiting for the device."""
     noise = torch.randn(vae.latent, batch.size, generator=generator, device=batch.x.device)
-    terms = vae.terms(batch.x, batch.c, noise)
+    terms = vae.terms(batch.x, batch.c, noise, batch.cost)
     loss = (terms.reconstruction + vae.kl_weight * terms.kl).mean() + terms.log_volume
     optimiser.zero_grad(set_to_none=True)
     # Divided by the bands, so that the clip means the same for 4 bands and for 400.
@@ -200,8 +205,8 @@ def _look(vae: VAE, validation: Sample, fit: int, step: int, steps: int, loss: f
     # The validation loss uses fixed noise, so that checks compare weights and not luck.
     generator = torch.Generator(device=validation.x.device).manual_seed(0)
     noise = torch.randn(vae.latent, validation.size, generator=generator, device=validation.x.device)
-    noisy = vae.terms(validation.x, validation.c, noise)
-    plain = vae.terms(validation.x, validation.c)
+    noisy = vae.terms(validation.x, validation.c, noise, validation.cost)
+    plain = vae.terms(validation.x, validation.c, cost=validation.cost)
     value = (noisy.reconstruction + vae.kl_weight * noisy.kl).median() + noisy.log_volume
     return Check(fit, step, steps, loss, float(plain.reconstruction.mean()), float(plain.kl.mean()), float(value))
 
@@ -212,7 +217,7 @@ def _scores(vae: VAE, sample: Sample) -> Tensor:
     for start in range(0, sample.size, 65536):
         index = torch.arange(start, min(start + 65536, sample.size), device=sample.x.device)
         part = sample.take(index)
-        terms = vae.terms(part.x, part.c)
+        terms = vae.terms(part.x, part.c, cost=part.cost)
         pieces.append(terms.reconstruction + terms.kl)
     return torch.cat(pieces)
 

@@ -1,8 +1,8 @@
 """The variational autoencoder, and the one function that computes its two terms.
 
 Kingma and Welling, *Auto-Encoding Variational Bayes* (2013), equation 3, conditioned on a context c (Sohn, Lee
-and Yan, 2015): encoder q(z | x, c), decoder p(x | z, c), prior p(z | c) learned. Without context the prior is the
-standard normal. Arrays are bands-first, ``(bands, n)``: weights @ cube needs no transpose.
+and Yan, 2015): encoder q(z | x, c), decoder p(x | z, c), prior p(z | c) learned. Without context the prior is a
+mixture of Gaussians or the standard normal. Arrays are bands-first, ``(bands, n)``: weights @ cube needs no transpose.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from specvae.config import NetworkConfig
+from specvae.config import SCENE_NOISE, NetworkConfig
+from specvae.mixture import Mixture
 
 __all__ = ["VAE", "Stack", "Terms", "default_hidden", "default_latent"]
 
@@ -85,17 +86,18 @@ class VAE(nn.Module):
     context_scale: Tensor
     context_reach: Tensor
 
-    def __init__(self, bands: int, context: int, config: NetworkConfig) -> None:
+    def __init__(self, bands: int, context: int, config: NetworkConfig, components: int = 0) -> None:
         super().__init__()
         self.bands, self.context = bands, context
         self.latent = config.latent or default_latent(bands)
-        self.noise, self.linear = config.noise, config.linear
+        self.noise, self.linear = config.noise or SCENE_NOISE, config.linear
         hidden = config.hidden or default_hidden(bands)
         self.kl_weight = config.kl_weight
         self.learned_variance = config.variance == "learned"
         self.encoder = Stack(bands + context, hidden, 2 * self.latent, self.linear)
         self.decoder = Stack(self.latent + context, tuple(reversed(hidden)), bands, self.linear)
         self.prior = Stack(context, hidden, 2 * self.latent, self.linear) if context else None
+        self.mixture = Mixture(components, self.latent) if components and not context else None
         self.log_sigma = nn.Parameter(torch.zeros(bands, 1), requires_grad=self.learned_variance)
         self.register_buffer("context_mean", torch.zeros(context, 1))
         self.register_buffer("context_scale", torch.ones(context, 1))
@@ -134,22 +136,29 @@ class VAE(nn.Module):
         """``(bands, 1)``: standard deviation of p(x | z, c) per band, in standard units."""
         return self.log_sigma.clamp(min=LOG_SIGMA_FLOOR).exp()
 
-    def terms(self, x: Tensor, c: Tensor | None = None, noise: Tensor | None = None) -> Terms:
+    def terms(
+        self, x: Tensor, c: Tensor | None = None, noise: Tensor | None = None, cost: Tensor | None = None
+    ) -> Terms:
         """Reconstruction and KL of ``(bands, n)`` normalised spectra: for training with ``noise``, for scoring without.
 
         ``noise`` is ``(latent, n)`` standard normal; without it z is the posterior mean, and nothing is random.
+        ``cost`` ``(n,)`` is what the normaliser's change of variable costs: a part of the reconstruction.
         """
         c = self.bounded(c)
         mean, log_variance = self.encode(x, c)
         z = mean if noise is None else mean + noise * (0.5 * log_variance).exp()
         residual = (x - self.decode(z, c)) / self.sigma()
         reconstruction = 0.5 * residual.square().sum(dim=0)
+        if cost is not None:
+            reconstruction = reconstruction + cost
         return Terms(reconstruction, self.kl(mean, log_variance, c), self.log_volume())
 
     def kl(self, mean: Tensor, log_variance: Tensor, c: Tensor | None) -> Tensor:
         """``(n,)``: KL(q(z | x, c) || p(z | c)) of diagonal Gaussians, zero for a plain autoencoder."""
         if self.kl_weight == 0:
             return torch.zeros_like(mean[0])
+        if self.mixture is not None:
+            return self.mixture.kl(mean, log_variance)
         prior = self.prior_of(c)
         if prior is None:
             return 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(dim=0)
@@ -162,13 +171,14 @@ class VAE(nn.Module):
         """Sum over bands of log sigma: the part of the likelihood that is alike for all pixels."""
         return self.log_sigma.clamp(min=LOG_SIGMA_FLOOR).sum()
 
-    def explain(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def explain(self, x: Tensor, c: Tensor | None, cost: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Contribution, signed deviation and expected value per band, ``(bands, n)`` each, in standard units.
 
-        The contributions add up to the reconstruction term.
+        The contributions, ``cost`` ``(bands, n)`` among them, add up to the reconstruction term.
         """
         c = self.bounded(c)
         mean, _ = self.encode(x, c)
         expected = self.decode(mean, c)
         deviation = (x - expected) / self.sigma()
-        return 0.5 * deviation.square(), deviation, expected
+        contribution = 0.5 * deviation.square()
+        return contribution if cost is None else contribution + cost, deviation, expected

@@ -14,7 +14,8 @@ PACKAGE = Path(__file__).parents[1] / "specvae"
 FLOORS = {
     1: ["errors", "spectra", "config"],
     3: [
-        "normaliser", "context", "vae", "thresholds", "drift", "components", "baselines", "metrics", "synthetic",
+        "normaliser", "marginals", "mixture",
+        "context", "vae", "thresholds", "drift", "components", "baselines", "metrics", "synthetic",
         "accumulators", "evidence", "sampling", "pooling", "closed_form",
     ],
     4: ["training", "scoring"],

@@ -1,0 +1,80 @@
+"""A prior of several Gaussians, for models without context: what is normal may come in clusters.
+
+A Gaussian VAE whose prior is fitted to its own aggregate posterior q(z) = mean of q(z | x_i) (Makhzani et al., 2015;
+Tomczak and Welling, *VAE with a VampPrior*, 2018), here K Gaussians of full covariance.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+__all__ = ["MOST_COMPONENTS", "Mixture", "default_components"]
+
+MOST_COMPONENTS = 16
+PER_COMPONENT = 40
+"""Training spectra for each component, at least."""
+SAMPLE = 20_000
+"""Latent means that a start is fitted on."""
+ROUNDS = 30
+
+
+def default_components(size: int) -> int:
+    """Components by default for ``size`` training spectra: one for every 40, at most 16."""
+    return int(min(MOST_COMPONENTS, max(1, size // PER_COMPONENT)))
+
+
+class Mixture(nn.Module):
+    """p(z) = sum over k of pi_k N(z; m_k, (A_k A_k^T)^-1), with upper triangular A_k."""
+
+    def __init__(self, components: int, latent: int) -> None:
+        super().__init__()
+        self.latent = latent
+        self.logit = nn.Parameter(torch.zeros(components))
+        self.centre = nn.Parameter(torch.zeros(components, latent))
+        self.factor = nn.Parameter(torch.eye(latent).repeat(components, 1, 1))
+
+    def kl(self, mean: Tensor, log_variance: Tensor) -> Tensor:
+        """``(n,)`` nats: an upper bound of KL(q || p) for diagonal q given by ``(latent, n)``, exact for one component.
+
+        -log sum_k pi_k exp(-KL(q || p_k)) (Hershey and Olsen, 2007, section 7); it is a bound, so the ELBO stays one.
+        """
+        factor = self.factor.triu()
+        along = factor.mT @ (mean - self.centre[:, :, None])  # (components, latent, n)
+        distance = along.square().sum(dim=1)
+        spread = factor.square().sum(dim=2) @ log_variance.exp()  # trace of precision times posterior covariance
+        volume = torch.diagonal(factor, dim1=1, dim2=2).abs().clamp(min=1e-6).log().sum(dim=1)
+        each = 0.5 * (distance + spread - self.latent - log_variance.sum(dim=0)) - volume[:, None]
+        return -torch.logsumexp(torch.log_softmax(self.logit, 0)[:, None] - each, dim=0)
+
+    @torch.no_grad()
+    def start(self, mean: Tensor, log_variance: Tensor, seed: int = 0) -> None:
+        """Fit to the aggregate posterior of ``(latent, n)`` means and log variances by expectation maximisation."""
+        from sklearn.mixture import GaussianMixture
+
+        step = max(1, mean.shape[1] // SAMPLE)
+        width = (0.5 * log_variance.double().mean(dim=1)).exp().cpu().numpy()
+        points = mean[:, ::step].double().cpu().numpy().T / width
+        # In units of the posterior's own width the posterior adds one to every variance of its means.
+        fitted = GaussianMixture(
+            len(self.centre), reg_covar=1.0, max_iter=ROUNDS, tol=1e-3, init_params="k-means++", random_state=seed
+        )
+        with warnings.catch_warnings():
+            # A start need not have converged: training goes on from it.
+            warnings.simplefilter("ignore")
+            fitted.fit(points)
+        self.logit.copy_(torch.from_numpy(np.log(np.maximum(fitted.weights_, 1e-6))))
+        self.centre.copy_(torch.from_numpy(fitted.means_ * width))
+        self.factor.copy_(torch.from_numpy(fitted.precisions_cholesky_ / width[:, None]))
+
+    @torch.no_grad()
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """``(latent, count)`` draws of p(z)."""
+        chosen = torch.multinomial(self.logit.softmax(0), count, replacement=True, generator=generator)
+        noise = torch.randn(count, self.latent, 1, generator=generator)
+        spread = torch.linalg.solve_triangular(self.factor.triu().mT[chosen], noise, upper=False)
+        drawn: Tensor = (self.centre[chosen] + spread.squeeze(2)).T
+        return drawn
