@@ -86,17 +86,22 @@ class _Solution:
         return np.asarray(0.5 * (along**2 / spread[:, None]).sum(axis=0))
 
     def set(self, vae: VAE) -> None:
-        """Write it into the linear paths: z has unit variance given the context."""
+        """Write it into the linear paths: z has unit variance given the context.
+
+        Under the normal prior the posterior mean is drawn towards 0. Under a mixture it would be drawn towards the
+        clusters, which no linear path can do, so it is not drawn at all, and the prior judges where it lies.
+        """
         k = min(self.latent, len(self.a))
         z = vae.latent
-        spread = np.maximum(self.values[:k], TINY)
+        drawn = self.s2 if vae.mixture is None else 0.0
+        spread = np.maximum(self.values[:k], TINY if vae.mixture is None else 1e-3 * self.s2)
         decode = self.vectors[:, :k] * np.sqrt(spread)
-        encode = (self.vectors[:, :k] * (np.sqrt(spread) / (spread + self.s2))).T
+        encode = (self.vectors[:, :k] * (np.sqrt(spread) / (spread + drawn))).T
         assert vae.encoder.linear is not None
         assert vae.decoder.linear is not None
         vae.encoder.linear[:k].copy_(torch.from_numpy(np.hstack([encode, -encode @ self.a])))
         vae.encoder.biases[-1][:k].copy_(torch.from_numpy(-encode @ self.b))
-        vae.encoder.biases[-1][z : z + k].copy_(torch.from_numpy(np.log(self.s2 / (spread + self.s2)))[:, None])
+        vae.encoder.biases[-1][z : z + k].copy_(torch.from_numpy(np.log(self.s2 / (spread + drawn)))[:, None])
         # The first hidden layer, too, starts by looking at the residual of the regression, not at the spectrum.
         first = vae.encoder.weights[0].double()
         seen = first[:, : len(self.a)] @ torch.from_numpy(np.hstack([self.a, self.b])).to(first)

@@ -59,9 +59,7 @@ class Mixture(nn.Module):
         width = (0.5 * log_variance.double().mean(dim=1)).exp().cpu().numpy()
         points = mean[:, ::step].double().cpu().numpy().T / width
         # In units of the posterior's own width the posterior adds one to every variance of its means.
-        fitted = GaussianMixture(
-            len(self.centre), reg_covar=1.0, max_iter=ROUNDS, tol=1e-3, init_params="k-means++", random_state=seed
-        )
+        fitted = GaussianMixture(len(self.centre), reg_covar=1.0, max_iter=ROUNDS, tol=1e-3, random_state=seed)
         with warnings.catch_warnings():
             # A start need not have converged: training goes on from it.
             warnings.simplefilter("ignore")
