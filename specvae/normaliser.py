@@ -68,8 +68,10 @@ class Normaliser(nn.Module):
         if self.marginals is not None:
             t = self.marginals(t)
         # Nearly every block holds nothing absurd; the test costs one pass, the compression several.
-        if bool(t.abs().amax() <= LINEAR) if t.device.type == "cpu" and t.numel() else False:
-            return t
+        if t.device.type == "cpu" and t.numel():
+            low, high = torch.aminmax(t)
+            if float(low) >= -LINEAR and float(high) <= LINEAR:
+                return t
         size = t.abs().nan_to_num_(nan=0.0, posinf=LARGEST).clamp_(max=LARGEST)
         far = torch.log1p((size - LINEAR).clamp_(min=0.0)).add_(LINEAR)
         return torch.where(size <= LINEAR, size, far).copysign_(t)

@@ -7,8 +7,10 @@ or thread read it. Cells also stay in the processor's cache, and threads share t
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -81,6 +83,8 @@ class CellScorer:
         self.group = 1 if device == "cpu" else 64
         self.threads = threads
         self._pool: ThreadPoolExecutor | None = None
+        self._programs: dict[str, Callable[..., Tensor]] = {}
+        self._tracing = Lock()
 
     def score(self, cube: Cube, window: Window) -> tuple[Parts, NDArray[np.float32] | None]:
         """Parts of ``window`` (rows, cols), and its contexts ``(components, rows, cols)`` for a model with context.
@@ -105,7 +109,7 @@ class CellScorer:
         self._each(cells_of(inside), lambda cells: self._project(cells, cube, good, maps, around))
         valid = np.zeros((around.rows, around.cols), bool)
         valid[inside.shift(-around.row, -around.col).slices] = cube.crop(inside).valid
-        return ring.ring_means(maps, valid)
+        return ring.ring_means(maps, valid, self._spread)
 
     def score_rows(self, values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Parts:
         """Parts ``(n,)`` of a table's spectra ``(n, bands)``, for a model without context."""
@@ -153,21 +157,37 @@ class CellScorer:
     def _each(self, cells: Sequence[Window], work: Callable[[Sequence[Window]], None]) -> None:
         """Do ``work`` on groups of cells, shared among the threads."""
         groups = [cells[i : i + self.group] for i in range(0, len(cells), self.group)]
-        if self.threads == 1 or len(groups) == 1:
-            for group in groups:
+        share = -(-len(groups) // (4 * self.threads))
+
+        def bundle(start: int) -> None:
+            for group in groups[start : start + share]:
                 work(group)
+
+        self._spread(range(0, len(groups), max(1, share)), bundle)
+
+    def _spread(self, numbers: Sequence[int], job: Callable[[int], None]) -> None:
+        """Do ``job`` for each number, shared among the threads."""
+        if self.threads == 1 or len(numbers) == 1:
+            for number in numbers:
+                job(number)
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads, "score", initializer=torch.set_num_threads, initargs=(1,))
-        share = -(-len(groups) // (4 * self.threads))
-        bundles = [groups[i : i + share] for i in range(0, len(groups), share)]
-
-        def all_of(bundle: Sequence[Sequence[Window]]) -> None:
-            for group in bundle:
-                work(group)
-
-        for done in [self._pool.submit(all_of, bundle) for bundle in bundles]:
+        for done in [self._pool.submit(job, number) for number in numbers]:
             done.result()
+
+    def _run(self, name: str, program: type[nn.Module], *tensors: Tensor) -> Tensor:
+        """``program`` of the net on these tensors, traced on the first call where that pays.
+
+        A traced program leaves the interpreter once for all its operations, so that threads need not wait for each
+        other; the operations are the same, and so are the bits.
+        """
+        if self.device != "cpu":
+            return torch.as_tensor(program(self.net)(*tensors))
+        with self._tracing:
+            if name not in self._programs:
+                self._programs[name] = _traced(program(self.net).eval(), tensors)
+        return torch.as_tensor(self._programs[name](*tensors))
 
     @torch.inference_mode()
     def _project(
@@ -181,7 +201,7 @@ class CellScorer:
         """Quantised components of the cells, written where they fall in ``maps``, 0 where not valid."""
         assert self.net.ring is not None
         x = self.net.normaliser(self._gather(cells, cube.values, cube.window, good))
-        codes = self.net.ring.quantise(x).cpu().numpy()
+        codes = self._run("quantise", _Quantise, x).cpu().numpy()
         for i, cell in enumerate(cells):
             part = cell.clip(cube.window).clip(around)
             code = codes[:, i * WIDTH : (i + 1) * WIDTH].reshape(-1, CELL, CELL)
@@ -204,8 +224,8 @@ class CellScorer:
         c = None
         if context is not None:
             c = self._gather(cells, context, window)
-        terms = self.net.vae.terms(x, c, cost=cost)
-        both = torch.stack([terms.reconstruction, terms.kl]).cpu().numpy()
+        given = [tensor for tensor in (x, c, cost) if tensor is not None]
+        both = self._run("terms", _BothTerms, *given).cpu().numpy()
         for i, cell in enumerate(cells):
             part = cell.clip(window)
             block = both[:, i * WIDTH : (i + 1) * WIDTH].reshape(2, CELL, CELL)
@@ -231,6 +251,43 @@ class CellScorer:
             else:
                 np.copyto(block[:, i, rows, cols], values[(slice(None), *inside)], where=valid[inside])
         return torch.from_numpy(block.reshape(len(block), -1)).to(self.device)
+
+
+class _BothTerms(nn.Module):
+    """Reconstruction and KL as the rows of one tensor ``(2, n)``, from spectra, then contexts and costs where used."""
+
+    def __init__(self, net: SpectralNet) -> None:
+        super().__init__()
+        self.vae = net.vae
+        self.has_context, self.has_cost = net.ring is not None, net.normaliser.marginals is not None
+
+    def forward(self, x: Tensor, second: Tensor | None = None, third: Tensor | None = None) -> Tensor:
+        c = second if self.has_context else None
+        cost = (third if self.has_context else second) if self.has_cost else None
+        terms = self.vae.terms(x, c, cost=cost)
+        return torch.stack([terms.reconstruction, terms.kl])
+
+
+class _Quantise(nn.Module):
+    """The components of the context."""
+
+    def __init__(self, net: SpectralNet) -> None:
+        super().__init__()
+        assert net.ring is not None
+        self.ring = net.ring
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.ring.quantise(x)
+
+
+def _traced(program: nn.Module, tensors: tuple[Tensor, ...]) -> Callable[..., Tensor]:
+    """The program as a frozen graph of the operations that these tensors pass."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing is said to be superseded, by what needs a compiler at hand
+        graph: Callable[..., Tensor] = torch.jit.freeze(torch.jit.trace(program, tensors, check_trace=False))  # type: ignore[no-untyped-call]
+    for _ in range(2):  # the executor settles in its first two runs
+        graph(*tensors)
+    return graph
 
 
 def _as_cube(values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Cube:

@@ -49,34 +49,60 @@ class Stack(nn.Module):
     """Fully connected layers with ReLU between them, bands-first: ``(inputs, n) -> (outputs, n)``.
 
     With ``linear``, a linear path from inputs to outputs stands beside them, the layers (with SiLU, which is smooth)
-    end in zeros, and so the stack begins as whatever its linear path is set to.
+    end in zeros, and so the stack begins as whatever its linear path is set to. The linear path is held as the leading
+    rows of the first layer, so that one matrix product makes both.
     """
 
     def __init__(self, inputs: int, hidden: tuple[int, ...], outputs: int, linear: bool = False) -> None:
         super().__init__()
         sizes = (inputs, *hidden, outputs)
-        self.weights = nn.ParameterList()
-        self.biases = nn.ParameterList()
-        for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
-            bound = math.sqrt(1.0 / max(1, fan_in))
-            self.weights.append(nn.Parameter(torch.empty(fan_out, fan_in).uniform_(-bound, bound)))
-            self.biases.append(nn.Parameter(torch.empty(fan_out, 1).uniform_(-bound, bound)))
-        self.linear = nn.Parameter(torch.zeros(outputs, inputs)) if linear else None
+        drawn = [_drawn(fan_out, fan_in) for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True)]
+        self.lead = outputs if linear else 0
+        (weight, bias), rest = drawn[0], drawn[1:]
         if linear:
-            nn.init.zeros_(self.weights[-1])
-            nn.init.zeros_(self.biases[-1])
+            weight = torch.cat([torch.zeros(outputs, inputs), weight])
+            bias = torch.cat([torch.zeros(outputs, 1), bias])
+            rest[-1] = torch.zeros_like(rest[-1][0]), torch.zeros_like(rest[-1][1])
+        self.first, self.first_bias = nn.Parameter(weight), nn.Parameter(bias)
+        self.rest = nn.ParameterList(weight for weight, _ in rest)
+        self.rest_biases = nn.ParameterList(bias for _, bias in (rest[:-1] if linear else rest))
+
+    @property
+    def linear(self) -> Tensor | None:
+        """Weights ``(outputs, inputs)`` of the linear path, a view; None without one."""
+        return self.first[: self.lead] if self.lead else None
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """The layers' weights in order, without the linear path's: views."""
+        return [self.first[self.lead :], *self.rest]
+
+    @property
+    def biases(self) -> list[Tensor]:
+        """The layers' biases in order, views; the linear path has the last layer's."""
+        last = [self.first_bias[: self.lead]] if self.lead else []
+        return [self.first_bias[self.lead :], *self.rest_biases, *last]
 
     def forward(self, x: Tensor) -> Tensor:
         """``(inputs, n) -> (outputs, n)``."""
-        last = len(self.weights) - 1
-        straight = None if self.linear is None else self.linear @ x
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = torch.addmm(bias, weight, x)
-            if i < last and self.linear is not None:
-                x = silu(x, inplace=not torch.is_grad_enabled())
-            elif i < last:
-                x = x.relu_() if not torch.is_grad_enabled() else x.relu()
-        return x if straight is None else x + straight
+        learning = torch.is_grad_enabled()
+        x = torch.addmm(self.first_bias, self.first, x)
+        if not self.lead:
+            for weight, bias in zip(self.rest, self.rest_biases, strict=True):
+                x = torch.addmm(bias, weight, x.relu() if learning else x.relu_())
+            return x
+        straight, x = x[: self.lead], silu(x[self.lead :], inplace=not learning)
+        *middle, last = self.rest
+        for weight, bias in zip(middle, self.rest_biases, strict=True):
+            x = silu(torch.addmm(bias, weight, x), inplace=not learning)
+        return torch.addmm(straight, last, x) if learning else straight.addmm_(last, x)
+
+
+def _drawn(outputs: int, inputs: int) -> tuple[Tensor, Tensor]:
+    """Weights and biases drawn uniformly within one over the root of the inputs."""
+    bound = math.sqrt(1.0 / max(1, inputs))
+    weight = torch.empty(outputs, inputs).uniform_(-bound, bound)
+    return weight, torch.empty(outputs, 1).uniform_(-bound, bound)
 
 
 class VAE(nn.Module):
@@ -147,8 +173,8 @@ class VAE(nn.Module):
         c = self.bounded(c)
         mean, log_variance = self.encode(x, c)
         z = mean if noise is None else mean + noise * (0.5 * log_variance).exp()
-        residual = (x - self.decode(z, c)) / self.sigma()
-        reconstruction = 0.5 * residual.square().sum(dim=0)
+        precision = 0.5 * self.sigma().square().reciprocal()
+        reconstruction = (precision.T @ (x - self.decode(z, c)).square())[0]
         if cost is not None:
             reconstruction = reconstruction + cost
         return Terms(reconstruction, self.kl(mean, log_variance, c), self.log_volume())
@@ -161,11 +187,13 @@ class VAE(nn.Module):
             return self.mixture.kl(mean, log_variance)
         prior = self.prior_of(c)
         if prior is None:
-            return 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(dim=0)
+            spread = torch.addcmul(log_variance.exp(), mean, mean)
+            return 0.5 * ((spread - log_variance).sum(dim=0) - self.latent)
         prior_mean, prior_log_variance = prior
-        ratio = (log_variance - prior_log_variance).exp()
-        distance = (mean - prior_mean).square() * (-prior_log_variance).exp()
-        return 0.5 * (distance + ratio - 1.0 - log_variance + prior_log_variance).sum(dim=0)
+        away = mean - prior_mean
+        spread = torch.addcmul(log_variance.exp(), away, away)
+        volume = prior_log_variance - log_variance
+        return 0.5 * (torch.addcmul(volume, spread, (-prior_log_variance).exp()).sum(dim=0) - self.latent)
 
     def log_volume(self) -> Tensor:
         """Sum over bands of log sigma: the part of the likelihood that is alike for all pixels."""

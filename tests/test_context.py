@@ -8,20 +8,24 @@ import torch
 from scipy.ndimage import uniform_filter
 
 from specvae.config import ContextConfig
-from specvae.context import QUANTUM, RingContext, box_sums
+from specvae.context import QUANTUM, RingContext, ring_sums, summed_area
 
 
-@pytest.mark.parametrize("side", [1, 3, 7, 15])
-def test_box_sums_are_those_of_a_uniform_filter(side: int) -> None:
-    maps = np.random.default_rng(0).integers(-1000, 1000, (2, 40, 33)).astype(np.int32)
-    half = side // 2
-    expected = uniform_filter(maps.astype(np.float64), (0, side, side))[:, half : 40 - half, half : 33 - half] * side**2
-    np.testing.assert_array_equal(box_sums(maps, side), np.rint(expected).astype(np.int32))
+@pytest.mark.parametrize(("outer", "guard"), [(1, 0), (3, 1), (7, 3), (15, 7), (21, 9)])
+def test_ring_sums_are_those_of_two_uniform_filters(outer: int, guard: int) -> None:
+    maps = np.random.default_rng(0).integers(-1000, 1000, (140, 33)).astype(np.int32)
+    half = outer // 2
+
+    def box(side: int) -> np.ndarray:
+        return uniform_filter(maps.astype(np.float64), side)[half : 140 - half, half : 33 - half] * side**2
+
+    expected = box(outer) - (box(guard) if guard else 0)
+    np.testing.assert_array_equal(ring_sums(summed_area(maps), outer, guard), np.rint(expected).astype(np.int32))
 
 
-def test_box_sums_stay_exact_where_running_sums_wrap_around() -> None:
-    maps = np.full((1, 200, 3000), 40_000, np.int32)
-    assert (box_sums(maps, 15) == 40_000 * 225).all()
+def test_ring_sums_stay_exact_where_running_sums_wrap_around() -> None:
+    maps = np.full((200, 3000), 40_000, np.int32)
+    assert (ring_sums(summed_area(maps), 15, 7) == 40_000 * (225 - 49)).all()
 
 
 def ring(outer: int = 15, guard: int = 7, bands: int = 5) -> RingContext:
