@@ -8,11 +8,11 @@ written but in the output folder. A supervisor runs the cases in a worker proces
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import io
 import json
 import os
 import random
-import select
 import shutil
 import subprocess
 import sys
@@ -233,28 +233,27 @@ def _call(args: list[str]) -> tuple[int, str]:
 
 
 def work(folder: Path, model: Path | None, cases: range, score_every: int) -> None:
-    """A worker: one JSON line before and after each case."""
+    """A worker: one JSON line before and after each case; a case that hangs ends it, its stack in ``hang.txt``."""
     out = os.fdopen(os.dup(1), "w")
     fuzzer = Fuzzer(folder, model, score_every)
-    for case in cases:
-        print(json.dumps({"case": case}), file=out, flush=True)
-        print(json.dumps(asdict(fuzzer.run(case))), file=out, flush=True)
+    with (folder / "hang.txt").open("w") as stack:
+        for case in cases:
+            print(json.dumps({"case": case}), file=out, flush=True)
+            faulthandler.dump_traceback_later(LIMIT, exit=True, file=stack)
+            told = fuzzer.run(case)
+            faulthandler.cancel_dump_traceback_later()
+            print(json.dumps(asdict(told)), file=out, flush=True)
 
 
-def supervise(folder: Path, model: Path | None, count: int, score_every: int) -> Iterator[Outcome]:
+def supervise(folder: Path, model: Path | None, count: int, score_every: int, start: int = 0) -> Iterator[Outcome]:
     """Outcomes of all cases; a worker that crashes or hangs is an outcome too, and the rest goes on."""
-    case, deaths = 0, 0
+    case, deaths = start, 0
     while case < count and deaths < MOST_DEATHS:
         command = [sys.executable, "-m", "tests.fuzz", "--worker", str(folder), "--start", str(case), "--count", str(count),
                    "--score-every", str(score_every), *(["--model", str(model)] if model else [])]  # fmt: skip
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as worker:
             assert worker.stdout is not None
-            while True:
-                ready, _, _ = select.select([worker.stdout], [], [], LIMIT * 3)
-                line = worker.stdout.readline() if ready else ""
-                if not line:
-                    worker.kill()
-                    break
+            for line in worker.stdout:
                 told: dict[str, Any] = json.loads(line)
                 case = told["case"]
                 if "status" in told:
@@ -262,8 +261,9 @@ def supervise(folder: Path, model: Path | None, count: int, score_every: int) ->
                     case += 1
         if case < count:
             deaths += 1
+            stack = (folder / "hang.txt").read_text().strip()
             yield Outcome(
-                case, "?", "?", "?", worker.returncode or -1, 0.0, "hung" if not ready else "the process died"
+                case, "?", "?", "?", worker.returncode, 0.0, f"hung: {stack}" if stack else "the process died"
             )
             case += 1
 
@@ -324,7 +324,7 @@ def main() -> None:
         started = time.perf_counter()
         model = fit_model(Path(folder))
         outcomes = []
-        for outcome in supervise(Path(folder), model, told.count, told.score_every):
+        for outcome in supervise(Path(folder), model, told.count, told.score_every, told.start):
             outcomes.append(outcome)
             if outcome.wrong:
                 print(f"case {outcome.case} ({outcome.format}): {outcome.wrong}", file=sys.stderr)

@@ -324,6 +324,22 @@ def test_a_word_that_no_mask_knows_is_refused_before_anything_is_read(tmp_path: 
         IngestOptions(mask_values=("1",))
 
 
+@pytest.mark.parametrize(
+    ("values", "left_out"),
+    [((), {0, 255}), (("1",), {1}), (("0-2", "7"), {0, 1, 2, 7}), (("bit2",), {4, 5, 6, 7}),
+     (("bits:0-1",), {1, 2, 3, 5, 6, 7, 9, 10, 11}),
+     (("scl",), {0, 1, 3, 8, 9, 10, 11}), (("scl:cloud", "scl:water"), {6, 8, 9}), (("qa_pixel:cloud",), {8, 9, 10, 11})],
+)  # fmt: skip
+def test_mask_values_are_numbers_ranges_bits_kinds_and_names(
+    values: tuple[str, ...], left_out: set[int], tmp_path: Path
+) -> None:
+    codes = np.resize(np.arange(12, dtype=np.uint8), (1, 40, 50))
+    codes[0, 0, 0] = 255
+    mask = write(tmp_path / "m.tif", codes, nodata=255)
+    cube = read(write(tmp_path / "a.tif", ramp()), mask=str(mask), mask_values=values)
+    assert np.array_equal(cube.reason == Invalid.MASK, np.isin(codes[0], list(left_out)))
+
+
 def test_masks_and_truths_pair_by_stem(tmp_path: Path) -> None:
     scene = write(tmp_path / "night.tif", ramp())
     marked = np.zeros((1, 40, 50), np.uint8)
@@ -347,6 +363,15 @@ def test_polygons_of_any_crs_bound_what_is_used(crs: str, tmp_path: Path) -> Non
     wrong = (cube.valid != wanted).sum()
     assert wrong <= (0 if crs == "EPSG:32633" else 100)
     assert set(np.unique(cube.reason)) == {0, Invalid.OUTSIDE}
+
+
+def test_polygons_as_a_mask_leave_out_what_is_inside(tmp_path: Path) -> None:
+    scene = write(tmp_path / "a.tif", ramp())
+    frame = geopandas.GeoDataFrame(geometry=[box(400_000, 4_999_900, 400_100, 5_000_000)], crs="EPSG:32633")
+    frame.to_file(tmp_path / "clouds.geojson")
+    cube = read(scene, mask=str(tmp_path / "clouds.geojson"))
+    assert (cube.reason == Invalid.MASK).sum() == 100
+    assert (cube.reason[:10, :10] == Invalid.MASK).all()
 
 
 def test_polygons_read_by_windows_are_those_of_the_whole(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def check_raster(dataset: Any, path: str, allow_huge: bool) -> None:
     if dataset.count > BANDS:
         raise InputError(f"{path} claims {dataset.count} bands, more than {BANDS}; {LIFT}")
     rows, cols = dataset.block_shapes[0]
-    pixel_interleaved = dataset.interleaving is not None and dataset.interleaving.name == "pixel"
+    pixel_interleaved = dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL"
     block = rows * cols * item * (dataset.count if pixel_interleaved else 1)
     if block > BLOCK_BYTES:
         raise InputError(

@@ -62,18 +62,20 @@ def scheme_of(hint: str) -> str | None:
 def excluded_values(stored: NDArray[Any], known: Mask, told: tuple[str, ...], hint: str) -> Mask:
     """Where a mask excludes pixels, ``(rows, cols)``.
 
-    ``told``: values, ranges, ``bitN``, names with or without their scheme (``scl:cirrus``). Without any, the usual
-    ones of the kind that ``hint`` speaks of, and for a mask of no known kind every non-zero value. What a known
-    kind marks as missing is excluded too.
+    ``told``: values, ranges, ``bitN``, a kind (``scl``: its usual values), names with or without their kind
+    (``scl:cirrus``). Without any, the usual ones of the kind that ``hint`` speaks of; a mask of no known kind is
+    read as GDAL reads masks, 0 and nodata excluded. What a known kind marks as missing is excluded too.
     """
     scheme = scheme_of(hint)
     items = told or USUAL.get(scheme or "", ())
     if not items:
-        return np.asarray((stored != 0) | ~known)
+        return np.asarray((stored == 0) | ~known)
     whole = np.where(known, stored, 0).astype(np.int64)
     out = np.zeros(stored.shape, bool) if told else ~known
     for item in items:
-        out |= _where(whole, item, scheme) & known
+        kind = item.strip().casefold()
+        for name in [f"{kind}:{usual}" for usual in USUAL[kind]] if kind in USUAL else [item]:
+            out |= _where(whole, name, scheme) & known
     return out
 
 
@@ -84,8 +86,9 @@ def _where(values: NDArray[np.int64], item: str, scheme: str | None) -> Mask:
         return np.asarray(values == int(float(text)))
     if hit := RANGE.match(text):
         return np.asarray((values >= int(hit.group(1))) & (values <= int(hit.group(2))))
-    if hit := re.fullmatch(r"bit_?(\d+)", text):
-        return np.asarray((values >> int(hit.group(1))) & 1 == 1)
+    if hit := re.fullmatch(r"bits?[_:]?(\d+)(?:-(\d+))?", text):
+        first, last = int(hit.group(1)), int(hit.group(2) or hit.group(1))
+        return np.asarray(sum((values >> bit) & 1 for bit in range(first, min(last, 62) + 1)) != 0)
     if ":" in text:
         scheme, text = text.split(":", 1)
     return _named(values, text, scheme, item)

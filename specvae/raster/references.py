@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from specvae.errors import InputError
 
-__all__ = ["check_references", "is_remote"]
+__all__ = ["check_references", "is_remote", "referenced"]
 
 REMOTE = re.compile(r"^(?:/vsi(?!zip/|tar/|gzip/|sparse/|subfile/|mem/)\w+|[a-z][a-z0-9+.-]{1,20}://)", re.I)
 SOURCE = re.compile(
@@ -34,6 +34,13 @@ def check_references(path: str, allow_remote: bool) -> None:
         raise InputError(f"{path} is a remote address; allow it with --allow-remote")
     if os.path.isfile(path):
         _check(Path(path), Path(path).resolve().parent, 0)
+
+
+def referenced(path: str) -> tuple[str, ...]:
+    """The local files that a VRT names directly."""
+    text = _xml(Path(path)) or ""
+    found = (_target(Path(path), _unescaped(h.group("ref")).strip(), h.group("rel")) for h in SOURCE.finditer(text))
+    return tuple(dict.fromkeys(str(f) for f in found if isinstance(f, Path) and "\0" not in str(f) and f.is_file()))
 
 
 def _check(path: Path, folder: Path, depth: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from specvae.errors import InputError, UsageError
 from specvae.raster.bundles import band_token, is_product_archive, is_product_folder, same_scene
-from specvae.raster.references import is_remote
+from specvae.raster.references import is_remote, referenced
 
 __all__ = ["Source", "find_sources"]
 
@@ -128,7 +128,8 @@ def _band_sets(folder: str, files: list[str], fixed: str) -> tuple[list[Source],
 
 def _file(path: str, fixed: str) -> Source:
     beside = [path + end for end in (".msk", ".aux.xml", ".hdr")] + [os.path.splitext(path)[0] + ".hdr"]
-    files = dict.fromkeys([path, *(p for p in beside if os.path.isfile(p))])
+    named = referenced(path) if path.casefold().endswith(".vrt") else ()
+    files = dict.fromkeys([path, *(p for p in beside if os.path.isfile(p)), *named])
     return Source(_key(path, fixed), path, path.casefold().endswith(TABLES), tuple(files))
 
 
