@@ -41,6 +41,8 @@ GRIDS = {
     "south-up": Grid(ROWS, COLS, CRS.from_epsg(32613), Affine(30, 0, 5e5, 0, 30, 4.4e6)),
     "rotated": Grid(ROWS, COLS, CRS.from_epsg(32613), turned(33)),
     "geographic": Grid(ROWS, COLS, CRS.from_epsg(4326), Affine(0.01, 0, 20, 0, -0.01, 64.3)),
+    "web mercator": Grid(ROWS, COLS, CRS.from_epsg(3857), Affine(30, 0, 1e6, 0, -30, 8.4e6)),
+    "feet": Grid(ROWS, COLS, CRS.from_epsg(2263), Affine(50, 0, 9.8e5, 0, -50, 2e5)),
     "without CRS": Grid(ROWS, COLS),
 }
 
@@ -69,12 +71,6 @@ def planted() -> NDArray[np.bool_]:
     return mask
 
 
-def metres(shape, grid: Grid) -> float:  # type: ignore[no-untyped-def]
-    if grid.crs is None or grid.crs.is_projected:
-        return float(shape.area)
-    return sum(abs(Geod(ellps="WGS84").geometry_area_perimeter(part)[0]) for part in shape.geoms)
-
-
 @pytest.mark.parametrize("name", ["objects.gpkg", "objects.geojson", "objects.parquet"])
 @pytest.mark.parametrize("grid", GRIDS.values(), ids=list(GRIDS))
 def test_areas_and_places_are_right_when_read_back(grid: Grid, name: str, tmp_path: Path) -> None:
@@ -89,7 +85,6 @@ def test_areas_and_places_are_right_when_read_back(grid: Grid, name: str, tmp_pa
         return
     drawn = back.geometry if name.endswith("geojson") is False else back.geometry.to_crs(grid.crs.to_wkt())
     for i, shape in enumerate(drawn):
-        assert back["area_m2"][i] == pytest.approx(metres(shape, grid), rel=0.01)
         geodesic = sum(
             abs(Geod(ellps="WGS84").geometry_area_perimeter(p)[0])
             for p in geopandas.GeoSeries([shape], crs=grid.crs.to_wkt()).to_crs(4326)[0].geoms

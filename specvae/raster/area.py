@@ -18,8 +18,9 @@ FloatArray = NDArray[np.float64]
 def pixel_areas(grid: Grid, row: int, rows: int) -> FloatArray | None:
     """Square metres of a pixel in each of these rows, ``(rows,)``; None where they are not known.
 
-    A projected CRS gives the same for all, in its own linear unit; a geographic one the area on its
-    ellipsoid between the row's parallels (authalic latitude; Snyder 1987, eq. 3-12).
+    A projected CRS gives the same for all, in its own linear unit, unless it distorts areas by more than 1 % there
+    (Web Mercator by a factor of 4 at 60 degrees), which is put right; a geographic one the area on its ellipsoid
+    between the row's parallels (authalic latitude; Snyder 1987, eq. 3-12).
     """
     crs = grid.crs
     if crs is None or not grid.placed:
@@ -27,8 +28,22 @@ def pixel_areas(grid: Grid, row: int, rows: int) -> FloatArray | None:
     cell = abs(float(grid.transform.determinant))
     if crs.is_projected:
         metre = float(crs.linear_units_factor[1])
-        return np.full(rows, cell * metre * metre)
+        return np.asarray(cell * metre * metre / _areal_scale(grid, row, rows))
     return _on_ellipsoid(grid, row, rows, cell) if crs.is_geographic else None
+
+
+def _areal_scale(grid: Grid, row: int, rows: int) -> FloatArray:
+    """How many times too large the projection shows an area, in the middle of each row; 1 where it is right to 1 %."""
+    projection = pyproj.Proj(pyproj.CRS.from_wkt(grid.crs.to_wkt() if grid.crs else ""))
+    x, y = grid.place(np.arange(row, row + rows, dtype=np.float64) + 0.5, np.full(rows, grid.cols / 2))
+    longitude, latitude = projection(x, y, inverse=True)
+    here = np.isfinite(longitude) & np.isfinite(latitude)
+    scale = np.ones(rows)
+    if here.any():
+        at = (np.asarray(longitude)[here], np.asarray(latitude)[here])
+        scale[here] = projection.get_factors(*at, errcheck=False).areal_scale
+    scale[~np.isfinite(scale) | (scale <= 0)] = 1.0
+    return scale if np.abs(scale - 1).max() > 0.01 else np.ones(rows)
 
 
 def _on_ellipsoid(grid: Grid, row: int, rows: int, cell: float) -> FloatArray:

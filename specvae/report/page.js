@@ -48,8 +48,7 @@ function chooseCase(i) {
     $("about").textContent = `score ${shown(told.score[i])} nats, of which KL ${shown(told.kl[i], 3)}` + (map ? `; row ${told.row[i]}, column ${told.col[i]}. Bars: mean over the object.` : "");
   } else $("about").textContent = "The spectra of the first objects only are in this page.";
   if (map) {
-    const [top, left, bottom, right] = here.box.map((v) => v / map.step);
-    map.mark = [(top + bottom - 1) / 2, (left + right - 1) / 2, Math.max(bottom - top, right - left)];
+    map.mark = here.box.map((v) => v / map.step);
     map.draw();
   }
 }
@@ -76,7 +75,7 @@ function picked([row, col]) {
   if (found === undefined) { $("about").textContent = "No spectrum of this pixel is in this page; try beside it, or an object."; return; }
   const r = data.samples.row[found], c = data.samples.col[found];
   chooseSample(found, `Pixel in row ${r}, column ${c}`);
-  map.mark = [r / step, c / step, 1];
+  map.mark = [r, c, r + 1, c + 1].map((v) => v / step);
   map.draw();
 }
 
@@ -96,7 +95,7 @@ function sortable(table) {
     if (!row) return;
     const i = Number(row.dataset.case);
     chooseCase(i);
-    if (map && e.target.tagName === "BUTTON") map.goTo(...map.mark);
+    if (map && e.target.tagName === "BUTTON") map.goTo(map.mark);
   });
 }
 

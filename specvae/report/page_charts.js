@@ -19,7 +19,7 @@ class Chart {
   constructor(id, xLabel, yLabel) {
     this.root = $(id); this.root.replaceChildren();
     [, , this.w, this.h] = this.root.getAttribute("viewBox").split(" ").map(Number);
-    this.left = 52; this.right = this.w - 10; this.top = 14; this.bottom = this.h - 40;
+    this.left = 52; this.right = this.w - 10; this.top = 20; this.bottom = this.h - 40;
     svg(this.root, "text", { x: (this.left + this.right) / 2, y: this.h - 4, "text-anchor": "middle" }, xLabel);
     svg(this.root, "text", { x: 2, y: 9 }, yLabel);
   }
@@ -128,10 +128,12 @@ function drawHistogram(cut) {
 }
 
 function drawLosses() {
-  const history = data.history;
+  let history = data.history;
   if (!$("losses") || history.length < 2) return;
   let done = 0, last = -1, fit = history[0].fit;
   const xs = history.map((h) => { if (h.fit !== fit) { done = last; fit = h.fit; } last = done + h.step; return last; });
+  const values = history.map((h) => h.validation).filter((v) => v !== null), best = values.length ? Math.min(...values) : 0;
+  history = history.map((h) => ({ ...h, validation: h.validation === null ? null : h.validation - best }));
   const all = history.flatMap((h) => [h.validation, h.reconstruction, h.kl]).filter((v) => v !== null).sort((p, q) => p - q);
   const a = Math.min(0, all[0]), b = Math.max(all[Math.floor(0.97 * (all.length - 1))], a + 1e-9) * 1.05;
   const chart = new Chart("losses", "step", "nats");

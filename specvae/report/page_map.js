@@ -11,6 +11,7 @@ class SceneMap {
     Object.assign(this, data.picture, { canvas, levels, shares, image, layer: "composite", flags: true, mark: null });
     this.brush = canvas.getContext("2d");
     this.flagged = new Uint32Array(0);
+    canvas.style.aspectRatio = `${this.width} / ${this.height}`;
     this.range = this.colours();
     this.score = this.painted((i) => this.levels[i] ? this.table[this.levels[i]] : 0);
     new ResizeObserver(() => this.resize()).observe(canvas);
@@ -23,7 +24,7 @@ class SceneMap {
     const from = at(0.98), to = Math.max(at(0.002), Math.min(high, (data.threshold ?? 0) * 1.5), from + 1e-9);
     this.table = new Uint32Array(65536);
     for (let q = 1; q < 65536; q++) {
-      const [r, g, b] = viridis((scoreAt((q - 1) / 65534) - from) / (to - from));
+      const [r, g, b] = viridis(((q - 1) / 65534 - position(from)) / (position(to) - position(from) || 1));
       this.table[q] = (255 << 24 | b << 16 | g << 8 | r) >>> 0;
     }
     return [from, to];
@@ -64,9 +65,10 @@ class SceneMap {
     if (zoom === this.least) this.fit(); else this.draw();
   }
   move(dx, dy) { this.x += dx; this.y += dy; this.draw(); }
-  goTo(row, col, size) {
-    this.zoom = Math.max(this.least, Math.min(this.least * 400, 0.3 * Math.min(this.canvas.width, this.canvas.height) / Math.max(4, size)));
-    this.x = this.canvas.width / 2 - (col + 0.5) * this.zoom; this.y = this.canvas.height / 2 - (row + 0.5) * this.zoom;
+  goTo([top, left, bottom, right]) {
+    const size = Math.max(4, bottom - top, right - left);
+    this.zoom = Math.max(this.least, Math.min(this.least * 400, 0.3 * Math.min(this.canvas.width, this.canvas.height) / size));
+    this.x = (this.canvas.width - (left + right) * this.zoom) / 2; this.y = (this.canvas.height - (top + bottom) * this.zoom) / 2;
     this.draw();
   }
   draw() {
@@ -78,10 +80,11 @@ class SceneMap {
     b.drawImage(this.layer === "score" ? this.score : this.image, this.x, this.y, this.width * z, this.height * z);
     if (this.flags) this.drawFlags();
     if (this.mark) {
-      const [row, col, size] = this.mark, r = Math.max(9 * this.ratio, size * z * 0.75);
+      const [top, left, bottom, right] = this.mark, gap = 5 * this.ratio, least = 14 * this.ratio;
+      const w = Math.max(least, (right - left) * z + 2 * gap), h = Math.max(least, (bottom - top) * z + 2 * gap);
       for (const [colour, wide] of [["#000", 4], ["#fff", 2]]) {
         b.strokeStyle = colour; b.lineWidth = wide * this.ratio;
-        b.beginPath(); b.arc(this.x + (col + 0.5) * z, this.y + (row + 0.5) * z, r, 0, 7); b.stroke();
+        b.strokeRect(this.x + ((left + right) * z - w) / 2, this.y + ((top + bottom) * z - h) / 2, w, h);
       }
     }
   }
@@ -90,8 +93,10 @@ class SceneMap {
     const b = this.brush, z = this.zoom, size = Math.max(z, this.flagged.length < 30000 ? 2.5 * this.ratio : 1), off = (z - size) / 2;
     b.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--flag");
     for (const i of this.flagged) {
-      const x = this.x + (i % this.width) * z, y = this.y + Math.floor(i / this.width) * z;
-      if (x > -size && y > -size && x < this.canvas.width && y < this.canvas.height) b.fillRect(x + off, y + off, size, size);
+      const x = this.x + (i % this.width) * z + off, y = this.y + Math.floor(i / this.width) * z + off;
+      if (x < -size || y < -size || x > this.canvas.width || y > this.canvas.height) continue;
+      const left = Math.floor(x), top = Math.floor(y); // whole screen pixels, so that neighbours leave no seam
+      b.fillRect(left, top, Math.max(1, Math.floor(x + size) - left), Math.max(1, Math.floor(y + size) - top));
     }
   }
   pixel(event) {

@@ -100,7 +100,8 @@ def _page(
     values = np.ascontiguousarray(table.values[top].T)
     told = detector.explain(values)
     labels = detector.bands.labels
-    others = {name: table.others.column(name) for name in table.others.column_names[:3]}
+    names = [name for name in table.others.column_names if name not in set(table.bands.names)]
+    others = {name: table.others.column(name) for name in names[:3]}
     cases = []
     for k, i in enumerate(top.tolist()):
         drivers = np.argsort(-told.contribution[:, k], kind="stable")[:3]

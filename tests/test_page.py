@@ -1,0 +1,256 @@
+"""The report's page, driven in a real browser: it opens clean, its numbers are numpy's, and hostile names stay text."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from specvae.cli.main import cli
+
+pytestmark = pytest.mark.browser
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+HOSTILE = "<script>alert(1)<img src=x onerror=alert(2)>"
+ROWS, COLS = 150, 180
+
+
+def write_scene(path: Path, seed: int, planted: bool = False) -> None:
+    rng = np.random.default_rng(seed)
+    shade = rng.gamma(30, 1 / 30, (1, ROWS, COLS))
+    values = (np.array([0.1, 0.2, 0.3, 0.6])[:, None, None] * shade + rng.normal(0, 0.01, (4, ROWS, COLS))).astype("f4")
+    if planted:
+        values[3, 60:66, 90:100] -= 0.35
+        values[0, 20, 30] += 0.3
+    values[:, :4] = np.nan
+    place = Affine(30, 0, 5e5, 0, -30, 4.4e6)
+    profile = {"width": COLS, "height": ROWS, "count": 4, "dtype": "float32", "crs": "EPSG:32613", "transform": place}
+    with rasterio.open(path, "w", driver="GTiff", nodata=np.nan, **profile) as out:
+        out.write(values)
+        for i, name in enumerate(("blue", "green", HOSTILE, "nir"), start=1):
+            out.set_band_description(i, name)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scored scene with planted anomalies and hostile names, and a scored table."""
+    place = tmp_path_factory.mktemp("page")
+    write_scene(place / "normal.tif", 1)
+    write_scene(place / f"{HOSTILE}.tif", 2, planted=True)
+    model, out = str(place / "m.specvae"), str(place / "reports")
+    cli(["fit", str(place / "normal.tif"), "--model", model, "--context", "none"], standalone_mode=False)
+    cli(["score", str(place / f"{HOSTILE}.tif"), "--model", model, "--out", out], standalone_mode=False)
+    rng = np.random.default_rng(3)
+    rows = rng.normal([0.1, 0.2, 0.3], 0.02, (600, 3))
+    head = "450,550,650,<b>site</b>\n"
+    for name, odd in (("lab", 0.0), ("tonight", 0.5)):
+        rows[7, 1] += odd
+        lines = (",".join([*(f"{v:.5f}" for v in row), "<i>x</i>"]) for row in rows)
+        (place / f"{name}.csv").write_text(head + "\n".join(lines) + "\n")
+    cli(["fit", str(place / "lab.csv"), "--model", model, "--overwrite"], standalone_mode=False)
+    cli(["score", str(place / "tonight.csv"), "--model", model, "--out", out, "--explain", "5"], standalone_mode=False)
+    return place / "reports"
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Any]:
+    """A headless browser; skips where there is none."""
+    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    chromedriver = shutil.which("chromedriver")
+    if not browser or not chromedriver:
+        pytest.skip("Chromium or its driver is not installed")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--window-size=1280,1000",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    session = webdriver.Chrome(options=options, service=Service(chromedriver))
+    yield session
+    session.quit()
+
+
+def opened(driver: Any, page: Path) -> Any:
+    driver.get(page.as_uri())
+    until = time.monotonic() + 30
+    while driver.execute_script("return document.body.dataset.ready") != "yes":
+        assert time.monotonic() < until, driver.get_log("browser")
+        time.sleep(0.05)
+    assert driver.get_log("browser") == []
+    return driver
+
+
+@pytest.fixture
+def page(driver: Any, folder: Path) -> Any:
+    return opened(driver, folder / HOSTILE / "report.html")
+
+
+def score_of(folder: Path) -> Any:
+    with rasterio.open(folder / HOSTILE / "score.tif") as source:
+        return source.read(1)
+
+
+def counted(driver: Any) -> int:
+    return int(driver.execute_script("return document.querySelector('#counts b').textContent").replace(",", ""))
+
+
+def cut(driver: Any, nats: float) -> None:
+    driver.execute_script(
+        "const n = document.getElementById('nats'); n.value = arguments[0]; n.dispatchEvent(new Event('change'))", nats
+    )
+
+
+def test_the_page_says_what_the_report_says(page: Any, folder: Path) -> None:
+    report = json.loads((folder / HOSTILE / "report.json").read_text())
+    assert f"{report['pixels']['anomalous']:,} of" in page.find_element("css selector", ".claim").text
+    assert counted(page) == report["pixels"]["anomalous"]
+    assert page.find_element("css selector", ".verdict").text == report["drift"]["verdict"]
+    flagged = page.execute_script("return map.flagged.length")
+    assert flagged == report["pixels"]["anomalous"] == (score_of(folder) > report["threshold"]["value"]).sum()
+
+
+def test_the_slider_changes_count_and_map_and_agrees_with_numpy(page: Any, folder: Path) -> None:
+    score = score_of(folder)
+    seen = []
+    for place in (0, 200, 500, 900, 1000):
+        page.execute_script(
+            "const s = document.getElementById('slider'); s.value = arguments[0]; s.dispatchEvent(new Event('input'))",
+            place,
+        )
+        nats = page.execute_script("return cut")
+        truth = int((score > nats).sum())
+        slack = int(((score > nats * 0.99) & (score < nats * 1.01)).sum())
+        assert abs(counted(page) - truth) <= slack + 1
+        assert abs(page.execute_script("return map.flagged.length") - truth) <= slack + 1
+        seen.append(counted(page))
+    assert seen == sorted(seen, reverse=True)
+    assert seen[0] > 0.4 * np.isfinite(score).sum()
+    assert seen[-1] <= 2
+    page.find_element("id", "reset").click()
+    assert counted(page) == json.loads((folder / HOSTILE / "report.json").read_text())["pixels"]["anomalous"]
+
+
+def test_the_map_is_redrawn_by_the_threshold(page: Any) -> None:
+    def picture() -> str:
+        return str(page.execute_script("return document.getElementById('map').toDataURL()"))
+
+    before = picture()
+    cut(page, 5.0)
+    assert picture() != before
+    page.find_element("css selector", "input[value=score]").click()
+    assert picture() != before
+
+
+def test_hovering_tells_the_score_and_its_parts(page: Any, folder: Path) -> None:
+    told = page.execute_script("return map.told([70, 95])")
+    score = score_of(folder)[70, 95]
+    assert "row 70, column 95" in told
+    numbers = told.split("score ")[1].replace("= reconstruction", "").replace("+ KL", "").replace("nats", "").split()
+    assert float(numbers[0]) == pytest.approx(score, rel=1e-3)
+    assert float(numbers[1]) + float(numbers[2]) == pytest.approx(score, rel=0.01)
+    assert "left out" in page.execute_script("return map.told([1, 1])")
+    lon, lat = (float(part.split()[1].rstrip(":")) for part in told.split(", ")[2:4] for part in [part.split(":")[0]])
+    assert (lon, lat) == pytest.approx((-104.9667, 39.7303), abs=5e-3)
+
+
+def test_a_click_shows_the_pixels_spectrum(page: Any, folder: Path) -> None:
+    from selenium.webdriver import ActionChains
+
+    canvas = page.find_element("id", "map")
+    ActionChains(page).move_to_element(canvas).click().perform()
+    title = page.find_element("id", "which").text
+    assert title.startswith("Pixel in row 7")
+    lines = page.find_elements("css selector", "#spectrum path")
+    assert len(lines) == 4  # envelope, median, reconstruction, observation
+    assert all("NaN" not in line.get_attribute("d") for line in lines)
+    row, col = (int(word) for word in title.replace(",", "").split() if word.isdigit())
+    found = page.execute_script(
+        "return Array.from(rowOf(observed, sampleAt.get(arguments[0] * data.cols + arguments[1])))", row, col
+    )
+    with rasterio.open(folder.parent / f"{HOSTILE}.tif") as source:
+        truth = source.read(window=((row, row + 1), (col, col + 1)))[:, 0, 0]
+    assert found == pytest.approx(truth.tolist(), rel=1e-4)
+
+
+def test_the_first_object_is_the_planted_one_and_the_table_sorts(page: Any) -> None:
+    rows = page.find_elements("css selector", "#cases tbody tr")
+    assert len(rows) >= 2
+    page.find_element("css selector", "#cases tbody td button").click()
+    assert "Object" in page.find_element("id", "which").text
+    assert len(page.find_elements("css selector", "#drivers rect")) == 4
+    head = page.find_elements("css selector", "#cases th button")[1]
+    for order in ("descending", "ascending"):
+        page.execute_script("arguments[0].click()", head)
+        cells = page.execute_script(
+            "return [...document.querySelectorAll('#cases tbody tr')].map((r) => Number(r.cells[1].dataset.value))"
+        )
+        assert cells == sorted(cells, reverse=order == "descending")
+        assert page.find_elements("css selector", "#cases th")[1].get_attribute("aria-sort") == order
+    assert max(cells) >= 50
+
+
+def test_hostile_names_stay_text(page: Any, folder: Path) -> None:
+    assert HOSTILE in page.find_element("tag name", "h1").text
+    assert page.title.startswith(HOSTILE)
+    assert page.execute_script("return document.images.length") == 0
+    assert page.execute_script("return document.scripts.length") < 12
+    opened(page, folder / "tonight" / "report.html")
+    assert "<b>site</b>" in page.find_element("css selector", "#cases thead").text
+    assert page.find_element("css selector", "#cases tbody tr").text.count("<i>x</i>") == 1
+
+
+def test_the_map_is_driven_by_keys(page: Any) -> None:
+    from selenium.webdriver import Keys
+
+    canvas = page.find_element("id", "map")
+    before = page.execute_script("return map.zoom")
+    canvas.send_keys("+")
+    canvas.send_keys(Keys.ARROW_LEFT)
+    assert page.execute_script("return map.zoom") > 1.4 * before
+    canvas.send_keys(Keys.ENTER)
+    assert page.find_element("id", "which").text.startswith(("Pixel", "Object"))
+    canvas.send_keys("0")
+    assert page.execute_script("return map.zoom") == pytest.approx(before)
+
+
+def test_a_table_has_the_same_page(driver: Any, folder: Path) -> None:
+    page = opened(driver, folder / "tonight" / "report.html")
+    rows = page.find_elements("css selector", "#cases tbody tr")
+    assert len(rows) == 5
+    assert rows[0].find_element("tag name", "button").text == "8"
+    assert "550 nm" in rows[0].text or "550" in rows[0].text
+    rows[2].click()
+    assert len(page.find_elements("css selector", "#spectrum path")) == 4
+    assert len(page.find_elements("css selector", "#histogram rect")) > 5
+
+
+def test_every_control_has_a_name(page: Any) -> None:
+    unnamed = page.execute_script(
+        """return [...document.querySelectorAll('button, input, canvas[tabindex], svg[role=img]')].filter((e) =>
+        !(e.getAttribute('aria-label') || e.textContent.trim() || e.closest('label') ||
+        document.querySelector(`label[for="${e.id}"]`))).map((e) => e.outerHTML.slice(0, 80))"""
+    )
+    assert unnamed == []
+
+
+def test_the_page_asks_no_network(folder: Path) -> None:
+    text = (folder / HOSTILE / "report.html").read_text()
+    assert "default-src 'none'" in text
+    assert 'src="http' not in text
+    assert 'href="http' not in text
