@@ -22,6 +22,8 @@ LARGEST_BOX = 1 << 22
 """Pixels of a bounding box up to which the exact outline is drawn."""
 ALL_BOXES = 1 << 28
 """Pixels of all bounding boxes together, up to which outlines are drawn."""
+SMALL_BOX = 1 << 12
+"""Pixels of a bounding box up to which runs of pixels are united, which is quicker than to polygonise."""
 MOST_EDGES = 200_000
 """Pixel edges of an outline, up to which it is drawn."""
 
@@ -70,9 +72,22 @@ def _outline(flags: NDArray[np.bool_], window: Window, peak_row: int, peak_col: 
     edges = int((padded[1:] != padded[:-1]).sum() + (padded[:, 1:] != padded[:, :-1]).sum())
     if edges > MOST_EDGES:
         return None
+    if mine.size <= SMALL_BOX:
+        return _united_runs(mine, window)
     parts = [shape(geometry) for geometry, _ in shapes(mine.astype(np.uint8), mask=mine, connectivity=4)]
     whole = MultiPolygon(parts)
     if not whole.is_valid:  # rings that touch themselves at a corner
         whole = shapely.union_all([shapely.make_valid(part) for part in parts])
         whole = whole if isinstance(whole, MultiPolygon) else MultiPolygon([whole])
     return shapely.transform(whole, lambda xy: np.add(xy, (window.col, window.row)))
+
+
+def _united_runs(mine: NDArray[np.bool_], window: Window) -> MultiPolygon:
+    """The union of the rectangles that a row's runs of pixels make."""
+    steps = np.diff(mine.astype(np.int8), axis=1, prepend=0, append=0)
+    row, first = np.nonzero(steps == 1)
+    _, end = np.nonzero(steps == -1)
+    row = row + window.row
+    whole = shapely.union_all(shapely.box(first + window.col, row, end + window.col, row + 1))
+    whole = shapely.simplify(whole, 0)  # corners of rectangles that lie on a straight edge
+    return whole if isinstance(whole, MultiPolygon) else MultiPolygon([whole])

@@ -42,6 +42,8 @@ class MapBand:
 def pooled(block: NDArray[Any], nodata: float) -> NDArray[Any]:
     """``(bands, rows, cols)`` -> half the size, rounded up: of each 2 x 2 the pixel with the highest first band."""
     bands, rows, cols = block.shape
+    if bands == 1:
+        return _highest(block[0], nodata)[None]
     whole = np.full((bands, rows + rows % 2, cols + cols % 2), nodata, block.dtype)
     whole[:, :rows, :cols] = block
     four = whole.reshape(bands, whole.shape[1] // 2, 2, whole.shape[2] // 2, 2).transpose(0, 1, 3, 2, 4)
@@ -49,6 +51,17 @@ def pooled(block: NDArray[Any], nodata: float) -> NDArray[Any]:
     first = four[0].astype(np.float32)
     key = np.where(np.isnan(first) | (first == nodata), -np.inf, first)
     return np.take_along_axis(four, key.argmax(axis=-1)[None, :, :, None], axis=-1)[..., 0]
+
+
+def _highest(band: NDArray[Any], nodata: float) -> NDArray[Any]:
+    """``(rows, cols)`` -> half the size: of each 2 x 2 the highest value that is not nodata."""
+    rows, cols = band.shape
+    known = band if np.isnan(nodata) else np.where(band == nodata, np.float32(np.nan), band)
+    tall = known[::2].copy()
+    np.fmax(tall[: rows // 2], known[1::2], out=tall[: rows // 2])
+    best = tall[:, ::2].copy()
+    np.fmax(best[:, : cols // 2], tall[:, 1::2], out=best[:, : cols // 2])
+    return best if np.isnan(nodata) else np.where(np.isnan(best), nodata, best).astype(band.dtype)
 
 
 class MapWriter:

@@ -28,7 +28,7 @@ def parse_size(text: str | None) -> int:
 
 
 def window_pixels(memory: int, bands: int, components: int, outputs: int, itemsize: int) -> int:
-    """Pixels of a window: three are under way, each with its raw and float values, contexts and outputs."""
+    """Pixels of a window: four are under way, each with its raw and float values, contexts and outputs."""
     cache = memory // 2  # GDAL's: two rows of blocks must fit, or a halo has them decoded twice
     each = bands * (itemsize + 4) + components * 24 + outputs * 8 + 24
-    return max(64 * 64, (memory - cache) // (3 * each))
+    return max(64 * 64, (memory - cache) // (4 * each))

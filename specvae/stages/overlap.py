@@ -23,7 +23,7 @@ def overlapped(
 ) -> None:
     """``write(item, work(item, read(item)))`` for every item, in order; the three overlap.
 
-    At most ``ahead`` pieces are read in advance and as many wait to be written, which bounds memory. The first
+    At most ``ahead`` pieces are read in advance and as many are being written, which bounds memory. The first
     exception of any of them ends the whole and is raised here.
     """
     queue = iter(items)
@@ -45,7 +45,7 @@ def overlapped(
                 fetch()
                 done = work(item, piece)
                 del piece, future
-                while len(writing) > ahead:
+                while len(writing) >= ahead:
                     writing.popleft().result()
                 writing.append(writer.submit(write, item, done))
                 del done

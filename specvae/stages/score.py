@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -135,16 +136,18 @@ def score_one(
     told = SceneOutcome(source.path, source.key, "failed", str(folder))
     try:
         stored = stored_report(folder)
-        mark = fingerprint_of(source, model, request, stored)
-        if stored and same(mark, stored["item"]["properties"].get("specvae:fingerprint")) and not request.overwrite:
-            return replace(told, status="already", message="done already", report=stored["report"])
-        if stored and not request.overwrite:
-            raise OutputError(
-                f"{folder} holds another result (other input, model or settings); give --overwrite or another --out"
-            )
-        started = time.perf_counter()
-        work = _table_work() if source.is_table else score_map
-        report = work(source, model, request, request.cut(model), folder, mark, progress)
+        with ThreadPoolExecutor(1, "hash") as hashing:
+            # A large file takes seconds to hash, and the hash is needed last.
+            mark = hashing.submit(fingerprint_of, source, model, request, stored)
+            if stored and not request.overwrite:
+                if same(mark.result(), stored["item"]["properties"].get("specvae:fingerprint")):
+                    return replace(told, status="already", message="done already", report=stored["report"])
+                raise OutputError(
+                    f"{folder} holds another result (other input, model or settings); give --overwrite or another --out"
+                )
+            started = time.perf_counter()
+            work = _table_work() if source.is_table else score_map
+            report = work(source, model, request, request.cut(model), folder, mark.result, progress)
         seconds = time.perf_counter() - started
         pixels = report["pixels"]
         message = (

@@ -90,6 +90,15 @@ class Gatherers:
         self.survival.update(piece)
         self.drift.update(piece)
 
+    def compare(self, piece: _Piece, detector: Detector) -> None:
+        """Give the pixels whose truth is known to the metrics, beside what the baselines say of them."""
+        if piece.truth is None or self.metrics is None:
+            return
+        cube, score = piece.scored.cube, piece.scored.parts.score
+        known = cube.valid & (piece.truth != 255)
+        rows = np.vstack([score[known][None], detector.background.scores(cube.values[:, known].T)])
+        self.metrics.update(rows, piece.truth[known] != 0)
+
     def merge(self, other: Gatherers) -> None:
         """Take in another shard's."""
         self.counts.merge(other.counts)
@@ -110,7 +119,7 @@ def score_map(
     request: ScoreRequest,
     threshold: Threshold,
     folder: Path,
-    mark: Fingerprint,
+    mark: Callable[[], Fingerprint],
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Score one raster into ``folder``; the report. Everything is written whole or not at all."""
@@ -129,7 +138,7 @@ def score_map(
             explain_objects(work.path / "explanations.csv", objects.table, detector.bands.labels)
         report = report_of(scene.about(), model, threshold, gathered, seconds, request.settings(), objects.section)
         draw_quicklook(work.path / "quicklook.png", gathered.overview, threshold, source.key)
-        finish_folder(work.path, report, map_page(scene, detector, gathered, objects), mark, model, scene)
+        finish_folder(work.path, report, map_page(scene, detector, gathered, objects), mark(), model, scene)
         work.commit()
     return report
 
@@ -182,18 +191,21 @@ def _write_maps(
             gathered.seconds["read"] += time.perf_counter() - begun
             return cube, truth
 
-        def work(window: Window, piece: tuple[Cube, NDArray[np.uint8] | None]) -> tuple[Any, Any]:
+        def work(window: Window, piece: tuple[Cube, NDArray[np.uint8] | None]) -> _Piece:
             begun = time.perf_counter()
-            made = _score_window(detector, piece[0], window, piece[1], threshold, request.parts, gathered)
+            made = _score_window(detector, piece[0], window, piece[1], threshold, gathered.sample)
             gathered.seconds["compute"] += time.perf_counter() - begun
             if progress:
                 progress(scene.key, (window.row + window.rows) * window.cols / whole.size)
             return made
 
-        def write(window: Window, made: tuple[Any, Any]) -> None:
+        def write(window: Window, made: _Piece) -> None:
             begun = time.perf_counter()
-            scores.write(window, made[0])
-            anomalies.write(window, made[1])
+            gathered.update(made.scored, made.sampled)
+            gathered.compare(made, detector)
+            score_bands, flag_bands = _map_bands(detector, made, request.parts)
+            scores.write(window, score_bands)
+            anomalies.write(window, flag_bands)
             gathered.seconds["write"] += time.perf_counter() - begun
 
         overlapped(windows, read, work, write)
@@ -203,33 +215,42 @@ def _write_maps(
         gathered.seconds["write"] += time.perf_counter() - begun
 
 
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """One window as scored, on its way to the accumulators and the files."""
+
+    scored: ScoredWindow
+    context: NDArray[np.float32] | None
+    sampled: NDArray[np.float32] | None
+    """Reconstructions of the sample's pixels."""
+    truth: NDArray[np.uint8] | None
+
+
 def _score_window(
     detector: Detector,
     cube: Cube,
     window: Window,
     truth: NDArray[np.uint8] | None,
     threshold: Threshold,
-    with_parts: bool,
-    gathered: Gatherers,
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Score and gather one window: what goes to score.tif and to anomaly.tif."""
+    sample: SampleOfPixels,
+) -> _Piece:
+    """Score one window, and explain its anomalous and its sampled pixels."""
     parts, context = detector.score_with_context(cube, window)
     inner = cube.crop(window)
-    valid = inner.valid
     anomalous = parts.score > threshold.value
     here = np.nonzero(anomalous)
     explanation = _explained(detector, inner, context, here) if here[0].size else None
-    sampled = _explained(detector, inner, context, gathered.sample.at(inner))
-    gathered.update(ScoredWindow(inner, parts, anomalous, explanation), sampled.expected)
-    if truth is not None and gathered.metrics is not None:
-        known = valid & (truth != 255)
-        spectra = inner.values[:, known].T
-        rows = np.vstack([parts.score[known][None], detector.background.scores(spectra)])
-        gathered.metrics.update(rows, truth[known] != 0)
-    flags = np.where(valid, anomalous.astype(np.uint8), np.uint8(255))[None]
+    sampled = _explained(detector, inner, context, sample.at(inner))
+    return _Piece(ScoredWindow(inner, parts, anomalous, explanation), context, sampled.expected, truth)
+
+
+def _map_bands(detector: Detector, piece: _Piece, with_parts: bool) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """What goes to score.tif and to anomaly.tif."""
+    scored = piece.scored
+    flags = np.where(scored.cube.valid, scored.anomalous.astype(np.uint8), np.uint8(255))[None]
     if not with_parts:
-        return parts.score[None], flags
-    return _all_parts(detector, inner, parts, context), flags
+        return scored.parts.score[None], flags
+    return _all_parts(detector, scored.cube, scored.parts, piece.context), flags
 
 
 def _explained(

@@ -44,7 +44,7 @@ def score_table(
     request: ScoreRequest,
     threshold: Threshold,
     folder: Path,
-    mark: Fingerprint,
+    mark: Callable[[], Fingerprint],
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Score one table into ``folder``; the report."""
@@ -86,7 +86,7 @@ def score_table(
         report = report_of(about, model, threshold, gathered, seconds, request.settings())
         draw_table_quicklook(work.path / "quicklook.png", parts.score, threshold, source.key)
         page = _page(detector, gathered, table, parts, columns["p_value"], request.explain, work.path)
-        finish_folder(work.path, report, page, mark, model, None)
+        finish_folder(work.path, report, page, mark(), model, None)
         work.commit()
     return report
 
