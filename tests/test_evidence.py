@@ -1,0 +1,76 @@
+"""Pooled evidence against SciPy's filters, and what it must never do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import correlate1d, rank_filter
+
+from specvae.evidence import GUARD, HALO, REACH, SIDE, SPACING, WEIGHT, pool
+
+
+def scores(rows: int = 50, cols: int = 60, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).gamma(3.0, 2.0, (rows, cols)).astype(np.float32)
+
+
+def test_evidence_is_a_smoothed_log_less_a_quantile_of_the_ring() -> None:
+    score = scores()
+    footprint = np.zeros((2 * REACH + 1, 2 * REACH + 1), bool)
+    footprint[::SPACING, ::SPACING] = True
+    footprint[REACH - GUARD : REACH + GUARD + 1, REACH - GUARD : REACH + GUARD + 1] = False
+    rank = int(np.floor(2 / 3 * (footprint.sum() - 1) + 0.5))
+    weights = [SIDE, 1 - 2 * SIDE, SIDE]
+    smooth = correlate1d(correlate1d(np.log(score), weights, axis=0), weights, axis=1)
+    expected = smooth - WEIGHT * rank_filter(np.log(score), rank, footprint=footprint)
+    inner = (slice(HALO, -HALO), slice(HALO, -HALO))
+    np.testing.assert_allclose(pool(score)[inner], expected[inner], atol=2e-6)
+
+
+@pytest.mark.parametrize("window", [(5, 40, 3, 58), (0, 35, 20, 60)])
+def test_a_crop_with_its_halo_gives_the_same_bits(window: tuple[int, int, int, int]) -> None:
+    score = scores(70, 90)
+    score[20:24, 30:50] = np.nan
+    top, bottom, left, right = window
+    part = pool(score[max(0, top - HALO) : bottom + HALO, max(0, left - HALO) : right + HALO])
+    part = part[min(top, HALO) :][: bottom - top, min(left, HALO) :][:, : right - left]
+    np.testing.assert_array_equal(part, pool(score)[top:bottom, left:right])
+
+
+def test_invalid_pixels_have_no_evidence_and_give_none() -> None:
+    score = scores()
+    hole = score.copy()
+    hole[25, 30] = np.nan
+    other = score.copy()
+    other[25, 30] = np.nan
+    told = pool(hole)
+    assert np.isnan(told[25, 30])
+    assert np.isfinite(told).sum() == score.size - 1
+    np.testing.assert_array_equal(told, pool(other))
+
+
+def test_a_target_stands_out_more_on_quiet_ground_than_on_rough() -> None:
+    score = scores()
+    score[:, 30:] *= 10.0
+    score[25, 10] = score[25, 45] = 300.0
+    told = pool(score)
+    assert told[25, 10] > told[25, 45] + 0.5
+    assert told[25, 45] > np.median(told[:, 32:])
+
+
+def test_a_scene_of_one_pixel_and_an_invalid_one_are_handled() -> None:
+    assert np.isfinite(pool(np.array([[5.0]], np.float32))).all()
+    assert np.isnan(pool(np.full((4, 5), np.nan, np.float32))).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0, 2.0**90, width=32), st.integers(0, 24), st.integers(0, 24))
+def test_evidence_is_finite_and_rises_with_the_score(value: float, row: int, col: int) -> None:
+    score = scores(25, 25)
+    score[row, col] = value
+    low = pool(score)
+    score[row, col] = 2 * value + 1
+    high = pool(score)
+    assert np.isfinite(low).all()
+    assert high[row, col] > low[row, col]

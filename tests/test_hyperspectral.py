@@ -1,0 +1,83 @@
+"""The hyperspectral benchmark on made scenes: keys, refusals, and that the map is read by the metric alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from specvae.benchmarks.hyperspectral import fit_and_score, read_mat, run
+from specvae.benchmarks.settings import Settings
+from specvae.errors import InputError
+
+
+def cube(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Spectra ``(48, 50, 30)`` mixed of 3 smooth endmembers, with 8 pixels of a fourth."""
+    rng = np.random.default_rng(seed)
+    w = np.linspace(0, 1, 30)
+    ends = np.stack([np.exp(-(((w - at) / 0.3) ** 2)) for at in (0.1, 0.5, 0.9, 0.7)]) * 1000
+    share = rng.dirichlet([2, 2, 2], (48, 50))
+    truth = np.zeros((48, 50), np.uint8)
+    truth[20:22, 30:32] = truth[35, 10:14] = 1
+    values = share @ ends[:3]
+    values[truth > 0] = 0.3 * values[truth > 0] + 0.7 * (ends[3] * np.where(np.arange(30) % 2, 1.1, 0.9))
+    return values + rng.normal(0, 5, values.shape), truth
+
+
+@pytest.mark.parametrize(("data", "map_"), [("data", "map"), ("hsi", "hsi_gt"), ("data", "groundtruth"), ("HSI", "gt")])
+def test_the_usual_keys_are_read(tmp_path: Path, data: str, map_: str) -> None:
+    values, truth = cube()
+    savemat(tmp_path / "a.mat", {data: values, map_: truth})
+    scene = read_mat(tmp_path / "a.mat")
+    assert scene.name == "a"
+    np.testing.assert_allclose(scene.values, np.moveaxis(values, 2, 0), rtol=1e-6)
+    np.testing.assert_array_equal(scene.truth, truth > 0)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [{"data": np.zeros((4, 5, 3))}, {"map": np.zeros((4, 5))}, {"data": np.zeros((4, 5, 3)), "map": np.zeros((5, 4))}],
+)
+def test_a_file_without_cube_and_map_is_refused(tmp_path: Path, tree: dict[str, np.ndarray]) -> None:
+    savemat(tmp_path / "a.mat", tree)
+    with pytest.raises(InputError, match="expected a cube"):
+        read_mat(tmp_path / "a.mat")
+
+
+def test_what_is_no_mat_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.mat").write_text("hello")
+    with pytest.raises(InputError, match="not a MATLAB file"):
+        read_mat(tmp_path / "a.mat")
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no \.mat file"):
+        run(Settings(data=tmp_path))
+
+
+def test_the_map_changes_no_score(tmp_path: Path) -> None:
+    values, truth = cube()
+    savemat(tmp_path / "a.mat", {"data": values, "map": truth})
+    savemat(tmp_path / "b.mat", {"data": values, "map": 1 - truth})
+    one, two = (
+        fit_and_score(read_mat(tmp_path / f"{n}.mat"), ("training.epochs=2",), 0, "cpu").maps["specvae"] for n in "ab"
+    )
+    np.testing.assert_array_equal(one, two)
+
+
+def test_the_report_has_a_row_for_each_method_and_metric(tmp_path: Path) -> None:
+    values, truth = cube()
+    savemat(tmp_path / "a.mat", {"data": values, "map": truth})
+    out = run(Settings(data=tmp_path, out=tmp_path / "out", seeds=1, epochs=4, presets=("no context",)))
+    results = json.loads((out / "metrics.json").read_text())["results"]
+    assert {(r["method"], r["metric"]) for r in results} == {
+        (m, q) for m in ("specvae", "specvae-pooled", "rx", "pca", "iforest") for q in ("auroc", "average_precision")
+    }
+    found = {r["method"]: r["value"] for r in results if r["metric"] == "auroc"}
+    assert found["specvae"] > 0.99
+    assert all(0.0 <= r["value"] <= 1.0 and r["dataset"] == "a" for r in results)
+    assert "no context" in (out / "tried.md").read_text()
+    assert (out / "maps.png").stat().st_size > 10_000
