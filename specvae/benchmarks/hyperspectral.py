@@ -38,22 +38,15 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "no context": ("context.kind=none",),
     "ring 11, guard 5": ("context.outer=11", "context.guard=5"),
     "ring 21, guard 9": ("context.outer=21", "context.guard=9"),
-    "ring 31, guard 15": ("context.outer=31", "context.guard=15"),
-    "8 context components": ("context.components=8",),
     "32 context components": ("context.components=32",),
     "no linear paths": ("network.linear=false",),
     "learned noise per band": ("network.variance=learned",),
     "noise 1/200": ("network.noise=0.005",),
     "noise 1/3200": ("network.noise=0.0003125",),
     "8 latent dimensions": ("network.latent=8",),
-    "64 latent dimensions": ("network.latent=64",),
-    "hidden 16": ("network.hidden=[16]",),
     "hidden 128": ("network.hidden=[128]",),
     "no trimming": ("training.refits=0",),
-    "trim 10 %": ("training.trim=0.1",),
-    "60 passes": ("training.epochs=60",),
     "linear only (1 step)": ("training.epochs=1", "training.learning_rate=1e-9"),
-    "20 % held out": ("sampling.validation=0.2",),
 }
 """What was tried around the default: settings of the product, each run by ``--presets all``."""
 
