@@ -18,7 +18,8 @@ from specvae.baselines import Background
 from specvae.config import ModelConfig
 from specvae.context import RingContext
 from specvae.drift import DriftReference
-from specvae.errors import InputError
+from specvae.errors import InputError, ModelError
+from specvae.evidence import HALO, pool
 from specvae.mixture import default_components
 from specvae.normaliser import Normaliser
 from specvae.sampling import Region, Role
@@ -50,6 +51,8 @@ class Detector:
     """Sources, seed, versions, command, training history, pixel counts: JSON-ready."""
     device: str = "cpu"
     threads: int = 1
+    evidence: Calibration | None = None
+    """Thresholds of the pooled evidence, from the same held-out pixels; None for tables."""
 
     stride: int = 1
     """Output pixels are this many source pixels apart."""
@@ -69,11 +72,19 @@ class Detector:
         """Whether the model looks at what surrounds a pixel; such a model scores no tables."""
         return self.net.ring is not None
 
+    def evidence_calibration(self) -> Calibration:
+        """Thresholds of the pooled evidence. Raises ModelError for a model that has none."""
+        if self.evidence is None or not self.evidence.size:
+            raise ModelError(
+                "the model holds no evidence of held-out normal pixels, so --pool has no cut: fit it again"
+            )
+        return self.evidence
+
     def on(self, device: str, threads: int = 1) -> Detector:
         """The same detector on another device, or with other threads."""
         return Detector(
             self.bands, self.config, self.net, self.calibration, self.background, self.drift_reference, self.provenance,
-            pick_device(device), threads,
+            pick_device(device), threads, self.evidence,
         )  # fmt: skip
 
     @classmethod
@@ -114,11 +125,12 @@ class Detector:
         )  # fmt: skip
         net.eval()
         scorer = CellScorer(net, device, threads)
-        tiles = CalibrationTiles(tuple(_tiles(scorer, regions)), sources)
+        tiles, pooled = _tiles(scorer, regions, sources)
         trim = config.training.trim
         everything = np.concatenate([_thin(net, sample.to(device)), tiles.scores])
         contamination = find_contamination(everything, trim)
         calibration = Calibration(tiles, contaminated=contamination.found, trim=trim)
+        evidence = Calibration(pooled, contaminated=contamination.found, trim=trim)
         provenance = {
             "contamination": contamination.summary(),
             "history": history.to_json(),
@@ -127,18 +139,22 @@ class Detector:
             "diagnostics": _diagnose(net, validation if validation.size else sample, device),
         }
         reference = DriftReference.fit(spectra, tiles.scores)
-        return cls(bands, config, net, calibration, Background.fit(spectra), reference, provenance, device, threads)
+        return cls(
+            bands, config, net, calibration, Background.fit(spectra), reference, provenance, device, threads, evidence
+        )
 
     def calibrate(self, regions: Sequence[Region], sources: tuple[str, ...]) -> Detector:
         """The same network with thresholds from other normal data: every usable pixel of ``regions`` calibrates."""
-        tiles = CalibrationTiles(tuple(_tiles(self._scorer, regions)), sources)
+        tiles, pooled = _tiles(self._scorer, regions, sources)
         trim = self.config.training.trim
         contamination = find_contamination(tiles.scores, trim, tiles.resampling_blocks)
         calibration = Calibration(tiles, contaminated=contamination.found, trim=trim)
+        evidence = Calibration(pooled, contaminated=contamination.found, trim=trim)
         reference = self.drift_reference.with_scores(tiles.scores)
         provenance = {**self.provenance, "contamination": contamination.summary()}
         return Detector(
             self.bands, self.config, self.net, calibration, self.background, reference, provenance, self.device, self.threads,
+            evidence,
         )  # fmt: skip
 
     def score(self, cube: Cube, window: Window) -> Parts:
@@ -201,19 +217,34 @@ def _sample(scorer: CellScorer, regions: Sequence[Region], role: Role) -> Sample
     )
 
 
-def _tiles(scorer: CellScorer, regions: Sequence[Region]) -> list[Tile]:
-    """Score maps of the calibration blocks, NaN outside them."""
-    tiles = []
+def _tiles(
+    scorer: CellScorer, regions: Sequence[Region], sources: tuple[str, ...]
+) -> tuple[CalibrationTiles, CalibrationTiles]:
+    """Maps of the calibration blocks, NaN outside them: of the score, and of the evidence (none of tables)."""
+    scores: list[Tile] = []
+    pooled: list[Tile] = []
     for region in regions:
         held = region.role == Role.CALIBRATION
         if not held.any():
             continue
-        score = np.where(held, scorer.score(region.cube, region.window)[0].score, np.float32(np.nan))
-        for number in np.unique(region.block[held]):
-            rows, cols = np.nonzero(held & (region.block == number))
-            box = (slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1))
-            mine = np.where(region.block[box] == number, score[box], np.float32(np.nan))
-            tiles.append(Tile(np.ascontiguousarray(mine), region.source, int(number)))
+        around = region.window if region.is_table else region.window.grow(HALO).clip(region.cube.window)
+        score = scorer.score(region.cube, around)[0].score
+        inside = region.window.shift(-around.row, -around.col).slices
+        scores += _cut(score[inside], held, region)
+        if not region.is_table:
+            pooled += _cut(pool(score)[inside], held, region)
+    return CalibrationTiles(tuple(scores), sources), CalibrationTiles(tuple(pooled), sources)
+
+
+def _cut(values: NDArray[np.float32], held: NDArray[np.bool_], region: Region) -> list[Tile]:
+    """A tile a block, NaN where not held out."""
+    tiles = []
+    for number in np.unique(region.block[held]):
+        mine = held & (region.block == number)
+        rows, cols = np.nonzero(mine)
+        box = (slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1))
+        tile = np.where(mine[box], values[box], np.float32(np.nan))
+        tiles.append(Tile(np.ascontiguousarray(tile), region.source, int(number)))
     return tiles
 
 
@@ -236,9 +267,13 @@ def _diagnose(net: SpectralNet, sample: Sample, device: str) -> dict[str, Any]:
     warnings = []
     if active == 0:
         warnings.append("the latent space collapsed: no dimension varies with the input")
-    exploding = net.normaliser.constant.nonzero().squeeze(1).tolist()
+    contribution = net.vae.explain(sample.x, sample.c)[0].mean(dim=1)
+    exploding = _exploding(contribution)
     if exploding:
-        warnings.append(f"bands that never varied in training: {', '.join(str(i + 1) for i in exploding)}")
+        warnings.append(f"bands that explode, each most of the reconstruction term: {exploding}")
+    constant = net.normaliser.constant.nonzero().squeeze(1).tolist()
+    if constant:
+        warnings.append(f"bands that never varied in training: {', '.join(str(i + 1) for i in constant)}")
     return {
         "latent": net.vae.latent,
         "active_latent": active,
@@ -247,3 +282,11 @@ def _diagnose(net: SpectralNet, sample: Sample, device: str) -> dict[str, Any]:
         "kl_share": kl / max(1e-12, kl + reconstruction),
         "warnings": warnings,
     }
+
+
+def _exploding(contribution: torch.Tensor) -> str:
+    """1-based numbers of the bands ``(bands,)`` that cost ten times the median and more than all others together."""
+    if len(contribution) < 4:
+        return ""
+    great = (contribution > 10 * contribution.median()) & (contribution > 0.5 * contribution.sum())
+    return ", ".join(str(int(i) + 1) for i in great.nonzero())

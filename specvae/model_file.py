@@ -1,8 +1,8 @@
 """The model file: one safetensors file with everything that fit and score need; no pickle, no code run by loading.
 
-Tensors: ``net.*`` (the network's state), ``calibration.*`` (held-out score tiles), ``background.*`` (baselines and
-reference spectra), ``drift.*``. One metadata key, ``specvae``, holds a sorted JSON: format version, configuration,
-bands, thresholds, provenance, and the SHA-256 of the tensors.
+Tensors: ``net.*`` (the network's state), ``calibration.*`` (held-out score tiles), ``evidence.*`` (the same of the
+pooled evidence), ``background.*`` (baselines and reference spectra), ``drift.*``. One metadata key, ``specvae``, holds a
+sorted JSON: format version, configuration, bands, thresholds, provenance, and the SHA-256 of the tensors.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def save_model(detector: Detector, path: Path, provenance: dict[str, Any]) -> st
         "sources": list(detector.calibration.tiles.sources),
         "net": state,
         "calibration": detector.calibration.to_json(),
+        "evidence": _evidence(detector),
         "fit": detector.provenance,
         "provenance": provenance,
         "tensors_sha256": _digest(tensors),
@@ -129,9 +130,16 @@ def _metadata(payload: bytes, path: Path) -> dict[str, Any]:
 def _tensors(detector: Detector) -> dict[str, NDArray[Any]]:
     tensors: dict[str, NDArray[Any]] = {f"net.{k}": v for k, v in detector.net.state_arrays().items()}
     tensors |= {f"calibration.{k}": v for k, v in detector.calibration.tiles.to_arrays().items()}
+    if _evidence(detector) is not None and detector.evidence is not None:
+        tensors |= {f"evidence.{k}": v for k, v in detector.evidence.tiles.to_arrays().items()}
     tensors |= {f"background.{k}": v for k, v in vars(detector.background).items() if k in _BACKGROUND}
     tensors |= {f"drift.{k}": v for k, v in detector.drift_reference.to_arrays().items()}
     return {key: np.ascontiguousarray(value) for key, value in tensors.items()}
+
+
+def _evidence(detector: Detector) -> dict[str, Any] | None:
+    """The calibration of the pooled evidence, where the model has one."""
+    return detector.evidence.to_json() if detector.evidence is not None and detector.evidence.size else None
 
 
 _BACKGROUND = ("mean", "covariance", "reference")
@@ -148,9 +156,13 @@ def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device
     net = SpectralNet.restore(len(bands), config, metadata["net"], group("net"))
     tiles = CalibrationTiles.from_arrays(group("calibration"), tuple(metadata["sources"]))
     calibration = Calibration.from_json(tiles, metadata["calibration"])
+    evidence = None
+    if metadata.get("evidence"):
+        pooled = CalibrationTiles.from_arrays(group("evidence"), tuple(metadata["sources"]))
+        evidence = Calibration.from_json(pooled, metadata["evidence"])
     background = Background(**{name: group("background")[name] for name in _BACKGROUND})
     reference = DriftReference.from_arrays(group("drift"))
-    return Detector(bands, config, net, calibration, background, reference, metadata["fit"], device, threads)
+    return Detector(bands, config, net, calibration, background, reference, metadata["fit"], device, threads, evidence)
 
 
 def _digest(tensors: dict[str, NDArray[Any]]) -> str:

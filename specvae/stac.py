@@ -29,6 +29,7 @@ KINDS = {
     "score.tif": (COG, ["data"], "Anomaly score, nats; higher is more anomalous"),
     "anomaly.tif": (COG, ["data"], "1 anomalous, 0 normal, 255 invalid"),
     "evidence.tif": (COG, ["data"], "Evidence pooled over space"),
+    "evidence_anomaly.tif": (COG, ["data"], "Anomalous pixels by the evidence"),
     "objects.gpkg": ("application/geopackage+sqlite3", ["data"], "Anomalous objects"),
     "objects.geojson": ("application/geo+json", ["data"], "Anomalous objects"),
     "objects.parquet": ("application/vnd.apache.parquet", ["data"], "Anomalous objects"),

@@ -47,11 +47,11 @@ def command(source: tuple[str, ...], set_: tuple[str, ...], as_json: bool, **opt
     if as_json:
         click.echo(json.dumps({"model": str(outcome.model), "sha256": outcome.sha256, **outcome.summary}))
         return 0
-    pixels = outcome.summary["pixels"]
+    pixels, told = outcome.summary["pixels"], outcome.summary["diagnostics"]
     state = "stands already, made from the same inputs and settings" if outcome.skipped else "written"
     click.echo(
         f"{outcome.model} {state}: trained on {pixels['train']:,} spectra, {pixels['calibration']:,} held out for "
-        f"thresholds, {outcome.summary['diagnostics']['active_latent']} of {outcome.summary['diagnostics']['latent']} "
-        "latent dimensions active"
+        f"thresholds, {told['active_latent']} of {told['latent']} latent dimensions active, "
+        f"{100 * told['kl_share']:.0f} % of a normal score is KL"
     )
     return 0

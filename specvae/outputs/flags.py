@@ -14,7 +14,7 @@ from rasterio.windows import Window as RasterWindow
 
 from specvae.spectra import Window
 
-__all__ = ["anomalous_pixels", "map_bands"]
+__all__ = ["anomalous_pixels", "map_bands", "map_windows"]
 
 
 @contextmanager
@@ -25,6 +25,18 @@ def anomalous_pixels(path: Path) -> Iterator[Callable[[Window], NDArray[np.bool_
         def read(window: Window) -> NDArray[np.bool_]:
             at = RasterWindow(window.col, window.row, window.cols, window.rows)
             return np.asarray(flags.read(1, window=at) == 1)
+
+        yield read
+
+
+@contextmanager
+def map_windows(path: Path) -> Iterator[Callable[[Window], NDArray[np.float32]]]:
+    """A function that gives the first band ``(rows, cols)`` of a window of a map."""
+    with rasterio.open(path) as raster:
+
+        def read(window: Window) -> NDArray[np.float32]:
+            at = RasterWindow(window.col, window.row, window.cols, window.rows)
+            return np.asarray(raster.read(1, window=at), np.float32)
 
         yield read
 

@@ -56,6 +56,7 @@ def report_of(
     seconds: dict[str, float],
     settings: dict[str, Any],
     objects: dict[str, Any] | None = None,
+    evidence: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """``report.json``: a scene's counts, threshold, calibration, drift, timing, and figures where truth was given."""
     detector = model.detector
@@ -82,14 +83,27 @@ def report_of(
         "history": detector.provenance.get("history", []),
         "timing": {name: round(value, 3) for name, value in seconds.items()},
         "settings": settings,
-        "warnings": [w for w in (threshold.warning, *about.get("notes", ())) if w],
+        "warnings": _warnings(threshold, about, detector.provenance.get("diagnostics", {}), evidence),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__,
     }
+    if evidence is not None:
+        report["evidence"] = evidence
     if gathered.metrics is not None:
         report["metrics"] = gathered.metrics.finish()
     tree: dict[str, Any] = finite(report)
     return tree
+
+
+def _warnings(
+    threshold: Threshold, about: dict[str, Any], diagnostics: dict[str, Any], evidence: dict[str, Any] | None
+) -> list[str]:
+    """What a reader must know: of the cut, of the scene, of the model, and of the evidence's cut."""
+    pooled = evidence["threshold"]["warning"] if evidence else None
+    told = [threshold.warning, *about.get("notes", ()), *diagnostics.get("warnings", ())]
+    if pooled and pooled != threshold.warning:
+        told.append(f"evidence: {pooled}")
+    return [warning for warning in told if warning]
 
 
 def threshold_table(

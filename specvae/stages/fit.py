@@ -16,6 +16,7 @@ from specvae.config import ModelConfig, load_config
 from specvae.context import RingContext
 from specvae.detector import Detector
 from specvae.errors import InputError, OutputError
+from specvae.evidence import HALO
 from specvae.fingerprint import Fingerprint, identify, same
 from specvae.model_file import load_model, save_model
 from specvae.raster.opening import open_scene
@@ -127,6 +128,8 @@ def _save(detector: Detector, target: Path, gathered: Gathered, mark: Fingerprin
         "invalid_by_reason": gathered.invalid,
     }
     detector.calibration.prepare()
+    if detector.evidence is not None:
+        detector.evidence.prepare()
     digest = save_model(detector, target, provenance)
     warnings = (*gathered.notes, *detector.provenance["diagnostics"]["warnings"])
     return FitOutcome(target, digest, False, detector.provenance, warnings)
@@ -184,7 +187,7 @@ def gather(
             bands = bands or scene.bands
             pixel_size = pixel_size or scene.pixel_size
             split = split_blocks((scene.rows, scene.cols), buffer, config.sampling, config.seed + number)
-            reads = _reads(scene, split, quota, buffer, config.seed + number)
+            reads = _reads(scene, split, quota, buffer, config.seed + number, hold_all)
             fresh = _regions(split, number, reads, quota, hold_all)
             for region in fresh:
                 counts += np.bincount(region.cube.crop(region.window).reason.ravel(), minlength=len(counts))
@@ -197,7 +200,7 @@ def gather(
     return Gathered(tuple(regions), bands, names, context, tuple(dict.fromkeys(notes)), pixel_size, invalid)
 
 
-def _reads(scene: Scene, split: Split, quota: Quota, buffer: int, seed: int) -> Any:
+def _reads(scene: Scene, split: Split, quota: Quota, buffer: int, seed: int, hold_all: bool) -> Any:
     """Cubes with halo and normal masks of the windows that are still wanted, in seeded order."""
     whole = Window(0, 0, scene.rows, scene.cols)
     for window in regions_of(split, seed):
@@ -205,7 +208,9 @@ def _reads(scene: Scene, split: Split, quota: Quota, buffer: int, seed: int) -> 
             return
         if not quota.wants(split.roles.ravel()[np.unique(split.block(window))]):
             continue
-        cube = scene.read(window.grow(buffer).clip(whole))
+        # The evidence of a held-out pixel depends on the scores around it, and they on what is around them.
+        holds = hold_all or Role.CALIBRATION in split.roles.ravel()[np.unique(split.block(window))]
+        cube = scene.read(window.grow(buffer + HALO if holds else buffer).clip(whole))
         yield cube, scene.normal(window), window
 
 

@@ -135,6 +135,8 @@ def score_one(
     folder = Path(request.out) / source.key
     told = SceneOutcome(source.path, source.key, "failed", str(folder))
     try:
+        if source.is_table and request.pool:
+            raise InputError(f"{source.path} is a table, and --pool needs the space around a pixel; leave --pool out")
         stored = stored_report(folder)
         with ThreadPoolExecutor(1, "hash") as hashing:
             # A large file takes seconds to hash, and the hash is needed last.

@@ -30,6 +30,7 @@ from specvae.report.quicklook import draw_quicklook, rgb_bands
 from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
 from specvae.stages.memory import parse_size, window_pixels
 from specvae.stages.overlap import overlapped
+from specvae.stages.score_evidence import evidence_cut, pool_evidence
 from specvae.stages.score_objects import explain_objects, find_objects, known_objects
 from specvae.stages.score_page import map_page, sample_pixels
 from specvae.thresholds.survival import SurvivalHistogram
@@ -125,6 +126,8 @@ def score_map(
     """Score one raster into ``folder``; the report. Everything is written whole or not at all."""
     detector = model.detector
     known = known_objects(request.known, source.stem)
+    if request.pool:
+        evidence_cut(model, request)  # refused before anything is done
     with open_scene(source, request.ingest, match=detector.bands) as scene, OutputFolder(folder) as work:
         rgb = rgb_bands(detector.bands)
         gathered = Gatherers.of(detector, scene.rows, scene.cols, rgb, scene.has_truth, threshold.value)
@@ -136,7 +139,10 @@ def score_map(
         objects = find_objects(found, scene.grid, detector, threshold, request, known, work.path)
         if len(objects.table):
             explain_objects(work.path / "explanations.csv", objects.table, detector.bands.labels)
-        report = report_of(scene.about(), model, threshold, gathered, seconds, request.settings(), objects.section)
+        evidence = pool_evidence(work.path, scene, model, request) if request.pool else None
+        report = report_of(
+            scene.about(), model, threshold, gathered, seconds, request.settings(), objects.section, evidence
+        )
         draw_quicklook(work.path / "quicklook.png", gathered.overview, threshold, source.key)
         finish_folder(work.path, report, map_page(scene, detector, gathered, objects), mark(), model, scene)
         work.commit()
