@@ -14,7 +14,8 @@ import rasterio.windows
 
 from specvae.raster.options import IngestOptions
 from specvae.stages.fit import fit
-from specvae.stages.score import ScoreRequest, score
+from specvae.stages.score import score
+from specvae.stages.score_request import ScoreRequest
 
 SCENES = {
     "coldsprings": "scenes/coldsprings/20160707_pre_sr7.tif",

@@ -16,7 +16,8 @@ from rasterio.transform import from_origin
 
 from specvae.raster.options import IngestOptions
 from specvae.stages.fit import fit
-from specvae.stages.score import ScoreRequest, ScoreRun, score
+from specvae.stages.score import ScoreRun, score
+from specvae.stages.score_request import ScoreRequest
 
 
 def schema() -> dict[str, Any]:

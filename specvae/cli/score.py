@@ -77,7 +77,7 @@ def command(scene: tuple[str, ...], scenes_from: str | None, jobs: int, as_json:
 
 def _request(options: dict[str, Any]) -> Any:
     from specvae.raster.options import IngestOptions
-    from specvae.stages.score import ScoreRequest
+    from specvae.stages.score_request import ScoreRequest
 
     reading = ("nodata", "mask", "mask_values", "aoi", "truth", "allow_remote")
     ingest = IngestOptions(**{name: options.pop(name) for name in reading})

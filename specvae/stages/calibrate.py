@@ -32,11 +32,14 @@ def calibrate(
     nodata: str | None = None,
     allow_remote: bool = False,
     overwrite: bool = False,
+    renew: bool = False,
+    dry_run: bool = False,
 ) -> FitOutcome:
     """Score other normal data and take thresholds from it; the network stays as it is.
 
     ``out`` is the new model file, ``<model>.calibrated.specvae`` by default. Raises OutputError where another model
-    stands there and ``overwrite`` is not given.
+    stands there and neither ``overwrite`` nor ``renew`` is given
+    (``renew`` replaces what was made otherwise and keeps what is the same). ``dry_run``: only say which of them it is.
     """
     loaded = load_model(model, threads=2)
     options = IngestOptions(
@@ -48,10 +51,12 @@ def calibrate(
     stored = stored_fingerprint(target, overwrite)
     settings = {"ingest": options.to_json(), "source": sorted(source)}
     mark = Fingerprint(identify(files_of(sources, options), stored), loaded.sha256, settings)
+    if dry_run:
+        return FitOutcome(target, "", same(mark, stored), {}, ())
     if same(mark, stored) and not overwrite:
         there = load_model(target)
         return FitOutcome(target, there.sha256, True, there.metadata["fit"], ())
-    if target.exists() and not overwrite:
+    if target.exists() and not (overwrite or renew):
         raise OutputError(
             f"{target} stands already and was made from other inputs or settings; give --overwrite or --out"
         )

@@ -12,7 +12,8 @@ from specvae.outputs.scenes import write_scene
 from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
 from specvae.stages.fit import fit
-from specvae.stages.score import ScoreRequest, score
+from specvae.stages.score import score
+from specvae.stages.score_request import ScoreRequest
 from specvae.synthetic import make_scene
 
 __all__ = ["DemoOutcome", "demo"]

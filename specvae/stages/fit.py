@@ -82,13 +82,16 @@ def fit(
     max_pixels: int | None = None,
     allow_remote: bool = False,
     overwrite: bool = False,
+    renew: bool = False,
+    dry_run: bool = False,
     threads: int = 0,
     progress: Callable[[Check], None] | None = None,
 ) -> FitOutcome:
     """Fit a model on normal data and write it.
 
     The same inputs and settings as the model that stands there: nothing is done. Raises OutputError where another
-    model stands there and ``overwrite`` is not given.
+    model stands there and neither ``overwrite`` nor ``renew`` is given
+    (``renew`` replaces what was made otherwise and keeps what is the same). ``dry_run``: only say which of them it is.
     """
     overrides = {
         "context.kind": context, "training.trim": trim, "seed": seed, "sampling.max_pixels": max_pixels, "patch": patch,
@@ -103,10 +106,12 @@ def fit(
     stored = stored_fingerprint(target, overwrite)
     settings = {"config": chosen.model_dump(mode="json"), "ingest": options.to_json(), "source": sorted(source)}
     mark = Fingerprint(identify(files_of(sources, options), stored), "", settings)
+    if dry_run:
+        return FitOutcome(target, "", same(mark, stored), {}, ())
     if same(mark, stored) and not overwrite:
         loaded = load_model(target)
         return FitOutcome(target, loaded.sha256, True, loaded.metadata["fit"], ())
-    if target.exists() and not overwrite:
+    if target.exists() and not (overwrite or renew):
         raise OutputError(
             f"{target} stands already and was made from other inputs or settings; give --overwrite or --model"
         )

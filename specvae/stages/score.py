@@ -2,62 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from specvae.errors import InputError, ModelError, OutputError, SpecvaeError
-from specvae.fingerprint import Fingerprint, identify, same
+from specvae.fingerprint import same
 from specvae.model_file import StoredModel, load_model
-from specvae.outputs.atomic import LAST
-from specvae.raster.options import IngestOptions
 from specvae.raster.sources import Source, find_sources
 from specvae.stages.score_map import score_map
-from specvae.thresholds.threshold import Threshold
+from specvae.stages.score_request import ScoreRequest, fingerprint_of, stored_report
 from specvae.training import pick_device
 
-__all__ = ["DEFAULT_RATE", "SceneOutcome", "ScoreRequest", "ScoreRun", "score", "score_one"]
-
-DEFAULT_RATE = 1e-3
-
-
-@dataclass(frozen=True)
-class ScoreRequest:
-    """What a score was asked to do, alike for every scene."""
-
-    model: str = "model.specvae"
-    out: str = "reports"
-    false_alarm_rate: float | None = None
-    threshold: float | None = None
-    parts: bool = False
-    pool: bool = False
-    fdr: float | None = None
-    explain: int = 10
-    known: str | None = None
-    objects: tuple[str, ...] = ("gpkg",)
-    strict: bool = False
-    ingest: IngestOptions = field(default_factory=IngestOptions)
-    device: str = "auto"
-    max_memory: str | None = None
-    overwrite: bool = False
-    threads: int = 2
-
-    def settings(self) -> dict[str, Any]:
-        """What the outputs' content depends on, JSON-ready."""
-        names = ("false_alarm_rate", "threshold", "parts", "pool", "fdr", "explain", "known", "objects")
-        return {name: getattr(self, name) for name in names} | {"ingest": self.ingest.to_json()}
-
-    def cut(self, model: StoredModel) -> Threshold:
-        """The threshold that applies."""
-        calibration = model.detector.calibration
-        if self.threshold is None:
-            explicit = self.false_alarm_rate is not None
-            return calibration.threshold(self.false_alarm_rate or DEFAULT_RATE, explicit)
-        return calibration.given(self.threshold)
+__all__ = ["SceneOutcome", "ScoreRun", "score", "score_one"]
 
 
 @dataclass(frozen=True)
@@ -140,13 +100,15 @@ def score_one(
         stored = stored_report(folder)
         with ThreadPoolExecutor(1, "hash") as hashing:
             # A large file takes seconds to hash, and the hash is needed last.
-            mark = hashing.submit(fingerprint_of, source, model, request, stored)
+            mark = hashing.submit(fingerprint_of, source, model.sha256, request, stored)
             if stored and not request.overwrite:
                 if same(mark.result(), stored["item"]["properties"].get("specvae:fingerprint")):
                     return replace(told, status="already", message="done already", report=stored["report"])
-                raise OutputError(
-                    f"{folder} holds another result (other input, model or settings); give --overwrite or another --out"
-                )
+                if not request.renew:
+                    raise OutputError(
+                        f"{folder} holds another result (other input, model or settings); "
+                        "give --overwrite or another --out"
+                    )
             started = time.perf_counter()
             work = _table_work() if source.is_table else score_map
             report = work(source, model, request, request.cut(model), folder, mark.result, progress)
@@ -167,23 +129,3 @@ def _table_work() -> Callable[..., dict[str, Any]]:
     from specvae.stages.score_table import score_table
 
     return score_table
-
-
-def fingerprint_of(
-    source: Source, model: StoredModel, request: ScoreRequest, stored: dict[str, Any] | None
-) -> Fingerprint:
-    """What the result of one scene depends on."""
-    files: list[str | Path] = [*source.files, *request.ingest.companions(source.stem)]
-    files += [Path(request.known.replace("{stem}", source.stem))] if request.known else []
-    before = stored["item"]["properties"].get("specvae:fingerprint") if stored else None
-    return Fingerprint(identify(files, before), model.sha256, request.settings())
-
-
-def stored_report(folder: Path) -> dict[str, Any] | None:
-    """``item`` and ``report`` of a finished folder, or None where it is not whole."""
-    try:
-        item = json.loads((folder / LAST).read_text(encoding="utf-8"))
-        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return {"item": item, "report": report} if isinstance(item, dict) and "properties" in item else None

@@ -37,7 +37,7 @@ from specvae.thresholds.survival import SurvivalHistogram
 from specvae.thresholds.threshold import Threshold
 
 if TYPE_CHECKING:
-    from specvae.stages.score import ScoreRequest
+    from specvae.stages.score_request import ScoreRequest
 
 __all__ = ["Gatherers", "score_map"]
 

@@ -19,7 +19,7 @@ from specvae.thresholds.objects import ObjectCalibration, discoveries
 from specvae.thresholds.threshold import Threshold
 
 if TYPE_CHECKING:
-    from specvae.stages.score import ScoreRequest
+    from specvae.stages.score_request import ScoreRequest
 
 __all__ = ["SceneObjects", "explain_objects", "find_objects", "known_objects"]
 

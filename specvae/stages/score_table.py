@@ -30,8 +30,8 @@ from specvae.table.writing import scores_name, write_scores
 from specvae.thresholds.threshold import Threshold
 
 if TYPE_CHECKING:
-    from specvae.stages.score import ScoreRequest
     from specvae.stages.score_map import Gatherers
+    from specvae.stages.score_request import ScoreRequest
 
 __all__ = ["score_table"]
 
