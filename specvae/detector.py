@@ -98,16 +98,17 @@ class Detector:
         device: str = "cpu",
         threads: int = 1,
         progress: Callable[[Check], None] | None = None,
+        least: int = LEAST,
     ) -> Detector:
         """Learn what is normal from regions of the sources.
 
-        Raises InputError where fewer than 24 pixels are there to train on.
+        Raises InputError where fewer than ``least`` pixels are there to train on.
         """
         parts = [r.spectra(Role.TRAIN) for r in regions]
         spectra = np.concatenate(parts, axis=1) if parts else np.zeros((len(bands), 0), np.float32)
-        if spectra.shape[1] < LEAST:
+        if spectra.shape[1] < least:
             raise InputError(
-                f"{spectra.shape[1]} valid normal pixels were found to train on; at least {LEAST} are needed: "
+                f"{spectra.shape[1]} valid normal pixels were found to train on; at least {least} are needed: "
                 "check nodata, masks and --normal with `specvae inspect`"
             )
         config = config.resolved(table=all(region.is_table for region in regions), bands=len(bands))
