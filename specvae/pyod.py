@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specvae.estimator import SpectralVAE
+from specvae.estimator.spectral_vae import SpectralVAE
 
 __all__ = ["PyODSpectralVAE"]
 

@@ -178,7 +178,7 @@ def test_frames_give_names_that_are_checked_from_then_on(make) -> None:
     with pytest.raises(ValueError, match="same order"):
         model.predict(make({name: values[:, i] for i, name in reversed(list(enumerate(names)))}))
     with pytest.raises(ValueError, match="missing"):
-        model.predict(make({name: values[:, 0] for name in names[:3]}))
+        model.predict(make(dict.fromkeys(names[:3], values[:, 0])))
 
 
 def test_it_serves_in_a_pipeline_and_a_grid_search() -> None:
@@ -206,7 +206,7 @@ def test_a_saved_model_scores_alike_in_python_and_on_the_command_line(tmp_path: 
 
     values = linear(400, 4)
     frame = pd.DataFrame(values, columns=["red", "green", "blue", "nir"])
-    model = SpectralVAE(latent=2, steps=60, settings={"training.batch": 64}).fit(frame).calibrate(false_alarm_rate=0.05)
+    model = SpectralVAE(latent=2, steps=60, settings={"training.batch": 64}).fit(frame).calibrate(false_alarm_rate=0.2)
     model.save(tmp_path / "lab.specvae")
     again = SpectralVAE.load(tmp_path / "lab.specvae")
     assert again.get_params() == model.get_params()
@@ -215,7 +215,14 @@ def test_a_saved_model_scores_alike_in_python_and_on_the_command_line(tmp_path: 
     np.testing.assert_array_equal(again.predict(frame), model.predict(frame))
     assert load_model(tmp_path / "lab.specvae").detector.bands.names == ("red", "green", "blue", "nir")
     frame.to_csv(tmp_path / "rows.csv", index=False, float_format="%.17g")
-    argv = ["score", str(tmp_path / "rows.csv"), "--model", str(tmp_path / "lab.specvae"), "--out", str(tmp_path / "out")]
+    argv = [
+        "score",
+        str(tmp_path / "rows.csv"),
+        "--model",
+        str(tmp_path / "lab.specvae"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     done = CliRunner().invoke(cli, argv, standalone_mode=False)
     assert done.exception is None, done.output
     written = pd.read_csv(tmp_path / "out" / "rows" / "scores.csv")["score"].to_numpy()
@@ -245,7 +252,8 @@ def test_nothing_is_told_before_a_fit(method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"contamination": 0}, {"contamination": 0.6}, {"latent": 0}, {"steps": 0}, {"trim": 0.5}, {"hidden": 3}]
+    "parameters",
+    [{"contamination": 0}, {"contamination": 0.6}, {"latent": 0}, {"steps": 0}, {"trim": 0.5}, {"hidden": 3}],
 )
 def test_wrong_parameters_are_refused_by_fit(parameters) -> None:
     with pytest.raises(ValueError, match=next(iter(parameters))):

@@ -4,56 +4,32 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.metadata import version
 from numbers import Integral, Real
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin, _fit_context
-from sklearn.utils import check_random_state
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from specvae.config import ModelConfig, load_config
 from specvae.detector import Detector
 from specvae.errors import ModelError
+from specvae.estimator.rows import RowExplanation, Rows, region_of, roles_of, seed_of, to_float32
+from specvae.estimator.storing import StoredEstimator
 from specvae.latent import draw_spectra, latent_means
-from specvae.model_file import load_model, pack_model, save_model, unpack_model
 from specvae.process import undisturbed
-from specvae.sampling import Region, Role
-from specvae.spectra import Band, BandSet, Cube, Parts, Window
+from specvae.sampling import Role
+from specvae.spectra import Band, BandSet, Parts
 from specvae.table.headers import wavelength_of
 from specvae.thresholds.calibration import DEFAULT_RATE
-from specvae.thresholds.threshold import Threshold
-from specvae.thresholds.tiles import INDEPENDENT
 
-__all__ = ["RowExplanation", "SpectralVAE"]
-
-FLOAT32 = 3e38
-"""Values are computed in float32: larger ones are cut to this."""
-ENOUGH_TO_HOLD_OUT = 50
-"""Fewer rows are all trained on."""
-Rows = NDArray[np.float64]
-PARAMETERS = ("contamination", "latent", "hidden", "steps", "trim", "held_out", "settings", "device", "random_state")
+__all__ = ["SpectralVAE"]
 
 
-@dataclass(frozen=True)
-class RowExplanation:
-    """Why rows score as they do, ``(n, bands)`` each."""
-
-    contribution: Rows
-    """Nats of each band; over bands they add up to the reconstruction term."""
-    deviation: Rows
-    """Signed (x - mu) / sigma: positive = brighter than expected."""
-    expected: Rows
-    """The reconstructed spectrum in the units of the input."""
-
-
-class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignore[misc]
+class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, StoredEstimator):  # type: ignore[misc]
     """Outlier detection with a variational autoencoder, for rows that are spectra (or any numeric features).
 
     The score of a row is the negative evidence lower bound at the posterior mean, in nats (Kingma and Welling, 2013,
@@ -125,11 +101,6 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         "random_state": ["random_state"],
     }
 
-    detector_: Detector
-    offset_: float
-    threshold_: Threshold | None
-    n_features_in_: int
-
     def __init__(
         self,
         contamination: float = 0.1,
@@ -161,7 +132,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         """
         rows = np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
         config = self._config()
-        regions = [_region(rows, _roles(len(rows), config, self.held_out))]
+        regions = [region_of(rows, roles_of(len(rows), config, self.held_out))]
         with undisturbed(), config_context(array_api_dispatch=False):
             self.detector_ = Detector.fit(
                 regions, self._bands(), config, ("fit",), context=False, device=self.device, least=2
@@ -236,7 +207,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         check_is_fitted(self)
         if X is not None:
             rows = self._checked(X)
-            region = _region(rows, np.full(len(rows), Role.CALIBRATION, np.uint8))
+            region = region_of(rows, np.full(len(rows), Role.CALIBRATION, np.uint8))
             self.detector_ = self.detector_.calibrate([region], ("calibrate",))
         self._need_held_out()
         rate = DEFAULT_RATE if false_alarm_rate is None else false_alarm_rate
@@ -249,13 +220,15 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     def explain(self, X: ArrayLike) -> RowExplanation:
         """Which features drive the score of each row, which way, and what was expected, ``(n, features)`` each."""
         rows = self._checked(X)
-        told = self.detector_.explain(np.ascontiguousarray(_float32(rows).T))
-        return RowExplanation(*(part.T.astype(np.float64) for part in (told.contribution, told.deviation, told.expected)))
+        told = self.detector_.explain(np.ascontiguousarray(to_float32(rows).T))
+        return RowExplanation(
+            *(part.T.astype(np.float64) for part in (told.contribution, told.deviation, told.expected))
+        )
 
     def transform(self, X: ArrayLike) -> Rows:
         """``(n, latent)`` posterior means of the latent variables."""
         rows = self._checked(X)
-        return np.asarray(latent_means(self.detector_.net, _float32(rows).T).T, np.float64)
+        return np.asarray(latent_means(self.detector_.net, to_float32(rows).T).T, np.float64)
 
     def sample(self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> Rows:
         """``(n_samples, features)`` rows drawn from the model; ``random_state`` as in the constructor by default.
@@ -269,7 +242,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         (4, 3)
         """
         check_is_fitted(self)
-        seed = _seed(self.random_state if random_state is None else random_state)
+        seed = seed_of(self.random_state if random_state is None else random_state)
         return np.asarray(draw_spectra(self.detector_.net, n_samples, seed).T, np.float64)
 
     def score(self, X: ArrayLike, y: object = None) -> float:
@@ -280,48 +253,6 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         rows = self._checked(X)
         volume = float(self.detector_.net.vae.log_volume().detach())
         return -float(self._scores(rows).mean()) - volume
-
-    def save(self, path: str | Path) -> None:
-        """Write a model file that the command line and :meth:`load` read; nothing in it is pickled."""
-        check_is_fitted(self)
-        save_model(self.detector_, Path(path), self._provenance())
-
-    @classmethod
-    def load(cls, path: str | Path) -> SpectralVAE:
-        """The estimator of a model file, one of the command line's too.
-
-        Its cut is that of :meth:`save`, or for a file of the command line its default false-alarm rate's. Raises
-        ModelError for what is no model, and for one that looks at what surrounds a pixel: rows have no surroundings.
-        """
-        stored = load_model(path)
-        if stored.detector.has_context:
-            raise ModelError(
-                f"the model {path} looks at what surrounds a pixel and rows have no surroundings; "
-                "score cubes with specvae.score_array, or fit with --context none"
-            )
-        told = stored.metadata["provenance"].get("estimator")
-        estimator = cls(**_parameters(told, stored.detector.config))
-        estimator._take(stored.detector)
-        if told is None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return estimator.calibrate() if estimator.detector_.calibration.size else estimator
-        estimator.offset_ = float(told["offset"])
-        estimator.threshold_ = None if told["threshold"] is None else Threshold.from_summary(told["threshold"])
-        return estimator
-
-    def __getstate__(self) -> dict[str, Any]:
-        """The parameters, and the model as the bytes of its file: no network is pickled."""
-        state = dict(super().__getstate__())
-        if "detector_" in state:
-            state["detector_"] = pack_model(self.detector_, {})
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        if "detector_" in state:
-            state["detector_"] = unpack_model(state["detector_"], "in the pickle").detector
-        super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -335,7 +266,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
             "training.steps": self.steps,
             "training.trim": float(self.trim),
             "context.kind": "none",
-            "seed": _seed(self.random_state),
+            "seed": seed_of(self.random_state),
         }
         return load_config(overrides={**overrides, **(self.settings or {})})
 
@@ -350,7 +281,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         return np.asarray(validate_data(self, X, dtype=np.float64, reset=False))
 
     def _parts(self, rows: Rows) -> Parts:
-        return self.detector_.score_rows(_float32(rows), np.ones(len(rows), bool))
+        return self.detector_.score_rows(to_float32(rows), np.ones(len(rows), bool))
 
     def _scores(self, rows: Rows) -> Rows:
         return self._parts(rows).score.astype(np.float64)
@@ -358,70 +289,3 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     def _need_held_out(self) -> None:
         if not self.detector_.calibration.size:
             raise ModelError("no normal row was held out; give calibrate() normal rows that were not fitted on")
-
-    def _take(self, detector: Detector) -> None:
-        """Be fitted, by a detector from elsewhere."""
-        self.detector_, self.threshold_, self.offset_ = detector, None, 0.0
-        self.n_features_in_ = len(detector.bands)
-        self._n_features_out = detector.net.vae.latent
-        if all(detector.bands.names):
-            self.feature_names_in_ = np.array(detector.bands.names, dtype=object)
-
-    def _provenance(self) -> dict[str, Any]:
-        seed = self.random_state
-        told = {
-            **{name: getattr(self, name) for name in PARAMETERS},
-            "hidden": None if self.hidden is None else list(self.hidden),
-            "settings": None if self.settings is None else dict(self.settings),
-            "random_state": int(seed) if isinstance(seed, (int, np.integer)) else None,
-        }
-        threshold = None if self.threshold_ is None else self.threshold_.summary()
-        return {
-            "estimator": {"parameters": told, "offset": self.offset_, "threshold": threshold},
-            "versions": {name: version(name) for name in ("specvae", "torch", "numpy", "scikit-learn")},
-            "notes": [],
-            "pixel_size": None,
-        }
-
-
-def _parameters(told: Mapping[str, Any] | None, config: ModelConfig) -> dict[str, Any]:
-    """Of the constructor: as saved, else as the configuration of a model from elsewhere has them."""
-    if told is not None:
-        parameters = {name: told["parameters"][name] for name in PARAMETERS if name in told["parameters"]}
-        hidden = parameters.get("hidden")
-        return {**parameters, "hidden": None if hidden is None else tuple(hidden)}
-    return {
-        "latent": config.network.latent, "hidden": config.network.hidden, "steps": config.training.steps,
-        "trim": config.training.trim, "random_state": config.seed,
-    }  # fmt: skip
-
-
-def _seed(random_state: int | np.random.RandomState | None) -> int:
-    if isinstance(random_state, (int, np.integer)):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(2**31 - 1))
-
-
-def _roles(n: int, config: ModelConfig, held_out: float) -> NDArray[np.uint8]:
-    """``(n,)`` seeded roles of rows: some calibrate, some validate, the rest trains, up to the sample's limit."""
-    roles = np.full(n, Role.TRAIN, np.uint8)
-    order = np.random.default_rng([config.seed, n]).permutation(n)
-    if n >= ENOUGH_TO_HOLD_OUT:
-        held, checked = round(n * held_out), max(2, round(n * config.sampling.validation))
-        roles[order[:held]] = Role.CALIBRATION
-        roles[order[held : held + checked]] = Role.VALIDATION
-    training = np.nonzero(roles[order] == Role.TRAIN)[0]
-    roles[order[training[config.sampling.max_pixels :]]] = Role.UNUSED
-    return roles
-
-
-def _region(rows: Rows, roles: NDArray[np.uint8]) -> Region:
-    """Rows ``(n, features)`` as one row of pixels, each a block of its own."""
-    values = np.ascontiguousarray(_float32(rows).T)[:, None, :]
-    window = Window(0, 0, 1, len(rows))
-    cube = Cube(values, np.zeros((1, len(rows)), np.uint8), window)
-    return Region(cube, window, roles[None, :], np.full((1, len(rows)), INDEPENDENT, np.int32), 0)
-
-
-def _float32(rows: Rows) -> NDArray[np.float32]:
-    return np.clip(rows, -FLOAT32, FLOAT32).astype(np.float32)
