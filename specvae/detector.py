@@ -183,7 +183,12 @@ class Detector:
 def _blank_net(spectra: NDArray[np.float32], bands: int, config: ModelConfig, context: bool) -> SpectralNet:
     marginal = config.normaliser.kind == "marginal"
     latent = config.network.latent or default_latent(bands)
-    normaliser = Normaliser.fit(spectra, min(1.0, latent / bands) if marginal else None)
+    if config.network.likelihood == "bernoulli":
+        _refuse_outside(spectra)
+    if config.normaliser.kind == "none":
+        normaliser = Normaliser(bands)
+    else:
+        normaliser = Normaliser.fit(spectra, min(1.0, latent / bands) if marginal else None)
     ring = None
     if context:
         step = max(1, spectra.shape[1] // 100_000)
@@ -192,6 +197,16 @@ def _blank_net(spectra: NDArray[np.float32], bands: int, config: ModelConfig, co
         ring = RingContext(bands, config.context).fit(normalised.numpy())
     components = default_components(spectra.shape[1]) if config.network.prior == "mixture" else 0
     return SpectralNet(normaliser, ring, VAE(bands, ring.components if ring else 0, config.network, components))
+
+
+def _refuse_outside(spectra: NDArray[np.float32]) -> None:
+    """Raise InputError where spectra of a Bernoulli model leave 0..1."""
+    low, high = float(spectra.min()), float(spectra.max())
+    if low < 0.0 or high > 1.0:
+        raise InputError(
+            f"a bernoulli likelihood takes values in 0..1 and these reach from {low:.6g} to {high:.6g}: "
+            "scale them, or use another preset or --set network.likelihood=gaussian with output=linear"
+        )
 
 
 def _sample(scorer: CellScorer, regions: Sequence[Region], role: Role) -> Sample:
