@@ -60,6 +60,8 @@ class NetworkConfig(_Frozen):
     deviation: float | None = Field(
         default=None, gt=0.0, description="fixed standard deviation of every band, in place of noise; not with linear"
     )
+    components: int | None = Field(default=None, ge=1, le=1024, description="of a mixture prior; none: from the sample")
+    activation: Literal["relu", "silu"] = Field(default="relu", description="of hidden layers without linear paths")
     linear: bool = Field(default=True, description="linear paths beside the hidden layers, started in closed form")
     output: Literal["linear", "sigmoid", "tanh"] = "linear"
     kl_weight: float = Field(default=1.0, ge=0.0, description="weight of the KL term; 0: a plain autoencoder")
@@ -78,8 +80,13 @@ class NetworkConfig(_Frozen):
 class NormaliserConfig(_Frozen):
     """How bands are brought to one scale."""
 
-    kind: Literal["auto", "zscore", "marginal", "none"] = Field(
-        default="auto", description="marginal: each band's distribution is learned; auto: so for tables; none: as it is"
+    kind: Literal["auto", "zscore", "marginal", "fixed"] = Field(
+        default="auto", description="marginal: each band's distribution is learned; auto: so for tables; fixed: as told"
+    )
+    centre: float = Field(default=0.0, description="taken from every band, where fixed")
+    scale: float = Field(default=1.0, gt=0.0, description="what every band is then divided by, where fixed")
+    smooth: float = Field(
+        default=0.0, ge=0.0, le=8.0, description="Gaussian blur of images before, pixels, where fixed"
     )
 
 
@@ -154,7 +161,7 @@ class ModelConfig(_Frozen):
         network = {"prior": prior, "noise": self.network.noise or noise}
         return self.model_copy(
             update={
-                "normaliser": NormaliserConfig(kind=kind),
+                "normaliser": self.normaliser.model_copy(update={"kind": kind}),
                 "network": self.network.model_copy(update=network),
             }
         )

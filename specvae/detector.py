@@ -185,8 +185,8 @@ def _blank_net(spectra: NDArray[np.float32], bands: int, config: ModelConfig, co
     latent = config.network.latent or default_latent(bands)
     if config.network.likelihood == "bernoulli":
         _refuse_outside(spectra)
-    if config.normaliser.kind == "none":
-        normaliser = Normaliser(bands)
+    if config.normaliser.kind == "fixed":
+        normaliser = Normaliser.fixed(bands, config.normaliser, config.network.shape)
     else:
         normaliser = Normaliser.fit(spectra, min(1.0, latent / bands) if marginal else None)
     ring = None
@@ -195,7 +195,8 @@ def _blank_net(spectra: NDArray[np.float32], bands: int, config: ModelConfig, co
         with torch.inference_mode():
             normalised = normaliser(torch.from_numpy(np.ascontiguousarray(spectra[:, ::step])))
         ring = RingContext(bands, config.context).fit(normalised.numpy())
-    components = default_components(spectra.shape[1]) if config.network.prior == "mixture" else 0
+    components = config.network.components or default_components(spectra.shape[1])
+    components = components if config.network.prior == "mixture" else 0
     return SpectralNet(normaliser, ring, VAE(bands, ring.components if ring else 0, config.network, components))
 
 

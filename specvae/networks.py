@@ -54,7 +54,9 @@ class _Straight(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(inputs, n) -> (outputs, n)``."""
-        out = self.bend(x) if torch.is_grad_enabled() else torch.cat([self.bend(p) for p in x.split(CHUNK, 1)], 1)
+        out = (
+            self.bend(x) if torch.is_grad_enabled() else torch.cat([self.bend(p) for p in torch.split(x, CHUNK, 1)], 1)
+        )
         if self.linear is None or self.bias is None:
             return out
         return torch.addmm(self.bias, self.linear, x) + out
@@ -77,6 +79,7 @@ class ConvEncoder(_Straight):
         self.convolutions = nn.ModuleList(
             nn.Conv2d(a, b, 3, stride, 1) for (a, b), stride in zip(pairwise(widths), strides, strict=True)
         )
+        self.convolutions.to(memory_format=torch.channels_last)
         rows, cols = _sizes(shape, strides)[-1]
         self.dense = _dense([widths[-1] * rows * cols, *hidden, outputs])
         if linear:
@@ -85,7 +88,7 @@ class ConvEncoder(_Straight):
     def bend(self, x: Tensor) -> Tensor:
         image = x.T.reshape(-1, *self.shape)
         for convolution in self.convolutions:
-            image = convolution(image).relu()
+            image = convolution(image.contiguous(memory_format=torch.channels_last)).relu()
         out: Tensor = self.dense(image.flatten(1))
         return out.T
 
@@ -107,14 +110,15 @@ class ConvDecoder(_Straight):
             small, large = sizes[-1 - i], sizes[-2 - i]
             padding = (large[0] - (small[0] - 1) * stride - 1, large[1] - (small[1] - 1) * stride - 1)
             layers.append(nn.ConvTranspose2d(widths[i], widths[i + 1], 3, stride, 1, padding))
-        self.convolutions = nn.ModuleList(layers)
+        self.convolutions = nn.ModuleList(layers).to(memory_format=torch.channels_last)
         if linear:
             _silence(self.convolutions[-1])
 
     def bend(self, x: Tensor) -> Tensor:
         image = self.dense(x.T).relu().reshape(-1, *self.start)
         for i, convolution in enumerate(self.convolutions):
-            image = convolution(image if i == 0 else image.relu())
+            image = image if i == 0 else image.relu()
+            image = convolution(image.contiguous(memory_format=torch.channels_last))
         out: Tensor = image.flatten(1).T
         return out
 

@@ -192,8 +192,10 @@ def _optimiser(vae: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
     if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
         raise UsageError(f"training.optimiser = {config.optimiser!r} is not an optimiser of torch.optim; try 'Adam'")
     make: Any = kind
-    decay = {"weight_decay": config.weight_decay} if config.optimiser == "AdamW" else {}
-    optimiser: torch.optim.Optimizer = make(vae.parameters(), lr=config.learning_rate, **decay)
+    told: dict[str, Any] = {"weight_decay": config.weight_decay} if config.optimiser == "AdamW" else {}
+    if kind in FUSED:
+        told["fused"] = True
+    optimiser: torch.optim.Optimizer = make(vae.parameters(), lr=config.learning_rate, **told)
     return optimiser
 
 

@@ -56,8 +56,11 @@ class Stack(nn.Module):
     rows of the first layer, so that one matrix product makes both.
     """
 
-    def __init__(self, inputs: int, hidden: tuple[int, ...], outputs: int, linear: bool = False) -> None:
+    def __init__(
+        self, inputs: int, hidden: tuple[int, ...], outputs: int, linear: bool = False, activation: str = "relu"
+    ) -> None:
         super().__init__()
+        self.smooth = activation == "silu"
         sizes = (inputs, *hidden, outputs)
         drawn = [_drawn(fan_out, fan_in) for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True)]
         self.lead = outputs if linear else 0
@@ -92,7 +95,8 @@ class Stack(nn.Module):
         x = torch.addmm(self.first_bias, self.first, x)
         if not self.lead:
             for weight, bias in zip(self.rest, self.rest_biases, strict=True):
-                x = torch.addmm(bias, weight, x.relu() if learning else x.relu_())
+                bent = silu(x, inplace=not learning) if self.smooth else (x.relu() if learning else x.relu_())
+                x = torch.addmm(bias, weight, bent)
             return x
         straight, x = x[: self.lead], silu(x[self.lead :], inplace=not learning)
         *middle, last = self.rest
@@ -112,14 +116,15 @@ def _encoder(bands: int, context: int, latent: int, config: NetworkConfig) -> St
     if config.kind == "conv":
         shape = _image(bands, context, config)
         return ConvEncoder(shape, config.channels, config.strides, config.hidden or (), 2 * latent, config.linear)
-    return Stack(bands + context, _widths(bands, config), 2 * latent, config.linear)
+    return Stack(bands + context, _widths(bands, config), 2 * latent, config.linear, config.activation)
 
 
 def _decoder(bands: int, context: int, latent: int, config: NetworkConfig) -> Stack | ConvDecoder:
     if config.kind == "conv":
         shape = _image(bands, context, config)
         return ConvDecoder(latent, shape, config.channels, config.strides, config.hidden or (), config.linear)
-    return Stack(latent + context, tuple(reversed(_widths(bands, config))), bands, config.linear)
+    widths = tuple(reversed(_widths(bands, config)))
+    return Stack(latent + context, widths, bands, config.linear, config.activation)
 
 
 def _widths(bands: int, config: NetworkConfig) -> tuple[int, ...]:
@@ -156,6 +161,8 @@ class VAE(nn.Module):
         self.decoder = _decoder(bands, context, self.latent, config)
         self.prior = Stack(context, _widths(bands, config), 2 * self.latent, self.linear) if context else None
         self.mixture = Mixture(components, self.latent) if components and not context else None
+        if self.mixture is not None and not self.linear:
+            self.mixture.scatter()
         start = 0.0 if config.deviation is None else math.log(config.deviation)
         self.log_sigma = nn.Parameter(torch.full((bands, 1), start), requires_grad=self.learned_variance)
         self.register_buffer("context_mean", torch.zeros(context, 1))
@@ -218,8 +225,7 @@ class VAE(nn.Module):
         """
         c = self.bounded(c)
         mean, log_variance = self.encode(x, c)
-        plain = noise is None or self.kl_weight == 0
-        z = mean if plain else mean + noise * (0.5 * log_variance).exp()
+        z = mean if noise is None or self.kl_weight == 0 else mean + noise * (0.5 * log_variance).exp()
         reconstruction = self.cost_of(x, z, c)
         if cost is not None:
             reconstruction = reconstruction + cost
@@ -240,6 +246,22 @@ class VAE(nn.Module):
         spread = torch.addcmul(log_variance.exp(), away, away)
         volume = prior_log_variance - log_variance
         return 0.5 * (torch.addcmul(volume, spread, (-prior_log_variance).exp()).sum(dim=0) - self.latent)
+
+    def log_weights(self, x: Tensor, noise: Tensor) -> Tensor:
+        """``(k, n)``: log p(x, z) - log q(z | x) for ``(k, latent, n)`` standard normal draws, without context.
+
+        Their log mean exp over k bounds log p(x) from below (Burda et al., 2015, equation 8); for a Gaussian
+        likelihood log p(x) here lacks its constant, half of log 2 pi for every band.
+        """
+        mean, log_variance = self.encode(x, None)
+        constant = 0.5 * self.latent * math.log(2.0 * math.pi)
+        rows = []
+        for drawn in noise:
+            z = mean + drawn * (0.5 * log_variance).exp()
+            posterior = -0.5 * (drawn.square() + log_variance).sum(dim=0) - constant
+            prior = -0.5 * z.square().sum(dim=0) - constant if self.mixture is None else self.mixture.log_prob(z)
+            rows.append(prior - posterior - self.cost_of(x, z, None) - self.log_volume())
+        return torch.stack(rows)
 
     def log_volume(self) -> Tensor:
         """Sum over bands of log sigma: the part of a Gaussian likelihood that is alike for all pixels."""

@@ -19,7 +19,7 @@ FLOORS = {
         "accumulators", "evidence", "networks", "likelihoods", "sampling", "pooling", "closed_form",
     ],
     4: ["training", "scoring", "latent", "process"],
-    5: ["detector"],
+    5: ["detector", "images"],
     6: [
         "estimator", "pyod", "arrays",
         "raster", "table", "model_file", "datasets", "objects", "stac", "report", "outputs", "fingerprint",
