@@ -71,7 +71,7 @@ def fetch_mnist(folder: Path) -> Path:
     if all((folder / name).is_file() for name in wanted):
         return folder
     try:
-        import pooch
+        import pooch  # type: ignore[import-untyped]
 
         logger = pooch.get_logger()
         logger.setLevel("ERROR")

@@ -79,7 +79,7 @@ class ConvEncoder(_Straight):
         self.convolutions = nn.ModuleList(
             nn.Conv2d(a, b, 3, stride, 1) for (a, b), stride in zip(pairwise(widths), strides, strict=True)
         )
-        self.convolutions.to(memory_format=torch.channels_last)
+        self.convolutions.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         rows, cols = _sizes(shape, strides)[-1]
         self.dense = _dense([widths[-1] * rows * cols, *hidden, outputs])
         if linear:
@@ -110,7 +110,8 @@ class ConvDecoder(_Straight):
             small, large = sizes[-1 - i], sizes[-2 - i]
             padding = (large[0] - (small[0] - 1) * stride - 1, large[1] - (small[1] - 1) * stride - 1)
             layers.append(nn.ConvTranspose2d(widths[i], widths[i + 1], 3, stride, 1, padding))
-        self.convolutions = nn.ModuleList(layers).to(memory_format=torch.channels_last)
+        self.convolutions = nn.ModuleList(layers)
+        self.convolutions.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if linear:
             _silence(self.convolutions[-1])
 

@@ -25,7 +25,7 @@ def run(settings: Settings) -> Path:
     trials: list[Trial] = []
     for name in chosen(settings):
         bound = (10, 100) if settings.quick else (1000, 10_000) if name == OURS else (100, 1000)
-        trial = run_trial(config_of(name, settings), digits, out / "work", device, bound)
+        trial = run_trial(config_of(name, settings), digits, out / "work", device, bound, settings.progress)
         settings.progress(f"{name}: test loss {trial.figures['test_loss']:.2f} nats, {trial.figures['seconds']:.0f} s")
         trials.append(trial)
     return out

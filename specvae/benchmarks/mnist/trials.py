@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,19 @@ class Trial:
 
 def trial_name(config: ModelConfig, digits: Digits) -> str:
     """A file name that tells settings, seed and data size apart."""
-    told = config.model_dump_json() + f"{len(digits.train)} {len(digits.test)}"
+    # What is left at its default is no part of the name: settings added later leave it as it is.
+    told = config.model_dump_json(exclude_defaults=True) + f"{len(digits.train)} {len(digits.test)}"
     return f"{config.preset}-{config.seed}-{hashlib.sha256(told.encode()).hexdigest()[:10]}.npz"
 
 
-def run_trial(config: ModelConfig, digits: Digits, work: Path, device: str, bound: tuple[int, int]) -> Trial:
+def run_trial(
+    config: ModelConfig,
+    digits: Digits,
+    work: Path,
+    device: str,
+    bound: tuple[int, int],
+    tell: Callable[[str], None] = lambda line: None,
+) -> Trial:
     """Train a preset, or take the trial of the same settings from ``work``; ``bound``: draws and images of the IW bound."""
     place = work / trial_name(config, digits)
     if place.is_file():
@@ -67,6 +76,7 @@ def run_trial(config: ModelConfig, digits: Digits, work: Path, device: str, boun
     def watch(epoch: int, model: ImageModel) -> None:
         parts = model.elbo(digits.test)
         curve.append((float(parts.reconstruction.mean()), float(parts.kl.mean())))
+        tell(f"{config.preset}, epoch {epoch}: training {model.losses[-1]:.2f}, test {sum(curve[-1]):.2f} nats")
         if epoch in SNAPSHOTS or epoch == config.training.epochs:
             snapshots[epoch] = model.reconstruct(digits.test[:SHOWN])
 
