@@ -1,10 +1,14 @@
-"""Benchmark data sets that are files of their own kind: MNIST's IDX."""
+"""Benchmark data sets that are files of their own kind: MNIST's IDX, ADBench's npz and DTE's table of figures."""
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
+import re
 import struct
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +17,16 @@ from numpy.typing import NDArray
 
 from specvae.errors import InputError
 
-__all__ = ["MNIST_MD5", "fetch_mnist", "mnist", "read_idx"]
-
-MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+__all__ = [
+    "MNIST_MD5",
+    "OneClass",
+    "mnist",
+    "plain_name",
+    "published_figures",
+    "read_adbench",
+    "read_idx",
+    "semi_supervised",
+]
 
 MNIST_MD5 = {
     "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -62,25 +73,63 @@ def mnist(folder: Path | str) -> dict[str, Any]:
     return arrays
 
 
-def fetch_mnist(folder: Path) -> Path:
-    """MNIST's files in ``folder``, downloaded where they are not there, each checked against its hash; the folder.
+@dataclass(frozen=True)
+class OneClass:
+    """A data set split for one-class learning: nothing anomalous is trained on."""
 
-    Raises InputError, saying what to do, where that cannot be done.
-    """
-    wanted = {f"{name}.gz": f"md5:{digest}" for name, digest in MNIST_MD5.items()}
-    if all((folder / name).is_file() for name in wanted):
-        return folder
+    name: str
+    """The file's stem."""
+    train: NDArray[np.float64]
+    """``(n, bands)``, all normal."""
+    test: NDArray[np.float64]
+    """``(m, bands)``"""
+    anomalous: NDArray[np.bool_]
+    """``(m,)``: the truth of ``test``, for figures alone."""
+
+
+def read_adbench(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """``X (n, bands)`` and ``y == 1 (n,)`` of an ADBench ``.npz``. Raises InputError for what is not one."""
     try:
-        import pooch  # type: ignore[import-untyped]
-
-        logger = pooch.get_logger()
-        logger.setLevel("ERROR")
-        # The hash is the four files' published one, so the transport adds no trust and takes none.
-        for name, digest in wanted.items():
-            pooch.retrieve(MNIST_URL + name, digest, fname=name, path=folder)
-    except Exception as error:  # every transport has errors of its own
+        with np.load(path, allow_pickle=False) as file:
+            values, label = np.asarray(file["X"], np.float64), np.asarray(file["y"]).ravel()
+    except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is not an ADBench file ({error}); expected an .npz with X and y") from None
+    if values.ndim != 2 or len(values) != len(label) or not np.isin(label, (0, 1)).all():
         raise InputError(
-            f"MNIST is not in {folder} and could not be downloaded ({type(error).__name__}); "
-            f"put its four IDX files ({', '.join(wanted)}) into a folder and give --data DIR"
-        ) from None
-    return folder
+            f"{path}: X is {values.shape} and y {label.shape} with values {np.unique(label)[:5].tolist()}; "
+            "expected (rows, columns) and one 0 or 1 a row"
+        )
+    return values, label == 1
+
+
+def semi_supervised(path: Path) -> OneClass:
+    """DTE's split of an ADBench file (Livernoche et al., ICLR 2024).
+
+    Trained on is the first half of the normal rows, in the order of the file, unshuffled; the rest of them and every
+    anomaly is the test. Raises InputError where one of the three is empty.
+    """
+    values, anomalous = read_adbench(path)
+    normal, odd = np.flatnonzero(~anomalous), np.flatnonzero(anomalous)
+    half = len(normal) // 2
+    if half == 0 or len(odd) == 0:
+        raise InputError(f"{path} has {len(normal)} normal rows and {len(odd)} anomalies; the split needs both")
+    test = np.concatenate([normal[half:], odd])
+    return OneClass(path.stem, values[normal[:half]], values[test], anomalous[test])
+
+
+def published_figures(path: Path) -> dict[str, dict[str, float]]:
+    """DTE's published table: method -> set -> AUROC in 0..1; sets by :func:`plain_name`."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    found: dict[str, dict[str, float]] = {}
+    for row in rows:
+        for method, cell in row.items():
+            figure = re.match(r"\s*([\d.]+)", cell or "")
+            if method != "Dataset" and figure:
+                found.setdefault(method, {})[plain_name(row["Dataset"])] = float(figure[1]) / 100
+    return found
+
+
+def plain_name(stem: str) -> str:
+    """``30_satellite`` -> ``satellite``: what a set is called without ADBench's number, case and marks."""
+    return re.sub(r"[^a-z0-9]", "", re.sub(r"^\d+_", "", stem).casefold())

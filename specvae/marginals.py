@@ -20,6 +20,8 @@ KNOTS = 1024
 """Of each band's table, evenly over its range in training and four kernel widths beyond."""
 QUANTILES = 256
 """The sample that the kernels stand on: as many quantiles of the training values."""
+TAIL = 16
+"""Training values that a kernel in the tails stands for, at least."""
 BANDWIDTH = 0.6
 """Kernel width over ``spread * n ** -0.2``: two thirds of Silverman's 0.9, since bands with several modes matter."""
 NARROWEST, CONSTANT = 0.01, 0.05
@@ -81,17 +83,22 @@ class Marginals(nn.Module):
 
     def forward(self, standard: Tensor) -> Tensor:
         """``(bands, n)`` standard units -> ``(bands, n)``, each band standard normal in training."""
+        return self._mapped(standard, *self._place(standard))
+
+    def with_cost(self, standard: Tensor) -> tuple[Tensor, Tensor]:
+        """What :meth:`forward` gives, and the nats of each band, at least 0; both ``(bands, n)``."""
         index, share = self._place(standard)
-        inside = torch.lerp(self.value.gather(1, index), self.value.gather(1, index + 1), share)
-        high = self.low + (KNOTS - 1) * self.step
-        below = (standard - self.low).clamp(max=0.0) * self.slope[:, :1]
-        return inside + below + (standard - high).clamp(min=0.0) * self.slope[:, 1:]
+        return self._mapped(standard, index, share), _between(self.penalty, index, share).mul_(self.weight)
 
     def cost(self, standard: Tensor) -> Tensor:
         """``(bands, n)`` standard units -> nats of each band, at least 0."""
-        index, share = self._place(standard)
-        cost = torch.lerp(self.penalty.gather(1, index), self.penalty.gather(1, index + 1), share)
-        return cost * self.weight
+        return _between(self.penalty, *self._place(standard)) * self.weight
+
+    def _mapped(self, standard: Tensor, index: Tensor, share: Tensor) -> Tensor:
+        inside = _between(self.value, index, share)
+        high = self.low + (KNOTS - 1) * self.step
+        below = (standard - self.low).clamp_(max=0.0).mul_(self.slope[:, :1])
+        return inside.add_(below).add_((standard - high).clamp_(min=0.0).mul_(self.slope[:, 1:]))
 
     def inverse(self, normal: Tensor) -> Tensor:
         """The standard units that :meth:`forward` maps to ``(bands, n)``."""
@@ -104,23 +111,47 @@ class Marginals(nn.Module):
         return self.low + (index + share) * self.step + below + above
 
     def _place(self, standard: Tensor) -> tuple[Tensor, Tensor]:
-        """The knot to the left, and how far it is to the next, 0 to 1."""
-        along = ((standard - self.low) / self.step).clamp(0.0, KNOTS - 1.0)
-        index = along.floor().clamp(max=KNOTS - 2.0)
-        return index.long(), along - index
+        """The knot to the left, counted through the tables of all bands, and how far it is to the next, 0 to 1."""
+        along = ((standard - self.low) / self.step).clamp_(0.0, KNOTS - 1.0)
+        index = along.floor().clamp_(max=KNOTS - 2.0)
+        along.sub_(index)
+        first = torch.arange(0, len(self.low) * KNOTS, KNOTS, dtype=torch.int32, device=standard.device)
+        return index.int().add_(first[:, None]), along
+
+
+def _between(table: Tensor, index: Tensor, share: Tensor) -> Tensor:
+    """Linear between knots of ``(bands, KNOTS)``, at what :meth:`Marginals._place` gives; one gather each, from flat tables."""
+    at = index.view(-1)
+    rise = table.diff(dim=1, append=table[:, -1:]).view(-1)
+    return torch.addcmul(table.view(-1)[at], rise[at], share.view(-1)).view(index.shape)
 
 
 def _knots(values: NDArray[np.float64]) -> tuple[float, float, NDArray[np.float64]]:
     """Of ``(n,)`` values of a band: the first knot, the step between knots, and T at the knots."""
-    count = min(QUANTILES, len(values))
-    sample = np.quantile(values, (np.arange(count) + 0.5) / count)
+    bounds = _cells(len(values))
+    weight = np.diff(bounds)
+    sample = np.quantile(values, bounds[:-1] + 0.5 * weight)
     width = max(BANDWIDTH * len(values) ** -0.2, 0.02) * _spread(values)
-    low, high = sample[0] - BEYOND * width, sample[-1] + BEYOND * width
+    # In the split tails the sample is sparse, and a kernel reaches to its neighbour (Silverman, section 5.3).
+    sparse = weight < 1.0 / QUANTILES
+    gap = np.maximum(np.diff(sample, prepend=sample[0]), np.diff(sample, append=sample[-1]))
+    widths = np.where(sparse, np.maximum(width, gap), width)
+    low, high = sample[0] - BEYOND * widths[0], sample[-1] + BEYOND * widths[-1]
     knots = np.linspace(low, high, KNOTS)
-    u = (knots[:, None] - sample) / width
+    u = (knots[:, None] - sample) / widths
     # Both tails are summed, so that neither is lost in 1 - F.
-    left, right = ndtr(u).mean(axis=1), ndtr(-u).mean(axis=1)
+    left, right = ndtr(u) @ weight, ndtr(-u) @ weight
     return low, (high - low) / (KNOTS - 1), np.where(left < right, ndtri(left), -ndtri(right))
+
+
+def _cells(n: int) -> NDArray[np.float64]:
+    """Bounds of the shares of ``n`` values that one kernel each stands for: alike, but in large samples the two
+    outermost are halved again and again, down to some values each, so that what is rare and normal has its kernel."""
+    count = min(QUANTILES, n)
+    bounds = np.arange(count + 1) / count
+    halvings = max(0, int(np.log2(n / (count * TAIL))))
+    tail = 0.5 ** np.arange(halvings, 0, -1) / count
+    return np.concatenate([bounds[:1], tail, bounds[1:-1], 1.0 - tail[::-1], bounds[-1:]])
 
 
 def _spread(values: NDArray[np.float64]) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TruthMetrics", "auroc", "average_precision"]
+__all__ = ["TruthMetrics", "auroc", "average_precision", "norm_rank_correlation"]
 
 EXACT = 2**24
 """Up to so many scored pixels are kept for exact figures; beyond, every k-th pixel of the lattice is."""
@@ -29,6 +29,19 @@ def average_precision(score: NDArray[np.floating], truth: NDArray[np.bool_]) -> 
     if truth.all() or not truth.any():
         return None
     return float(average_precision_score(truth, score))
+
+
+def norm_rank_correlation(score: NDArray[np.floating], standard: NDArray[np.floating]) -> float:
+    """Spearman's correlation of scores ``(n,)`` with the squared norms of spectra ``(n, bands)`` in standard units.
+
+    Near 1, a model has collapsed: it says no more than how far a spectrum lies from the mean. 0 where either is constant.
+    """
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(score), rankdata((np.asarray(standard, np.float64) ** 2).sum(axis=1))]
+    if min(float(np.ptp(r)) for r in ranks) == 0:
+        return 0.0
+    return float(np.corrcoef(ranks)[0, 1])
 
 
 @dataclass

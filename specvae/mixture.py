@@ -6,7 +6,6 @@ Tomczak and Welling, *VAE with a VampPrior*, 2018), here K Gaussians of full cov
 
 from __future__ import annotations
 
-import math
 import warnings
 
 import numpy as np
@@ -21,6 +20,8 @@ PER_COMPONENT = 40
 SAMPLE = 20_000
 """Latent means that a start is fitted on."""
 ROUNDS = 30
+SLICE = 1024
+"""Spectra at a time."""
 
 
 def default_components(size: int) -> int:
@@ -44,25 +45,20 @@ class Mixture(nn.Module):
         -log sum_k pi_k exp(-KL(q || p_k)) (Hershey and Olsen, 2007, section 7); it is a bound, so the ELBO stays one.
         """
         factor = self.factor.triu()
-        along = factor.mT @ (mean - self.centre[:, :, None])  # (components, latent, n)
-        distance = along.square().sum(dim=1)
+        volume = torch.diagonal(factor, dim1=1, dim2=2).abs().clamp(min=1e-6).log().sum(dim=1)
+        share = (torch.log_softmax(self.logit, 0) + volume + 0.5 * self.latent)[:, None]
+        # In slices that stay in the processor's cache: for each spectrum there are components x latent numbers.
+        pieces = zip(torch.split(mean, SLICE, 1), torch.split(log_variance, SLICE, 1), strict=True)
+        return torch.cat([-torch.logsumexp(share - self._cross(factor, *piece), dim=0) for piece in pieces])
+
+    def _cross(self, factor: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+        """``(components, n)``: half the expected squared distance from each component, less log posterior spread."""
+        turned = factor.mT
+        origin = -(turned @ self.centre[:, :, None]).view(-1, 1)
+        along = torch.addmm(origin, turned.reshape(-1, self.latent), mean).square()
+        distance = along.view(len(factor), self.latent, -1).sum(dim=1)
         spread = factor.square().sum(dim=2) @ log_variance.exp()  # trace of precision times posterior covariance
-        volume = torch.diagonal(factor, dim1=1, dim2=2).abs().clamp(min=1e-6).log().sum(dim=1)
-        each = 0.5 * (distance + spread - self.latent - log_variance.sum(dim=0)) - volume[:, None]
-        return -torch.logsumexp(torch.log_softmax(self.logit, 0)[:, None] - each, dim=0)
-
-    def log_prob(self, z: Tensor) -> Tensor:
-        """``(n,)``: log p(z) of ``(latent, n)``."""
-        factor = self.factor.triu()
-        along = factor.mT @ (z - self.centre[:, :, None])
-        volume = torch.diagonal(factor, dim1=1, dim2=2).abs().clamp(min=1e-6).log().sum(dim=1)
-        each = volume[:, None] - 0.5 * (along.square().sum(dim=1) + self.latent * math.log(2.0 * math.pi))
-        return torch.logsumexp(torch.log_softmax(self.logit, 0)[:, None] + each, dim=0)
-
-    @torch.no_grad()
-    def scatter(self) -> None:
-        """Set components apart at random, for a training that starts from nothing."""
-        self.centre.normal_(std=0.7)
+        return 0.5 * (distance + spread - log_variance.sum(dim=0))
 
     @torch.no_grad()
     def start(self, mean: Tensor, log_variance: Tensor, seed: int = 0) -> None:

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.config import SamplingConfig
-from specvae.spectra import Cube, Window
+from specvae.spectra import Cube, Invalid, Window
 from specvae.thresholds.tiles import INDEPENDENT
 
-__all__ = ["Quota", "Region", "Role", "Split", "regions_of", "split_blocks", "split_rows"]
+__all__ = ["Quota", "Region", "Role", "Split", "region_of_rows", "regions_of", "split_blocks", "split_rows"]
 
 UNIT = 64
 """Side of a block in a large scene, pixels: a scoring cell."""
@@ -182,6 +182,30 @@ def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, se
 def split_rows(n: int, config: SamplingConfig, seed: int) -> Split:
     """A seeded split of a table of ``n`` rows, seen as one row of pixels, into 50 runs of rows."""
     return split_blocks((1, n), 0, config, seed)
+
+
+def region_of_rows(
+    values: NDArray[np.floating],
+    usable: NDArray[np.bool_],
+    config: SamplingConfig,
+    seed: int,
+    quota: Quota | None = None,
+    source: int = 0,
+    hold_all: bool = False,
+) -> Region:
+    """Independent spectra ``(n, bands)`` as a region to fit on; rows that are not ``usable`` ``(n,)`` are for nothing.
+
+    ``hold_all``: every usable row calibrates.
+    """
+    n = len(values)
+    window = Window(0, 0, 1, n)
+    role = np.full((1, n), Role.CALIBRATION, np.uint8) if hold_all else split_rows(n, config, seed).role(window)
+    role = np.where(usable[None], role, np.uint8(Role.UNUSED)).astype(np.uint8)
+    role = (quota or Quota.share(config, 1)).take(role)
+    columns = np.ascontiguousarray(np.asarray(values, np.float32).T)[:, None, :]
+    reason = np.where(usable, np.uint8(Invalid.VALID), np.uint8(Invalid.MASK))[None]
+    cube = Cube(columns, reason, window)
+    return Region(cube, window, role, np.full((1, n), INDEPENDENT, np.int32), source)
 
 
 def regions_of(split: Split, seed: int) -> Iterator[Window]:

@@ -48,7 +48,6 @@ class SpectralNet(nn.Module):
         return {
             "ring": self.ring is not None,
             "marginals": self.normaliser.marginals is not None,
-            "smooth": bool(len(self.normaliser.blur)),
             "components": 0 if mixture is None else len(mixture.centre),
         }
 
@@ -63,8 +62,7 @@ class SpectralNet(nn.Module):
         """The net of a stored state; RuntimeError or KeyError where it does not hold together."""
         ring = RingContext(bands, config.context) if shape["ring"] else None
         vae = VAE(bands, ring.components if ring else 0, config.network, int(shape.get("components", 0)))
-        normaliser = Normaliser(bands, bool(shape.get("marginals", False)), bool(shape.get("smooth", False)))
-        net = cls(normaliser, ring, vae)
+        net = cls(Normaliser(bands, bool(shape.get("marginals", False))), ring, vae)
         net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
         return net.eval()
 
@@ -128,7 +126,7 @@ class CellScorer:
         for start in range(0, n, WIDTH):
             stop = min(start + WIDTH, n)
             raw = self._padded(values[:, start:stop])
-            x, cost = self.net.normaliser(raw), self.net.normaliser.cost(raw)
+            x, cost = self.net.normaliser.with_cost(raw)
             c = None if context is None else self._padded(context[:, start:stop])
             contribution, deviation, expected = self.net.vae.explain(x, c, cost)
             for i, part in enumerate((contribution, deviation, self.net.normaliser.inverse(expected))):
@@ -222,7 +220,8 @@ class CellScorer:
     ) -> None:
         """Both terms of the cells, written where they fall in ``out`` (2, rows, cols)."""
         raw = self._gather(cells, cube.values, cube.window, good)
-        x, cost = self.net.normaliser(raw), self._cost(raw)
+        x, costs = self.net.normaliser.with_cost(raw)
+        cost = None if costs is None else costs.sum(dim=0)
         c = None
         if context is not None:
             c = self._gather(cells, context, window)

@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
 from rasterio.warp import transform as warp
 
 from specvae.components.table import ObjectTable
@@ -91,10 +89,7 @@ def _longitude_latitude(
     if crs is None or not rows.size:
         return np.full(rows.size, np.nan), np.full(rows.size, np.nan)
     x, y = grid.place(rows, cols)
-    try:
-        lon, lat = (np.asarray(a, np.float64) for a in warp(crs, CRS.from_epsg(4326), x, y))
-    except (RasterioError, CPLE_BaseError, ValueError):  # another planet, or a plan of a building
-        return np.full(rows.size, np.nan), np.full(rows.size, np.nan)
+    lon, lat = (np.asarray(a, np.float64) for a in warp(crs, CRS.from_epsg(4326), x, y))
     return np.where(np.isfinite(lon), lon, np.nan), np.where(np.isfinite(lat), lat, np.nan)
 
 

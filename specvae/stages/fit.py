@@ -23,10 +23,9 @@ from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
 from specvae.raster.scene import Scene
 from specvae.raster.sources import Source, find_sources
-from specvae.sampling import Quota, Region, Role, Split, regions_of, split_blocks, split_rows
-from specvae.spectra import BandSet, Cube, Invalid, Window
+from specvae.sampling import Quota, Region, Role, Split, region_of_rows, regions_of, split_blocks
+from specvae.spectra import BandSet, Invalid, Window
 from specvae.table.reading import read_table
-from specvae.thresholds.tiles import INDEPENDENT
 from specvae.training import Check, pick_device
 
 __all__ = ["FitOutcome", "Gathered", "fit", "gather"]
@@ -81,10 +80,6 @@ def fit(
     seed: int | None = None,
     max_pixels: int | None = None,
     allow_remote: bool = False,
-    allow_huge: bool = False,
-    grid: str | None = None,
-    layout: str = "auto",
-    array: str | None = None,
     overwrite: bool = False,
     renew: bool = False,
     dry_run: bool = False,
@@ -104,7 +99,6 @@ def fit(
     options = IngestOptions(
         bands=bands, nodata=nodata, normal=normal, mask=mask, mask_values=tuple(mask_values), aoi=aoi,
         label_column=label_column, normal_value=normal_value, allow_remote=allow_remote,
-        allow_huge=allow_huge, grid=grid, layout=layout, array=array,
     )  # fmt: skip
     sources = find_sources(source)
     target = Path(model)
@@ -187,11 +181,13 @@ def gather(
         if source.is_table:
             table = read_table(source.path, options, bands)
             bands = bands or table.bands
-            cube = _table_cube(table.values, table.reason)
-            split = split_rows(len(table.values), config.sampling, config.seed)
-            regions += _regions(split, number, [(cube, table.normal[None, :])], quota, hold_all, independent=True)
+            usable = table.normal & table.valid
+            if usable.any():
+                regions.append(
+                    region_of_rows(table.values, usable, config.sampling, config.seed, quota, number, hold_all)
+                )
             notes += table.notes
-            counts += np.bincount(cube.reason.ravel(), minlength=len(counts))
+            counts += np.bincount(table.reason, minlength=len(counts))
             continue
         with open_scene(source, options, match=bands) as scene:
             bands = bands or scene.bands
@@ -224,9 +220,7 @@ def _reads(scene: Scene, split: Split, quota: Quota, buffer: int, seed: int, hol
         yield cube, scene.normal(window), window
 
 
-def _regions(
-    split: Split, source: int, reads: Any, quota: Quota, hold_all: bool, independent: bool = False
-) -> list[Region]:
+def _regions(split: Split, source: int, reads: Any, quota: Quota, hold_all: bool) -> list[Region]:
     regions = []
     for cube, normal, *rest in reads:
         window = rest[0] if rest else cube.window
@@ -235,12 +229,6 @@ def _regions(
         role = quota.take(np.where(usable, role, np.uint8(Role.UNUSED)).astype(np.uint8))
         if not role.any():
             continue
-        block = np.full(normal.shape, INDEPENDENT, np.int32) if independent else split.block(window)
         # Only what the context needs is kept around the window.
-        regions.append(Region(cube, window, role, block, source))
+        regions.append(Region(cube, window, role, split.block(window), source))
     return regions
-
-
-def _table_cube(values: Any, reason: Any) -> Cube:
-    """A table as one row of pixels."""
-    return Cube(np.ascontiguousarray(values.T)[:, None, :], reason[None, :], Window(0, 0, 1, len(values)))

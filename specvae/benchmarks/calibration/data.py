@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from specvae.config import ModelConfig
+from specvae.config import ModelConfig, SamplingConfig
+from specvae.datasets import read_adbench
 from specvae.raster.options import IngestOptions
 from specvae.raster.sources import find_sources
-from specvae.sampling import Region, Role
-from specvae.spectra import Band, BandSet, Cube, Invalid, Window
+from specvae.sampling import Region, Role, region_of_rows
+from specvae.spectra import Band, BandSet
 from specvae.stages.fit import gather
 from specvae.thresholds.tiles import INDEPENDENT
 
@@ -124,11 +125,8 @@ def _table(path: Path, label: str | None) -> NormalSet:
 
 
 def _adbench(path: Path) -> NormalSet:
-    with np.load(path, allow_pickle=False) as file:
-        values = file["X"][file["y"] == 0].astype(np.float32)
-    n, bands = values.shape
-    reason = np.full((1, n), Invalid.VALID, np.uint8)
-    cube = Cube(np.ascontiguousarray(values.T)[:, None, :], reason, Window(0, 0, 1, n))
-    role = np.full((1, n), Role.CALIBRATION, np.uint8)
-    region = Region(cube, cube.window, role, np.full((1, n), INDEPENDENT, np.int32), 0)
-    return NormalSet(path.stem, (region,), BandSet(tuple(Band(str(i)) for i in range(1, bands + 1))), False, False)
+    values, anomalous = read_adbench(path)
+    normal = values[~anomalous]
+    region = region_of_rows(normal, np.ones(len(normal), bool), SamplingConfig(), 0, hold_all=True)
+    bands = BandSet(tuple(Band(str(i)) for i in range(1, normal.shape[1] + 1)))
+    return NormalSet(path.stem, (region,), bands, False, False)

@@ -1,0 +1,216 @@
+"""``specvae benchmark adbench``: tables with anomalies, one-class, beside kNN, PCA, isolation forest and 26 published methods."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, pstdev
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.benchmarks.report import Report, Row, environment, table, write_figure, write_metrics
+from specvae.benchmarks.settings import Settings
+from specvae.config import ModelConfig, load_config
+from specvae.datasets import OneClass, plain_name, published_figures, semi_supervised
+from specvae.detector import Detector
+from specvae.errors import InputError
+from specvae.metrics import auroc, average_precision, norm_rank_correlation
+from specvae.sampling import region_of_rows
+from specvae.spectra import Band, BandSet
+from specvae.training import pick_device
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["COLLAPSED", "run"]
+
+SEEDS = 3
+COLLAPSED = 0.99
+"""A score whose rank correlation with the squared norm exceeds this says no more than the norm does."""
+NEIGHBOURS = 5
+PUBLISHED = "published_dte_semisupervised_auroc.csv"
+Scores = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One method on one set under one seed."""
+
+    dataset: str
+    method: str
+    auroc: float
+    average_precision: float
+    norm_correlation: float
+    seconds: float
+
+
+def run(settings: Settings) -> Path:
+    """Fit and score every ``.npz`` of the folder; write ``metrics.json``, ``report.md`` and a figure."""
+    folder, out, device = settings.folder("adbench"), settings.place("adbench"), pick_device(settings.device)
+    files = sorted(folder.glob("*.npz"))
+    if not files:
+        raise InputError(f"{folder} holds no .npz file; expected ADBench's, with X and y")
+    seeds = settings.seeds or (1 if settings.quick else SEEDS)
+    config = load_config(None, None, ["training.steps=40"] if settings.quick else [])
+    trials: list[Trial] = []
+    for path in files:
+        split = semi_supervised(path)
+        for name, method in METHODS.items():
+            found = [_try(name, method, split, config.model_copy(update={"seed": s}), device) for s in range(seeds)]
+            trials += found
+            settings.progress(f"{split.name} {name}: {fmean(t.auroc for t in found):.4f}")
+            if name == "specvae" and fmean(t.norm_correlation for t in found) > COLLAPSED:
+                settings.progress(f"{split.name}: the score follows the squared norm, so the model has collapsed")
+    rows = _rows(trials, seeds)
+    sheet = folder / PUBLISHED
+    published = _published(sheet, [f.stem for f in files]) if sheet.is_file() else {}
+    told = environment(seeds=seeds, quick=settings.quick, device=device)
+    write_metrics(out, "adbench", rows, told)
+    _report(rows, trials, published, told, out).write(out)
+    return out
+
+
+def _try(name: str, method: Callable[..., Scores], split: OneClass, config: ModelConfig, device: str) -> Trial:
+    # DTE standardises by the training half; our own normaliser would do the same again.
+    centre, scale = split.train.mean(axis=0), split.train.std(axis=0)
+    scale[scale == 0] = 1.0
+    train, test = (split.train - centre) / scale, (split.test - centre) / scale
+    begun = time.perf_counter()
+    score = method(train, test, config, device)
+    seconds = time.perf_counter() - begun
+    area, precision = auroc(score, split.anomalous), average_precision(score, split.anomalous)
+    assert area is not None
+    assert precision is not None
+    return Trial(split.name, name, area, precision, norm_rank_correlation(score, test), seconds)
+
+
+def _specvae(train: Scores, test: Scores, config: ModelConfig, device: str) -> Scores:
+    """The product as it stands: the default model for tables, its score."""
+    region = region_of_rows(train, np.ones(len(train), bool), config.sampling, config.seed)
+    bands = BandSet(tuple(Band(f"c{i}") for i in range(1, train.shape[1] + 1)))
+    detector = Detector.fit([region], bands, config, ("train",), context=False, device=device)
+    return detector.score_rows(test.astype(np.float32), np.ones(len(test), bool)).score
+
+
+def _knn(train: Scores, test: Scores, config: ModelConfig, device: str) -> Scores:
+    """Distance to the fifth nearest training row."""
+    from sklearn.neighbors import NearestNeighbors
+
+    distances, _ = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(train))).fit(train).kneighbors(test)
+    return np.asarray(distances[:, -1])
+
+
+def _pca(train: Scores, test: Scores, config: ModelConfig, device: str) -> Scores:
+    """Squared residual beyond the components that hold 90 % of the variance."""
+    from sklearn.decomposition import PCA
+
+    pca = PCA(0.9, svd_solver="full").fit(train)
+    return np.asarray(((test - pca.inverse_transform(pca.transform(test))) ** 2).sum(axis=1))
+
+
+def _iforest(train: Scores, test: Scores, config: ModelConfig, device: str) -> Scores:
+    from sklearn.ensemble import IsolationForest
+
+    return np.asarray(-IsolationForest(random_state=config.seed).fit(train).score_samples(test))
+
+
+METHODS: Mapping[str, Callable[..., Scores]] = {"specvae": _specvae, "knn": _knn, "pca": _pca, "iforest": _iforest}
+
+
+def _rows(trials: Sequence[Trial], seeds: int) -> list[Row]:
+    rows = []
+    for dataset, method in dict.fromkeys((t.dataset, t.method) for t in trials):
+        mine = [t for t in trials if (t.dataset, t.method) == (dataset, method)]
+        seconds = fmean(t.seconds for t in mine)
+        for metric in ("auroc", "average_precision", "norm_correlation"):
+            value = fmean(getattr(t, metric) for t in mine)
+            rows.append(Row(dataset, method, metric, value, seeds, seconds))
+    return rows
+
+
+def _published(sheet: Path, stems: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Method -> the file's stem -> AUROC, for the methods that have any of these sets."""
+    figures = published_figures(sheet)
+    named = {m: {s: f[plain_name(s)] for s in stems if plain_name(s) in f} for m, f in figures.items()}
+    return {method: values for method, values in named.items() if values}
+
+
+def _report(
+    rows: Sequence[Row], trials: Sequence[Trial], published: Mapping[str, Mapping[str, float]], told: dict[str, Any],
+    out: Path,
+) -> Report:  # fmt: skip
+    sets = list(dict.fromkeys(row.dataset for row in rows))
+    report = Report("Tables: ADBench sets, one-class").text(
+        "DTE's split (Livernoche et al., ICLR 2024): trained on the first half of the normal rows in the order of the file, "
+        "standardised by it, tested on the rest and every anomaly. One default setting for all sets, no label used; figures are "
+        f"the mean of {told['seeds']} seeds. kNN: distance to the fifth neighbour. PCA: residual beyond 90 % of the variance."
+    )
+    report.section("AUROC").text(_ranking(rows, "auroc", sets, published))
+    report.figure(write_figure(out, "auroc", _dots(rows, sets, published)), "AUROC by set: ours, baselines, published")
+    report.section("Average precision").text(_ranking(rows, "average_precision", sets, {}))
+    report.section("Spread over the seeds, AUROC").text(_spread(trials, sets))
+    return report.section("Alarms").text(_alarms(rows)).made_with(told)
+
+
+def _ranking(
+    rows: Sequence[Row], metric: str, sets: Sequence[str], published: Mapping[str, Mapping[str, float]]
+) -> str:
+    """Methods down, best mean first, those run here among those published; sets across."""
+    columns: dict[str, Mapping[str, float]] = {
+        method: {r.dataset: r.value for r in rows if (r.method, r.metric) == (method, metric)} for method in METHODS
+    }
+    columns |= {f"{name} (published)": values for name, values in published.items()}
+    lines = [(name, v, fmean(v.values()) if set(sets) <= set(v) else None) for name, v in columns.items()]
+    lines.sort(key=lambda line: -(line[2] if line[2] is not None else -1.0))
+    body = [[f"**{n}**" if n in METHODS else n, *(v.get(s) for s in sets), mean] for n, v, mean in lines]
+    return table(["", *sets, "mean"], body)
+
+
+def _spread(trials: Sequence[Trial], sets: Sequence[str]) -> str:
+    """Least, greatest and standard deviation of ours, and seconds to fit and score."""
+    body = []
+    for name in sets:
+        mine = [t for t in trials if (t.dataset, t.method) == (name, "specvae")]
+        areas = [t.auroc for t in mine]
+        body.append([name, min(areas), max(areas), pstdev(areas), f"{fmean(t.seconds for t in mine):.1f}"])
+    return table(["", "least", "greatest", "deviation", "seconds"], body)
+
+
+def _alarms(rows: Sequence[Row]) -> str:
+    """What looks like a collapsed model, or that nothing does."""
+    mine = {r.dataset: r.value for r in rows if (r.method, r.metric) == ("specvae", "norm_correlation")}
+    said = (
+        "Rank correlation of the score with the squared norm of the standardised row; above "
+        f"{COLLAPSED} a model has collapsed and says no more than the norm does."
+    )
+    lines = [[name, value, "COLLAPSED" if value > COLLAPSED else "ok"] for name, value in mine.items()]
+    return said + "\n\n" + table(["", "correlation", "verdict"], lines)
+
+
+def _dots(rows: Sequence[Row], sets: Sequence[str], published: Mapping[str, Mapping[str, float]]) -> Figure:
+    """A strip a set: published methods as grey ticks, the four run here as marks."""
+    import matplotlib as mpl
+
+    mpl.use("Agg", force=False)
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 1.2 + 0.5 * len(sets)))
+    for i, name in enumerate(sets):
+        others = [values[name] for values in published.values() if name in values]
+        axes.scatter(others, [i] * len(others), marker="|", s=160, color="0.7", label="published" if i == 0 else None)
+    marks = {"specvae": ("o", "#c1272d"), "knn": ("s", "#0072b2"), "pca": ("^", "#7f7f00"), "iforest": ("D", "#009e73")}
+    for method, (mark, colour) in marks.items():
+        value = {r.dataset: r.value for r in rows if (r.method, r.metric) == (method, "auroc")}
+        axes.scatter(
+            [value[s] for s in sets], range(len(sets)), marker=mark, s=42, color=colour, label=method, zorder=3
+        )
+    axes.set_yticks(range(len(sets)), list(sets))
+    axes.invert_yaxis()
+    axes.set_xlabel("AUROC")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, 1.0 + 0.28 * 4 / (1 + len(sets))), frameon=False)
+    return figure
