@@ -25,6 +25,8 @@ SHAPE_BELIEF = (0.2, 0.25)
 FEWEST = 60
 """Scores between start and trim quantile."""
 PIXELS_PER_RATE = 0.04
+TIMES, CHANCE = 2.0, 1e-4
+"""So many times the pixels that the law allows, and so small a probability of them, are contamination."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,9 +179,9 @@ def _believe(
     shapes, log_scales = (grid.ravel() for grid in np.meshgrid(shape_axis, scale_axis, indexing="ij"))
     shapes = np.where(np.abs(shapes) < 1e-6, 1e-6, shapes)
     scales = np.exp(log_scales)
-    with np.errstate(all="ignore"):
-        density = scipy.stats.genpareto.logpdf(centres, shapes[:, None], scale=scales[:, None])
-        density -= scipy.stats.genpareto.logcdf(width, shapes, scale=scales)[:, None]
+    with np.errstate(all="ignore"):  # outside its support a law has no density; beyond its end it has all its mass
+        density = -(1 + 1 / shapes)[:, None] * np.log1p((shapes / scales)[:, None] * centres) - log_scales[:, None]
+        density -= np.log(-np.expm1(-np.log1p(np.maximum(shapes / scales * width, -1)) / shapes))[:, None]
     possible = np.isfinite(density).all(axis=1)
     shapes, log_scales, density = shapes[possible], log_scales[possible], density[possible]
     mean, sd = SHAPE_BELIEF
@@ -201,8 +203,8 @@ def find_contamination(
 
     ``labels`` ``(n,)`` are the blocks of ``scores`` ``(n,)``; without them pixels are taken in 50 runs as they
     come. At cuts that keep 1/2 to 1/128 of the trimmed share (8 pixels at least), the observed count is set against
-    twice the 95 % upper bound of what the law predicts. Smooth heavy tails stay within it; a group of anomalies
-    does not.
+    what the law predicts, nearer to its 95 % upper bound than to its estimate: twice as many, and too many for
+    chance, is contamination. Smooth heavy tails mostly stay within it; a group of anomalies does not.
     """
     if scores.size < FEWEST or trim <= 0:
         return _undecided("too few held-out pixels, or nothing trimmed, to tell anomalies from normal data")
@@ -228,7 +230,8 @@ def _level(tail: TrimmedTail, ordered: NDArray[np.floating], count: int) -> Cont
     level = float(ordered[ordered.size - count])
     expected = float(tail.survival(level)) * tail.normal
     upper = tail.rate_interval(level, max(float(tail.survival(level)), 1e-12))[1] * tail.normal
-    found = count > 2 * upper and scipy.stats.poisson.sf(count - 1, upper) < 1e-4
+    allowed = float(np.cbrt(max(expected, 1e-3) * upper**2))
+    found = count > TIMES * allowed and scipy.stats.poisson.sf(count - 1, allowed) < CHANCE
     share = max(0.0, (count - expected) / ordered.size) if found else 0.0
     verb = "stand out from" if found else "agree with"
     reason = (

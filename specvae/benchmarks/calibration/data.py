@@ -24,7 +24,7 @@ __all__ = ["NormalSet", "normal_sets", "scene_series"]
 SCENES = (
     ("scenes/coldsprings/20160707_pre_sr7.tif", None),
     ("scenes/aberystwyth/sen2_20210527_aber_10band.tif", None),
-    ("scenes/sitakunda/*.tif", "auto"),
+    ("scenes/sitakunda/s2_sitakunda_4band.tif", "auto"),
     ("scenes/rufiji_timeseries/S2_20160710.tif", None),
     ("scenes/rufiji_timeseries/S2_20190610.tif", None),
 )
