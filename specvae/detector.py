@@ -26,7 +26,7 @@ from specvae.sampling import Region, Role
 from specvae.scoring import CellScorer, SpectralNet
 from specvae.spectra import BandSet, Cube, Explanation, Parts, Window
 from specvae.thresholds.calibration import Calibration
-from specvae.thresholds.contamination import find_contamination
+from specvae.thresholds.contamination import Contamination, find_contamination, find_gap
 from specvae.thresholds.tiles import CalibrationTiles, Tile
 from specvae.training import Check, Sample, pick_device, train
 from specvae.vae import VAE, default_latent
@@ -127,8 +127,7 @@ class Detector:
         scorer = CellScorer(net, device, threads)
         tiles, pooled = _tiles(scorer, regions, sources)
         trim = config.training.trim
-        everything = np.concatenate([_thin(net, sample.to(device)), tiles.scores])
-        contamination = find_contamination(everything, trim)
+        contamination = _contamination(_thin(net, sample.to(device)), tiles, trim)
         calibration = Calibration(tiles, contaminated=contamination.found, trim=trim)
         evidence = Calibration(pooled, contaminated=contamination.found, trim=trim) if pooled.tiles else None
         provenance = {
@@ -246,6 +245,15 @@ def _cut(values: NDArray[np.float32], held: NDArray[np.bool_], region: Region) -
         tile = np.where(mine[box], values[box], np.float32(np.nan))
         tiles.append(Tile(np.ascontiguousarray(tile), region.source, int(number)))
     return tiles
+
+
+def _contamination(training: NDArray[np.float32], tiles: CalibrationTiles, trim: float) -> Contamination:
+    """Anomalies in the held-out scores, or else, where these happen to miss them, in the training scores."""
+    held = find_contamination(tiles.scores, trim, tiles.resampling_blocks)
+    if held.found:
+        return held
+    gap = find_gap(training, trim)
+    return gap if gap.found else held
 
 
 @torch.inference_mode()

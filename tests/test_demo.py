@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,6 +33,12 @@ def test_every_planted_anomaly_is_found_at_a_rate_near_the_one_asked(shown: Demo
     assert shown.verdict == "ok"
     # A thousandth is asked. Mixed pixels next to planted ones are not in the truth, and some exceed the cut.
     assert 0.0002 < shown.false_alarms / shown.normal_pixels < 0.006
+
+
+def test_its_normal_scene_is_not_taken_for_contaminated(shown: DemoOutcome) -> None:
+    report = json.loads((shown.folder / "reports" / "tonight" / "report.json").read_text())
+    assert report["calibration"]["contaminated"] is False
+    assert report["threshold"]["method"] in {"empirical", "pareto"}
 
 
 def test_what_it_says_is_what_the_files_hold(shown: DemoOutcome) -> None:

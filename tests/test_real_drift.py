@@ -88,3 +88,23 @@ def test_the_scene_after_a_wildfire_is_not_refused(real_data: Path, tmp_path: Pa
     report = json.loads((tmp_path / "out" / "20160723_post_sr7" / "report.json").read_text())
     assert report["drift"]["verdict"] in {"ok", "caution"}, report["drift"]["reasons"]
     assert report["calibration"]["contaminated"] is False
+
+
+def test_a_hundredth_of_anomalies_in_the_scene_that_is_fitted_is_found(real_data: Path, tmp_path: Path) -> None:
+    with rasterio.open(real_data / SCENES["coldsprings"]) as scene:
+        values, profile = scene.read(), scene.profile
+    rows, cols = values.shape[1:]
+    centres = np.random.default_rng(0).integers(0, [rows, cols], (25, 2))
+    y, x = np.mgrid[:rows, :cols]
+    planted = (((y - centres[:, 0, None, None]) ** 2 + (x - centres[:, 1, None, None]) ** 2) <= 6).any(axis=0)
+    valid = (values != profile["nodata"]).all(axis=0)
+    planted &= valid
+    target = values[:, valid].mean(axis=1)[::-1]
+    values[:, planted] = (target[:, None] * np.random.default_rng(1).normal(1, 0.03, (7, planted.sum()))).astype("i2")
+    assert 0.008 < planted.sum() / valid.sum() < 0.015
+    with rasterio.open(tmp_path / "own.tif", "w", **profile) as file:
+        file.write(values)
+    outcome = fit(
+        [str(tmp_path / "own.tif")], model=str(tmp_path / "m.specvae"), set=SHORT, device="cpu", context="none"
+    )
+    assert outcome.summary["contamination"]["found"] is True

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from specvae.thresholds.contamination import find_contamination, fit_trimmed_tail
+from specvae.thresholds.contamination import find_contamination, find_gap, fit_trimmed_tail
 from specvae.thresholds.intervals import BlockBootstrap
 
 LAWS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
@@ -37,6 +37,42 @@ def test_planted_anomalies_are_found_with_their_share(law: str, share: float) ->
         shares.append(find_contamination(rng.permutation(scores), 0.03).share)
     assert sum(s > 0 for s in shares) >= 7
     assert 0.5 * share < np.median(shares) < 1.3 * share
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_training_scores_of_clean_heavy_tails_leave_no_gap(law: str) -> None:
+    rng = np.random.default_rng(3)
+    assert not any(find_gap(LAWS[law](rng, 10_000), 0.03).found for _ in range(10))
+
+
+@pytest.mark.parametrize("law", ["chi-square", "exponential"])
+def test_what_a_fit_trimmed_and_never_learned_is_no_gap(law: str) -> None:
+    """The top 3 % of a clean scene score twice as high as they would had they been learned."""
+    scores = LAWS[law](np.random.default_rng(4), 20_000)
+    stop = np.quantile(scores, 0.97)
+    scores[scores > stop] *= 2
+    assert not find_gap(scores, 0.03).found
+    assert find_contamination(scores, 0.03).found  # which is why only held-out scores are asked that
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_hundredth_of_anomalies_among_training_scores_is_a_gap(law: str) -> None:
+    scores = LAWS[law](np.random.default_rng(5), 20_000)
+    scores[:200] = 8 * np.quantile(scores, 0.97) * np.random.default_rng(6).uniform(0.7, 1.5, 200)
+    found = find_gap(scores, 0.03)
+    assert found.found
+    assert 0.004 < found.share <= 0.011
+
+
+@pytest.mark.parametrize(("n", "trim"), [(30, 0.03), (10_000, 0.0), (0, 0.03)])
+def test_too_few_training_pixels_or_no_trimming_leave_no_gap(n: int, trim: float) -> None:
+    found = find_gap(np.random.default_rng(0).random(n), trim)
+    assert not found.found
+    assert "too few" in found.reason
+
+
+def test_equal_training_scores_leave_no_gap() -> None:
+    assert "one score" in find_gap(np.ones(5000), 0.03).reason
 
 
 def test_the_trimmed_tail_knows_the_rate_of_the_normal_part() -> None:

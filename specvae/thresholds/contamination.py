@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from specvae.thresholds.intervals import BlockBootstrap
 from specvae.thresholds.tail import pareto_survival
 
-__all__ = ["Contamination", "TrimmedTail", "find_contamination", "fit_trimmed_tail"]
+__all__ = ["Contamination", "TrimmedTail", "find_contamination", "find_gap", "fit_trimmed_tail"]
 
 POINTS = 400
 """The scores between start and trim quantile are gathered in so many bins of equal count."""
@@ -27,6 +27,8 @@ FEWEST = 60
 PIXELS_PER_RATE = 0.04
 TIMES, CHANCE = 2.0, 1e-4
 """So many times the pixels that the law allows, and so small a probability of them, are contamination."""
+APART = 8.0
+"""So many times the pixels that the heaviest believable law allows are a group apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,12 +201,15 @@ def _believe(
 def find_contamination(
     scores: NDArray[np.floating], trim: float, labels: NDArray[np.int64] | None = None
 ) -> Contamination:
-    """Whether more pixels are extreme than the law of those below the trim quantile allows.
+    """Whether more held-out pixels are extreme than the law of those below the trim quantile allows.
 
     ``labels`` ``(n,)`` are the blocks of ``scores`` ``(n,)``; without them pixels are taken in 50 runs as they
     come. At cuts that keep 1/2 to 1/128 of the trimmed share (8 pixels at least), the observed count is set against
     what the law predicts, nearer to its 95 % upper bound than to its estimate: twice as many, and too many for
     chance, is contamination. Smooth heavy tails mostly stay within it; a group of anomalies does not.
+
+    Training scores do not belong in here: what a fit trimmed it never learned, so beyond the trim quantile its own
+    pixels stand out in clean data too. :func:`find_gap` judges those.
     """
     if scores.size < FEWEST or trim <= 0:
         return _undecided("too few held-out pixels, or nothing trimmed, to tell anomalies from normal data")
@@ -214,11 +219,39 @@ def find_contamination(
     if tail is None:
         return _undecided("too few held-out pixels below the trim quantile to tell anomalies from normal data")
     ordered = np.sort(scores)
-    counts = {int(trim * scores.size / 2**j) for j in range(1, 8)}
-    levels = [_level(tail, ordered, count) for count in sorted(counts) if count >= 8]
+    levels = [_level(tail, ordered, count) for count in _counts(scores.size, trim)]
     if not levels:
         return _undecided("too few held-out pixels above the trim quantile to tell anomalies from normal data")
     return max(levels, key=lambda c: (c.found, c.share if c.found else c.observed / max(c.expected_upper, 1e-9)))
+
+
+def find_gap(scores: NDArray[np.floating], trim: float) -> Contamination:
+    """Whether training scores ``(n,)`` above the trim quantile leave behind even the heaviest tail that is believed.
+
+    That is the generalised Pareto law of shape 1/2 through the median and the trim quantile, the limit beyond which no
+    tail is extrapolated. Eight times its count is a group apart: natural scenes reach 5, a hundredth of anomalies
+    10 and far more.
+    """
+    if scores.size < FEWEST or trim <= 0:
+        return _undecided("too few training pixels, or nothing trimmed, to tell anomalies from normal data")
+    ordered = np.sort(scores)
+    middle, stop = (float(np.quantile(ordered, share)) for share in (0.5, 1 - trim))
+    if stop <= middle:
+        return _undecided("half of the training pixels and more have one score")
+    slope = (np.sqrt(0.5 / trim) - 1) / (stop - middle)
+    found = []
+    for count in _counts(scores.size, trim):
+        level = float(ordered[ordered.size - count])
+        expected = 0.5 * scores.size / (1 + slope * (level - middle)) ** 2
+        found.append(_verdict(ordered.size, count, level, expected, expected, APART * expected))
+    if not found:
+        return _undecided("too few training pixels above the trim quantile to tell anomalies from normal data")
+    return max(found, key=lambda c: (c.found, c.share if c.found else c.observed / max(c.expected, 1e-9)))
+
+
+def _counts(n: int, trim: float) -> list[int]:
+    """How many pixels lie above each cut that is looked at."""
+    return [count for count in sorted({int(trim * n / 2**j) for j in range(1, 8)}) if count >= 8]
 
 
 def _undecided(reason: str) -> Contamination:
@@ -231,8 +264,13 @@ def _level(tail: TrimmedTail, ordered: NDArray[np.floating], count: int) -> Cont
     expected = float(tail.survival(level)) * tail.normal
     upper = tail.rate_interval(level, max(float(tail.survival(level)), 1e-12))[1] * tail.normal
     allowed = float(np.cbrt(max(expected, 1e-3) * upper**2))
-    found = count > TIMES * allowed and scipy.stats.poisson.sf(count - 1, allowed) < CHANCE
-    share = max(0.0, (count - expected) / ordered.size) if found else 0.0
+    return _verdict(ordered.size, count, level, expected, upper, TIMES * allowed)
+
+
+def _verdict(n: int, count: int, level: float, expected: float, upper: float, limit: float) -> Contamination:
+    """Contamination where ``count`` is above ``limit`` and too many for chance."""
+    found = count > limit and scipy.stats.poisson.sf(count - 1, limit / TIMES) < CHANCE
+    share = max(0.0, (count - expected) / n) if found else 0.0
     verb = "stand out from" if found else "agree with"
     reason = (
         f"{count} pixels above {level:.4g} nats {verb} the {expected:.1f} (at most {upper:.1f}) expected of normal data"
