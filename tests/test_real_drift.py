@@ -104,7 +104,5 @@ def test_a_hundredth_of_anomalies_in_the_scene_that_is_fitted_is_found(real_data
     assert 0.008 < planted.sum() / valid.sum() < 0.015
     with rasterio.open(tmp_path / "own.tif", "w", **profile) as file:
         file.write(values)
-    outcome = fit(
-        [str(tmp_path / "own.tif")], model=str(tmp_path / "m.specvae"), set=SHORT, device="cpu", context="none"
-    )
+    outcome = fit([str(tmp_path / "own.tif")], model=str(tmp_path / "m.specvae"), set=SHORT, device="cpu")
     assert outcome.summary["contamination"]["found"] is True
