@@ -103,10 +103,10 @@ class _Solution:
         vae.encoder.biases[-1][:k].copy_(torch.from_numpy(-encode @ self.b))
         vae.encoder.biases[-1][z : z + k].copy_(torch.from_numpy(np.log(self.s2 / (spread + drawn)))[:, None])
         # The first hidden layer, too, starts by looking at the residual of the regression, not at the spectrum.
-        first = vae.encoder.weights[0].double()
-        seen = first[:, : len(self.a)] @ torch.from_numpy(np.hstack([self.a, self.b])).to(first)
-        vae.encoder.weights[0][:, len(self.a) :] -= seen[:, :-1].float()
-        vae.encoder.biases[0].sub_(seen[:, -1:].float())
+        for first in vae.encoder.weights[:1]:
+            seen = first[:, : len(self.a)].double() @ torch.from_numpy(np.hstack([self.a, self.b])).to(first.device)
+            first[:, len(self.a) :] -= seen[:, :-1].float()
+            vae.encoder.biases[0].sub_(seen[:, -1:].float())
         vae.decoder.linear[:, :k].copy_(torch.from_numpy(decode.copy()))
         vae.decoder.linear[:, z:].copy_(torch.from_numpy(self.a))
         vae.decoder.biases[-1].copy_(torch.from_numpy(self.b))

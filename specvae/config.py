@@ -42,6 +42,11 @@ class NetworkConfig(_Frozen):
     """The variational autoencoder."""
 
     kind: Literal["mlp", "conv"] = "mlp"
+    shape: tuple[int, int, int] | None = Field(
+        default=None, description="channels, rows, cols of an image, whose values are the bands"
+    )
+    channels: tuple[int, ...] = Field(default=(32, 64), description="of the 3 x 3 convolutions, for conv")
+    strides: tuple[int, ...] = Field(default=(2, 2), description="of each convolution")
     hidden: tuple[int, ...] | None = Field(default=None, description="hidden widths; none: from the number of bands")
     latent: int | None = Field(default=None, ge=1, description="latent dimensions; none: from the number of bands")
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
@@ -52,16 +57,36 @@ class NetworkConfig(_Frozen):
     prior: Literal["auto", "normal", "mixture"] = Field(
         default="auto", description="of models without context; auto: a mixture for tables"
     )
+    deviation: float | None = Field(
+        default=None, gt=0.0, description="fixed standard deviation of every band, in place of noise; not with linear"
+    )
+    components: int | None = Field(default=None, ge=1, le=1024, description="of a mixture prior; none: from the sample")
+    activation: Literal["relu", "silu"] = Field(default="relu", description="of hidden layers without linear paths")
     linear: bool = Field(default=True, description="linear paths beside the hidden layers, started in closed form")
     output: Literal["linear", "sigmoid", "tanh"] = "linear"
     kl_weight: float = Field(default=1.0, ge=0.0, description="weight of the KL term; 0: a plain autoencoder")
+
+    @model_validator(mode="after")
+    def _together(self) -> NetworkConfig:
+        if len(self.channels) != len(self.strides) or not all(n > 0 for n in (*self.channels, *self.strides)):
+            raise ValueError("channels and strides are as many, and positive")
+        if self.likelihood == "bernoulli" and (self.output != "sigmoid" or self.linear or self.variance == "learned"):
+            raise ValueError("a bernoulli likelihood goes with output = sigmoid, linear = false and variance = fixed")
+        if self.linear and (self.output != "linear" or self.deviation is not None):
+            raise ValueError("linear paths go with output = linear and without deviation")
+        return self
 
 
 class NormaliserConfig(_Frozen):
     """How bands are brought to one scale."""
 
-    kind: Literal["auto", "zscore", "marginal"] = Field(
-        default="auto", description="marginal: each band's distribution is learned; auto: so for tables"
+    kind: Literal["auto", "zscore", "marginal", "fixed"] = Field(
+        default="auto", description="marginal: each band's distribution is learned; auto: so for tables; fixed: as told"
+    )
+    centre: float = Field(default=0.0, description="taken from every band, where fixed")
+    scale: float = Field(default=1.0, gt=0.0, description="what every band is then divided by, where fixed")
+    smooth: float = Field(
+        default=0.0, ge=0.0, le=8.0, description="Gaussian blur of images before, pixels, where fixed"
     )
 
 
@@ -89,6 +114,12 @@ class TrainingConfig(_Frozen):
     learning_rate: float = Field(default=4e-3, gt=0)
     weight_decay: float = Field(default=1e-4, ge=0.0, description="for optimisers that decouple it, such as AdamW")
     batch: int = Field(default=512, ge=1)
+    schedule: Literal["one-cycle", "constant", "cosine"] = Field(
+        default="one-cycle", description="of the learning rate"
+    )
+    keep: Literal["best", "last"] = Field(default="best", description="weights kept: best by validation, or the last")
+    binarise: bool = Field(default=False, description="draw values in 0..1 as 0 or 1, anew in every batch")
+    warm: float = Field(default=0.0, ge=0.0, lt=1.0, description="share of the training in which the KL weight grows")
     steps: int = Field(default=2000, ge=1, description="optimiser steps at most; early stopping may end before")
     epochs: int | None = Field(default=None, ge=1, description="passes over the sample; none: 20, in 300 steps or more")
     patience: int = Field(default=6, ge=1, description="checks without improvement before stopping")
@@ -130,7 +161,7 @@ class ModelConfig(_Frozen):
         network = {"prior": prior, "noise": self.network.noise or noise}
         return self.model_copy(
             update={
-                "normaliser": NormaliserConfig(kind=kind),
+                "normaliser": self.normaliser.model_copy(update={"kind": kind}),
                 "network": self.network.model_copy(update=network),
             }
         )

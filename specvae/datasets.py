@@ -20,6 +20,7 @@ from specvae.errors import InputError
 __all__ = [
     "MNIST_MD5",
     "OneClass",
+    "fetch_mnist",
     "mnist",
     "plain_name",
     "published_figures",
@@ -27,6 +28,8 @@ __all__ = [
     "read_idx",
     "semi_supervised",
 ]
+
+MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 
 MNIST_MD5 = {
     "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -71,6 +74,30 @@ def mnist(folder: Path | str) -> dict[str, Any]:
         split, what = ("train" if name.startswith("train") else "test"), name.split("-")[1]
         arrays[f"{split}_{what}"] = read_idx(path)
     return arrays
+
+
+def fetch_mnist(folder: Path) -> Path:
+    """MNIST's files in ``folder``, downloaded where they are not there, each checked against its hash; the folder.
+
+    Raises InputError, saying what to do, where that cannot be done.
+    """
+    wanted = {f"{name}.gz": f"md5:{digest}" for name, digest in MNIST_MD5.items()}
+    if all((folder / name).is_file() for name in wanted):
+        return folder
+    try:
+        import pooch  # type: ignore[import-untyped]
+
+        logger = pooch.get_logger()
+        logger.setLevel("ERROR")
+        # The hash is the four files' published one, so the transport adds no trust and takes none.
+        for name, digest in wanted.items():
+            pooch.retrieve(MNIST_URL + name, digest, fname=name, path=folder)
+    except Exception as error:  # every transport has errors of its own
+        raise InputError(
+            f"MNIST is not in {folder} and could not be downloaded ({type(error).__name__}); "
+            f"put its four IDX files ({', '.join(wanted)}) into a folder and give --data DIR"
+        ) from None
+    return folder
 
 
 @dataclass(frozen=True)

@@ -98,16 +98,17 @@ class Detector:
         device: str = "cpu",
         threads: int = 1,
         progress: Callable[[Check], None] | None = None,
+        least: int = LEAST,
     ) -> Detector:
         """Learn what is normal from regions of the sources.
 
-        Raises InputError where fewer than 24 pixels are there to train on.
+        Raises InputError where fewer than ``least`` pixels are there to train on.
         """
         parts = [r.spectra(Role.TRAIN) for r in regions]
         spectra = np.concatenate(parts, axis=1) if parts else np.zeros((len(bands), 0), np.float32)
-        if spectra.shape[1] < LEAST:
+        if spectra.shape[1] < least:
             raise InputError(
-                f"{spectra.shape[1]} valid normal pixels were found to train on; at least {LEAST} are needed: "
+                f"{spectra.shape[1]} valid normal pixels were found to train on; at least {least} are needed: "
                 "check nodata, masks and --normal with `specvae inspect`"
             )
         config = config.resolved(table=all(region.is_table for region in regions), bands=len(bands))
@@ -181,15 +182,31 @@ class Detector:
 def _blank_net(spectra: NDArray[np.float32], bands: int, config: ModelConfig, context: bool) -> SpectralNet:
     marginal = config.normaliser.kind == "marginal"
     latent = config.network.latent or default_latent(bands)
-    normaliser = Normaliser.fit(spectra, min(1.0, latent / bands) if marginal else None)
+    if config.network.likelihood == "bernoulli":
+        _refuse_outside(spectra)
+    if config.normaliser.kind == "fixed":
+        normaliser = Normaliser.fixed(bands, config.normaliser, config.network.shape)
+    else:
+        normaliser = Normaliser.fit(spectra, min(1.0, latent / bands) if marginal else None)
     ring = None
     if context:
         step = max(1, spectra.shape[1] // 100_000)
         with torch.inference_mode():
             normalised = normaliser(torch.from_numpy(np.ascontiguousarray(spectra[:, ::step])))
         ring = RingContext(bands, config.context).fit(normalised.numpy())
-    components = default_components(spectra.shape[1]) if config.network.prior == "mixture" else 0
+    components = config.network.components or default_components(spectra.shape[1])
+    components = components if config.network.prior == "mixture" else 0
     return SpectralNet(normaliser, ring, VAE(bands, ring.components if ring else 0, config.network, components))
+
+
+def _refuse_outside(spectra: NDArray[np.float32]) -> None:
+    """Raise InputError where spectra of a Bernoulli model leave 0..1."""
+    low, high = float(spectra.min()), float(spectra.max())
+    if low < 0.0 or high > 1.0:
+        raise InputError(
+            f"a bernoulli likelihood takes values in 0..1 and these reach from {low:.6g} to {high:.6g}: "
+            "scale them, or use another preset or --set network.likelihood=gaussian with output=linear"
+        )
 
 
 def _sample(scorer: CellScorer, regions: Sequence[Region], role: Role) -> Sample:

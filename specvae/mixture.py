@@ -6,6 +6,7 @@ Tomczak and Welling, *VAE with a VampPrior*, 2018), here K Gaussians of full cov
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
@@ -59,6 +60,19 @@ class Mixture(nn.Module):
         distance = along.view(len(factor), self.latent, -1).sum(dim=1)
         spread = factor.square().sum(dim=2) @ log_variance.exp()  # trace of precision times posterior covariance
         return 0.5 * (distance + spread - log_variance.sum(dim=0))
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """``(n,)``: log p(z) of ``(latent, n)``."""
+        factor = self.factor.triu()
+        along = factor.mT @ (z - self.centre[:, :, None])
+        volume = torch.diagonal(factor, dim1=1, dim2=2).abs().clamp(min=1e-6).log().sum(dim=1)
+        each = volume[:, None] - 0.5 * (along.square().sum(dim=1) + self.latent * math.log(2.0 * math.pi))
+        return torch.logsumexp(torch.log_softmax(self.logit, 0)[:, None] + each, dim=0)
+
+    @torch.no_grad()
+    def scatter(self) -> None:
+        """Set components apart at random, for a training that starts from nothing."""
+        self.centre.normal_(std=0.7)
 
     @torch.no_grad()
     def start(self, mean: Tensor, log_variance: Tensor, seed: int = 0) -> None:

@@ -32,7 +32,7 @@ from specvae.spectra import Band, BandSet
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.tiles import CalibrationTiles
 
-__all__ = ["FORMAT_VERSION", "StoredModel", "load_model", "save_model"]
+__all__ = ["FORMAT_VERSION", "StoredModel", "load_model", "pack_model", "save_model", "unpack_model"]
 
 FORMAT_VERSION = 1
 HEADER_LIMIT = 64 * 2**20
@@ -55,6 +55,14 @@ class StoredModel:
 
 def save_model(detector: Detector, path: Path, provenance: dict[str, Any]) -> str:
     """Write a model file whole or not at all; its SHA-256. Raises OutputError where it cannot be written."""
+    payload = pack_model(detector, provenance)
+    with atomic_file(path) as beside:
+        beside.write_bytes(payload)
+    return hashlib.sha256(payload).hexdigest()
+
+
+def pack_model(detector: Detector, provenance: dict[str, Any]) -> bytes:
+    """The bytes of a model file."""
     tensors = _tensors(detector)
     state = detector.net.state_shape()
     metadata = {
@@ -71,10 +79,7 @@ def save_model(detector: Detector, path: Path, provenance: dict[str, Any]) -> st
         "tensors_sha256": _digest(tensors),
     }
     text = json.dumps(metadata, sort_keys=True, allow_nan=False)
-    payload = save_tensors(tensors, metadata={"specvae": text})
-    with atomic_file(path) as beside:
-        beside.write_bytes(payload)
-    return hashlib.sha256(payload).hexdigest()
+    return save_tensors(tensors, metadata={"specvae": text})
 
 
 def load_model(path: str | Path, device: str = "cpu", threads: int = 1) -> StoredModel:
@@ -87,6 +92,11 @@ def load_model(path: str | Path, device: str = "cpu", threads: int = 1) -> Store
         payload = path.read_bytes()
     except OSError as error:
         raise ModelError(f"the model {path} cannot be read: {error.strerror}; fit one with `specvae fit`") from None
+    return unpack_model(payload, path, device, threads)
+
+
+def unpack_model(payload: bytes, path: str | Path, device: str = "cpu", threads: int = 1) -> StoredModel:
+    """The model in the bytes of a model file, ``path`` its name in errors; raises as :func:`load_model` does."""
     metadata = _metadata(payload, path)
     try:
         tensors = load_tensors(payload)
@@ -103,7 +113,7 @@ def load_model(path: str | Path, device: str = "cpu", threads: int = 1) -> Store
     return StoredModel(detector, str(path), hashlib.sha256(payload).hexdigest(), str(metadata["created"]), metadata)
 
 
-def _metadata(payload: bytes, path: Path) -> dict[str, Any]:
+def _metadata(payload: bytes, path: str | Path) -> dict[str, Any]:
     """The JSON of the header, checked before any tensor is looked at."""
     wrong = ModelError(f"{path} is not a specvae model; expected a file written by `specvae fit`")
     if len(payload) < 8:

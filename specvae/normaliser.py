@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
+from specvae.config import NormaliserConfig
 from specvae.marginals import Marginals
 
 __all__ = ["Normaliser"]
@@ -35,8 +37,11 @@ class Normaliser(nn.Module):
     scale: Tensor
     constant: Tensor
 
-    def __init__(self, bands: int, marginal: bool = False) -> None:
+    blur: Tensor
+
+    def __init__(self, bands: int, marginal: bool = False, smooth: bool = False) -> None:
         super().__init__()
+        self.register_buffer("blur", torch.zeros(*(2 * [bands if smooth else 0])), persistent=smooth)
         self.marginals = Marginals(bands) if marginal else None
         self.register_buffer("centre", torch.zeros(bands, 1))
         self.register_buffer("scale", torch.ones(bands, 1))
@@ -62,9 +67,22 @@ class Normaliser(nn.Module):
             normaliser.marginals = Marginals.fit((wide - centre[:, None]) / scale[:, None], marginal)
         return normaliser
 
+    @classmethod
+    def fixed(cls, bands: int, config: NormaliserConfig, shape: tuple[int, int, int] | None = None) -> Normaliser:
+        """Centre, scale and blur as told, of images of ``shape`` (channels, rows, cols)."""
+        smooth = bool(config.smooth and shape)
+        normaliser = cls(bands, smooth=smooth)
+        normaliser.centre.fill_(config.centre)
+        normaliser.scale.fill_(config.scale)
+        if smooth and shape is not None:
+            normaliser.blur.copy_(torch.from_numpy(_blur(shape, config.smooth)))
+        return normaliser
+
     def forward(self, values: Tensor) -> Tensor:
         """``(bands, n)`` physical units -> ``(bands, n)`` compressed standard units, always finite for finite input."""
         t = torch.sub(values, self.centre).div_(self.scale)
+        if len(self.blur):
+            t = self.blur @ t
         return _compressed(t if self.marginals is None else self.marginals(t))
 
     def with_cost(self, values: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -88,6 +106,14 @@ class Normaliser(nn.Module):
         if self.marginals is not None:
             t = self.marginals.inverse(t)
         return t * self.scale + self.centre
+
+
+def _blur(shape: tuple[int, int, int], sigma: float) -> NDArray[np.float64]:
+    """``(values, values)``: a Gaussian blur of the flattened image as a matrix, channels apart, zero beyond it."""
+    channels, rows, cols = shape
+    unit = np.eye(rows * cols).reshape(-1, rows, cols)
+    one = gaussian_filter(unit, (0.0, sigma, sigma), mode="constant").reshape(-1, rows * cols)
+    return np.asarray(np.kron(np.eye(channels), one))
 
 
 def _compressed(t: Tensor) -> Tensor:

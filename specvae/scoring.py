@@ -48,6 +48,7 @@ class SpectralNet(nn.Module):
         return {
             "ring": self.ring is not None,
             "marginals": self.normaliser.marginals is not None,
+            "smooth": bool(len(self.normaliser.blur)),
             "components": 0 if mixture is None else len(mixture.centre),
         }
 
@@ -62,7 +63,8 @@ class SpectralNet(nn.Module):
         """The net of a stored state; RuntimeError or KeyError where it does not hold together."""
         ring = RingContext(bands, config.context) if shape["ring"] else None
         vae = VAE(bands, ring.components if ring else 0, config.network, int(shape.get("components", 0)))
-        net = cls(Normaliser(bands, bool(shape.get("marginals", False))), ring, vae)
+        normaliser = Normaliser(bands, bool(shape.get("marginals", False)), bool(shape.get("smooth", False)))
+        net = cls(normaliser, ring, vae)
         net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
         return net.eval()
 

@@ -111,11 +111,15 @@ class BandSet:
         """
         mine, theirs = self._unique_names(), source._unique_names()
         if mine and theirs and set(mine) <= set(theirs):
-            return BandMatch(tuple(theirs.index(name) for name in mine), "name")
+            order = tuple(theirs.index(name) for name in mine)
+            if self._same_light(source, order):
+                return BandMatch(order, "name")
+            if not (self.wavelengths and source.wavelengths):
+                raise self._mismatch(source)
         if self.wavelengths and source.wavelengths:
-            order = self._nearest(source)
-            if order is not None:
-                return BandMatch(order, "wavelength")
+            nearest = self._nearest(source)
+            if nearest is not None:
+                return BandMatch(nearest, "wavelength")
             raise self._mismatch(source)
         both_named = mine and theirs
         if both_named or len(self) != len(source):
@@ -126,6 +130,15 @@ class BandSet:
         """Names folded for comparison, or [] where any is missing or two are alike."""
         names = [name.strip().casefold() for name in self.names]
         return names if all(names) and len(set(names)) == len(names) else []
+
+    def _same_light(self, source: BandSet, order: tuple[int, ...]) -> bool:
+        """Whether bands of one name are of one wavelength where both tell: Landsat's B5 is not Sentinel-2's."""
+        pairs = [(mine, source[at]) for mine, at in zip(self.bands, order, strict=True)]
+        told = [(a, b, a.wavelength, b.wavelength) for a, b in pairs]
+        return all(
+            one is None or other is None or abs(one - other) <= max((a.width or b.width or 0.0) / 2, 0.05 * one)
+            for a, b, one, other in told
+        )
 
     def _nearest(self, source: BandSet) -> tuple[int, ...] | None:
         """Index of the source band within half a band width of each of mine, or None if one has none."""

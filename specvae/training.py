@@ -69,6 +69,11 @@ class Sample:
         """The spectra at these positions."""
         return self._map(lambda tensor: tensor.index_select(-1, index))
 
+    def binarised(self, generator: torch.Generator) -> Sample:
+        """The same with values in 0..1 drawn as 0 or 1, each with its value for probability."""
+        drawn = torch.rand(self.x.shape, generator=generator, device=self.x.device) < self.x
+        return Sample(drawn.to(self.x.dtype), self.c, self.cost)
+
     def to(self, device: str) -> Sample:
         """The sample on another device."""
         return self._map(lambda tensor: tensor.to(device))
@@ -87,6 +92,8 @@ def pick_device(device: str) -> str:
     return device
 
 
+CHECKS = 25
+"""Looks at the validation spectra, where no number of epochs was asked for; else one each epoch."""
 PASSES = 20
 LEAST_STEPS = 300
 
@@ -111,11 +118,12 @@ def train(
             check = descent.advance(step)
             if check is not None and progress:
                 progress(check)
-            if descent.stale >= config.patience:
+            if descent.stale >= config.patience and config.keep == "best":
                 break
     except KeyboardInterrupt:
         descent.history.interrupted = True
-    vae.load_state_dict(descent.best_state)
+    if config.keep == "best":
+        vae.load_state_dict(descent.best_state)
     return descent.history
 
 
@@ -135,11 +143,9 @@ class _Descent:
         self.generator = torch.Generator(device=sample.x.device).manual_seed(seed)
         self.batch = min(config.batch, sample.size)
         self.steps = step_count(sample.size, self.batch, config)
-        self.every = max(1, self.steps // 25)
+        self.every = max(1, self.steps // (config.epochs or CHECKS))
         self.optimiser = _optimiser(vae, config)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, config.learning_rate, total_steps=self.steps + 1, pct_start=0.1
-        )
+        self.schedule = _schedule(self.optimiser, self.steps, config)
         self.kept = torch.arange(sample.size, device=sample.x.device)
         self.order = self.kept[:0]
         self.running = torch.zeros((), device=sample.x.device)
@@ -156,7 +162,11 @@ class _Descent:
             shuffled = torch.randperm(len(self.kept), generator=self.generator, device=self.kept.device)
             self.order = self.kept[shuffled]
         picked, self.order = self.order[: self.batch], self.order[self.batch :]
-        self.running += _step(self.vae, self.sample.take(picked), self.optimiser, self.generator)
+        batch = self.sample.take(picked)
+        if self.config.binarise:
+            batch = batch.binarised(self.generator)
+        weight = min(1.0, step / (self.config.warm * self.steps)) if self.config.warm else 1.0
+        self.running += _step(self.vae, batch, self.optimiser, self.generator, weight)
         self.schedule.step()
         return self._check(step) if step % self.every == 0 or step == self.steps else None
 
@@ -182,16 +192,35 @@ def _optimiser(vae: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
     if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
         raise UsageError(f"training.optimiser = {config.optimiser!r} is not an optimiser of torch.optim; try 'Adam'")
     make: Any = kind
-    decay = {"weight_decay": config.weight_decay} if config.optimiser == "AdamW" else {}
-    optimiser: torch.optim.Optimizer = make(vae.parameters(), lr=config.learning_rate, **decay)
+    told: dict[str, Any] = {"weight_decay": config.weight_decay} if config.optimiser == "AdamW" else {}
+    if kind in FUSED:
+        told["fused"] = True
+    optimiser: torch.optim.Optimizer = make(vae.parameters(), lr=config.learning_rate, **told)
     return optimiser
 
 
-def _step(vae: VAE, batch: Sample, optimiser: torch.optim.Optimizer, generator: torch.Generator) -> Tensor:
-    """One descent step; returns its loss without waiting for the device."""
+def _schedule(
+    optimiser: torch.optim.Optimizer, steps: int, config: TrainingConfig
+) -> torch.optim.lr_scheduler.LRScheduler:
+    schedules = torch.optim.lr_scheduler
+    if config.schedule == "constant":
+        return schedules.ConstantLR(optimiser, factor=1.0)
+    if config.schedule == "cosine":
+        return schedules.CosineAnnealingLR(optimiser, steps + 1)
+    # Only optimisers with a momentum or betas can have them cycled against the rate.
+    cycled = {"momentum", "betas"} & set(optimiser.defaults) and optimiser.defaults.get("momentum", 1) != 0
+    return schedules.OneCycleLR(
+        optimiser, config.learning_rate, total_steps=steps + 1, pct_start=0.1, cycle_momentum=bool(cycled)
+    )
+
+
+def _step(
+    vae: VAE, batch: Sample, optimiser: torch.optim.Optimizer, generator: torch.Generator, weight: float = 1.0
+) -> Tensor:
+    """One descent step, the KL term weighed by ``weight`` besides; returns its loss without waiting for the device."""
     noise = torch.randn(vae.latent, batch.size, generator=generator, device=batch.x.device)
     terms = vae.terms(batch.x, batch.c, noise, batch.cost)
-    loss = (terms.reconstruction + vae.kl_weight * terms.kl).mean() + terms.log_volume
+    loss = (terms.reconstruction + weight * vae.kl_weight * terms.kl).mean() + terms.log_volume
     optimiser.zero_grad(set_to_none=True)
     # Divided by the bands, so that the clip means the same for 4 bands and for 400.
     (loss / vae.bands).backward()  # type: ignore[no-untyped-call]

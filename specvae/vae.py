@@ -15,7 +15,10 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from specvae.config import SCENE_NOISE, NetworkConfig
+from specvae.errors import InputError
+from specvae.likelihoods import bernoulli_deviation, bernoulli_nats, expected
 from specvae.mixture import Mixture
+from specvae.networks import ConvDecoder, ConvEncoder
 
 __all__ = ["VAE", "Stack", "Terms", "default_hidden", "default_latent"]
 
@@ -53,8 +56,11 @@ class Stack(nn.Module):
     rows of the first layer, so that one matrix product makes both.
     """
 
-    def __init__(self, inputs: int, hidden: tuple[int, ...], outputs: int, linear: bool = False) -> None:
+    def __init__(
+        self, inputs: int, hidden: tuple[int, ...], outputs: int, linear: bool = False, activation: str = "relu"
+    ) -> None:
         super().__init__()
+        self.smooth = activation == "silu"
         sizes = (inputs, *hidden, outputs)
         drawn = [_drawn(fan_out, fan_in) for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True)]
         self.lead = outputs if linear else 0
@@ -89,7 +95,8 @@ class Stack(nn.Module):
         x = torch.addmm(self.first_bias, self.first, x)
         if not self.lead:
             for weight, bias in zip(self.rest, self.rest_biases, strict=True):
-                x = torch.addmm(bias, weight, x.relu() if learning else x.relu_())
+                bent = silu(x, inplace=not learning) if self.smooth else (x.relu() if learning else x.relu_())
+                x = torch.addmm(bias, weight, bent)
             return x
         straight, x = x[: self.lead], silu(x[self.lead :], inplace=not learning)
         *middle, last = self.rest
@@ -105,8 +112,38 @@ def _drawn(outputs: int, inputs: int) -> tuple[Tensor, Tensor]:
     return weight, torch.empty(outputs, 1).uniform_(-bound, bound)
 
 
+def _encoder(bands: int, context: int, latent: int, config: NetworkConfig) -> Stack | ConvEncoder:
+    if config.kind == "conv":
+        shape = _image(bands, context, config)
+        return ConvEncoder(shape, config.channels, config.strides, config.hidden or (), 2 * latent, config.linear)
+    return Stack(bands + context, _widths(bands, config), 2 * latent, config.linear, config.activation)
+
+
+def _decoder(bands: int, context: int, latent: int, config: NetworkConfig) -> Stack | ConvDecoder:
+    if config.kind == "conv":
+        shape = _image(bands, context, config)
+        return ConvDecoder(latent, shape, config.channels, config.strides, config.hidden or (), config.linear)
+    widths = tuple(reversed(_widths(bands, config)))
+    return Stack(latent + context, widths, bands, config.linear, config.activation)
+
+
+def _widths(bands: int, config: NetworkConfig) -> tuple[int, ...]:
+    return default_hidden(bands) if config.hidden is None else config.hidden
+
+
+def _image(bands: int, context: int, config: NetworkConfig) -> tuple[int, int, int]:
+    """The images' shape. Raises InputError where the data are none."""
+    shape = config.shape
+    if shape is None or math.prod(shape) != bands or context:
+        raise InputError(
+            f"a convolutional network takes images of shape {shape}, and the data have {bands} values each"
+            f"{' and a context' if context else ''}; give --patch for rasters, or network.kind=mlp"
+        )
+    return shape
+
+
 class VAE(nn.Module):
-    """Gaussian VAE over normalised spectra, conditional where there is a context."""
+    """VAE over normalised spectra or images, conditional where there is a context; without KL a plain autoencoder."""
 
     context_mean: Tensor
     context_scale: Tensor
@@ -117,14 +154,17 @@ class VAE(nn.Module):
         self.bands, self.context = bands, context
         self.latent = config.latent or default_latent(bands)
         self.noise, self.linear = config.noise or SCENE_NOISE, config.linear
-        hidden = config.hidden or default_hidden(bands)
+        self.bernoulli, self.output = config.likelihood == "bernoulli", config.output
         self.kl_weight = config.kl_weight
         self.learned_variance = config.variance == "learned"
-        self.encoder = Stack(bands + context, hidden, 2 * self.latent, self.linear)
-        self.decoder = Stack(self.latent + context, tuple(reversed(hidden)), bands, self.linear)
-        self.prior = Stack(context, hidden, 2 * self.latent, self.linear) if context else None
+        self.encoder = _encoder(bands, context, self.latent, config)
+        self.decoder = _decoder(bands, context, self.latent, config)
+        self.prior = Stack(context, _widths(bands, config), 2 * self.latent, self.linear) if context else None
         self.mixture = Mixture(components, self.latent) if components and not context else None
-        self.log_sigma = nn.Parameter(torch.zeros(bands, 1), requires_grad=self.learned_variance)
+        if self.mixture is not None and not self.linear:
+            self.mixture.scatter()
+        start = 0.0 if config.deviation is None else math.log(config.deviation)
+        self.log_sigma = nn.Parameter(torch.full((bands, 1), start), requires_grad=self.learned_variance)
         self.register_buffer("context_mean", torch.zeros(context, 1))
         self.register_buffer("context_scale", torch.ones(context, 1))
         self.register_buffer("context_reach", torch.tensor(1e9))
@@ -155,8 +195,20 @@ class VAE(nn.Module):
 
     def decode(self, z: Tensor, c: Tensor | None) -> Tensor:
         """``(latent, n) -> (bands, n)``: mean of p(x | z, c)."""
+        return expected(self._raw(z, c), self.output)
+
+    def _raw(self, z: Tensor, c: Tensor | None) -> Tensor:
+        """What the decoder gives, before the output's sigmoid or tanh."""
         out: Tensor = self.decoder(z if c is None else torch.cat([z, c]))
         return out
+
+    def cost_of(self, x: Tensor, z: Tensor, c: Tensor | None) -> Tensor:
+        """``(n,)`` nats: -log p(x | z, c) less what is alike for all pixels."""
+        raw = self._raw(z, c)
+        if self.bernoulli:
+            return bernoulli_nats(x, raw).sum(dim=0)
+        precision = 0.5 * self.sigma().square().reciprocal()
+        return (precision.T @ (x - expected(raw, self.output)).square())[0]
 
     def sigma(self) -> Tensor:
         """``(bands, 1)``: standard deviation of p(x | z, c) per band, in standard units."""
@@ -167,14 +219,14 @@ class VAE(nn.Module):
     ) -> Terms:
         """Reconstruction and KL of ``(bands, n)`` normalised spectra: for training with ``noise``, for scoring without.
 
-        ``noise`` is ``(latent, n)`` standard normal; without it z is the posterior mean, and nothing is random.
+        ``noise`` is ``(latent, n)`` standard normal; without it z is the posterior mean, and nothing is random. A
+        plain autoencoder has no posterior to draw from: its z is the mean, its KL 0, and it has no ELBO.
         ``cost`` ``(n,)`` is what the normaliser's change of variable costs: a part of the reconstruction.
         """
         c = self.bounded(c)
         mean, log_variance = self.encode(x, c)
-        z = mean if noise is None else mean + noise * (0.5 * log_variance).exp()
-        precision = 0.5 * self.sigma().square().reciprocal()
-        reconstruction = (precision.T @ (x - self.decode(z, c)).square())[0]
+        z = mean if noise is None or self.kl_weight == 0 else mean + noise * (0.5 * log_variance).exp()
+        reconstruction = self.cost_of(x, z, c)
         if cost is not None:
             reconstruction = reconstruction + cost
         return Terms(reconstruction, self.kl(mean, log_variance, c), self.log_volume())
@@ -195,8 +247,24 @@ class VAE(nn.Module):
         volume = prior_log_variance - log_variance
         return 0.5 * (torch.addcmul(volume, spread, (-prior_log_variance).exp()).sum(dim=0) - self.latent)
 
+    def log_weights(self, x: Tensor, noise: Tensor) -> Tensor:
+        """``(k, n)``: log p(x, z) - log q(z | x) for ``(k, latent, n)`` standard normal draws, without context.
+
+        Their log mean exp over k bounds log p(x) from below (Burda et al., 2015, equation 8); for a Gaussian
+        likelihood log p(x) here lacks its constant, half of log 2 pi for every band.
+        """
+        mean, log_variance = self.encode(x, None)
+        constant = 0.5 * self.latent * math.log(2.0 * math.pi)
+        rows = []
+        for drawn in noise:
+            z = mean + drawn * (0.5 * log_variance).exp()
+            posterior = -0.5 * (drawn.square() + log_variance).sum(dim=0) - constant
+            prior = -0.5 * z.square().sum(dim=0) - constant if self.mixture is None else self.mixture.log_prob(z)
+            rows.append(prior - posterior - self.cost_of(x, z, None) - self.log_volume())
+        return torch.stack(rows)
+
     def log_volume(self) -> Tensor:
-        """Sum over bands of log sigma: the part of the likelihood that is alike for all pixels."""
+        """Sum over bands of log sigma: the part of a Gaussian likelihood that is alike for all pixels."""
         return self.log_sigma.clamp(min=LOG_SIGMA_FLOOR).sum()
 
     def explain(self, x: Tensor, c: Tensor | None, cost: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -206,7 +274,11 @@ class VAE(nn.Module):
         """
         c = self.bounded(c)
         mean, _ = self.encode(x, c)
-        expected = self.decode(mean, c)
-        deviation = (x - expected) / self.sigma()
-        contribution = 0.5 * deviation.square()
-        return contribution if cost is None else contribution + cost, deviation, expected
+        raw = self._raw(mean, c)
+        value = expected(raw, self.output)
+        if self.bernoulli:
+            contribution, deviation = bernoulli_nats(x, raw), bernoulli_deviation(x, raw)
+        else:
+            deviation = (x - value) / self.sigma()
+            contribution = 0.5 * deviation.square()
+        return contribution if cost is None else contribution + cost, deviation, value

@@ -16,11 +16,14 @@ FLOORS = {
     3: [
         "normaliser", "marginals", "mixture",
         "context", "vae", "thresholds", "drift", "components", "baselines", "metrics", "synthetic",
-        "accumulators", "evidence", "sampling", "pooling", "closed_form",
+        "accumulators", "evidence", "networks", "likelihoods", "sampling", "pooling", "closed_form",
     ],
-    4: ["training", "scoring"],
-    5: ["detector", "estimator"],
-    6: ["raster", "table", "model_file", "datasets", "objects", "stac", "report", "outputs", "fingerprint"],
+    4: ["training", "scoring", "latent", "process"],
+    5: ["detector", "images"],
+    6: [
+        "estimator", "pyod", "arrays",
+        "raster", "table", "model_file", "datasets", "objects", "stac", "report", "outputs", "fingerprint",
+    ],
     7: ["stages"],
     8: ["pipeline", "cluster", "benchmarks"],
     9: ["cli"],

@@ -324,7 +324,7 @@ def test_absurd_claims_are_refused_unless_lifted(tmp_path: Path) -> None:
         ("a.npy", b"\x93NUMPY\x01\x00", "cannot be read as .npy arrays"),
         ("a.npz", b"PK\x03\x04nonsense", "cannot be read as .npz arrays"),
         ("a.mat", b"MATLAB 5.0 MAT-file" + b"\0" * 200, "cannot be read as .mat arrays"),
-        ("a.zip", b"PK\x03\x04nonsense", "cannot be read as a raster"),
+        ("a.zip", b"PK\x03\x04nonsense", "cannot be read as a zip file"),
     ],
 )
 def test_what_is_no_raster_is_refused_in_one_line(name: str, content: bytes, message: str, tmp_path: Path) -> None:

@@ -209,6 +209,19 @@ def test_an_envi_header_gives_wavelengths_widths_bad_bands_and_fill(tmp_path: Pa
             assert scene.read(scene.grid.window).reason[0, 0] == Invalid.NODATA
 
 
+def test_the_offset_that_metadata_tell_is_applied_to_plain_counts(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tif", ramp(start=1200))
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(PROCESSING_BASELINE="05.09", BOA_ADD_OFFSET="-1000")
+    with open_scene(str(path)) as scene:
+        assert any("offset -1000 of its metadata" in note for note in scene.notes)
+        assert np.array_equal(scene.read(scene.grid.window).values, ramp(start=1200).astype(np.float32) - 1000)
+    with rasterio.open(path, "r+") as file:
+        file.scales, file.offsets = (1e-4,) * 3, (-0.1,) * 3
+    with open_scene(str(path)) as scene:  # applied already
+        assert np.allclose(scene.read(scene.grid.window).values, ramp(start=1200) * 1e-4 - 0.1, atol=1e-6)
+
+
 def test_the_imagery_domain_gives_wavelengths(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tif", ramp(2))
     with rasterio.open(path, "r+") as file:

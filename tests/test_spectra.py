@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specvae.errors import ModelError, SpecvaeError
-from specvae.spectra import Band, BandSet, Cube, Window
+from specvae.spectra import Band, BandMatch, BandSet, Cube, Window
 
 
 def named(*names: str) -> BandSet:
@@ -85,3 +85,13 @@ def test_a_cube_of_wrong_shape_is_refused() -> None:
 
 def test_an_error_is_one_line_whatever_it_is_given() -> None:
     assert str(SpecvaeError("a\nb\t\x1b[31mc")) == "a b [31mc"
+
+
+def test_bands_of_one_name_and_another_wavelength_are_not_the_same_band() -> None:
+    sentinel = BandSet((Band("B4", 665.0, 31.0), Band("B5", 704.0, 15.0)))
+    landsat = BandSet((Band("B4", 655.0, 37.0), Band("B5", 865.0, 28.0)))
+    with pytest.raises(ModelError, match="do not match"):
+        sentinel.match(landsat)
+    assert sentinel.match(BandSet((Band("B5", 703.0), Band("B4")))).by == "name"
+    shifted = BandSet((Band("B5", 664.0, 20.0), Band("B4", 703.9, 20.0)))
+    assert sentinel.match(shifted) == BandMatch((0, 1), "wavelength")

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from specvae.thresholds.intervals import BlockBootstrap
+from specvae.thresholds.pareto import pareto_survival
 from specvae.thresholds.tail import (
     AD_QUANTILES,
     AD_SHAPES,
     anderson_darling_p_value,
     fit_pareto,
     fit_tail,
-    pareto_survival,
 )
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from specvae.cli.options import json_option, mask_options
+from specvae.cli.options import bands_option, json_option, mask_options
 
 __all__ = ["command"]
 
 
 @click.command("inspect")
 @click.argument("path")
-@click.option("--bands", metavar="LIST", help="Bands by name, 1-based number or range: B2,B3,5-8.")
+@bands_option
 @mask_options
 @json_option
 def command(path: str, as_json: bool, **options: Any) -> int:

@@ -29,6 +29,10 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an ou
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 set_option = click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="A setting; may be repeated.")
 
+bands_option = click.option(
+    "--bands", metavar="LIST", help="Bands by name, 1-based number, range or wavelengths: B2,B3,5-8,450nm-900nm."
+)
+
 mask_options = _chain(
     click.option("--mask", metavar="PATH", help="Raster whose values say which pixels count; {stem} is filled in."),
     click.option(
@@ -40,10 +44,22 @@ mask_options = _chain(
     click.option("--aoi", metavar="PATH", help="Polygons; only what lies inside is looked at."),
     click.option("--nodata", metavar="V", help="Value that means no data, in place of the file's; or `auto`."),
     click.option("--allow-remote", is_flag=True, help="Follow references to remote files."),
+    click.option(
+        "--allow-huge", is_flag=True, help="Lift the limits on sizes that keep small files from claiming it all."
+    ),
+    click.option("--grid", metavar="BAND", help="Band whose grid the others are resampled to. [default: the finest]"),
+    click.option(
+        "--layout",
+        type=click.Choice(["auto", "bands-first", "bands-last"]),
+        default="auto",
+        show_default=True,
+        help="Axes of a .mat, .npz or .npy array.",
+    ),
+    click.option("--array", metavar="KEY", help="Array of a .mat or .npz file. [default: the one three-dimensional]"),
 )
 
 ingest_options = _chain(
-    click.option("--bands", metavar="LIST", help="Bands by name, 1-based number or range: B2,B3,5-8."),
+    bands_option,
     click.option("--normal", metavar="MASK", help="Raster (non-zero) or polygons (inside) of what is normal."),
     mask_options,
     click.option("--label-column", metavar="NAME", help="Column of a table that tells which rows are normal."),

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from specvae.cli.options import device_option, json_option, mask_options, model_option, overwrite_option
+from specvae.cli.options import bands_option, device_option, json_option, mask_options, model_option, overwrite_option
 from specvae.cli.progress import ScoreProgress, warn
 
 __all__ = ["command"]
@@ -24,6 +24,7 @@ __all__ = ["command"]
 )
 @click.option("--threshold", type=float, metavar="NATS", help="A cut in nats, in place of a rate.")
 @click.option("--truth", metavar="MASK", help="Raster or polygons of true anomalies, or a column of a table.")
+@bands_option
 @mask_options
 @click.option("--parts", is_flag=True, help="Write reconstruction, kl, p-value and dominant band as well.")
 @click.option("--pool", is_flag=True, help="Write evidence.tif: the score pooled over space, with its own threshold.")
@@ -79,7 +80,19 @@ def _request(options: dict[str, Any]) -> Any:
     from specvae.raster.options import IngestOptions
     from specvae.stages.score_request import ScoreRequest
 
-    reading = ("nodata", "mask", "mask_values", "aoi", "truth", "allow_remote")
+    reading = (
+        "bands",
+        "nodata",
+        "mask",
+        "mask_values",
+        "aoi",
+        "truth",
+        "allow_remote",
+        "allow_huge",
+        "grid",
+        "layout",
+        "array",
+    )
     ingest = IngestOptions(**{name: options.pop(name) for name in reading})
     return ScoreRequest(ingest=ingest, **options)
 

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
+from rasterio.errors import RasterioError
 from rasterio.warp import transform as warp
 
 from specvae.components.table import ObjectTable
@@ -89,7 +91,10 @@ def _longitude_latitude(
     if crs is None or not rows.size:
         return np.full(rows.size, np.nan), np.full(rows.size, np.nan)
     x, y = grid.place(rows, cols)
-    lon, lat = (np.asarray(a, np.float64) for a in warp(crs, CRS.from_epsg(4326), x, y))
+    try:
+        lon, lat = (np.asarray(a, np.float64) for a in warp(crs, CRS.from_epsg(4326), x, y))
+    except (RasterioError, CPLE_BaseError, ValueError):  # another planet, or a plan of a building
+        return np.full(rows.size, np.nan), np.full(rows.size, np.nan)
     return np.where(np.isfinite(lon), lon, np.nan), np.where(np.isfinite(lat), lat, np.nan)
 
 

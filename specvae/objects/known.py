@@ -40,7 +40,10 @@ def mark_known(frame: Any, known: Any) -> NDArray[np.bool_]:
     if not len(frame) or not len(known):
         return found
     if frame.crs is not None and known.crs is not None:
-        known = known.to_crs(frame.crs)
+        try:
+            known = known.to_crs(frame.crs)
+        except Exception as error:  # pyproj's own
+            raise InputError(f"--known cannot be brought to the scene's CRS: {error}") from None
     mine, theirs = frame.geometry.to_numpy(), known.geometry.to_numpy()
     at, other = shapely.STRtree(theirs).query(mine, predicate="intersects")
     flat = shapely.get_dimensions(theirs[other]) == 2

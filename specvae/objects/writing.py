@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyogrio
+import pyproj
 
 from specvae.errors import OutputError, UsageError
 
@@ -14,6 +15,7 @@ __all__ = ["FORMATS", "write_objects"]
 
 FORMATS = {"gpkg": "objects.gpkg", "geojson": "objects.geojson", "parquet": "objects.parquet"}
 LAYER = "objects"
+NO_EARTH = "Coordinates are not longitude and latitude on Earth but those of"
 NO_PLACE = "Coordinates are columns and rows of the raster: nothing places it on Earth."
 
 
@@ -41,8 +43,15 @@ def _geojson(frame: Any, path: Path) -> None:
     """RFC 7946: longitude and latitude, outer rings counter-clockwise, cut at the antimeridian."""
     if frame.crs is None:
         _ogr(frame, path, "GeoJSON", {"DESCRIPTION": NO_PLACE})
-    else:
-        _ogr(frame.to_crs(4326), path, "GeoJSON", {"RFC7946": "YES"})
+        return
+    try:
+        turned = frame.to_crs(4326)
+    except pyproj.exceptions.ProjError:  # another planet, or a plan of a building
+        _ogr(
+            frame.set_crs(None, allow_override=True), path, "GeoJSON", {"DESCRIPTION": f"{NO_EARTH} {frame.crs.name}."}
+        )
+        return
+    _ogr(turned, path, "GeoJSON", {"RFC7946": "YES"})
 
 
 def _geoparquet(frame: Any, path: Path) -> None:

@@ -167,7 +167,7 @@ def _reason(layer: Layer, dataset: Any) -> str | None:
         return "alpha, used as the mask"
     if categorical(layer.band.name):
         return "classes or flags, not spectra"
-    if interpretation == "palette" and dataset.count > 1:
+    if interpretation == "palette":
         return "classes with colours, not spectra"
     if THERMAL.search(layer.band.name) or (layer.band.wavelength or 0) > THERMAL_NM:
         return "thermal"

@@ -26,6 +26,7 @@ SETTINGS = {
     "GDAL_VRT_ENABLE_PYTHON": "NO",
     "GDAL_VRT_ENABLE_RAWRASTERBAND": "NO",
     "GDAL_NUM_THREADS": "ALL_CPUS",
+    "CPL_VSIL_GZIP_WRITE_PROPERTIES": "NO",
     "PROJ_NETWORK": "OFF",
 }
 """GDAL's own log goes nowhere (errors arrive as exceptions), and no file may run code or claim raw memory."""
@@ -132,13 +133,21 @@ def open_dataset(path: str, *, allow_remote: bool = False, **how: Any) -> Any:
     """Open one GDAL dataset for reading, its decoding spread over the processors. Raises InputError."""
     configure()
     drivers = None if allow_remote else list(local_drivers())
+    if drivers and path.startswith("/vsi"):
+        drivers.remove("VRT")  # its references, inside an archive, are not checked
+    if path.casefold().endswith(".kea") and (driver := missing_driver(path)):
+        raise _lacking(path, driver)  # GDAL's HDF5 driver would make something of it
     with errors_in_one_line(f"{path} cannot be read as a raster"), rasterio.Env():
         try:
             return DatasetReader(path, driver=drivers, sharing=False, **how)  # rasterio.open takes one driver only
         except RasterioError:
             if driver := missing_driver(path):
-                raise InputError(
-                    f"{path} needs GDAL's {driver} driver, which this installation lacks; convert the file "
-                    f"(gdal_translate FILE out.tif, with a GDAL that has {driver}) or install rasterio from conda-forge"
-                ) from None
+                raise _lacking(path, driver) from None
             raise
+
+
+def _lacking(path: str, driver: str) -> InputError:
+    return InputError(
+        f"{path} needs GDAL's {driver} driver, which this installation lacks; convert the file "
+        f"(gdal_translate FILE out.tif, with a GDAL that has {driver}) or install rasterio from conda-forge"
+    )

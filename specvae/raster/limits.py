@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from specvae.errors import InputError
+from specvae.raster.packed import container_of, is_virtual
 
 __all__ = ["check_array", "check_raster"]
 
@@ -21,7 +22,8 @@ LIFT = "if that is meant, lift the limit with --allow-huge"
 
 
 def check_raster(dataset: Any, path: str, allow_huge: bool) -> None:
-    """Refuse an open dataset whose size, bands or blocks are absurd."""
+    """Refuse an open dataset that is cut short, or whose size, bands or blocks are absurd."""
+    _check_whole(dataset, path)
     if allow_huge:
         return
     pixels, item = dataset.width * dataset.height, np.dtype(dataset.dtypes[0]).itemsize
@@ -39,11 +41,26 @@ def check_raster(dataset: Any, path: str, allow_huge: bool) -> None:
     _check_expansion(path, pixels * item * dataset.count)
 
 
+def _check_whole(dataset: Any, path: str) -> None:
+    """Refuse raw data with fewer bytes than the header promises, which GDAL would fill up with zeros."""
+    if dataset.driver not in ("ENVI", "EHdr") or not os.path.isfile(path):
+        return
+    told = dataset.tags(ns="ENVI")
+    if told.get("file_compression", "0").strip() not in ("0", "") or dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS"):
+        return
+    offset = told.get("header_offset", "0").strip()
+    item = np.dtype(dataset.dtypes[0]).itemsize
+    wanted = (int(offset) if offset.isdigit() else 0) + dataset.width * dataset.height * dataset.count * item
+    if os.path.getsize(path) < wanted:
+        raise InputError(f"{path} is cut short: {os.path.getsize(path)} of {wanted} bytes; copy it again")
+
+
 def _check_expansion(path: str, claimed: int) -> None:
     """Refuse a file that says it holds thousands of times its own size, beyond what sparse files need."""
-    if not os.path.isfile(path) or claimed < EXPANSION_FROM:
+    behind = container_of(path) if is_virtual(path) else path
+    if behind is None or not os.path.isfile(behind) or claimed < EXPANSION_FROM:
         return
-    stored = max(1, os.path.getsize(path))
+    stored = max(1, os.path.getsize(behind))
     if claimed > EXPANSION * stored:
         raise InputError(f"{path} of {stored} bytes claims to hold {claimed:.3g} bytes of pixels; {LIFT}")
 

@@ -6,14 +6,15 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from specvae.errors import InputError
+from specvae.errors import InputError, ModelError
 from specvae.raster.archive import Archive
 from specvae.raster.arrays import is_array_file, product_of_array
 from specvae.raster.bandfiles import product_of_members
 from specvae.raster.bundles import MTL, band_token, is_product_archive
 from specvae.raster.gdal import LIBRARY_ERRORS, errors_in_one_line, open_dataset
 from specvae.raster.options import IngestOptions
-from specvae.raster.plan import plan_product
+from specvae.raster.packed import packed_raster
+from specvae.raster.plan import Plan, plan_product
 from specvae.raster.probe import with_probes
 from specvae.raster.product import Product
 from specvae.raster.references import check_references
@@ -39,12 +40,28 @@ def open_scene(
     options = (options or IngestOptions()).for_scene(source.stem)
     with errors_in_one_line(f"{source.path} cannot be read", errors=LIBRARY_ERRORS):
         product = _product(source, options)
-        scene = Scene(with_probes(plan_product(source.key, product, options, match)))
+        scene = Scene(_plan(source.key, product, options, match))
         try:
             return scene.open()
         except BaseException:
             scene.close()
             raise
+
+
+def _plan(key: str, product: Product, options: IngestOptions, match: BandSet | None) -> Plan:
+    """How the product is read; where its bands do not serve ``match``, tried again without those that are empty."""
+    try:
+        return with_probes(plan_product(key, product, options, match))
+    except ModelError:
+        if match is None or options.bands:
+            raise
+        used = {(layer.path, layer.index) for layer in with_probes(plan_product(key, product, options, None)).layers}
+        rest = tuple(layer for layer in product.layers if layer.left_out or (layer.path, layer.index) in used)
+        if len(rest) == len(product.layers):
+            raise
+        plan = plan_product(key, replace(product, layers=rest), options, match)
+        empty = len(product.layers) - len(rest)
+        return with_probes(replace(plan, notes=(*plan.notes, f"left out (empty, no value at all): {empty} bands")))
 
 
 def _one_source(path: str) -> Source:
@@ -69,11 +86,18 @@ def _product(source: Source, options: IngestOptions) -> Product:
 
 def _product_of_file(path: str, options: IngestOptions) -> Product:
     """A raster file, or the cube in a container."""
-    path = data_file(path)
-    check_references(path, options.allow_remote)
-    with open_dataset(path, allow_remote=options.allow_remote) as dataset:
+    inner = data_file(packed_raster(path))
+    check_references(inner, options.allow_remote)
+    with open_dataset(inner, allow_remote=options.allow_remote) as dataset:
         work = product_of_dataset if dataset.count else product_of_container
-        return work(path, dataset, options)
+        product = work(inner, dataset, options)
+    return product if inner == path or inner == data_file(path) else replace(product, path=path, name=_stem(path))
+
+
+def _stem(path: str) -> str:
+    """``a.tif.gz`` -> ``a``."""
+    name = Path(path).name.removesuffix(".gz")
+    return Path(name).stem
 
 
 def _product_of_bundle(source: Source, options: IngestOptions) -> Product:

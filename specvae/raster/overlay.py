@@ -12,7 +12,7 @@ from specvae.raster.grid import Grid
 from specvae.raster.masks import excluded_values
 from specvae.raster.options import IngestOptions
 from specvae.raster.overlay_raster import RasterLayer, open_raster_layer
-from specvae.raster.vectors import Polygons, is_vector, open_polygons
+from specvae.raster.vectors import PlacedPolygons, Polygons, is_vector, open_polygons
 from specvae.spectra import Window
 
 __all__ = ["Overlay", "open_overlay"]
@@ -65,7 +65,7 @@ class RasterOverlay:
 class PolygonOverlay:
     """Polygons, inside = marked."""
 
-    def __init__(self, polygons: Polygons, path: str) -> None:
+    def __init__(self, polygons: Polygons | PlacedPolygons, path: str) -> None:
         self.polygons, self.path = polygons, path
 
     def marked(self, window: Window) -> Mask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from specvae.errors import InputError
 from specvae.raster.layer import Layer
 from specvae.raster.plan import Plan
-from specvae.raster.reader import GdalReader, Reader, open_reader
+from specvae.raster.reader import Reader, open_reader
 from specvae.raster.validity import equals
 from specvae.spectra import Window
 
@@ -20,7 +21,11 @@ __all__ = ["border_windows", "with_probes"]
 SIDE = 64
 LEAST_PIXELS = 16
 LEAST_SHARE = 0.02
-FILLS = (0.0, -9999.0, -999.0, -32768.0, 32767.0, 65535.0, 255.0, -1.0, 9999.0, -3.4028234663852886e38)
+COMMON_SHARE = 0.05
+"""Least share of the border for values that are no usual fill."""
+SURE = (0.0, -9999.0, -32768.0, 65535.0, -3.4028234663852886e38)
+"""Fills that nothing else looks like."""
+FILLS = (*SURE, -999.0, 32767.0, 255.0, -1.0, 9999.0)
 """Values that are used as fill without being declared."""
 SURE_SHARE = 0.05
 
@@ -49,51 +54,60 @@ def border_windows(rows: int, cols: int, side: int = SIDE) -> list[Window]:
 
 
 def _with_fill(plan: Plan, readers: list[Reader]) -> Plan:
-    """Notes an undeclared fill; with ``--nodata auto`` uses it where it is unmistakable."""
-    if isinstance(plan.options.nodata, float | int) or any(layer.nodata is not None for layer in plan.layers):
-        return plan
-    if len(plan.layers) < 2 or any(isinstance(r, GdalReader) and r.has_mask for r in readers):
+    """Notes an undeclared fill; with ``--nodata auto`` uses it where it is unmistakable and nothing is declared."""
+    if isinstance(plan.options.nodata, float | int) or len(plan.layers) < 2:
         return plan
     value, share, sure = _constant_border(plan, readers)
     if value is None:
         return plan
     seen = f"{value:g} in all bands at {share:.0%} of the border looks like undeclared fill"
-    if plan.options.nodata == "auto" and sure:
+    declared = any(layer.nodata is not None for layer in plan.layers)
+    if plan.options.nodata == "auto" and sure and not declared:
         layers = tuple(replace(layer, nodata=value) for layer in plan.layers)
         return replace(plan, layers=layers, notes=(*plan.notes, f"{seen}: taken as nodata, as --nodata auto says"))
-    hint = f"use --nodata {value:g} if it is" + (", or --nodata auto" if sure and plan.options.nodata is None else "")
-    return replace(plan, notes=(*plan.notes, f"{seen}; {hint}"))
+    auto = ", or --nodata auto" if sure and not declared and plan.options.nodata is None else ""
+    return replace(plan, notes=(*plan.notes, f"{seen}; use --nodata {value:g} if it is{auto}"))
 
 
 def _constant_border(plan: Plan, readers: list[Reader]) -> tuple[float | None, float, bool]:
     """The value that all bands share along the border: (value, share of the border pixels, unmistakable)."""
     grid = plan.grid
-    found: dict[float, int] = {}
+    found: Counter[float] = Counter()
     touched = 0
     for window in border_windows(grid.rows, grid.cols):
         edge = _edge(window, grid.rows, grid.cols)
         touched += int(edge.sum())
-        values = _same_in_all(readers, window)
-        for value in FILLS:
-            here = values == np.float64(np.float32(value)) if abs(value) > 1e30 else values == value
-            count = int((here & edge).sum())
-            if count:
-                found[value] = found.get(value, 0) + count
+        values, counts = np.unique(_same_in_all(readers, window)[edge], return_counts=True)
+        for at in np.argsort(-counts)[:16]:
+            if np.isfinite(values[at]):
+                found[float(values[at])] += int(counts[at])
     if not found:
         return None, 0.0, False
-    value, count = max(found.items(), key=lambda item: item[1])
+    value, count = found.most_common(1)[0]
     share = count / max(1, touched)
-    if count < LEAST_PIXELS or share < LEAST_SHARE:
+    usual = any(_same(value, fill) for fill in FILLS)
+    if count < LEAST_PIXELS or share < (LEAST_SHARE if usual else COMMON_SHARE):
         return None, 0.0, False
-    return value, share, share >= SURE_SHARE and value in (0.0, -9999.0, -32768.0, 65535.0, -3.4028234663852886e38)
+    return value, share, share >= SURE_SHARE and any(_same(value, fill) for fill in SURE)
+
+
+def _same(value: float, fill: float) -> bool:
+    """Equality, as float32 where they are huge."""
+    return value == fill or (abs(fill) > 1e30 and np.float32(value) == np.float32(fill))
 
 
 def _same_in_all(readers: list[Reader], window: Window) -> NDArray[np.float64]:
-    """The value where all bands of all files have one and the same, NaN elsewhere, ``(rows, cols)``."""
+    """The value where all bands of all files have one and the same, NaN elsewhere and where it is known as missing."""
     common: NDArray[np.float64] | None = None
     for reader in readers:
-        stored = reader.read(window).astype(np.float64)
+        raw = reader.read(window)
+        stored = raw.astype(np.float64)
         same = np.where((stored == stored[0]).all(axis=0), stored[0], np.nan)
+        for told in {layer.nodata for layer in reader.layers if layer.nodata is not None}:
+            missing = equals(raw[0], told)
+            same = same if missing is None else np.where(missing, np.nan, same)
+        for masked in reader.masked(window):
+            same = same if masked is None else np.where(masked, np.nan, same)
         common = same if common is None else np.where(common == same, common, np.nan)
     assert common is not None
     return common

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from specvae.errors import InputError
-from specvae.raster.bands import layers_of
+from specvae.raster.bands import float_or, layers_of
 from specvae.raster.gdal import errors_in_one_line
 from specvae.raster.grid import Grid
+from specvae.raster.layer import Layer
 from specvae.raster.limits import check_raster
 from specvae.raster.options import IngestOptions
+from specvae.raster.packed import container_of, is_virtual
 from specvae.raster.product import Product
 
 __all__ = ["acquired", "block_of", "data_file", "product_of_dataset"]
@@ -23,10 +27,10 @@ def product_of_dataset(path: str, dataset: Any, options: IngestOptions) -> Produ
     """The product in one open dataset with bands."""
     check_raster(dataset, path, options.allow_huge)
     with errors_in_one_line(f"{path} cannot be read as a raster"):
-        layers = tuple(layers_of(dataset, path))
+        layers, shifted = _with_offset(tuple(layers_of(dataset, path)), dataset.tags())
         return Product(
             Path(path).name.removesuffix(Path(path).suffix), path, dataset.driver, layers, {path: Grid.of(dataset)},
-            {path: block_of(dataset)}, _local(dataset.files, path), tuple(_notes(dataset)),
+            {path: block_of(dataset)}, _local(dataset.files, path), (*_notes(dataset), *shifted),
             acquired(dataset.tags(), path), _level(dataset.tags()),
         )  # fmt: skip
 
@@ -54,11 +58,26 @@ def block_of(dataset: Any) -> tuple[int, int]:
 
 def _local(files: list[str], path: str) -> tuple[str, ...]:
     """The files behind a dataset that stand on this machine, the given one first."""
-    return tuple(dict.fromkeys(f for f in [path, *files] if os.path.isfile(f)))
+    behind = [container_of(path) or path] if is_virtual(path) else [path]
+    return tuple(dict.fromkeys(f for f in [*behind, *files] if os.path.isfile(f)))
+
+
+def _with_offset(layers: tuple[Layer, ...], tags: dict[str, str]) -> tuple[tuple[Layer, ...], list[str]]:
+    """Sentinel-2 counts with the offset that their metadata tell, and what to say of it."""
+    told = {k.upper(): v for k, v in tags.items()}.get("BOA_ADD_OFFSET", "")
+    offset = float_or(told, 0.0)
+    plain = all(layer.scale == 1.0 and layer.offset == 0.0 and layer.dtype in ("uint16", "int16") for layer in layers)
+    if not (plain and math.isfinite(offset) and offset):
+        return layers, []
+    moved = tuple(layer if layer.left_out else replace(layer, offset=offset) for layer in layers)
+    return moved, [f"the offset {offset:g} of its metadata (BOA_ADD_OFFSET) is applied"]
 
 
 def _notes(dataset: Any) -> list[str]:
     notes = []
+    if len(dataset.subdatasets) > 1:
+        pages = f"holds {len(dataset.subdatasets)} images, of which the first is read"
+        notes.append(f"{pages}; another is {dataset.subdatasets[1]}")
     if dataset.crs is None and not dataset.gcps[0] and not dataset.rpcs:
         notes.append("no CRS: areas and distances are in pixels")
     tags = {k.upper(): v for k, v in dataset.tags().items()}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from specvae.errors import InputError, UsageError
 from specvae.raster.bundles import band_token, is_product_archive, is_product_folder, same_scene
+from specvae.raster.packed import container_of, is_virtual
 from specvae.raster.references import is_remote, referenced
 
 __all__ = ["Source", "find_sources"]
@@ -63,6 +64,8 @@ def find_sources(patterns: Iterable[str | Path]) -> list[Source]:
 def _expand(pattern: str) -> list[Source]:
     if is_remote(pattern) or os.path.lexists(pattern):
         return _named(pattern)
+    if is_virtual(pattern) and (behind := container_of(pattern)):
+        return [replace(_file(pattern, str(Path(pattern).parent)), files=(behind,))]
     if not WILD.search(pattern):
         if re.match(r"^(NETCDF|HDF5|GTIFF_DIR|ZARR|HDF4_\w+):", pattern):
             return [_subdataset(pattern)]

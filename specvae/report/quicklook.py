@@ -1,22 +1,30 @@
-"""The quicklook: natural colour (or three spread bands) beside the score and the flagged pixels, with a scale."""
+"""The quicklook of a map: natural colour (or three spread bands), score and flagged pixels side by side, with a scale."""
 
 from __future__ import annotations
 
+import math
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from specvae.accumulators import Overview
+from specvae.report.colours import FLAG, viridis
 from specvae.spectra import BandSet
 from specvae.thresholds.threshold import Threshold
 
-__all__ = ["draw_quicklook", "draw_table_quicklook", "rgb_bands", "stretched"]
+__all__ = ["draw_quicklook", "rgb_bands", "stretched"]
 
 RED, GREEN, BLUE = 650.0, 560.0, 480.0
-FLAG = "#e5484d"
-LONGEST = 1600
+PANEL = 640
+"""Longest side of a panel, pixels; of a scene up to half as large, every pixel becomes a square of whole pixels."""
+COLUMN, GAP, HEAD, FOOT, BAR = 330, 24, 78, 20, 76
+"""Least width of a column, space between columns, above and below the panels, and for the scale: pixels."""
+INK, SOFT, PAPER = (28, 32, 36), (91, 96, 105), (255, 255, 255)
 
 
 def rgb_bands(bands: BandSet) -> tuple[int, int, int]:
@@ -47,68 +55,131 @@ def stretched(composite: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
-def _figure(width: float, height: float, columns: int) -> tuple[Any, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, columns, squeeze=False)[0]
-
-
 def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str) -> None:
     """Write the PNG."""
-    rows, cols = view.score.shape
-    step = max(1, -(-max(rows, cols) // LONGEST))
-    colour = stretched(view.composite[:, ::step, ::step])
-    score, flags = view.score[::step, ::step], view.anomalous
-    aspect = rows / cols
-    tall = float(np.clip(5 * aspect, 2.5, 9))
-    figure, axes = _figure(15, tall + 0.8, 3)
-    good = view.score[np.isfinite(view.score)]
-    norm = _norm(good, threshold.value)
-    axes[0].imshow(colour, interpolation="nearest")
-    axes[0].set_title("scene")
-    image = axes[1].imshow(score, cmap="viridis", norm=norm, interpolation="nearest")
-    axes[1].set_title("score")
-    bar = figure.colorbar(image, ax=axes[1], shrink=0.8, label="nats")
-    if np.isfinite(threshold.value) and norm.vmin <= threshold.value <= norm.vmax:
-        bar.ax.axhline(threshold.value, color=FLAG, linewidth=2)
-    axes[2].imshow(colour * 0.45 + 0.5, interpolation="nearest", vmin=0, vmax=1)
-    at = np.nonzero(flags)
-    size = float(np.clip(40_000 / max(rows, cols) ** 1.2, 0.4, 30))
-    axes[2].scatter(at[1] / step, at[0] / step, s=size, c=FLAG, marker="s", linewidths=0)
-    rate = "" if threshold.false_alarm_rate is None else f", rate {threshold.false_alarm_rate:.2g}"
-    axes[2].set_title(f"anomalous: above {threshold.value:.4g} nats{rate}")
-    for axis in axes:
-        axis.set_xlim(-0.5, colour.shape[1] - 0.5)
-        axis.set_ylim(colour.shape[0] - 0.5, -0.5)
-        axis.set_axis_off()
-    figure.suptitle(title.replace("$", r"\$"))
-    figure.savefig(path, dpi=110)
+    step = max(1, -(-max(view.score.shape) // PANEL))
+    score, flags = _highest(view.score, step), np.nan_to_num(_highest(view.anomalous.astype(np.float32), step)) > 0
+    colour = (stretched(view.composite[:, ::step, ::step]) * 255).astype(np.uint8)
+    scale = _Scale.of(score, threshold.value)
+    rate = "" if threshold.false_alarm_rate is None else f", false-alarm rate {threshold.false_alarm_rate:.2g}"
+    cut = f"above {threshold.value:.4g} nats{rate}" if math.isfinite(threshold.value) else "no cut is supported"
+    panels = [
+        ("scene", "", _enlarged(colour)),
+        ("score", "nats", _enlarged(_coloured(score, scale))),
+        ("anomalous", cut, _flagged(colour, flags)),
+    ]
+    width = max(COLUMN, panels[0][2].width)
+    sheet = Image.new("RGB", (3 * width + BAR + 4 * GAP, HEAD + panels[0][2].height + FOOT), PAPER)
+    brush = ImageDraw.Draw(sheet)
+    brush.text((GAP, 14), title, INK, _font(19))
+    for k, (name, note, panel) in enumerate(panels):
+        left = GAP + k * (width + GAP) + (BAR if k == 2 else 0)
+        brush.text((left, HEAD - 26), name, INK, _font(16))
+        brush.text((left + brush.textlength(name + "  ", _font(16)), HEAD - 24), note, SOFT, _font(14))
+        sheet.paste(panel, (left, HEAD))
+    scale.draw(sheet, (2 * GAP + width + panels[1][2].width + 8, HEAD), panels[1][2].height)
+    sheet.save(path, optimize=False, compress_level=4)
 
 
-def _norm(good: NDArray[np.float32], cut: float) -> Any:
-    """Linear below the cut, logarithmic above: the bulk keeps its detail and extremes stay apart."""
-    from matplotlib.colors import SymLogNorm
+class _Scale:
+    """Linear up to the cut, logarithmic above: the bulk keeps its detail and extremes stay apart."""
 
-    low, high = (float(v) for v in np.percentile(good, [1, 100])) if good.size else (0.0, 1.0)
-    knee = cut if np.isfinite(cut) and cut > 0 else max(high, 1e-6)
-    return SymLogNorm(linthresh=knee, linscale=1.5, vmin=low, vmax=max(high, knee * 1.2, low + 1e-6))
+    def __init__(self, low: float, high: float, cut: float) -> None:
+        self.cut = cut
+        self.knee = cut if math.isfinite(cut) and cut > 0 else max(high, 1e-6)
+        self.low, self.high = low, max(high, self.knee * 1.2, low + 1e-6)
+
+    @classmethod
+    def of(cls, score: NDArray[np.float32], cut: float) -> _Scale:
+        """From the 1 % score to the highest."""
+        good = score[np.isfinite(score)]
+        low, high = (float(v) for v in np.percentile(good, [1, 100])) if good.size else (0.0, 1.0)
+        return cls(low, high, cut)
+
+    def place(self, score: Any) -> Any:
+        """0 at the lower end, 1 at the upper."""
+        low, high = self._bent(self.low), self._bent(self.high)
+        return (self._bent(score) - low) / (high - low)
+
+    def _bent(self, score: Any) -> Any:
+        share = np.asarray(score, np.float64) / self.knee
+        return np.where(share <= 1, share, 1 + np.log10(np.maximum(share, 1)) / 1.5)
+
+    def draw(self, sheet: Image.Image, corner: tuple[int, int], height: int) -> None:
+        """The colour bar with round numbers, and the cut marked in the colour of flags."""
+        left, top = corner
+        ramp = viridis(np.linspace(1, 0, height))[:, None].repeat(14, axis=1)
+        sheet.paste(Image.fromarray(ramp), corner)
+        brush, font = ImageDraw.Draw(sheet), _font(13)
+
+        def at(value: float) -> int:
+            return top + round((height - 1) * (1 - float(self.place(value))))
+
+        marked = math.isfinite(self.cut) and self.low <= self.cut <= self.high
+        taken = [at(self.cut)] if marked else []
+        for value in _round_numbers(self.low, self.high):
+            y = at(value)
+            if all(abs(y - other) >= 17 for other in taken):
+                taken.append(y)
+                brush.line([(left + 14, y), (left + 18, y)], INK)
+                brush.text((left + 21, y - 8), f"{value:,.6g}", INK, font)
+        if marked:
+            y = at(self.cut)
+            brush.line([(left - 3, y), (left + 18, y)], FLAG, 3)
+            brush.text((left + 21, y - 8), f"{self.cut:.4g}", FLAG, font)
 
 
-def draw_table_quicklook(path: Path, score: NDArray[np.float32], threshold: Threshold, title: str) -> None:
-    """A table's quicklook: the distribution of its scores, with the threshold."""
-    figure, axes = _figure(9, 4, 1)
-    good = score[np.isfinite(score)]
-    if good.size:
-        shown = np.clip(good, None, np.percentile(good, 99.9))
-        axes[0].hist(shown, bins=80, color="#3e63dd")
-    if np.isfinite(threshold.value):
-        axes[0].axvline(threshold.value, color=FLAG, label=f"threshold {threshold.value:.4g}")
-        axes[0].legend()
-    axes[0].set_yscale("log")
-    axes[0].set_xlabel("score, nats")
-    axes[0].set_ylabel("rows")
-    axes[0].set_title(title.replace("$", r"\$"))
-    figure.savefig(path, dpi=110)
+def _round_numbers(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten between two bounds, the powers themselves first."""
+    top = max(abs(low), abs(high), 1e-6)
+    powers = [10.0**e for e in range(math.floor(math.log10(top)), math.floor(math.log10(top)) - 8, -1)]
+    sized = [0.0, *powers, *(5 * p for p in powers), *(2 * p for p in powers)]
+    return [v for v in (*sized, *(-v for v in sized[1:])) if low <= v <= high]
+
+
+@cache
+def _font(size: int) -> Any:
+    """The font that comes with matplotlib, which need not be imported for it; else the one in Pillow."""
+    found = find_spec("matplotlib")
+    for folder in (found.submodule_search_locations or []) if found else []:
+        file = Path(folder) / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+        if file.is_file():
+            return ImageFont.truetype(str(file), size)
+    return ImageFont.load_default(size)
+
+
+def _highest(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """Of each ``step x step`` block the highest value, NaN only where all are."""
+    if step == 1:
+        return values
+    rows, cols = (-(-n // step) for n in values.shape)
+    whole = np.full((rows * step, cols * step), np.nan, np.float32)
+    whole[: values.shape[0], : values.shape[1]] = values
+    return np.asarray(np.fmax.reduce(np.fmax.reduce(whole.reshape(rows, step, cols, step), axis=3), axis=1))
+
+
+def _coloured(score: NDArray[np.float32], scale: _Scale) -> NDArray[np.uint8]:
+    image = viridis(scale.place(score))
+    image[~np.isfinite(score)] = PAPER
+    return image
+
+
+def _enlarged(pixels: NDArray[np.uint8]) -> Image.Image:
+    """``(rows, cols, 3)`` with whole squares for pixels; a strip of few rows or columns is drawn at least 12 wide."""
+    rows, cols = pixels.shape[:2]
+    factor = max(1, PANEL // max(rows, cols))
+    size = max(12, cols * factor), max(12, rows * factor)
+    return Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST)
+
+
+def _flagged(colour: NDArray[np.uint8], flags: NDArray[np.bool_]) -> Image.Image:
+    """The scene faded, flagged pixels on it at least three wide, so that one alone is seen."""
+    faded = _enlarged((colour * 0.45 + 255 * 0.5).astype(np.uint8))
+    if max(flags.shape) > PANEL // 3:
+        wide = np.pad(flags, 1)
+        flags = np.logical_or.reduce(
+            [wide[r : r + flags.shape[0], c : c + flags.shape[1]] for r in range(3) for c in range(3)]
+        )
+    mask = Image.fromarray(flags.astype(np.uint8) * 255).resize(faded.size, Image.Resampling.NEAREST)
+    faded.paste(FLAG, mask=mask)
+    return faded

@@ -31,6 +31,10 @@ def calibrate(
     normal_value: str | None = None,
     nodata: str | None = None,
     allow_remote: bool = False,
+    allow_huge: bool = False,
+    grid: str | None = None,
+    layout: str = "auto",
+    array: str | None = None,
     overwrite: bool = False,
     renew: bool = False,
     dry_run: bool = False,
@@ -45,6 +49,7 @@ def calibrate(
     options = IngestOptions(
         bands=bands, nodata=nodata, normal=normal, mask=mask, mask_values=tuple(mask_values), aoi=aoi,
         label_column=label_column, normal_value=normal_value, allow_remote=allow_remote,
+        allow_huge=allow_huge, grid=grid, layout=layout, array=array,
     )  # fmt: skip
     target = Path(out) if out else Path(model).with_suffix(".calibrated.specvae")
     sources = find_sources(source)

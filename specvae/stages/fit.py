@@ -80,6 +80,10 @@ def fit(
     seed: int | None = None,
     max_pixels: int | None = None,
     allow_remote: bool = False,
+    allow_huge: bool = False,
+    grid: str | None = None,
+    layout: str = "auto",
+    array: str | None = None,
     overwrite: bool = False,
     renew: bool = False,
     dry_run: bool = False,
@@ -99,6 +103,7 @@ def fit(
     options = IngestOptions(
         bands=bands, nodata=nodata, normal=normal, mask=mask, mask_values=tuple(mask_values), aoi=aoi,
         label_column=label_column, normal_value=normal_value, allow_remote=allow_remote,
+        allow_huge=allow_huge, grid=grid, layout=layout, array=array,
     )  # fmt: skip
     sources = find_sources(source)
     target = Path(model)

@@ -22,7 +22,7 @@ from specvae.raster.options import IngestOptions
 from specvae.raster.sources import Source
 from specvae.report.build import finish_folder, report_of
 from specvae.report.page_data import PageData
-from specvae.report.quicklook import draw_table_quicklook
+from specvae.report.table_quicklook import draw_table_quicklook
 from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
 from specvae.stages.score_page import table_page
 from specvae.table.reading import Table, is_one_of, read_table

