@@ -19,7 +19,7 @@ from specvae.thresholds.calibration import DEFAULT_RATE
 from specvae.thresholds.threshold import Threshold
 
 if TYPE_CHECKING:
-    from specvae.stages.score import ScoreRequest
+    from specvae.stages.score_request import ScoreRequest
 
 __all__ = ["FILE", "FLAGS", "evidence_cut", "pool_evidence"]
 
