@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -36,6 +37,8 @@ class Check:
     kl: float
     validation: float
     """Score plus log volume of the validation spectra."""
+    seconds: float = 0.0
+    """Since training began, its closed-form start included."""
 
 
 @dataclass
@@ -111,8 +114,9 @@ def train(
     ``config.refits`` times, evenly through the descent, the worst ``trim`` share of the whole sample by score is
     dropped anew. Ctrl-C keeps the best weights so far, and sets ``history.interrupted``.
     """
+    begun = time.perf_counter()
     start_linear(vae, sample.x, sample.c, config.trim if config.refits else 0.0, seed)
-    descent = _Descent(vae, sample, validation, config, seed)
+    descent = _Descent(vae, sample, validation, config, seed, begun)
     try:
         for step in range(1, descent.steps + 1):
             check = descent.advance(step)
@@ -138,7 +142,9 @@ def step_count(size: int, batch: int, config: TrainingConfig) -> int:
 class _Descent:
     """One descent: its optimiser, schedule, the spectra it still keeps, and the best weights so far."""
 
-    def __init__(self, vae: VAE, sample: Sample, validation: Sample, config: TrainingConfig, seed: int) -> None:
+    def __init__(
+        self, vae: VAE, sample: Sample, validation: Sample, config: TrainingConfig, seed: int, begun: float
+    ) -> None:
         self.vae, self.sample, self.validation, self.config = vae, sample, validation, config
         self.generator = torch.Generator(device=sample.x.device).manual_seed(seed)
         self.batch = min(config.batch, sample.size)
@@ -151,6 +157,7 @@ class _Descent:
         self.running = torch.zeros((), device=sample.x.device)
         self.history = History()
         self.fit = 0
+        self.begun = begun
         first = _look(vae, validation, 0, 0, self.steps, float("nan"))
         self.best, self.best_state, self.stale = first.validation, copy.deepcopy(vae.state_dict()), 0
 
@@ -179,6 +186,7 @@ class _Descent:
 
     def _check(self, step: int) -> Check:
         check = _look(self.vae, self.validation, self.fit, step, self.steps, float(self.running) / self.every)
+        check = replace(check, seconds=time.perf_counter() - self.begun)
         self.running.zero_()
         self.history.checks.append(check)
         self.stale = 0 if check.validation < self.best else self.stale + 1

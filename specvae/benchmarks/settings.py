@@ -28,6 +28,10 @@ class Settings:
     presets: tuple[str, ...] = ()
     epochs: int | None = None
     device: str = "auto"
+    sizes: tuple[int, ...] = ()
+    """Sides of the scenes that ``speed`` makes, in pixels."""
+    bands: int | None = None
+    dtype: str | None = None
     progress: Callable[[str], None] = lambda line: None
     """Is given a line about each thing done."""
 

@@ -22,6 +22,9 @@ NAMES = ("adbench", "calibration", "hyperspectral", "mnist", "speed")
 @click.option("--presets", metavar="LIST", help="Presets to run, separated by commas. [default: all]")
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of training, in place of each preset's own.")
 @device_option
+@click.option("--size", type=click.IntRange(128), multiple=True, help="speed: side of a scene; may be repeated.")
+@click.option("--bands", type=click.IntRange(1), help="speed: bands of a scene. [default: 12]")
+@click.option("--dtype", type=click.Choice(["uint8", "uint16", "int16", "float32"]), help="speed: [default: uint16]")
 def command(
     name: str,
     data: str | None,
@@ -31,6 +34,9 @@ def command(
     presets: str | None,
     epochs: int | None,
     device: str,
+    size: tuple[int, ...],
+    bands: int | None,
+    dtype: str | None,
 ) -> int:
     """Run a benchmark: metrics.json, report.md and figures beside the published figures.
 
@@ -45,7 +51,7 @@ def command(
         name,
         Settings(
             Path(data) if data else None, Path(out) if out else None, seeds, quick, chosen, epochs, device,
-            lambda line: click.echo(line, err=True),
+            size, bands, dtype, lambda line: click.echo(line, err=True),
         ),
     )  # fmt: skip
     click.echo((folder / "report.md").as_posix())

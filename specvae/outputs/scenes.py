@@ -37,19 +37,20 @@ def write_scene(
                 dataset.update_tags(i, wavelength=str(WAVELENGTHS[i - 1]), wavelength_units="nm")
 
 
-def write_large_scene(path: Path, size: int, bands: int, seed: int = 0) -> None:
-    """Write a ``size x size`` uint16 scene, deflated with predictor 2 in tiles of 512: one made land, shifted and repeated."""
+def write_large_scene(path: Path, size: int, bands: int, dtype: str = "uint16", seed: int = 0) -> None:
+    """Write a ``size x size`` scene, deflated with predictor 2 in tiles of 512: one made land, shifted and repeated."""
     side = min(size, 1024)
     land = make_scene(side, side, seed, wavelengths=np.linspace(443, 2202, bands)).values
+    land = (land / 40 if dtype == "uint8" else land).astype(dtype)
     collar = (land == 0).all(axis=0)
     land[:, collar] = land[:, ~collar][:, : int(collar.sum())]
     profile = {
-        "driver": "GTiff", "count": bands, "height": size, "width": size, "dtype": "uint16", "crs": "EPSG:32632",
-        "transform": PLACE, "compress": "deflate", "predictor": 2, "tiled": True, "blockxsize": 512, "blockysize": 512,
-        "num_threads": 2,
+        "driver": "GTiff", "count": bands, "height": size, "width": size, "dtype": dtype, "crs": "EPSG:32632",
+        "transform": PLACE, "compress": "deflate", "predictor": 3 if dtype == "float32" else 2, "tiled": True,
+        "blockxsize": 512, "blockysize": 512, "num_threads": 2,
     }  # fmt: skip
     with atomic_file(path) as beside, rasterio.open(beside, "w", **profile) as dataset:
         for row in range(0, size, side):
             for col in range(0, size, side):
-                block = np.roll(land, (row // 7, col // 5), axis=(1, 2))
-                dataset.write(block, window=Window(col, row, side, side))
+                block = np.roll(land, (row // 7, col // 5), axis=(1, 2))[:, : size - row, : size - col]
+                dataset.write(block, window=Window(col, row, block.shape[2], block.shape[1]))

@@ -1,0 +1,127 @@
+"""Whole processes, timed: decoding, copying, scoring, and what others offer, on the same file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from specvae.errors import SpecvaeError
+
+__all__ = ["METHODS", "OTHERS", "Timing", "fit_models", "time_method", "timed_process"]
+
+DECODE = """
+import sys, rasterio
+from rasterio.windows import Window
+with rasterio.Env(GDAL_NUM_THREADS="2"), rasterio.open(sys.argv[1], num_threads=2) as scene:
+    for row in range(0, scene.height, 512):
+        scene.read(window=Window(0, row, scene.width, min(512, scene.height - row)))
+"""
+COPY = """
+import sys, rasterio.shutil
+rasterio.shutil.copy(
+    sys.argv[1], sys.argv[2], driver="GTiff", compress="deflate", predictor=2, tiled=True, blockxsize=512,
+    blockysize=512, num_threads=2)
+"""
+RX = """
+import sys, numpy as np, rasterio
+from rasterio.windows import Window
+with rasterio.Env(GDAL_NUM_THREADS="2"), rasterio.open(sys.argv[1], num_threads=2) as scene:
+    strips = [Window(0, row, scene.width, min(512, scene.height - row)) for row in range(0, scene.height, 512)]
+    count, total, square = 0, 0.0, 0.0
+    for strip in strips:
+        x = scene.read(window=strip).reshape(scene.count, -1).astype(np.float32)
+        count, total, square = count + x.shape[1], total + x.sum(axis=1, dtype=np.float64), square + (x @ x.T).astype(np.float64)
+    mean = total / count
+    precision = np.linalg.inv(square / count - np.outer(mean, mean)).astype(np.float32)
+    profile = dict(driver="GTiff", width=scene.width, height=scene.height, count=1, dtype="float32", tiled=True,
+                   blockxsize=512, blockysize=512, compress="zstd", num_threads=2)
+    with rasterio.open(sys.argv[2], "w", **profile) as out:
+        for strip in strips:
+            x = scene.read(window=strip).reshape(scene.count, -1).astype(np.float32) - mean[:, None].astype(np.float32)
+            out.write(((precision @ x) * x).sum(axis=0).reshape(1, strip.height, strip.width), window=strip)
+"""
+SPECTRAL = """
+import sys, numpy as np, rasterio, spectral
+with rasterio.open(sys.argv[1], num_threads=2) as scene:
+    cube = np.moveaxis(scene.read(), 0, -1).astype(np.float32)
+np.save(sys.argv[2], spectral.rx(cube))
+"""
+PYOD = """
+import sys, numpy as np, rasterio
+from pyod.models.vae import VAE
+with rasterio.open(sys.argv[1], num_threads=2) as scene:
+    x = scene.read().reshape(scene.count, -1).T.astype(np.float32)
+model = VAE(epoch_num=1, batch_size=4096, verbose=0)
+model.fit(x[:: max(1, len(x) // 20000)])
+np.save(sys.argv[2], model.decision_function(x))
+"""
+SCRIPTS = {"decode": DECODE, "copy": COPY, "rx-numpy": RX, "spectral-rx": SPECTRAL, "pyod-vae": PYOD}
+METHODS = ("decode", "copy", "rx-numpy", "score", "score-context")
+OTHERS = {"spectral-rx": "spectral", "pyod-vae": "pyod"}
+"""What others offer, by the module that must be installed. They hold the scene in memory: only the smaller sizes."""
+OTHERS_UP_TO = 2048
+LAUNCH = """
+import os, resource, sys, time
+started = time.perf_counter()
+child = os.fork()
+if child == 0:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.execv(sys.argv[1], sys.argv[1:])
+_, status = os.waitpid(child, 0)
+print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One process."""
+
+    seconds: float
+    peak_mib: float
+    stages: dict[str, float] = field(default_factory=dict)
+
+
+def fit_models(work: Path, scene: Path, device: str) -> None:
+    """``score.specvae`` without context and ``score-context.specvae`` with, fitted on a small scene."""
+    for name, context in (("score", "none"), ("score-context", "ring")):
+        command = ["fit", scene, "--model", work / f"{name}.specvae", "--context", context, "--device", device]
+        timed_process([sys.executable, "-m", "specvae", *map(str, command)])
+
+
+def methods_for(size: int) -> tuple[str, ...]:
+    """What is timed at a size."""
+    there = tuple(name for name, module in OTHERS.items() if find_spec(module)) if size <= OTHERS_UP_TO else ()
+    return (*METHODS, *there)
+
+
+def time_method(method: str, scene: Path, work: Path, device: str) -> Timing:
+    """Run one method on the scene; what it writes is thrown away."""
+    if method in SCRIPTS:
+        target = work / ("out.npy" if method in OTHERS else "out.tif")
+        timing = timed_process([sys.executable, "-c", SCRIPTS[method], str(scene), str(target)])
+        target.unlink(missing_ok=True)
+        return timing
+    out = work / "out"
+    arguments = ["score", scene, "--model", work / f"{method}.specvae", "--out", out, "--overwrite", "--device", device]
+    timing = timed_process([sys.executable, "-m", "specvae", *map(str, arguments)])
+    report = json.loads((out / scene.stem / "report.json").read_text(encoding="utf-8"))
+    return Timing(timing.seconds, timing.peak_mib, report["timing"])
+
+
+def timed_process(command: list[str]) -> Timing:
+    """Run a command whole; its wall time and the kernel's account of its peak memory.
+
+    A small launcher stands between, since the kernel counts what a process held before it became the command.
+    """
+    done = subprocess.run([sys.executable, "-S", "-c", LAUNCH, *command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SpecvaeError(
+            f"the benchmark's `{' '.join(command[:4])}` ended with {done.returncode}: {done.stderr[-300:]}"
+        )
+    seconds, peak = done.stdout.split()[-2:]
+    return Timing(float(seconds), float(peak) / 1024)

@@ -1,0 +1,78 @@
+"""Scoring of spectra that are in memory already, beside what the arithmetic and the memory would allow."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.benchmarks.report import Row
+from specvae.detector import Detector
+from specvae.model_file import load_model
+from specvae.raster.opening import open_scene
+from specvae.scoring import SpectralNet
+from specvae.spectra import Cube, Window
+
+__all__ = ["resident_rows"]
+
+REPEATS = 5
+"""Rounds, of which the quickest counts."""
+PRODUCTS = 400
+
+
+def resident_rows(work: Path, scene: Path, device: str, threads: int) -> list[Row]:
+    """Million pixels a second of the models ``score`` and ``score-context`` over a cube held in memory."""
+    rows = []
+    for name in ("score", "score-context"):
+        detector = load_model(work / f"{name}.specvae").detector.on(device, threads)
+        with open_scene(str(scene), match=detector.bands) as opened:
+            side = min(opened.rows, opened.cols, 1024)
+            window = Window(0, 0, side, side)
+            cube = opened.read(window)
+        detector.score(cube, window)
+        seconds = min(_timed(detector, cube, window) for _ in range(REPEATS))
+        operations, size = _work(detector.net, len(detector.bands))
+        values = {
+            "mpx_per_s": window.size / 1e6 / seconds,
+            "operations_per_pixel": operations,
+            "bytes_per_pixel": size,
+            "gflop_per_s": operations * window.size / seconds / 1e9,
+        }
+        if detector.device == "cpu":
+            values["floor_mpx_per_s"] = _product_rate(threads) / operations * 1e3
+        rows += [Row("resident", name, metric, value, REPEATS, seconds) for metric, value in values.items()]
+    return rows
+
+
+def _timed(detector: Detector, cube: Cube, window: Window) -> float:
+    begun = time.perf_counter()
+    detector.score(cube, window)
+    return time.perf_counter() - begun
+
+
+def _work(net: SpectralNet, bands: int) -> tuple[float, float]:
+    """Floating-point operations of the matrix products for a pixel, and the bytes of its values in and out."""
+    matrices = [p for p in net.vae.parameters() if p.dim() == 2 and min(p.shape) > 1]
+    operations = 2.0 * sum(p.numel() for p in matrices)
+    if net.ring is not None:
+        operations += 2.0 * net.ring.projection.numel()
+    return operations, 4.0 * (bands + 2)
+
+
+def _product_rate(threads: int) -> float:
+    """GFLOP/s of products of the shape that a cell has, ``(40, 16) @ (16, 4096)``: the floor of the arithmetic."""
+    rng = np.random.default_rng(0)
+    left, right = rng.random((40, 16), np.float32), rng.random((16, 4096), np.float32)
+    out = np.empty((40, 4096), np.float32)
+    best = min(_products(left, right, out) for _ in range(REPEATS))
+    rate: float = threads * 2.0 * left.size * right.shape[1] * PRODUCTS / best / 1e9
+    return rate
+
+
+def _products(left: NDArray[np.float32], right: NDArray[np.float32], out: NDArray[np.float32]) -> float:
+    begun = time.perf_counter()
+    for _ in range(PRODUCTS):
+        np.matmul(left, right, out=out)
+    return time.perf_counter() - begun

@@ -1,1 +1,0 @@
-"""A pipeline: stages over many scenes, declared in TOML, resumed, fault-proof, over processes or a cluster."""

@@ -1,0 +1,45 @@
+"""The speed benchmark's arithmetic on known timings, and a short run of the whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from specvae.benchmarks.settings import Settings, run_benchmark
+from specvae.benchmarks.speed.fitting import settled
+from specvae.benchmarks.speed.page import Measured
+from specvae.benchmarks.speed.processes import METHODS, Timing
+
+
+def test_marginal_ratios_leave_the_start_up_out() -> None:
+    cost = {"decode": 1.0, "copy": 4.0, "rx-numpy": 2.0, "score": 3.0, "score-context": 6.0}
+    start = dict.fromkeys(cost, 0.2) | {"score": 5.0, "score-context": 7.0}
+    timings = {
+        (method, size): [Timing(start[method] + cost[method] * size**2 / 1e6, 100.0)] * 3
+        for method in METHODS
+        for size in (1000, 2000, 4000)
+    }
+    rows = Measured(timings, (1000, 2000, 4000), 3, 12).rows()
+    value = {(row.method, row.metric): row.value for row in rows if row.dataset == "marginal"}
+    assert value[("score", "ratio_to_copy")] == pytest.approx(0.75)
+    assert value[("score-context", "ratio_to_decode")] == pytest.approx(6.0)
+    assert value[("decode", "mpx_per_s")] == pytest.approx(1.0)
+
+
+def test_a_loss_has_settled_when_it_stays_within_a_hundredth_of_its_way() -> None:
+    losses = [10.0, 1.05, 1.2, 1.005, 1.0, 1.0]
+    history = [{"validation": loss, "seconds": float(i)} for i, loss in enumerate(losses, start=1)]
+    assert settled(history) == 4.0
+    assert settled(history[-1:]) == 6.0
+
+
+@pytest.mark.slow
+def test_a_short_run_writes_a_row_for_every_method(tmp_path: Path) -> None:
+    folder = run_benchmark("speed", Settings(out=tmp_path, quick=True, sizes=(128, 256, 384), bands=5))
+    told = json.loads((folder / "metrics.json").read_text())
+    methods = {row["method"] for row in told["results"]}
+    assert methods >= {*METHODS, "help", "imports", "specvae", "specvae-10x"}
+    assert all(row["value"] >= 0 for row in told["results"] if row["metric"] in ("seconds", "peak_mib", "auroc"))
+    assert "What was tried" in (folder / "report.md").read_text()
