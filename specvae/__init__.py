@@ -2,7 +2,7 @@
 
 The public face, imported when it is asked for:
 
->>> from specvae import SpectralVAE, load_model
+>>> from specvae import SpectralVAE, load_model, score_array
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from specvae.arrays.scoring import score_array
     from specvae.estimator.spectral_vae import SpectralVAE
     from specvae.model_file import load_model
 
 __version__ = "0.1.0"
 
-__all__ = ["SpectralVAE", "__version__", "load_model"]
+__all__ = ["SpectralVAE", "__version__", "load_model", "score_array"]
 
 _HOMES = {
     "SpectralVAE": "specvae.estimator.spectral_vae",
     "load_model": "specvae.model_file",
+    "score_array": "specvae.arrays.scoring",
 }
 
 

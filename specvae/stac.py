@@ -64,8 +64,13 @@ def scene_item(
         "specvae:datetime_from": "scene" if taken else "processing",
         "specvae:key": report["scene"]["key"],
         "specvae:verdict": report["drift"]["verdict"],
+        "specvae:drift": report["drift"].get("score_distance"),
+        "specvae:supported": report["threshold"].get("supported"),
+        "specvae:valid": report["pixels"]["valid"],
         "specvae:anomalous": report["pixels"]["anomalous"],
+        "specvae:pixel_area_m2": report["scene"].get("pixel_area_m2"),
         "specvae:objects": report["objects"].get("count"),
+        "specvae:new_objects": report["objects"].get("new"),
         "specvae:fingerprint": mark.to_json(),
     }
     if report["scene"].get("level"):

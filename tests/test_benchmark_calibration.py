@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specvae.benchmarks.calibration import run
+from specvae.benchmarks.calibration import known, run
 from specvae.benchmarks.calibration.data import NormalSet
 from specvae.benchmarks.calibration.trial import FILLS, METHODS, RATES, run_trial
+from specvae.benchmarks.report import Report
 from specvae.benchmarks.settings import Settings
 from specvae.config import load_config
 from specvae.errors import InputError
@@ -68,6 +69,8 @@ def test_the_benchmark_writes_rows_page_and_figures(tmp_path: Path) -> None:
     page = (out / "report.md").read_text()
     assert "| planted | " in page
     assert "Rufiji" not in page
+    assert found["chi-square", "realised_1e-05"] > 1e-2
+    assert "| independent pixels | 0.1 | 1.0" in page
 
 
 def test_a_folder_without_its_data_is_refused(tmp_path: Path) -> None:
@@ -75,3 +78,28 @@ def test_a_folder_without_its_data_is_refused(tmp_path: Path) -> None:
         run(Settings(tmp_path, tmp_path / "out", None, True))
     with pytest.raises(InputError, match="there is no folder"):
         run(Settings(tmp_path / "absent", tmp_path / "out", None, True))
+
+
+@pytest.mark.parametrize("ground", known.GROUNDS)
+def test_the_rate_that_is_computed_is_the_one_that_is_counted(ground: str) -> None:
+    """Above a cut of the known law lie as many of its scores as the law says."""
+    radius, roughness = known.GROUNDS[ground]
+    random = np.random.default_rng(3)
+    scores = np.concatenate([known.scores_of(random, radius, roughness).scores for _ in range(12)])
+    for cut in (8.0, 15.0, 30.0):
+        assert np.mean(scores > cut) == pytest.approx(known.true_rate(cut, roughness), rel=0.15)
+
+
+def test_a_tail_that_misses_is_said_to_miss() -> None:
+    """A refusal counts as infinitely far, and coverage of half of the calibrations as a miss."""
+    covered = known.Coverage("independent pixels", 1e-2, 0.5, (0.9, 1.0, 1.1), 1.0, 0.0)
+    reach = known.Reach("specvae", (0.1, float("inf"), float("inf")), 0.2, 150)
+    told = known.Known(200, (covered,), (reach,))
+    report = Report("page")
+    known.write_known(report, told)
+    page = "\n".join(report.pieces)
+    assert "missed for independent pixels at 0.01: 50.0%" in page
+    assert "factor of 3: missed" in page
+    assert [row.metric for row in known.known_rows(told)] == [
+        "interval_covers_0.01", "realised_0.01", "realised_1e-05_p05", "interval_covers_1e-05", "refused_1e-05",
+    ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import tempfile
@@ -72,6 +73,7 @@ class OutputFolder:
     def __init__(self, place: Path) -> None:
         self.place = Path(place)
         self.path = Path()
+        self._held: int | None = None
 
     def __enter__(self) -> OutputFolder:
         if self.place.is_symlink() or (self.place.exists() and not self.place.is_dir()):
@@ -82,12 +84,15 @@ class OutputFolder:
             self.place.parent.mkdir(parents=True, exist_ok=True)
             self.path = Path(tempfile.mkdtemp(prefix=f".{self.place.name[:80]}.part-", dir=self.place.parent))
             self.path.chmod(0o755)
+            self._held = _hold(self.path)
         except OSError as error:
             raise _explained(self.place, error) from None
         return self
 
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
+        if self._held is not None:
+            os.close(self._held)
 
     def commit(self) -> Path:
         """Move everything into place, ``item.json`` last."""
@@ -108,10 +113,21 @@ class OutputFolder:
         return self.place
 
 
+def _hold(folder: Path) -> int | None:
+    """A lock on a folder being written, which tells it from one that a killed process left; None where there are no locks."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
 OURS = {
     "score.tif", "anomaly.tif", "evidence.tif", "objects.gpkg", "objects.geojson", "objects.parquet", "quicklook.png",
     "thresholds.csv", "report.html", "report.json", "item.json", "scores.csv", "scores.parquet", "score.qml",
-    "anomaly.qml", "explanations.csv", "invalid.json", "model.json",
+    "evidence_anomaly.tif", "anomaly.qml", "explanations.csv", "invalid.json", "model.json",
 }  # fmt: skip
 
 

@@ -33,6 +33,8 @@ class SceneOutcome:
     """One line for people: the claim, or what failed."""
     report: dict[str, Any] | None = None
     exit_status: int = 0
+    fault: type[BaseException] | None = None
+    """What kind of thing went wrong, where it failed."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,10 @@ def score_one(
         )
         return replace(told, status="done", message=message, report=report)
     except (InputError, ModelError, OutputError, SpecvaeError) as error:
-        return replace(told, message=str(error), exit_status=error.exit_status)
+        return replace(told, message=str(error), exit_status=error.exit_status, fault=type(error))
     except MemoryError:
-        return replace(told, message=f"{source.path}: out of memory; give a smaller --max-memory", exit_status=4)
+        message = f"{source.path}: out of memory; give a smaller --max-memory"
+        return replace(told, message=message, exit_status=4, fault=MemoryError)
 
 
 def _table_work() -> Callable[..., dict[str, Any]]:

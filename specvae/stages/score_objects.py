@@ -25,6 +25,8 @@ __all__ = ["SceneObjects", "explain_objects", "find_objects", "known_objects"]
 
 EXPLAINED = 200
 """Objects whose spectra stand in the page and in explanations.csv."""
+LEADING = 5
+"""Objects that report.json describes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,12 +109,20 @@ def _section(found: Found, frame: Any, files: list[str], method: str, request: S
         "files": files,
         "p_value_method": method,
         "boxes": int((frame["outline"] == "box").sum()),
+        "leading": _leading(frame),
     }
     if "known" in frame:
         section |= {"known": int(frame["known"].sum()), "new": int((~frame["known"]).sum())}
     if "keep" in frame:
         section |= {"fdr": request.fdr, "kept": int(frame["keep"].sum())}
     return section
+
+
+def _leading(frame: Any) -> list[dict[str, Any]]:
+    """The first few objects, of those not known from before, for whoever is alerted."""
+    new = frame[~frame["known"]] if "known" in frame else frame
+    shown = new[["id", "pixels", "area_m2", "peak", "p_value", "bands", "lon", "lat"]].head(LEADING)
+    return [{k: _plain(v) for k, v in row.items()} for row in shown.to_dict("records")]
 
 
 def _words(left: LeftOut) -> str | None:

@@ -15,7 +15,7 @@ from specvae.datasets import read_adbench
 from specvae.raster.options import IngestOptions
 from specvae.raster.sources import find_sources
 from specvae.sampling import Region, Role, region_of_rows
-from specvae.spectra import Band, BandSet
+from specvae.spectra import Band, BandSet, Cube, Invalid, Window
 from specvae.stages.fit import gather
 from specvae.thresholds.tiles import INDEPENDENT
 
@@ -32,6 +32,8 @@ TABLES = (
     ("spectra/ftir_strawberry.csv", "adulterated"),
     ("spectra/deafrica_s2_spectra.csv", None),
 )
+CLEAR = "scenes/cloudmask_sentinel2.npz"
+"""A cube with a mask of its ground: 0 shadow, 1 to 3 clear, 4 cloud."""
 SERIES = "scenes/rufiji_timeseries/S2_*.tif"
 BLOCKS = 12
 """Blocks along the shorter side of a small scene."""
@@ -74,6 +76,9 @@ def normal_sets(folder: Path, quick: bool) -> Iterator[NormalSet]:
     for pattern, nodata in SCENES[:1] if quick else SCENES:
         for path in sorted(folder.glob(pattern))[:1]:
             yield _scene(path, nodata)
+    if not quick:
+        yield from _clear(folder / CLEAR)
+        yield from _dates(scene_series(folder, quick))
     sets = sorted(folder.glob("adbench/*.npz"))
     for path in sets[:1] if quick else sets:
         yield _adbench(path)
@@ -97,6 +102,32 @@ def _gathered(path: Path, options: IngestOptions, context: bool) -> NormalSet:
 def _scene(path: Path, nodata: str | None) -> NormalSet:
     found = _gathered(path, IngestOptions(nodata=nodata), True)
     return replace(found, regions=tuple(_smaller_blocks(region) for region in found.regions))
+
+
+def _dates(paths: list[Path]) -> Iterator[NormalSet]:
+    """Eight dates of the series as one set of normal data."""
+    if len(paths) >= 16:
+        options, config = IngestOptions(), ModelConfig()
+        found = gather(find_sources([str(p) for p in paths[:16:2]]), options, config, None, hold_all=True)
+        regions = tuple(_smaller_blocks(region) for region in found.regions)
+        yield NormalSet(f"{paths[0].parent.name}, 8 dates", regions, found.bands, found.context, True)
+
+
+def _clear(path: Path) -> Iterator[NormalSet]:
+    """The clear ground of a cube whose shadows and clouds are marked."""
+    if not path.is_file():
+        return
+    with np.load(path, allow_pickle=False) as file:
+        values, kind = np.moveaxis(file["img"], -1, 0).astype(np.float32), file["msk"][..., 0]
+    rows, cols = kind.shape
+    reason = np.where(np.isfinite(values).all(axis=0), Invalid.VALID, Invalid.NAN).astype(np.uint8)
+    cube = Cube(np.ascontiguousarray(values), reason, Window(0, 0, rows, cols))
+    role = np.where((reason == Invalid.VALID) & (kind > 0) & (kind < 4), Role.CALIBRATION, Role.UNUSED).astype(np.uint8)
+    region = _smaller_blocks(
+        Region(cube, cube.window, role, np.arange(rows * cols, dtype=np.int32).reshape(rows, cols), 0)
+    )
+    bands = BandSet(tuple(Band(str(i)) for i in range(1, len(values) + 1)))
+    yield NormalSet(path.stem, (region,), bands, True, True)
 
 
 def _hyperspectral(path: Path) -> NormalSet:

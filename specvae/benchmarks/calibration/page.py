@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from specvae.benchmarks.calibration.dates_page import write_dates
+from specvae.benchmarks.calibration.known import Known, known_rows, write_known
 from specvae.benchmarks.calibration.series import Dates
 from specvae.benchmarks.calibration.trial import FILLS, METHODS, RATES, Trial
 from specvae.benchmarks.report import Report, Row, table, write_figure
@@ -18,7 +20,7 @@ BAND = {1e-1: (0.8, 1.25), 1e-2: (0.8, 1.25), 1e-3: (0.5, 2.0)}
 """Realised over asked that is aimed at, where calibration has at least 30 / rate pixels."""
 
 
-def rows_of(trials: Sequence[Trial], dates: Dates | None, seeds: int) -> list[Row]:
+def rows_of(trials: Sequence[Trial], known: Known | None, dates: Dates | None, seeds: int) -> list[Row]:
     """Medians of realised rates with their 5 and 95 %, detection rates, and the series."""
     rows = []
     for trial in trials:
@@ -32,10 +34,12 @@ def rows_of(trials: Sequence[Trial], dates: Dates | None, seeds: int) -> list[Ro
     for verdict in dates.verdicts if dates else ():
         for rate, share in verdict.realised.items():
             rows.append(Row(verdict.name, "specvae", f"series_realised_{rate:g}", share, 1, 0.0))
-    return rows
+    return rows + (known_rows(known) if known else [])
 
 
-def write_page(out: Path, trials: Sequence[Trial], dates: Dates | None, made: Mapping[str, Any]) -> None:
+def write_page(
+    out: Path, trials: Sequence[Trial], known: Known | None, dates: Dates | None, made: Mapping[str, Any]
+) -> None:
     """``report.md`` and its figures."""
     report = Report("Calibration: asked against realised false-alarm rates")
     report.text(
@@ -59,8 +63,10 @@ def write_page(out: Path, trials: Sequence[Trial], dates: Dates | None, made: Ma
         report.figure(
             _power_figure(out, powered), "Detection rate against the share of the pixel that the target fills."
         )
+    if known is not None:
+        write_known(report, known)
     if dates is not None:
-        _write_dates(report, dates)
+        write_dates(out, report, dates)
     report.made_with(made).write(out)
 
 
@@ -157,47 +163,3 @@ def _power_figure(out: Path, trials: Sequence[Trial]) -> Path:
     axes[0].set_ylabel("share of planted pixels found")
     axes[0].legend(loc="lower right")
     return write_figure(out, "power", figure)
-
-
-def _write_dates(report: Report, dates: Dates) -> None:
-    rates = list(dates.methods)
-    report.section("A series of dates: Rufiji delta, Sentinel-2")
-    told = ", ".join(f"{rate:g} {method}" for rate, method in dates.methods.items())
-    passed = {True: "passed", False: "failed", None: "could not be judged"}[dates.check_passed]
-    found = "was" if dates.contaminated else "was not"
-    report.text(
-        f"Fitted on {sum(v.fitted for v in dates.verdicts)} dates (every second of the first sixteen), as `specvae fit` "
-        f"does, with {dates.calibration_pixels:,} held-out pixels; cuts: {told}; contamination {found} found; the held-out "
-        f"check by blocks and dates {passed}. Each date is then scored whole. There is no truth: realised rates count "
-        "every pixel as normal, so change and cloud are in them."
-    )
-    rows = [
-        [
-            v.name, "yes" if v.fitted else "no", v.valid, *(f"{v.realised[rate]:.4f}" for rate in rates), v.drift.verdict,
-            "; ".join(v.drift.reasons),
-        ]
-        for v in dates.verdicts
-    ]  # fmt: skip
-    header = ["date", "fitted on", "valid pixels", *(f"realised at {rate:g}" for rate in rates), "verdict", "reasons"]
-    report.text(table(header, rows))
-    report.text(_dates_reading(dates, rates))
-
-
-def _dates_reading(dates: Dates, rates: Sequence[float]) -> str:
-    lines = []
-    for name, group in (
-        ("fitted", [v for v in dates.verdicts if v.fitted]),
-        ("new", [v for v in dates.verdicts if not v.fitted]),
-    ):
-        medians = ", ".join(f"{np.median([v.realised[rate] for v in group]):.4f} at {rate:g}" for rate in rates)
-        counts = {word: sum(v.drift.verdict == word for v in group) for word in ("ok", "caution", "do-not-use")}
-        told = ", ".join(f"{count} {word}" for word, count in counts.items())
-        lines.append(f"- {len(group)} {name} dates: median realised {medians}; {told}.")
-    for word in ("ok", "caution", "do-not-use"):
-        mine = [v for v in dates.verdicts if v.drift.verdict == word and not v.fitted]
-        if mine:
-            worst = max(v.realised[rates[-1]] for v in mine)
-            lines.append(
-                f"- new dates judged {word}: at most {worst:.4f} of the pixels above the cut for {rates[-1]:g}."
-            )
-    return "\n".join(lines)

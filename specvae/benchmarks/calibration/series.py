@@ -13,8 +13,9 @@ from specvae.detector import Detector
 from specvae.drift import Drift, DriftAccumulator
 from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
+from specvae.raster.sensors import SENTINEL2, band_name
 from specvae.raster.sources import find_sources
-from specvae.spectra import Window
+from specvae.spectra import BandSet, Window
 from specvae.stages.fit import gather
 
 __all__ = ["DateVerdict", "Dates", "judge_dates"]
@@ -45,6 +46,8 @@ class Dates:
     calibration_pixels: int
     contaminated: bool
     check_passed: bool | None
+    wavelengths: tuple[float | None, ...]
+    """Of the model's bands, nanometres."""
 
 
 def judge_dates(paths: list[Path], config: ModelConfig, device: str, progress: Callable[[str], None]) -> Dates | None:
@@ -66,7 +69,16 @@ def judge_dates(paths: list[Path], config: ModelConfig, device: str, progress: C
     progress(f"{len(paths)} dates of {paths[0].parent.name}: {[v.drift.verdict for v in verdicts]}")
     calibration = detector.calibration
     methods = {rate: cut.method for rate, cut in cuts.items()}
-    return Dates(tuple(verdicts), methods, calibration.size, calibration.contaminated, calibration.check().passed)
+    passed = calibration.check().passed
+    return Dates(
+        tuple(verdicts), methods, calibration.size, calibration.contaminated, passed, _wavelengths(detector.bands)
+    )
+
+
+def _wavelengths(bands: BandSet) -> tuple[float | None, ...]:
+    """As the files tell, else as Sentinel-2's bands of these names have them."""
+    known = {name: band.wavelength for name, band in SENTINEL2.items()}
+    return tuple(band.wavelength or known.get(band_name(band.name)) for band in bands)
 
 
 def _scored(detector: Detector, path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,1 @@
+"""Scores of arrays in memory: numpy, torch, xarray, lazily on dask."""

@@ -1,0 +1,1 @@
+"""A pipeline: stages over many scenes, declared in TOML, resumed, fault-proof, over processes or a cluster."""

@@ -1,0 +1,34 @@
+"""Records of scenes that cannot be used: not tried again until the scene, the model or a setting changes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from specvae.fingerprint import Fingerprint
+from specvae.outputs.atomic import OutputFolder
+from specvae.stages.score_request import read_json
+
+__all__ = ["INVALID", "read_invalid", "record_invalid"]
+
+INVALID = "invalid.json"
+
+
+def record_invalid(folder: Path, mark: Fingerprint, message: str) -> None:
+    """Write ``invalid.json`` in the scene's folder, in place of whatever result stood there."""
+    tree = {
+        "message": message,
+        "fingerprint": mark.to_json(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    with OutputFolder(folder) as work:
+        (work.path / INVALID).write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
+        work.commit()
+
+
+def read_invalid(folder: Path) -> dict[str, Any] | None:
+    """``message`` and ``fingerprint`` of a record, or None."""
+    tree = read_json(folder / INVALID)
+    return tree if isinstance(tree.get("fingerprint"), dict) else None

@@ -1,0 +1,59 @@
+"""What travels to a worker and back: one scene or one whole stage to do, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from specvae.raster.sources import Source
+from specvae.stages.score_request import ScoreRequest
+
+__all__ = ["Result", "SceneTask", "StageTask", "Status", "Task"]
+
+Status = Literal["done", "already", "invalid", "failed"]
+
+
+@dataclass(frozen=True)
+class SceneTask:
+    """One scene to score."""
+
+    source: Source
+    request: ScoreRequest
+    lock: str
+    """Held, shared, while at work: see :mod:`specvae.pipeline.locks`."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.source.key
+
+
+@dataclass(frozen=True)
+class StageTask:
+    """A fit, a calibration or a benchmark to do as a whole."""
+
+    kind: Literal["fit", "calibrate", "benchmark"]
+    arguments: dict[str, Any]
+    dry_run: bool = False
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.kind
+
+
+Task = SceneTask | StageTask
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a task."""
+
+    status: Status
+    message: str = ""
+    """One line: what was found, or what went wrong."""
+    seconds: float = 0.0
+    transient: bool = False
+    """Whether another try may end otherwise."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What the batch's summary needs to know."""

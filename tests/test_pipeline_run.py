@@ -1,0 +1,300 @@
+"""A batch: what is done is left, what changed is redone, what fails is contained, and the exit status says so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from specvae.errors import OutputError
+from specvae.outputs.scenes import write_scene
+from specvae.pipeline import run as batch
+from specvae.pipeline import schedule, work
+from specvae.pipeline.outcome import Batch
+from specvae.pipeline.run import Options, run
+from specvae.pipeline.task import Result, Task
+from specvae.synthetic import make_scene
+from tests.fuzz import _call, fit_model
+from tests.raster_files import write
+
+SCORE = '[[stage]]\nrun = "score"\nscene = "in/*.tif"\nmodel = "model.specvae"\nout = "out"\n'
+
+
+class Inline:
+    """Does each task at once in this process."""
+
+    threads = 1
+
+    def __init__(self) -> None:
+        self.ended: list[tuple[int, Result]] = []
+
+    idle = 1
+
+    def submit(self, number: int, task: Task) -> None:
+        self.ended.append((number, work.carry_out(task)))
+
+    def collect(self, timeout: float | None) -> list[tuple[int, Result]]:
+        ended, self.ended = self.ended, []
+        return ended
+
+
+@pytest.fixture(autouse=True)
+def _inline(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def workers(spec: Any) -> Iterator[Inline]:
+        yield Inline()
+
+    monkeypatch.setattr(batch, "_workers", workers)
+    monkeypatch.setattr(schedule, "FIRST_PAUSE", 0.01)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fitted")
+    fit_model(folder)
+    return folder / "model.specvae"
+
+
+def cube(seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(1000, 50, (4, 24, 24)).astype("uint16")
+
+
+@pytest.fixture
+def place(tmp_path: Path, fitted: Path) -> Path:
+    """Three good scenes, a model and the declaration."""
+    (tmp_path / "in").mkdir()
+    shutil.copy(fitted, tmp_path / "model.specvae")
+    for at in range(3):
+        write(tmp_path / "in" / f"s{at}_2024010{at + 1}.tif", cube(at))
+    (tmp_path / "x.toml").write_text(SCORE, encoding="utf-8")
+    return tmp_path
+
+
+def go(place: Path, **options: Any) -> Batch:
+    return run(place / "x.toml", Options(**options))
+
+
+def states(found: Batch) -> list[str]:
+    return [scene.status for scene in found.scenes]
+
+
+def times(folder: Path) -> dict[str, int]:
+    found = {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*/*") if p.is_file()}
+    assert found
+    return found
+
+
+def test_every_scene_is_done_once_and_a_second_run_touches_nothing(place: Path) -> None:
+    first = go(place)
+    assert (states(first), first.exit_status) == (["done"] * 3, 0)
+    before = times(place / "out")
+    again = go(place)
+    assert (states(again), again.exit_status) == (["already"] * 3, 0)
+    assert times(place / "out") == before
+    told = json.loads((place / "out" / "run.json").read_text(encoding="utf-8"))
+    assert told["counts"] == {"total": 3, "done": 0, "already": 3, "invalid": 0, "failed": 0}
+    assert [s["date"] for s in told["stages"][0]["scenes"]] == ["2024-01-01", "2024-01-02", "2024-01-03"]
+    assert all(s["valid"] == 576 and s["verdict"] for s in told["stages"][0]["scenes"])
+
+
+def test_only_what_changed_is_redone_and_the_plan_says_why(place: Path) -> None:
+    go(place)
+    write(place / "in" / "s1_20240102.tif", cube(9))
+    planned = go(place, dry_run=True)
+    assert states(planned) == ["already", "todo", "already"]
+    assert planned.scenes[1].message == "s1_20240102.tif changed"
+    assert states(go(place)) == ["already", "done", "already"]
+    planned = go(place, dry_run=True, set=("score.false_alarm_rate=0.05",))
+    assert {s.message for s in planned.scenes} == {"false_alarm_rate changed"}
+    assert states(go(place, set=("score.false_alarm_rate=0.05",))) == ["done"] * 3
+
+
+def test_a_scene_whose_time_changed_but_not_its_bytes_is_left(place: Path) -> None:
+    go(place)
+    (place / "in" / "s0_20240101.tif").touch()
+    assert states(go(place)) == ["already"] * 3
+
+
+def test_another_model_redoes_everything(place: Path) -> None:
+    go(place)
+    model = place / "model.specvae"
+    model.write_bytes(model.read_bytes())
+    assert states(go(place)) == ["already"] * 3
+    model.unlink()
+    fit_model(place)  # its file holds its time and command, so it is another one
+    assert {s.message for s in go(place, dry_run=True).scenes} == {"the model changed"}
+
+
+def test_a_broken_scene_is_recorded_not_tried_again_and_still_counts(place: Path) -> None:
+    broken = place / "in" / "s1_20240102.tif"
+    broken.write_bytes(broken.read_bytes()[:300])
+    found = go(place)
+    assert (states(found), found.exit_status) == (["done", "invalid", "done"], 3)
+    record = place / "out" / "s1_20240102" / "invalid.json"
+    made = record.stat().st_mtime_ns
+    again = go(place)
+    assert (states(again), again.exit_status) == (["already", "invalid", "already"], 3)
+    assert record.stat().st_mtime_ns == made
+    assert again.scenes[1].attempts == 0
+    assert again.alerts()[0]["key"] == "s1_20240102"
+    write(broken, cube(5))
+    mended = go(place)
+    assert (states(mended), mended.exit_status) == (["already", "done", "already"], 0)
+    assert not record.exists()
+
+
+def test_a_scene_that_breaks_after_it_was_done_loses_its_result(place: Path) -> None:
+    go(place)
+    broken = place / "in" / "s1_20240102.tif"
+    broken.write_bytes(b"II*\0 this is no raster")
+    assert states(go(place)) == ["already", "invalid", "already"]
+    assert [p.name for p in (place / "out" / "s1_20240102").iterdir()] == ["invalid.json"]
+
+
+def test_a_scene_without_one_of_the_bands_is_invalid_and_says_so(place: Path) -> None:
+    write(place / "in" / "s1_20240102.tif", cube()[:2])
+    found = go(place)
+    assert states(found) == ["done", "invalid", "done"]
+    assert "band" in found.scenes[1].message
+
+
+def test_a_failure_that_passes_is_tried_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from specvae.stages import score
+
+    real, tries = score.score_map, []
+
+    def failing(source: Any, *rest: Any) -> Any:
+        tries.append(source.key)
+        if source.key.startswith("s1") and tries.count(source.key) < 3:
+            raise OutputError("the disk is full")
+        return real(source, *rest)
+
+    monkeypatch.setattr(score, "score_map", failing)
+    found = go(place, retries=2)
+    assert (states(found), found.exit_status) == (["done"] * 3, 0)
+    assert [s.attempts for s in found.scenes] == [1, 3, 1]
+
+
+@pytest.mark.parametrize(
+    "error", [OutputError("the disk is full"), MemoryError(), OSError(5, "I/O error"), KeyError("x")]
+)
+def test_a_failure_that_stays_is_the_scenes_own(error: Exception, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from specvae.stages import score
+
+    real = score.score_map
+
+    def failing(source: Any, *rest: Any) -> Any:
+        if source.key.startswith("s1"):
+            raise error
+        return real(source, *rest)
+
+    monkeypatch.setattr(score, "score_map", failing)
+    found = go(place, retries=1)
+    assert (states(found), found.exit_status) == (["done", "failed", "done"], 3)
+    assert found.scenes[1].attempts == (1 if isinstance(error, KeyError) else 2)
+    assert not (place / "out" / "s1_20240102").exists()
+    monkeypatch.setattr(score, "score_map", real)
+    assert states(go(place)) == ["already", "done", "already"]
+
+
+def test_a_dry_run_writes_nothing(place: Path) -> None:
+    before = sorted(p.name for p in place.rglob("*"))
+    planned = go(place, dry_run=True)
+    assert (states(planned), planned.exit_status) == (["todo"] * 3, 0)
+    assert sorted(p.name for p in place.rglob("*")) == before
+
+
+def test_what_needs_a_model_that_was_not_made_is_skipped(place: Path) -> None:
+    text = '[[stage]]\nrun = "fit"\nsource = "nothing.tif"\nmodel = "model.specvae"\n' + SCORE
+    (place / "x.toml").write_text(text, encoding="utf-8")
+    found = go(place)
+    assert [stage.status for stage in found.stages] == ["failed", "skipped"]
+    assert found.exit_status == 4
+    assert "nothing.tif" in found.stages[1].message
+
+
+def test_scenes_without_a_model_are_not_begun(place: Path) -> None:
+    (place / "model.specvae").unlink()
+    found = go(place)
+    assert found.exit_status == 4
+    assert "specvae fit" in found.stages[0].message
+
+
+def test_if_every_scene_fails_the_status_is_3(place: Path) -> None:
+    for path in (place / "in").iterdir():
+        path.write_bytes(b"nothing")
+    assert go(place).exit_status == 3
+
+
+def test_strict_tells_by_its_status_that_a_map_is_not_to_be_trusted(place: Path) -> None:
+    for path in (place / "in").iterdir():
+        write(path, cube() + np.uint16(20_000))
+    (place / "x.toml").write_text(SCORE + "strict = true\n", encoding="utf-8")
+    assert go(place).exit_status == 5
+    assert go(place).exit_status == 5, "also where it was done before"
+
+
+def test_a_fit_a_calibration_and_a_score_follow_each_other(place: Path) -> None:
+    text = (
+        '[[stage]]\nrun = "fit"\nsource = "in/s0*.tif"\nmodel = "a.specvae"\ncontext = "none"\nset = "training.epochs=1"\n'
+        '[[stage]]\nrun = "calibrate"\nsource = "in/s1*.tif"\nmodel = "a.specvae"\nout = "b.specvae"\n'
+        '[[stage]]\nrun = "score"\nscene = "in/s2*.tif"\nmodel = "b.specvae"\nout = "out"\n'
+    )
+    (place / "x.toml").write_text(text, encoding="utf-8")
+    assert [s.status for s in go(place, dry_run=True).stages] == ["todo"] * 3
+    assert [s.status for s in go(place).stages] == ["done"] * 3
+    found = go(place)
+    assert [s.status for s in found.stages] == ["already"] * 3
+    write(place / "in" / "s0_20240101.tif", cube(8))
+    planned = go(place, dry_run=True)
+    assert [s.status for s in planned.stages] == ["todo"] * 3
+    assert planned.scenes[0].message == "its model will be made anew"
+
+
+def test_two_runs_at_once_on_one_folder_are_refused(place: Path) -> None:
+    from specvae.pipeline.locks import alone
+
+    with alone([place / "out"]), pytest.raises(OutputError, match="another run is at work"):
+        go(place)
+    assert go(place).exit_status == 0
+
+
+def test_the_command_prints_what_became_of_each_scene(place: Path) -> None:
+    (place / "in" / "s1_20240102.tif").write_bytes(b"nothing")
+    status, text = _call(["run", str(place / "x.toml")])
+    assert status == 3
+    assert "s0_20240101: done: " in text
+    assert "specvae: s1_20240102: invalid: " in text
+    assert "3 scenes: 2 done, 1 invalid" in text
+    status, text = _call(["run", str(place / "x.toml"), "--dry-run"])
+    assert status == 0
+    assert "s1_20240102: invalid: " in text
+    status, text = _call(["run", str(place / "x.toml"), "--json"])
+    assert (status, json.loads(text)["exit_status"]) == (3, 3)
+    status, text = _call(["--log-format", "json", "run", str(place / "x.toml")])
+    events = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    assert [e["event"] for e in events][:1] == ["run-start"]
+    assert all({"time", "level", "event"} <= set(e) for e in events)
+
+
+def test_a_declaration_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    status, text = _call(["run", str(tmp_path / "none.toml")])
+    assert status == 2
+    assert "none.toml" in text
+
+
+def test_the_nightly_example_runs_on_scenes_like_the_demos(tmp_path: Path) -> None:
+    example = Path(__file__).parents[1] / "pipelines" / "nightly.toml"
+    write_scene(tmp_path / "normal.tif", make_scene(96, 96, seed=0).values)
+    write_scene(tmp_path / "tonight.tif", make_scene(96, 96, seed=1, anomalies=True).values)
+    settings = (f"root={tmp_path}", "fit.set=['training.epochs=1']", "fit.context=none")
+    found = run(example, Options(set=settings))
+    assert found.exit_status == 0, [s.message for s in found.stages]
+    assert [s.status for s in found.stages] == ["done", "done"]
+    assert (tmp_path / "nightly" / "tonight" / "item.json").is_file()
