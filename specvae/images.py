@@ -164,7 +164,7 @@ class ImageModel:
 
     def _sample(self, images: Images) -> Sample:
         """Normalised for training, piece by piece: a blur costs memory."""
-        return Sample(torch.cat([x for _, x in self._batches(images, 5000)], dim=1).clone())
+        return Sample(torch.cat([x for _, x in self._batches(images, 5000)], dim=1).clone()).by_rows()
 
 
 def _blank(images: Images, config: ModelConfig) -> SpectralNet:

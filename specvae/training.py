@@ -70,12 +70,16 @@ class Sample:
 
     def take(self, index: Tensor) -> Sample:
         """The spectra at these positions."""
-        return self._map(lambda tensor: tensor.index_select(-1, index))
+        return self._map(lambda tensor: _taken(tensor, index))
+
+    def by_rows(self) -> Sample:
+        """The same, its spectra each in one piece of memory: wide ones are then taken several times faster."""
+        return Sample(self.x.T.contiguous().T, self.c, self.cost)
 
     def binarised(self, generator: torch.Generator) -> Sample:
         """The same with values in 0..1 drawn as 0 or 1, each with its value for probability."""
-        drawn = torch.rand(self.x.shape, generator=generator, device=self.x.device) < self.x
-        return Sample(drawn.to(self.x.dtype), self.c, self.cost)
+        drawn = torch.rand(self.x.T.shape, generator=generator, device=self.x.device) < self.x.T
+        return Sample(drawn.to(self.x.dtype).T, self.c, self.cost)
 
     def to(self, device: str) -> Sample:
         """The sample on another device."""
@@ -83,6 +87,12 @@ class Sample:
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Sample:
         return Sample(*(None if t is None else change(t) for t in (self.x, self.c, self.cost)))  # type: ignore[arg-type]
+
+
+def _taken(tensor: Tensor, index: Tensor) -> Tensor:
+    if tensor.ndim == 2 and not tensor.is_contiguous():
+        return tensor.T.index_select(0, index).T
+    return tensor.index_select(-1, index)
 
 
 def pick_device(device: str) -> str:
