@@ -73,8 +73,10 @@ def run_trial(
     curve: list[tuple[float, float]] = []
     snapshots: dict[int, NDArray[np.float32]] = {}
 
+    seen = digits.binarised(BINARISED) if config.training.binarise else digits.test
+
     def watch(epoch: int, model: ImageModel) -> None:
-        parts = model.elbo(digits.test)
+        parts = model.elbo(seen)
         curve.append((float(parts.reconstruction.mean()), float(parts.kl.mean())))
         tell(f"{config.preset}, epoch {epoch}: training {model.losses[-1]:.2f}, test {sum(curve[-1]):.2f} nats")
         if epoch in SNAPSHOTS or epoch == config.training.epochs:
@@ -83,7 +85,7 @@ def run_trial(
     model = ImageModel.fit(digits.train, config, digits.test, device, watch)
     arrays = {"train": np.array(model.losses), "test": np.array(curve)}
     arrays |= {f"epoch_{epoch}": pictures for epoch, pictures in snapshots.items()}
-    trial = Trial(arrays | _pictures(model, digits), _figures(model, digits, bound))
+    trial = Trial(arrays | _pictures(model, digits), _figures(model, digits, seen, bound))
     trial.save(place)
     return trial
 
@@ -106,8 +108,10 @@ def between(corners: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     return np.asarray(shares @ corners, np.float32)
 
 
-def _figures(model: ImageModel, digits: Digits, bound: tuple[int, int]) -> dict[str, Any]:
-    """Errors and bounds on the test images."""
+def _figures(
+    model: ImageModel, digits: Digits, seen: NDArray[np.float32], bound: tuple[int, int]
+) -> dict[str, Any]:
+    """Errors and bounds on the test images; ``seen`` are these as the model was trained on them, grey or binarised."""
     error = float(np.square(model.reconstruct(digits.test) - digits.test).mean())
     told: dict[str, Any] = {
         "preset": model.config.preset,
@@ -119,7 +123,7 @@ def _figures(model: ImageModel, digits: Digits, bound: tuple[int, int]) -> dict[
         "elbo_defined": model.has_elbo,
         "epochs": model.config.training.epochs,
     }
-    parts = model.elbo(digits.test)
+    parts = model.elbo(seen)
     told |= {"test_reconstruction": float(parts.reconstruction.mean()), "test_kl": float(parts.kl.mean())}
     told["test_loss"] = told["test_reconstruction"] + told["test_kl"]
     if model.config.network.likelihood == "bernoulli" and model.has_elbo:
