@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from specvae.benchmarks.mnist.data import load_digits
+from specvae.benchmarks.mnist.anomalies import DETECTOR, run_anomalies
+from specvae.benchmarks.mnist.data import Digits, load_digits
+from specvae.benchmarks.mnist.page import trial_rows, write_page
 from specvae.benchmarks.mnist.trials import OURS, PRESETS, Trial, run_trial
+from specvae.benchmarks.report import environment, write_metrics
 from specvae.benchmarks.settings import Settings
 from specvae.config import ModelConfig, load_config
 from specvae.errors import UsageError
@@ -14,33 +17,49 @@ from specvae.training import pick_device
 __all__ = ["run"]
 
 QUICK_TRAIN, QUICK_TEST, QUICK_EPOCHS = 2000, 500, 2
+KNOWN = (*PRESETS, OURS, DETECTOR)
 
 
 def run(settings: Settings) -> Path:
-    """Train the presets, or take trained ones of the same settings from the report's work folder, and write the report."""
+    """Train the presets, or take what the report's work folder holds of the same settings, and write the report."""
     digits = load_digits(settings)
     if settings.quick:
         digits = digits.first(QUICK_TRAIN, QUICK_TEST)
-    out, device = settings.place("mnist"), pick_device(settings.device)
-    trials: list[Trial] = []
-    for name in chosen(settings):
-        bound = (10, 100) if settings.quick else (1000, 10_000) if name == OURS else (100, 1000)
-        trial = run_trial(config_of(name, settings), digits, out / "work", device, bound, settings.progress)
-        settings.progress(f"{name}: test loss {trial.figures['test_loss']:.2f} nats, {trial.figures['seconds']:.0f} s")
-        trials.append(trial)
+    out, device, seeds = settings.place("mnist"), pick_device(settings.device), settings.seeds or 1
+    names = chosen(settings)
+    trials = {name: _trials(name, seeds, digits, out / "work", settings) for name in names if name != DETECTOR}
+    rows = []
+    if DETECTOR in names:
+        which = (0, 1) if settings.quick else tuple(range(10))
+        config = config_of(DETECTOR, settings)
+        rows = run_anomalies(config, seeds, digits, which, out / "work", device, settings.progress)
+    told = environment(seeds=seeds, quick=settings.quick, device=device, train=len(digits.train), test=len(digits.test))
+    write_metrics(out, "mnist", [*trial_rows(trials), *rows], told)
+    write_page(trials, rows, told, out)
     return out
+
+
+def _trials(name: str, seeds: int, digits: Digits, work: Path, settings: Settings) -> list[Trial]:
+    """A preset's trials, one a seed."""
+    bound = (10, QUICK_TEST) if settings.quick else (1000, 10_000) if name == OURS else (100, 1000)
+    found = []
+    for seed in range(seeds):
+        config = config_of(name, settings, seed)
+        found.append(run_trial(config, digits, work, pick_device(settings.device), bound, settings.progress))
+        figures = found[-1].figures
+        settings.progress(f"{name}: test loss {figures['test_loss']:.2f} nats, {figures['cpu_seconds']:.0f} s")
+    return found
 
 
 def chosen(settings: Settings) -> tuple[str, ...]:
     """The presets asked for, or all. Raises UsageError for one that is not for images."""
-    known = (*PRESETS, OURS)
-    unknown = [name for name in settings.presets if name not in known]
+    unknown = [name for name in settings.presets if name not in KNOWN]
     if unknown:
-        raise UsageError(f"--presets: {unknown[0]!r} is no preset of this benchmark; known: {', '.join(known)}")
-    return settings.presets or known
+        raise UsageError(f"--presets: {unknown[0]!r} is no preset of this benchmark; known: {', '.join(KNOWN)}")
+    return settings.presets or KNOWN
 
 
-def config_of(name: str, settings: Settings) -> ModelConfig:
+def config_of(name: str, settings: Settings, seed: int = 0) -> ModelConfig:
     """A preset with its own epochs, or those asked for."""
     epochs = settings.epochs or (QUICK_EPOCHS if settings.quick else None)
-    return load_config(name, overrides={"training.epochs": epochs})
+    return load_config(name, overrides={"training.epochs": epochs, "seed": seed or None})

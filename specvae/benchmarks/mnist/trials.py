@@ -108,9 +108,7 @@ def between(corners: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     return np.asarray(shares @ corners, np.float32)
 
 
-def _figures(
-    model: ImageModel, digits: Digits, seen: NDArray[np.float32], bound: tuple[int, int]
-) -> dict[str, Any]:
+def _figures(model: ImageModel, digits: Digits, seen: NDArray[np.float32], bound: tuple[int, int]) -> dict[str, Any]:
     """Errors and bounds on the test images; ``seen`` are these as the model was trained on them, grey or binarised."""
     error = float(np.square(model.reconstruct(digits.test) - digits.test).mean())
     told: dict[str, Any] = {
@@ -122,6 +120,7 @@ def _figures(
         "cpu_seconds": model.cpu_seconds,
         "elbo_defined": model.has_elbo,
         "epochs": model.config.training.epochs,
+        "binarised": model.config.training.binarise,
     }
     parts = model.elbo(seen)
     told |= {"test_reconstruction": float(parts.reconstruction.mean()), "test_kl": float(parts.kl.mean())}

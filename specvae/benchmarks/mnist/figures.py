@@ -1,0 +1,112 @@
+"""The pictures of the MNIST report: curves, reconstructions by epoch, samples, interpolations, latent maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.benchmarks.mnist.trials import Trial
+from specvae.benchmarks.report import write_figure
+
+__all__ = ["draw_figures"]
+
+SIDE = 28
+COLUMNS = 3
+
+
+def draw_figures(trials: Sequence[Trial], out: Path) -> list[tuple[Path, str]]:
+    """Draw all of them into ``out``; paths and captions. ``trials``: one of each preset."""
+    many = len(trials) > 1
+    there = f"{len(trials)} presets" if many else str(trials[0].figures["preset"])
+    kinds: list[tuple[str, Callable[[Any, Trial], None], str, float]] = [
+        ("curves", _curves, "Loss by epoch, nats an image: training batches (line), test images (dashed), KL (dotted)", 0.75),
+        ("reconstructions", _reconstructions, "The first ten test images (top) and their reconstructions by epoch", 0.8),
+        ("samples", _samples, "Expected images of draws from the prior", 1.0),
+        ("interpolation", _interpolation, "Between the latent means of four test images, one in each corner", 1.0),
+        ("latent", _latent, "Latent means of 3,000 test images on their two first principal axes, coloured by digit", 1.0),
+    ]  # fmt: skip
+    return [(_panels(trials, out, name, draw, tall), f"{caption}; {there}") for name, draw, caption, tall in kinds]
+
+
+def _panels(trials: Sequence[Trial], out: Path, name: str, draw: Callable[[Any, Trial], None], tall: float) -> Path:
+    """One panel a preset."""
+    import matplotlib as mpl
+
+    mpl.use("Agg", force=False)
+    import matplotlib.pyplot as plt
+
+    columns = min(COLUMNS, len(trials))
+    rows = -(-len(trials) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(3.4 * columns, 3.4 * tall * rows + 0.3), squeeze=False)
+    for axis in axes.flat[len(trials) :]:
+        axis.set_axis_off()
+    for axis, trial in zip(axes.flat, trials, strict=False):
+        axis.set_title(trial.figures["preset"], fontsize=9)
+        draw(axis, trial)
+    figure.tight_layout()
+    return write_figure(out, name, figure)
+
+
+def _curves(axis: Any, trial: Trial) -> None:
+    train, test = trial.arrays["train"], trial.arrays["test"]
+    epochs = np.arange(1, len(test) + 1)
+    axis.plot(np.arange(1, len(train) + 1), train, color="0.3", lw=1)
+    axis.plot(epochs, test.sum(axis=1), "--", color="#c1272d", lw=1)
+    axis.plot(epochs, test[:, 1], ":", color="#0072b2", lw=1.2)
+    axis.set_xlabel("epoch", fontsize=8)
+    low = min(float(train.min()), float(test.sum(axis=1).min()))
+    axis.set_ylim(0, 2.0 * low)
+    axis.tick_params(labelsize=7)
+    axis.grid(alpha=0.3)
+
+
+def _reconstructions(axis: Any, trial: Trial) -> None:
+    epochs = sorted(int(key.removeprefix("epoch_")) for key in trial.arrays if key.startswith("epoch_"))
+    lines = [trial.arrays["originals"], *(trial.arrays[f"epoch_{epoch}"] for epoch in epochs)]
+    _show(axis, np.concatenate(lines), len(lines[0]))
+    axis.set_axis_on()
+    axis.set_xticks([])
+    axis.set_yticks([SIDE * (i + 0.5) for i in range(len(lines))], ["test", *map(str, epochs)], fontsize=7)
+
+
+def _samples(axis: Any, trial: Trial) -> None:
+    if not trial.figures["elbo_defined"]:
+        axis.text(0.5, 0.5, "a plain autoencoder\nhas no prior", ha="center", va="center", fontsize=9)
+        axis.set_axis_off()
+        return
+    _show(axis, trial.arrays["samples"], round(len(trial.arrays["samples"]) ** 0.5))
+
+
+def _interpolation(axis: Any, trial: Trial) -> None:
+    _show(axis, trial.arrays["grid"], round(len(trial.arrays["grid"]) ** 0.5))
+
+
+def _latent(axis: Any, trial: Trial) -> None:
+    import matplotlib as mpl
+
+    latents, digits = trial.arrays["latents"].astype(np.float64), trial.arrays["digits"]
+    centred = latents - latents.mean(axis=0)
+    flat = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
+    colours = mpl.colormaps["tab10"]
+    axis.scatter(*flat.T, c=[colours(int(d)) for d in digits], s=2, alpha=0.6, linewidths=0)
+    reach = np.quantile(np.abs(flat), 0.995)
+    axis.set_xlim(-reach, reach)
+    axis.set_ylim(-reach, reach)
+    for digit in np.unique(digits):
+        x, y = np.median(flat[digits == digit], axis=0)
+        box = {"facecolor": "white", "edgecolor": colours(int(digit)), "boxstyle": "circle,pad=0.15"}
+        axis.text(x, y, str(digit), fontsize=8, ha="center", va="center", bbox=box)
+    axis.set_xticks([])
+    axis.set_yticks([])
+
+
+def _show(axis: Any, images: NDArray[np.float32], columns: int) -> None:
+    """A grid of images, row by row."""
+    rows = len(images) // columns
+    grid = images[: rows * columns].reshape(rows, columns, SIDE, SIDE).swapaxes(1, 2).reshape(rows * SIDE, -1)
+    axis.imshow(np.clip(grid, 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axis.set_axis_off()

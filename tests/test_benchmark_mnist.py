@@ -1,0 +1,158 @@
+"""The MNIST benchmark on small digits written as IDX files: every preset trains, and what is done is not done again."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.ndimage import zoom
+from sklearn.datasets import load_digits as small_digits
+
+from specvae.benchmarks.mnist import DETECTOR, KNOWN, chosen
+from specvae.benchmarks.mnist.anomalies import Task
+from specvae.benchmarks.mnist.data import load_digits
+from specvae.benchmarks.mnist.trials import Trial, between
+from specvae.benchmarks.settings import Settings, run_benchmark
+from specvae.datasets import fetch_mnist
+from specvae.errors import InputError, UsageError
+from specvae.images import ImageModel
+
+NAMES = {
+    "train-images-idx3-ubyte": "train images", "train-labels-idx1-ubyte": "train labels",
+    "t10k-images-idx3-ubyte": "test images", "t10k-labels-idx1-ubyte": "test labels",
+}  # fmt: skip
+
+
+def write_digits(folder: Path) -> Path:
+    """Scikit-learn's 8 x 8 digits, enlarged to 28 x 28, as MNIST's four files."""
+    found = small_digits()
+    images = np.clip(zoom(found.images, (1, 3.5, 3.5), order=1) * 15.9, 0, 255).astype(np.uint8)
+    labels = found.target.astype(np.uint8)
+    parts = {
+        "train images": images[:1400], "train labels": labels[:1400], "test images": images[1400:],
+        "test labels": labels[1400:],
+    }  # fmt: skip
+    folder.mkdir()
+    for name, part in NAMES.items():
+        array = parts[part]
+        head = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+        (folder / name).write_bytes(head + array.tobytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("mnist")
+    return run_benchmark("mnist", Settings(data=write_digits(base / "in"), out=base / "out", quick=True, device="cpu"))
+
+
+def trials(out: Path) -> dict[str, Trial]:
+    found = [Trial.load(path) for path in sorted((out / "work").glob("*.npz"))]
+    return {trial.figures["preset"]: trial for trial in found}
+
+
+@pytest.mark.parametrize("preset", [name for name in KNOWN if name != DETECTOR])
+def test_every_preset_trains_its_loss_falls_and_both_terms_move(done: Path, preset: str) -> None:
+    trial = trials(done)[preset]
+    train, test = trial.arrays["train"], trial.arrays["test"]
+    assert len(train) == 2
+    assert train[1] < train[0]
+    assert test[1].sum() < test[0].sum()
+    assert abs(test[1, 0] - test[0, 0]) > 0.1
+    if preset == "deep-autoencoder":
+        assert not test[:, 1].any()
+        assert not trial.figures["elbo_defined"]
+    else:
+        assert abs(test[1, 1] - test[0, 1]) > 1e-3
+        assert trial.arrays["samples"].std(axis=0).max() > 1e-3
+    assert trial.figures["test_loss"] == pytest.approx(float(test[1].sum()), rel=1e-5)
+
+
+def test_the_importance_weighted_bound_lies_below_the_negative_elbo(done: Path) -> None:
+    for trial in trials(done).values():
+        if "iw_bound" in trial.figures:
+            assert 50 < trial.figures["iw_bound"] < trial.figures["binary_elbo"] + 3 * trial.figures["iw_error"]
+
+
+def test_the_report_tells_what_each_preset_came_to(done: Path) -> None:
+    text = (done / "report.md").read_text(encoding="utf-8")
+    assert "no ELBO is defined" in text
+    assert "importance-weighted" in text
+    assert "One digit is normal" in text
+    for name in ("curves", "reconstructions", "samples", "interpolation", "latent"):
+        assert (done / f"{name}.png").stat().st_size > 5000
+        assert f"({name}.png)" in text
+    rows = json.loads((done / "metrics.json").read_text(encoding="utf-8"))["results"]
+    found = {(row["dataset"], row["method"], row["metric"]): row["value"] for row in rows}
+    assert {"conv-bernoulli", "deep-autoencoder", DETECTOR, "pca", "knn"} <= {method for _, method, _ in found}
+    assert 0.8 < found["mnist-normal-0", DETECTOR, "auroc"] <= 1.0
+    assert found["mnist", "mlp", "test_loss"] > 100
+
+
+def test_what_is_done_is_not_trained_again(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*args: object, **more: object) -> ImageModel:
+        raise AssertionError("trained again")
+
+    before = (done / "report.md").read_text(encoding="utf-8")
+    monkeypatch.setattr(ImageModel, "fit", never)
+    run_benchmark("mnist", Settings(data=done.parent / "in", out=done, quick=True, device="cpu"))
+    after = (done / "report.md").read_text(encoding="utf-8")
+    assert before.partition("## Made with")[0] == after.partition("## Made with")[0]
+
+
+def test_a_task_trains_on_what_is_normal_alone(done: Path) -> None:
+    digits = load_digits(Settings(data=done.parent / "in"))
+    train, truth = Task("normal", 3).split(digits)
+    assert len(train) == (digits.train_labels == 3).sum()
+    assert (truth == (digits.test_labels != 3)).all()
+    train, truth = Task("anomalous", 3).split(digits)
+    assert len(train) == (digits.train_labels != 3).sum()
+    assert (truth == (digits.test_labels == 3)).all()
+
+
+def test_interpolation_is_exact_at_its_corners() -> None:
+    corners = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)
+    grid = between(corners, 6).reshape(6, 6, 5)
+    np.testing.assert_allclose(grid[[0, 0, -1, -1], [0, -1, 0, -1]], corners, atol=1e-6)
+    np.testing.assert_allclose(grid[0, 3], 0.4 * corners[0] + 0.6 * corners[1], atol=1e-6)
+
+
+def test_a_preset_that_is_not_for_images_is_refused() -> None:
+    with pytest.raises(UsageError, match="no preset of this benchmark; known: conv-bernoulli"):
+        chosen(Settings(presets=("spectral-64",)))
+
+
+def test_absent_files_are_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="put MNIST's four original IDX files there, or give --data DIR"):
+        load_digits(Settings(data=tmp_path))
+
+    def offline(*args: object, **more: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr("pooch.retrieve", offline)
+    with pytest.raises(InputError, match=r"could not be downloaded \(OSError\); put its four IDX files .* --data DIR"):
+        fetch_mnist(tmp_path)
+
+
+def test_a_download_is_checked_against_its_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def retrieve(url: str, known_hash: str, fname: str, path: Path) -> None:
+        asked.append((url, known_hash, fname))
+
+    monkeypatch.setattr("pooch.retrieve", retrieve)
+    assert fetch_mnist(tmp_path) == tmp_path
+    assert len(asked) == 4
+    assert all(digest.startswith("md5:") and len(digest) == 36 and url.endswith(name) for url, digest, name in asked)
+
+
+@pytest.mark.parametrize("cut", [3, 15, 500])
+def test_a_damaged_file_is_refused(done: Path, tmp_path: Path, cut: int) -> None:
+    folder = write_digits(tmp_path / "in")
+    path = folder / "t10k-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(InputError, match="is not a whole IDX file"):
+        load_digits(Settings(data=folder))
