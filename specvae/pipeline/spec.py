@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from specvae.benchmarks.settings import BENCHMARKS
 from specvae.config import load_config, read_toml
 from specvae.errors import UsageError
 from specvae.pipeline.mistakes import explain
@@ -56,7 +58,12 @@ class _Stage(_Frozen):
     mask_values: Texts = ()
     aoi: str | None = None
     nodata: Text = None
+    bands: Text = None
     allow_remote: bool = False
+    allow_huge: bool = False
+    grid: Text = None
+    layout: Literal["auto", "bands-first", "bands-last"] = "auto"
+    array: str | None = None
 
 
 class _Learning(_Stage):
@@ -64,7 +71,6 @@ class _Learning(_Stage):
 
     source: Sources
     model: str = "model.specvae"
-    bands: Text = None
     normal: str | None = None
     label_column: str | None = None
     normal_value: Text = None
@@ -146,7 +152,7 @@ class ScoreStage(_Stage):
 
     def request(self, threads: int = 1, max_memory: str | None = None) -> ScoreRequest:
         """What each scene is asked; results made otherwise are renewed."""
-        reading = ("nodata", "mask", "mask_values", "aoi", "truth", "allow_remote")
+        reading = {f.name for f in fields(IngestOptions)} & set(type(self).model_fields)
         told = self.model_dump(exclude={"run", "scene", "max_memory", *reading})
         ingest = IngestOptions(**{name: getattr(self, name) for name in reading})
         return ScoreRequest(ingest=ingest, renew=True, threads=threads, max_memory=max_memory, **told)
@@ -163,7 +169,7 @@ class BenchmarkStage(_Frozen):
     """``run = "benchmark"``."""
 
     run: Literal["benchmark"]
-    name: Literal["adbench", "calibration", "hyperspectral", "mnist", "speed"]
+    name: str
     data: str | None = None
     out: str | None = None
     seeds: int | None = Field(default=None, ge=1, le=100)
@@ -182,7 +188,9 @@ class BenchmarkStage(_Frozen):
         return self.model_dump(exclude={"run"})
 
     def check(self) -> None:
-        """Nothing beyond the types."""
+        """Raise UsageError for a benchmark that there is not."""
+        if self.name not in BENCHMARKS:
+            raise UsageError(f"there is no benchmark {self.name!r}; known: {', '.join(BENCHMARKS)}")
 
 
 Stage = FitStage | CalibrateStage | ScoreStage | BenchmarkStage

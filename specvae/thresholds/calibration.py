@@ -91,7 +91,9 @@ class Calibration:
     @cached_property
     def trimmed(self) -> TrimmedTail | None:
         """The tail below the trim quantile; None where not contaminated or too few scores."""
-        return fit_trimmed_tail(self.tiles.scores, self.bootstrap, self.trim) if self.contaminated and self.size else None
+        return (
+            fit_trimmed_tail(self.tiles.scores, self.bootstrap, self.trim) if self.contaminated and self.size else None
+        )
 
     def threshold(self, rate: float = DEFAULT_RATE, explicit: bool = False) -> Threshold:
         """The cut for a false-alarm rate.

@@ -1,0 +1,255 @@
+"""Worker processes: scores of any number of them agree, one that is killed costs nothing, a run that is killed is resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from specvae.pipeline.local import LocalWorkers
+from specvae.pipeline.locks import WORKERS, at_work, sweep
+from specvae.pipeline.schedule import carry_out_all
+from specvae.pipeline.task import Result, StageTask
+from tests.fuzz import fit_model
+from tests.raster_files import write
+
+SCORE = '[[stage]]\nrun = "score"\nscene = "in/*.tif"\nmodel = "model.specvae"\nout = "out"\n'
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight scenes and a model."""
+    folder = tmp_path_factory.mktemp("scenes")
+    fit_model(folder)
+    (folder / "in").mkdir()
+    for at in range(8):
+        cube = np.random.default_rng(at).normal(1000, 50, (4, 70, 90)).astype("uint16")
+        write(folder / "in" / f"s{at}.tif", cube)
+    (folder / "x.toml").write_text(SCORE, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def place(scenes: Path, tmp_path: Path) -> Path:
+    shutil.copytree(scenes, tmp_path / "batch")
+    return tmp_path / "batch"
+
+
+def command(place: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "specvae", "run", str(place / "x.toml"), *more]
+
+
+def start(place: Path, *more: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(place, *more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
+    )
+
+
+def finish(place: Path, *more: str) -> tuple[int, dict[str, int]]:
+    """Exit status and counts of a whole run."""
+    with start(place, *more, "--json") as process:
+        text, complaint = process.communicate(timeout=250)
+    assert process.returncode in (0, 3), complaint
+    return process.returncode, json.loads(text)["counts"]
+
+
+def maps(place: Path) -> dict[str, bytes]:
+    """The bytes of every map, which hold pixels and where they lie."""
+    return {str(p.relative_to(place / "out")): p.read_bytes() for p in sorted((place / "out").rglob("*.tif"))}
+
+
+def wait_for(process: subprocess.Popen[str], until: object, seconds: float = 120.0) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        if until():  # type: ignore[operator]
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"not reached; the run ended with {process.poll()}")
+
+
+def whole(place: Path) -> list[Path]:
+    return [p for p in (place / "out").glob("*/item.json") if not p.parent.name.startswith(".")]
+
+
+def check_whole(place: Path) -> None:
+    """Whatever claims to be whole is."""
+    for item in whole(place):
+        tree = json.loads(item.read_text(encoding="utf-8"))
+        for asset in tree["assets"].values():
+            path = item.parent / asset["href"]
+            assert path.stat().st_size == asset["file:size"], path
+    for path in (place / "out").glob("*.json"):
+        json.loads(path.read_text(encoding="utf-8"))
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    """Worker processes, without multiprocessing's own tracker."""
+    found = []
+    for task in Path(f"/proc/{process.pid}/task").glob("*/children"):
+        for pid in map(int, task.read_text(encoding="utf-8").split()):
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
+
+
+def test_two_processes_make_the_very_maps_of_one_and_share_the_threads(place: Path) -> None:
+    other = place.with_name("two")
+    shutil.copytree(place, other)
+    assert finish(place, "--jobs", "1") == (0, {"total": 8, "done": 8, "already": 0, "invalid": 0, "failed": 0})
+    assert finish(other, "--jobs", "2", "--max-memory", "64M")[1]["done"] == 8
+    assert maps(place) == maps(other)
+    assert len(maps(place)) == 16
+
+
+def test_a_killed_worker_costs_no_scene(place: Path) -> None:
+    with start(place, "--jobs", "2", "--json") as process:
+        wait_for(process, lambda: whole(place))
+        os.kill(children(process)[0], signal.SIGKILL)
+        text, complaint = process.communicate(timeout=250)
+    assert process.returncode == 0, complaint
+    told = json.loads(text)
+    scenes = told["stages"][0]["scenes"]
+    assert sorted(s["key"] for s in scenes) == [f"s{at}" for at in range(8)]
+    assert {s["status"] for s in scenes} == {"done"}
+    assert max(s["attempts"] for s in scenes) <= 2
+    check_whole(place)
+
+
+@pytest.mark.parametrize(("sign", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_run_told_to_end_does_so_within_ten_seconds_and_is_resumed(place: Path, sign: int, status: int) -> None:
+    with start(place, "--jobs", "2") as process:
+        wait_for(process, lambda: whole(place))
+        process.send_signal(sign)
+        told = time.monotonic()
+        _, complaint = process.communicate(timeout=60)
+    assert time.monotonic() - told < 10
+    assert (process.returncode, "Traceback" in complaint) == (status, False)
+    assert not [p for p in place.rglob(".*") if ".part-" in p.name]
+    check_whole(place)
+    assert 1 <= len(whole(place)) < 8
+    if sign == signal.SIGTERM:
+        code, counts = finish(place)
+        assert (code, counts["already"] + counts["done"]) == (0, 8)
+        assert counts["already"] >= 1
+
+
+def killed_again_and_again(place: Path, times: int, seed: int) -> None:
+    """Kill runs at random times; nothing half-written may claim to be whole, and the last run ends the work."""
+    clock = random.Random(seed)
+    for _ in range(times):
+        with start(place, "--jobs", "2") as process:
+            try:
+                process.communicate(timeout=clock.uniform(1, 12))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+        check_whole(place)
+    code, counts = finish(place, "--jobs", "2")
+    assert (code, counts["done"] + counts["already"]) == (0, 8)
+    assert len(whole(place)) == 8
+    assert not [p for p in place.rglob(".*") if ".part-" in p.name]
+    check_whole(place)
+
+
+def test_a_run_killed_at_random_times_is_ended_by_the_next(place: Path) -> None:
+    killed_again_and_again(place, 2, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_a_run_killed_many_times_is_ended_by_the_next(place: Path, seed: int) -> None:
+    killed_again_and_again(place, 12, seed)
+    reference = place.with_name("reference")
+    shutil.copytree(place, reference, ignore=shutil.ignore_patterns("out"))
+    finish(reference)
+    assert maps(place) == maps(reference)
+
+
+def test_two_runs_started_at_once_end_with_every_scene_done_once(place: Path) -> None:
+    with start(place) as first, start(place) as second:
+        endings = [process.communicate(timeout=250) for process in (first, second)]
+    codes = sorted((first.returncode, second.returncode))
+    assert codes in ([0, 0], [0, 4]), endings
+    if codes == [0, 4]:
+        assert any("another run is at work" in complaint for _, complaint in endings)
+    check_whole(place)
+    assert len(whole(place)) == 8
+
+
+def test_what_a_dead_process_left_is_swept_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    from specvae.outputs.atomic import OutputFolder
+
+    (tmp_path / "x" / ".s1.part-dead").mkdir(parents=True)
+    (tmp_path / "x" / ".s1.part-dead" / "score.tif").write_bytes(b"half")
+    with OutputFolder(tmp_path / "x" / "s2") as alive:
+        assert sweep(tmp_path) == 1
+        assert alive.path.is_dir()
+    assert not (tmp_path / "x" / ".s1.part-dead").exists()
+
+
+def test_a_run_waits_for_orphans_at_work(tmp_path: Path) -> None:
+    from specvae.errors import OutputError
+    from specvae.pipeline.locks import alone
+
+    with (
+        at_work(tmp_path / WORKERS),
+        pytest.raises(OutputError, match="another run is at work"),
+        alone([tmp_path], patience=0.2),
+    ):
+        raise AssertionError("not alone")
+    with alone([tmp_path], patience=0.2):
+        assert True
+
+
+class Unreliable:
+    """Fails a task so many times, then does it."""
+
+    def __init__(self, failures: int, idle: int = 2) -> None:
+        self.failures, self.idle, self.tries = failures, idle, 0
+        self.ended: list[tuple[int, Result]] = []
+
+    def submit(self, number: int, task: object) -> None:
+        self.tries += 1
+        bad = self.tries <= self.failures
+        self.ended.append((number, Result("failed", "no", transient=True) if bad else Result("done")))
+
+    def collect(self, timeout: float | None) -> list[tuple[int, Result]]:
+        ended, self.ended = self.ended, []
+        return ended
+
+
+@pytest.mark.parametrize(
+    ("failures", "retries", "status", "attempts"), [(0, 0, "done", 1), (2, 2, "done", 3), (3, 2, "failed", 3)]
+)
+def test_a_task_is_tried_so_often_with_growing_pauses(
+    failures: int, retries: int, status: str, attempts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("specvae.pipeline.schedule.FIRST_PAUSE", 0.01)
+    ended: list[tuple[int, str, int]] = []
+    pauses: list[float] = []
+    carry_out_all(
+        [StageTask("fit", {})], Unreliable(failures), retries,
+        lambda number, result, tries: ended.append((number, result.status, tries)),
+        lambda number, result, pause: pauses.append(pause),
+    )  # fmt: skip
+    assert ended == [(0, status, attempts)]
+    assert pauses == [0.01, 0.02][: min(failures, retries)]
+
+
+def test_a_process_that_cannot_do_its_task_says_so_and_goes_on() -> None:
+    tasks = [StageTask("fit", {"source": ["/nothing.tif"]}), StageTask("fit", {"nonsense": 1, "source": ["x"]})]
+    ended: dict[int, Result] = {}
+    with LocalWorkers(1) as workers:
+        assert workers.threads >= 1
+        carry_out_all(tasks, workers, 0, lambda number, result, tries: ended.update({number: result}))
+    assert "/nothing.tif does not exist" in ended[0].message
+    assert "a bug: TypeError" in ended[1].message
