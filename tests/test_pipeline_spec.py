@@ -80,7 +80,8 @@ def test_a_stage_its_command_and_its_function_share_one_vocabulary() -> None:
     request = {f.name for f in fields(ScoreRequest)} | {f.name for f in fields(IngestOptions)}
     assert keys["score"] - {"scene"} <= request
     assert keys["benchmark"] == options_of("benchmark")
-    assert keys["benchmark"] - {"name"} == {f.name for f in fields(Settings)} - {"progress"}
+    settings = {f.name for f in fields(Settings)} - {"progress"}
+    assert keys["benchmark"] - {"name", "size"} == settings - {"sizes"}
 
 
 def test_the_keys_at_the_top_are_options_of_run() -> None:

@@ -177,6 +177,9 @@ class BenchmarkStage(_Frozen):
     presets: Texts = ()
     epochs: int | None = Field(default=None, ge=1)
     device: str = "auto"
+    size: tuple[int, ...] = ()
+    bands: int | None = Field(default=None, ge=1)
+    dtype: str | None = None
 
     @property
     def target(self) -> str:
@@ -185,7 +188,7 @@ class BenchmarkStage(_Frozen):
 
     def arguments(self) -> dict[str, Any]:
         """Keywords of the benchmark's settings, and its name."""
-        return self.model_dump(exclude={"run"})
+        return self.model_dump(exclude={"run", "size"}) | {"sizes": self.size}
 
     def check(self) -> None:
         """Raise UsageError for a benchmark that there is not."""
