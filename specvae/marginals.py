@@ -20,8 +20,8 @@ KNOTS = 1024
 """Of each band's table, evenly over its range in training and four kernel widths beyond."""
 QUANTILES = 256
 """The sample that the kernels stand on: as many quantiles of the training values."""
-TAIL = 16
-"""Training values that a kernel in the tails stands for, at least."""
+TAIL = 2
+"""Training values that a kernel in the tails stands for, at least: fewer, and one odd value would make itself expected."""
 BANDWIDTH = 0.6
 """Kernel width over ``spread * n ** -0.2``: two thirds of Silverman's 0.9, since bands with several modes matter."""
 NARROWEST, CONSTANT = 0.01, 0.05

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["overlapped"]
+__all__ = ["overlapped", "prefetched"]
 
 Item = TypeVar("Item")
 Read = TypeVar("Read")
@@ -54,3 +54,17 @@ def overlapped(
         finally:
             for pending in [f for _, f in reading] + list(writing):
                 pending.cancel()
+
+
+def prefetched(items: Iterable[Item], ahead: int = 1) -> Iterator[Item]:
+    """The same items, made in a thread of their own, at most ``ahead`` in advance. Their exception is raised here."""
+    source, end = iter(items), object()
+    with ThreadPoolExecutor(1, "read") as reader:
+        coming: deque[Future[Any]] = deque(reader.submit(next, source, end) for _ in range(ahead + 1))
+        try:
+            while (item := coming.popleft().result()) is not end:
+                coming.append(reader.submit(next, source, end))
+                yield item
+        finally:
+            for future in coming:
+                future.cancel()

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from specvae.accumulators import Sample
 from specvae.detector import Detector
 from specvae.report.page_data import Curves, PageData, Picture, Spectra
-from specvae.spectra import Explanation, Parts
+from specvae.spectra import Explanation
+from specvae.stages.best_rows import Rows
 from specvae.thresholds.survival import Survival
 
 if TYPE_CHECKING:
@@ -54,14 +55,12 @@ def table_page(
     detector: Detector,
     gathered: Gatherers,
     cases: list[dict[str, Any]],
-    top: NDArray[np.int64],
-    values: NDArray[np.float32],
-    parts: Parts,
+    rows: Rows,
     told: Explanation,
 ) -> PageData:
-    """The page of a table; ``values`` ``(bands, n)`` and ``told`` are of the rows ``top``."""
+    """The page of a table; ``told`` is of its highest-scoring ``rows``."""
     none, bare, short = np.zeros(0, np.int64), np.zeros((len(detector.bands), 0), np.float32), np.zeros(0, np.float32)
-    spectra = Spectra(top, np.zeros_like(top), values, told.expected, parts.score[top], parts.kl[top])
+    spectra = Spectra(rows.at, np.zeros_like(rows.at), rows.values, told.expected, rows.score, rows.kl)
     return PageData(
         None,
         _curves(detector, gathered.survival.finish()),

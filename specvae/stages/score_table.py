@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.baselines import METHODS
 from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.fingerprint import Fingerprint
 from specvae.metrics import TruthMetrics
 from specvae.model_file import StoredModel
 from specvae.outputs.atomic import OutputFolder
-from specvae.raster.options import IngestOptions
 from specvae.raster.sources import Source
 from specvae.report.build import finish_folder, report_of
 from specvae.report.page_data import PageData
 from specvae.report.table_quicklook import draw_table_quicklook
+from specvae.scoring import CELL
 from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
+from specvae.stages.best_rows import BestRows, Rows
+from specvae.stages.overlap import overlapped, prefetched
 from specvae.stages.score_page import table_page
-from specvae.table.reading import Table, is_one_of, read_table
-from specvae.table.writing import scores_name, write_scores
+from specvae.table.reading import Table, TableFile, is_one_of, open_table
+from specvae.table.writing import ScoresWriter, scores_name
 from specvae.thresholds.threshold import Threshold
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["score_table"]
 
-RESULTS = ("score", "reconstruction", "kl", "p_value", "anomaly")
+CHUNK = 48 * CELL**2
+"""Rows at a time: whole cells, so that a row always stands in the same column of the same product."""
 
 
 def score_table(
@@ -47,78 +50,142 @@ def score_table(
     mark: Callable[[], Fingerprint],
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
-    """Score one table into ``folder``; the report."""
-    from specvae.stages.score_map import Gatherers
-
-    detector = model.detector
+    """Score one table into ``folder``, chunk by chunk: reading, computing and writing overlap; the report."""
     started = time.perf_counter()
-    table = read_table(source.path, request.ingest, detector.bands)
-    read = time.perf_counter() - started
-    valid = table.reason == 0
-    if not valid.any():
-        raise InputError(f"{source.path} has no valid row of {len(valid)}; expected finite numbers in every band")
-    parts = detector.score_rows(table.values, valid)
-    anomalous = parts.score > threshold.value
-    n = len(table.values)
-    window = Window(0, 0, 1, n)
-    gathered = Gatherers.of(detector, 1, n, (0, 0, 0), False, threshold.value)
-    cube = Cube(np.ascontiguousarray(table.values.T)[:, None, :], table.reason[None], window)
-    rows = Parts(parts.score[None], parts.reconstruction[None], parts.kl[None])
-    piece = ScoredWindow(cube, rows, anomalous[None])
-    gathered.counts.update(piece)
-    gathered.sample.update(piece)
-    gathered.survival.update(piece)
-    gathered.drift.update(piece)
-    gathered.metrics = _metrics(table, request, detector.background, parts, valid, threshold)
+    detector = model.detector
+    file = open_table(source.path, request.ingest, detector.bands)
+    if request.ingest.truth is not None and request.ingest.truth not in file.names:
+        raise InputError(
+            f"--truth: the table has no column {request.ingest.truth!r}; it has {', '.join(file.names[:20])}"
+        )
     with OutputFolder(folder) as work:
-        columns: dict[str, Any] = dict(zip(RESULTS, (parts.score, parts.reconstruction, parts.kl), strict=False))
-        columns["p_value"] = detector.calibration.p_values(parts.score)
-        columns["anomaly"] = np.where(valid, anomalous.astype(np.uint8), np.uint8(255))
-        written = time.perf_counter()
-        write_scores(work.path / scores_name(source.path), table.others, columns)
-        now = time.perf_counter()
-        seconds = {"read": read, "compute": written - started - read, "write": now - written, "total": now - started}
-        about = {
-            "path": source.path, "key": source.key, "kind": "table", "rows": n, "cols": 1,
-            "bands": list(table.bands.labels), "notes": table.notes, "crs": None, "pixel_area_m2": None,
-            "band_match": detector.bands.match(table.bands).by, "wavelengths": table.bands.wavelengths,
-        }  # fmt: skip
-        report = report_of(about, model, threshold, gathered, seconds, request.settings())
-        draw_table_quicklook(work.path / "quicklook.png", parts.score, threshold, source.key)
-        page = _page(detector, gathered, table, parts, columns["p_value"], request.explain, work.path)
+        with ScoresWriter(work.path / scores_name(source.path)) as writer:
+            scored = _Scored.of(detector, request, threshold, writer)
+            overlapped(prefetched(scored.read(file.chunks(CHUNK))), _same, scored.score, scored.write)
+        gathered, n = scored.gathered, scored.rows
+        if not gathered.counts.valid:
+            missing = f"no valid row of {n}; expected finite numbers in every band" if n else "no row"
+            raise InputError(f"{source.path} has {missing}")
+        seconds = {**gathered.seconds, "total": time.perf_counter() - started}
+        report = report_of(_about(source, file, n, detector), model, threshold, gathered, seconds, request.settings())
+        score = np.concatenate(scored.scores)
+        draw_table_quicklook(work.path / "quicklook.png", score, threshold, source.key)
+        page = _page(detector, gathered, scored.best, work.path)
         finish_folder(work.path, report, page, mark(), model, None)
         work.commit()
     return report
 
 
-def _page(
-    detector: Detector, gathered: Gatherers, table: Table, parts: Parts, p_values: Any, explain: int, folder: Path
-) -> PageData:
-    """The page's data, and explanations.csv of the ``explain`` highest-scoring rows."""
-    order = np.argsort(-np.nan_to_num(parts.score, nan=-np.inf), kind="stable")
-    top = order[: min(max(0, explain), int(np.isfinite(parts.score).sum()))].astype(np.int64)
-    values = np.ascontiguousarray(table.values[top].T)
-    told = detector.explain(values)
-    labels = detector.bands.labels
-    names = [name for name in table.others.column_names if name not in set(table.bands.names)]
-    others = {name: table.others.column(name) for name in names[:3]}
+def _same(table: Table) -> Table:
+    return table
+
+
+def _about(source: Source, file: TableFile, rows: int, detector: Detector) -> dict[str, Any]:
+    """The ``scene`` section of the report."""
+    return {
+        "path": source.path, "key": source.key, "kind": "table", "rows": rows, "cols": 1,
+        "bands": list(file.bands.labels), "notes": list(file.notes), "crs": None, "pixel_area_m2": None,
+        "band_match": detector.bands.match(file.bands).by, "wavelengths": file.bands.wavelengths,
+    }  # fmt: skip
+
+
+@dataclass
+class _Scored:
+    """One table while it is scored: what is written, and gathered, of each chunk. Each method has its own thread."""
+
+    detector: Detector
+    threshold: Threshold
+    truth: str | None
+    writer: ScoresWriter
+    gathered: Gatherers
+    best: BestRows
+    scores: list[NDArray[np.float32]] = field(default_factory=list)
+    rows: int = 0
+
+    @classmethod
+    def of(cls, detector: Detector, request: ScoreRequest, threshold: Threshold, writer: ScoresWriter) -> _Scored:
+        from specvae.stages.score_map import Gatherers
+
+        truth = request.ingest.truth
+        gathered = Gatherers.of(detector, 1, 1, (0, 0, 0), truth is not None, threshold.value)
+        return cls(detector, threshold, truth, writer, gathered, BestRows(max(0, request.explain)))
+
+    def read(self, chunks: Iterable[Table]) -> Iterator[Table]:
+        """The chunks, timed."""
+        begun = time.perf_counter()
+        for table in chunks:
+            self.gathered.seconds["read"] += time.perf_counter() - begun
+            yield table
+            begun = time.perf_counter()
+
+    def score(self, table: Table, _: Table) -> Parts:
+        """Parts ``(n,)`` of a chunk."""
+        begun = time.perf_counter()
+        parts = self.detector.score_rows(table.values, table.valid)
+        self.gathered.seconds["compute"] += time.perf_counter() - begun
+        return parts
+
+    def write(self, table: Table, parts: Parts) -> None:
+        """Write a chunk, and give it to whatever gathers."""
+        begun = time.perf_counter()
+        anomalous = parts.score > self.threshold.value
+        p_values = self.detector.calibration.p_values(parts.score)
+        columns: dict[str, NDArray[Any]] = {
+            "score": parts.score,
+            "reconstruction": parts.reconstruction,
+            "kl": parts.kl,
+            "p_value": p_values,
+            "anomaly": np.where(table.valid, anomalous.astype(np.uint8), np.uint8(255)),
+        }
+        self.writer.write(table.others, columns)
+        window = Window(0, self.rows, 1, len(table))
+        cube = Cube(table.values.T[:, None, :], table.reason[None], window)
+        piece = ScoredWindow(
+            cube, Parts(parts.score[None], parts.reconstruction[None], parts.kl[None]), anomalous[None]
+        )
+        for accumulator in (self.gathered.counts, self.gathered.survival, self.gathered.drift):
+            accumulator.update(piece)
+        if self.gathered.metrics is not None:
+            self._compare(self.gathered.metrics, table, parts)
+        self.best.update(table, self.rows, parts, p_values)
+        self.scores.append(parts.score)
+        self.rows += len(table)
+        self.gathered.seconds["write"] += time.perf_counter() - begun
+
+    def _compare(self, metrics: TruthMetrics, table: Table, parts: Parts) -> None:
+        """Figures against the truth column, where ``--truth`` names one."""
+        told = table.others.column(table.others.column_names.index(self.truth))
+        unknown = is_one_of(told, {"", "nan", "none", "255", "<na>"})
+        normal = is_one_of(told, {"0", "0.0", "false", "normal"})
+        known = table.valid & ~unknown
+        rows = np.vstack([parts.score[known][None], self.detector.background.scores(table.values[known])])
+        metrics.update(rows, ~normal[known])
+
+
+def _page(detector: Detector, gathered: Gatherers, best: BestRows, folder: Path) -> PageData:
+    """The page's data, and explanations.csv of the highest-scoring rows."""
+    rows = best.rows
+    assert rows is not None
+    told = detector.explain(rows.values)
+    cases = _cases(rows, best.names, detector.bands.labels, told)
+    if rows.at.size:
+        explain_rows(folder / "explanations.csv", rows.at, detector.bands.labels, rows.values, told)
+    return table_page(detector, gathered, cases, rows, told)
+
+
+def _cases(rows: Rows, names: tuple[str, ...], labels: tuple[str, ...], told: Explanation) -> list[dict[str, Any]]:
+    """What the page tells of each row."""
     cases = []
-    for k, i in enumerate(top.tolist()):
+    for k, i in enumerate(rows.at.tolist()):
         drivers = np.argsort(-told.contribution[:, k], kind="stable")[:3]
         cases.append(
             {"row_number": i + 1}
-            | {f"{name} ": str(column[i].as_py()) for name, column in others.items()}
-            | {
-                "score": float(parts.score[i]),
-                "reconstruction": float(parts.reconstruction[i]),
-                "kl": float(parts.kl[i]),
-            }
-            | {"p_value": None if np.isnan(p_values[i]) else float(p_values[i])}
+            | {f"{name} ": text for name, text in zip(names, rows.others[:, k], strict=True)}
+            | {name: float(getattr(rows, name)[k]) for name in ("score", "reconstruction", "kl")}
+            | {"p_value": None if np.isnan(rows.p_value[k]) else float(rows.p_value[k])}
             | {"bands": ", ".join(f"{labels[b]} {told.deviation[b, k]:+.1f}" for b in drivers)}
         )
-    if top.size:
-        explain_rows(folder / "explanations.csv", top, labels, values, told)
-    return table_page(detector, gathered, cases, top, values, parts, told)
+    return cases
 
 
 def explain_rows(
@@ -132,23 +199,3 @@ def explain_rows(
             for b, label in enumerate(labels):
                 numbers = (told.contribution[b, k], told.deviation[b, k], values[b, k], told.expected[b, k])
                 writer.writerow([i + 1, label, *(f"{v:.7g}" for v in numbers)])
-
-
-def _metrics(
-    table: Table, request: ScoreRequest, background: Any, parts: Parts, valid: Any, threshold: Threshold
-) -> Any:
-    """Figures against a truth column, where ``--truth`` names one."""
-    options: IngestOptions = request.ingest
-    if options.truth is None:
-        return None
-    names = table.others.column_names
-    if options.truth not in names:
-        raise InputError(f"--truth: the table has no column {options.truth!r}; it has {', '.join(names[:20])}")
-    told = table.others.column(names.index(options.truth))
-    unknown = is_one_of(told, {"", "nan", "none", "255", "<na>"})
-    normal = is_one_of(told, {"0", "0.0", "false", "normal"})
-    known = valid & ~unknown
-    metrics = TruthMetrics(("specvae", *METHODS), threshold.value)
-    rows = np.vstack([parts.score[known][None], background.scores(table.values[known])])
-    metrics.update(rows, ~normal[known])
-    return metrics

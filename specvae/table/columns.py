@@ -31,7 +31,7 @@ class Chunk:
     """Some rows."""
 
     values: NDArray[np.float32]
-    """``(n, bands)``, NaN where a cell is no number."""
+    """``(n, bands)``, NaN where a cell is no number; held by column."""
     table: pa.Table
     """Every column as it came."""
 
@@ -202,7 +202,7 @@ def _matrix(table: pa.Table, bands: list[str], decimal: str) -> NDArray[np.float
         if not _is_number(column.type):
             column = _parsed(column, decimal)
         target[...] = _clipped(_as_floats(column))
-    return np.ascontiguousarray(out.T)
+    return out.T
 
 
 def _clipped(values: NDArray[Any]) -> NDArray[Any]:

@@ -45,6 +45,39 @@ class Table:
         """``(n,)``, True = usable."""
         return np.asarray(self.reason == Invalid.VALID)
 
+    def part(self, start: int, stop: int) -> Table:
+        """Rows from ``start`` up to ``stop``, views."""
+        if (start, stop) == (0, len(self)):
+            return self
+        rows = slice(start, stop)
+        others = self.others.slice(start, stop - start)
+        return Table(self.bands, self.values[rows], self.reason[rows], self.normal[rows], others, self.notes)
+
+
+def _joined(parts: list[Table]) -> Table:
+    """Tables of the same bands below each other."""
+    if len(parts) == 1:
+        return parts[0]
+    # Side by side, and turned: values are held by column.
+    values = np.concatenate([p.values.T for p in parts], axis=1).T
+    reason, normal = (np.concatenate([getattr(p, name) for p in parts]) for name in ("reason", "normal"))
+    return Table(parts[0].bands, values, reason, normal, _below([p.others for p in parts]), list(parts[0].notes))
+
+
+def _below(tables: list[pa.Table]) -> pa.Table:
+    """Columns below each other; one that is numbers here and text there becomes text."""
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException:
+        mixed = {
+            at for at in range(len(tables[0].schema)) if len({str(table.schema.field(at).type) for table in tables}) > 1
+        }
+        schemas = [
+            pa.schema([f.with_type(pa.string()) if at in mixed else f for at, f in enumerate(table.schema)])
+            for table in tables
+        ]
+        return pa.concat_tables([table.cast(schema) for table, schema in zip(tables, schemas, strict=True)])
+
 
 @dataclass(frozen=True)
 class TableFile:
@@ -85,24 +118,27 @@ class TableFile:
         }
 
     def chunks(self, rows: int = 262_144) -> Iterator[Table]:
-        """The rows, at most about ``rows`` at a time. Raises ReadError where the file is damaged midway."""
+        """The rows, ``rows`` at a time, fewer in the last. Raises ReadError where the file is damaged midway."""
+        held: list[Table] = []
         for chunk in open_chunks(self.path).iterate(self.at, rows):
-            yield self._table(chunk)
+            held.append(self._table(chunk))
+            while sum(map(len, held)) >= rows:
+                whole = _joined(held)
+                yield whole.part(0, rows)
+                held = [whole.part(rows, len(whole))] if len(whole) > rows else []
+        if held:
+            yield _joined(held)
 
     def read(self) -> Table:
         """All rows."""
         parts = list(self.chunks())
         if not parts:
             raise InputError(f"{self.path} has no row; expected a spectrum a row")
-        normal = np.concatenate([p.normal for p in parts])
-        if self.label is not None and not normal.any():
+        table = _joined(parts)
+        if self.label is not None and not table.normal.any():
             wanted = self.normal_value if self.normal_value is not None else " or ".join(sorted(NORMAL))
             raise InputError(f"{self.path}: no row of {self.label!r} is {wanted}; give --normal-value")
-        return Table(
-            self.bands, np.concatenate([p.values for p in parts]), np.concatenate([p.reason for p in parts]),
-            normal, pa.concat_tables([p.others for p in parts], promote_options="permissive"),
-            list(self.notes),
-        )  # fmt: skip
+        return table
 
     def _table(self, chunk: Chunk) -> Table:
         values = chunk.values

@@ -69,6 +69,11 @@ class ScoresWriter:
             if self._writer is None:
                 self._schema = table.schema
                 self._writer = self._open()
+            elif plain and table.schema != self._schema:
+                # A column that was numbers so far and now is text: a CSV can go on with that.
+                self._writer.close()
+                self._schema = table.schema
+                self._writer = self._rows()
             self._writer.write_table(table.cast(self._schema) if table.schema != self._schema else table)
         except pa.ArrowException as error:
             raise OutputError(f"{self.path} cannot be written: {error}") from error
@@ -78,12 +83,15 @@ class ScoresWriter:
             texts = [f.name for f in self._schema if not (pa.types.is_floating(f.type) or pa.types.is_integer(f.type))]
             told = {"compression": "zstd", "compression_level": 1, "use_dictionary": texts or False}
             return pa.parquet.ParquetWriter(self._beside, self._schema, **told)
-        file = self._stack.enter_context(self._beside.open("wb"))
+        self._file = self._stack.enter_context(self._beside.open("wb"))
         header = io.StringIO()
         csv.writer(header, lineterminator="\n").writerow(self._schema.names)  # pyarrow would quote every name
-        file.write(header.getvalue().encode())
+        self._file.write(header.getvalue().encode())
+        return self._rows()
+
+    def _rows(self) -> Any:
         told = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
-        return pa.csv.CSVWriter(file, self._schema, write_options=told)
+        return pa.csv.CSVWriter(self._file, self._schema, write_options=told)
 
 
 def _renamed(table: pa.Table, taken: set[str]) -> pa.Table:
