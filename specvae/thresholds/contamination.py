@@ -86,7 +86,8 @@ class TrimmedTail:
         values = self.start + pareto_excess(np.minimum(rate / share, 1.0), shape, scale)
         low, high = np.quantile(values, [0.05, 0.95])
         middle = self.threshold(rate)
-        return float(middle - self.spread * max(middle - low, 0)), float(middle + self.spread * max(high - middle, 0))
+        low = max(middle - self.spread * max(middle - low, 0), min(self.start, middle))
+        return float(low), float(middle + self.spread * max(high - middle, 0))
 
     def summary(self) -> dict[str, Any]:
         """JSON-ready, without the draws."""
