@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy
 
+from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.objects import ObjectCalibration, discoveries, object_excess
 from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles, Tile
 
@@ -47,7 +49,7 @@ def test_the_false_discovery_rate_is_controlled_and_large_objects_are_kept() -> 
 def test_without_a_normal_object_nothing_is_known_and_p_is_1() -> None:
     calibration = ObjectCalibration(noise(np.random.default_rng(0), 2), 1e6)
     assert calibration.p_values(np.array([3.0, 1e9])).tolist() == [1.0, 1.0]
-    assert calibration.method == "bound"
+    assert calibration.method == "ranks"
 
 
 def test_few_normal_objects_bound_the_p_value_by_one_over_their_count_plus_one() -> None:
@@ -56,6 +58,58 @@ def test_few_normal_objects_bound_the_p_value_by_one_over_their_count_plus_one()
     calibration = ObjectCalibration(CalibrationTiles((Tile(score, 0, 0),), ("n",)), 1.0)
     assert calibration.excess.tolist() == [4.0] * 9
     assert calibration.p_values(np.array([4.0, 1e6])).tolist() == [1.0, 0.1]
+
+
+def patches(rng: np.random.Generator, tiles: int) -> CalibrationTiles:
+    """Exponential scores that neighbours share, so that normal objects have several pixels."""
+    field = [scipy.ndimage.uniform_filter(rng.standard_normal((48, 48)), 3, mode="wrap") * 3 for _ in range(tiles)]
+    made = tuple(Tile((-scipy.special.log_ndtr(-f)).astype(np.float32), 0, i) for i, f in enumerate(field))
+    return CalibrationTiles(made, ("normal",))
+
+
+def objects_of(tiles: CalibrationTiles, cut: float) -> list[np.ndarray]:
+    """Excess, peak and pixels of every object."""
+    found = []
+    for tile in tiles.tiles:
+        labels, count = scipy.ndimage.label(tile.score > cut, structure=np.ones((3, 3)))
+        peak = scipy.ndimage.maximum(tile.score, labels, np.arange(1, count + 1))
+        found.append([object_excess(tile.score, cut), peak, np.bincount(labels.ravel())[1:]])
+    return [np.concatenate(column) for column in zip(*found, strict=True)]
+
+
+def test_few_normal_objects_bound_by_size_and_peak_and_the_bound_holds() -> None:
+    """Over many calibrations with too few objects to rank, p-values of normal objects are super-uniform."""
+    rng = np.random.default_rng(2)
+    fresh, cut = patches(rng, 150), 8.0
+    excess, peaks, pixels = objects_of(fresh, cut)
+    p = []
+    for _ in range(25):
+        tiles = patches(rng, 4)
+        calibration = ObjectCalibration(tiles, cut, Calibration(tiles).p_values)
+        assert calibration.method == "bound"
+        assert "20 are needed" in str(calibration.note)
+        assert calibration.mean_pixels is not None
+        assert 1 < calibration.mean_pixels < 20
+        p.append(calibration.p_values(excess, peaks, pixels))
+    for level in (0.05, 0.1, 0.3):
+        assert np.mean(np.concatenate(p) <= level) <= 1.2 * level
+
+
+def test_by_the_bound_a_peak_or_a_size_far_above_normal_is_a_discovery_among_a_few_objects() -> None:
+    tiles = patches(np.random.default_rng(4), 4)
+    calibration = ObjectCalibration(tiles, 8.0, Calibration(tiles).p_values)
+    p = calibration.p_values(
+        np.array([0.2, 0.5, 90.0, 90.0]), np.array([8.2, 8.5, 60.0, 8.9]), np.array([1, 3, 2, 2000])
+    )
+    accepted, _ = discoveries(p, 0.1)
+    assert accepted.tolist() == [False, False, True, True]
+    assert p[0] > 0.3
+
+
+def test_without_a_pixel_above_any_cut_the_bound_knows_nothing() -> None:
+    tiles = CalibrationTiles((Tile(np.ones((2, 3), np.float32), 0, 0),), ("n",))
+    calibration = ObjectCalibration(tiles, 5.0, Calibration(tiles).p_values)
+    assert calibration.p_values(np.array([9.0]), np.array([14.0]), np.array([1])).tolist() == [1.0]
 
 
 def test_rows_of_a_table_are_no_neighbours() -> None:

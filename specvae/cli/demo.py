@@ -23,7 +23,10 @@ def command(out: str, seed: int) -> int:
     click.echo(
         f"planted anomalies found: {found.found} of {found.planted} (burns, oil and tarpaulins of 1 to 149 pixels)"
     )
-    click.echo(f"false alarms: {found.false_alarms} of {found.normal_pixels:,} normal pixels, asked 1e-3")
+    click.echo(
+        f"false alarms: {found.false_alarms} of {found.normal_pixels:,} normal pixels, asked 1e-3; {found.beside} more within "
+        f"{found.reach} pixels of planted ones, whose surroundings are not normal"
+    )
     click.echo(f"AUROC: {found.auroc:.4f}; should you trust the map? {found.verdict}")
     click.echo(f"map:     {reports / 'score.tif'} and {reports / 'anomaly.tif'}")
     click.echo(f"picture: {reports / 'quicklook.png'}")

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import maximum_filter
 
 from specvae.errors import OutputError
+from specvae.model_file import load_model
 from specvae.outputs.scenes import write_scene
 from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
@@ -28,7 +30,13 @@ class DemoOutcome:
     found: int
     """Planted anomalies with at least one flagged pixel."""
     false_alarms: int
+    """Flagged normal pixels that see nothing planted."""
     normal_pixels: int
+    """Normal pixels that see nothing planted."""
+    beside: int
+    """Flagged normal pixels that see something planted: what surrounds them is not normal."""
+    reach: int
+    """How far a pixel of the model sees, pixels."""
     auroc: float | None
     verdict: str
 
@@ -53,9 +61,12 @@ def demo(out: str = "demo", seed: int = 0) -> DemoOutcome:
     anomalous = (cube.values[0] == 1) & cube.valid
     hit = set(np.unique(tonight.truth[anomalous])) - {0, 255}
     report = outcome.report or {}
+    reach = load_model(model).detector.halo
+    normal = tonight.truth == 0
+    seen = maximum_filter(np.isin(tonight.truth, (0, 255), invert=True), 2 * reach + 1)
     return DemoOutcome(
-        place, tonight.planted, len(hit), int((anomalous & (tonight.truth == 0)).sum()), int((tonight.truth == 0).sum()),
-        report["metrics"]["auroc"], report["drift"]["verdict"],
+        place, tonight.planted, len(hit), int((anomalous & normal & ~seen).sum()), int((normal & ~seen).sum()),
+        int((anomalous & normal & seen).sum()), reach, report["metrics"]["auroc"], report["drift"]["verdict"],
     )  # fmt: skip
 
 

@@ -84,8 +84,8 @@ def find_objects(
     from specvae.objects.writing import write_objects
 
     table = found.table
-    normal = ObjectCalibration(detector.calibration.tiles, threshold.value)
-    p_values = normal.p_values(table.score - table.pixels * threshold.value)
+    normal = ObjectCalibration(detector.calibration.tiles, threshold.value, detector.calibration.p_values)
+    p_values = normal.p_values(table.score - table.pixels * threshold.value, table.peak, table.pixels)
     with anomalous_pixels(folder / "anomaly.tif") as flags:
         frame = object_frame(table, grid, detector.bands.labels, flags, p_values)
     place = frame.columns.get_loc("bands")
@@ -96,18 +96,21 @@ def find_objects(
     if known is not None:
         frame.insert(place, "known", mark_known(frame, known))
     files = [path.name for path in write_objects(frame, folder, request.objects)]
-    section = _section(found, frame, files, normal.method, request)
+    section = _section(found, frame, files, normal, request)
     return SceneObjects(table, frame, section)
 
 
-def _section(found: Found, frame: Any, files: list[str], method: str, request: ScoreRequest) -> dict[str, Any]:
+def _section(
+    found: Found, frame: Any, files: list[str], normal: ObjectCalibration, request: ScoreRequest
+) -> dict[str, Any]:
     section: dict[str, Any] = {
         "count": found.count,
         "written": len(found.table),
         "left_out": _words(found.beyond_cap),
         "file": files[0],
         "files": files,
-        "p_value_method": method,
+        "p_value_method": normal.method,
+        "p_value_note": normal.note if len(found.table) else None,
         "boxes": int((frame["outline"] == "box").sum()),
         "leading": _leading(frame),
     }

@@ -1,7 +1,13 @@
-"""p-values of anomalous objects, against the objects that normal held-out tiles show at the same cut, and their FDR."""
+"""p-values of anomalous objects, against the objects that normal held-out tiles show at the same cut, and their FDR.
+
+Where the tiles show too few objects to rank against, a bound takes over (Markov's inequality): with m pixels in a
+normal object in the mean, at most m / n of them have n pixels, and at most m times the share of pixels above the cut
+that score as high as a peak have such a peak. Twice the smaller of the two is the p-value.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +23,10 @@ from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles
 __all__ = ["ObjectCalibration", "discoveries", "object_excess"]
 
 EIGHT_CONNECTED = np.ones((3, 3), dtype=np.int8)
+ENOUGH = 20
+"""Normal objects from which on excesses are ranked among theirs."""
+LOOSER = (1.0, 3.0, 10.0, 30.0, 100.0)
+"""Shares of pixels above the cut, times so many, at which normal objects are counted to learn their mean size."""
 
 
 def object_excess(score: NDArray[np.floating], threshold: float) -> NDArray[np.float64]:
@@ -37,6 +47,8 @@ class ObjectCalibration:
     tiles: CalibrationTiles
     threshold: float
     """Nats."""
+    pixel_p_values: Callable[[NDArray[np.floating]], NDArray[np.float64]] | None = None
+    """p-values of pixels by score, for the bound; None: never bounded so."""
 
     @cached_property
     def _found(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -66,16 +78,55 @@ class ObjectCalibration:
         tail = fit_tail(np.log(np.maximum(excess, 1e-12)), BlockBootstrap.of(labels))
         return tail if tail is not None and tail.refused is None else None
 
+    @cached_property
+    def mean_pixels(self) -> float | None:
+        """Pixels of a normal object in the mean, at the cut or, where it shows too few, at the next looser one; None if none."""
+        scores = np.sort(self.tiles.scores)
+        above = scores.size - int(np.searchsorted(scores, self.threshold, side="right"))
+        for times in LOOSER:
+            pixels = int(times * max(above, 1))
+            if pixels >= scores.size:
+                return None
+            level = float(scores[scores.size - pixels - 1])
+            count = sum(_count(t.score, level) for t in self.tiles.tiles)
+            if count >= ENOUGH:
+                return pixels / count
+        return None
+
     @property
     def method(self) -> str:
-        """``pareto`` where a tail goes beyond the largest normal object, else ``bound``: no p-value is below 1 / (n + 1)."""
-        return "pareto" if self.tail else "bound"
+        """``ranks`` among normal objects, ``pareto``: with a tail beyond the largest; ``bound``: by size and peak."""
+        if self._bounded:
+            return "bound"
+        return "pareto" if self.tail else "ranks"
 
-    def p_values(self, excess: NDArray[np.floating]) -> NDArray[np.float64]:
-        """``(objects,)``: P(a normal object has as much excess); conformal, then the tail, never above 1 / (n + 1) there.
+    @property
+    def _bounded(self) -> bool:
+        return self.excess.size < ENOUGH and self.pixel_p_values is not None
 
-        Without an object in the tiles every p-value is 1: nothing is known of normal objects.
+    @property
+    def note(self) -> str | None:
+        """What to do about a bound, in words; None where there is none."""
+        if not self._bounded:
+            return None
+        return (
+            f"the held-out data show {self.excess.size} normal objects at this cut, {ENOUGH} are needed to rank against: "
+            "p-values are bounds; `specvae calibrate` on more normal data sharpens them"
+        )
+
+    def p_values(
+        self,
+        excess: NDArray[np.floating],
+        peak: NDArray[np.floating] | None = None,
+        pixels: NDArray[np.integer] | None = None,
+    ) -> NDArray[np.float64]:
+        """``(objects,)``: P(a normal object is as odd), from summed nats above the cut; by the bound, from peak and size.
+
+        Conformal, then the tail, never above 1 / (n + 1) there. Without an object in the tiles and without the
+        bound every p-value is 1: nothing is known of normal objects.
         """
+        if self._bounded and peak is not None and pixels is not None:
+            return self._bound(np.asarray(peak), np.asarray(pixels, np.float64))
         excess = np.asarray(excess, np.float64)
         ordered = np.sort(self.excess)
         p = conformal_p_values(ordered, excess)
@@ -84,6 +135,18 @@ class ObjectCalibration:
         beyond = excess > ordered[-1]
         p[beyond] = np.minimum(self.tail.survival(np.log(excess[beyond])), 1.0 / (ordered.size + 1))
         return p
+
+    def _bound(self, peak: NDArray[np.floating], pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.mean_pixels is None or self.pixel_p_values is None:
+            return np.ones(peak.shape)
+        at_cut = float(self.pixel_p_values(np.array([np.nextafter(np.float32(self.threshold), np.float32(np.inf))]))[0])
+        share = np.minimum(self.pixel_p_values(peak) / max(at_cut, 1e-300), 1 / np.maximum(pixels, 1.0))
+        return np.minimum(1.0, 2 * self.mean_pixels * share)
+
+
+def _count(score: NDArray[np.float32], level: float) -> int:
+    """Objects of a map above ``level``."""
+    return int(scipy.ndimage.label(np.nan_to_num(score, nan=-np.inf) > level, structure=EIGHT_CONNECTED)[1])
 
 
 def discoveries(p_values: NDArray[np.floating], rate: float) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
