@@ -122,6 +122,7 @@ class Marginals(nn.Module):
 def _between(table: Tensor, index: Tensor, share: Tensor) -> Tensor:
     """Linear between knots of ``(bands, KNOTS)``, at what :meth:`Marginals._place` gives; one gather each, from flat tables."""
     at = index.view(-1)
+    at = at.long() if torch.compiler.is_compiling() else at  # ONNX counts in int64
     rise = table.diff(dim=1, append=table[:, -1:]).view(-1)
     return torch.addcmul(table.view(-1)[at], rise[at], share.view(-1)).view(index.shape)
 

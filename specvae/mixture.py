@@ -48,6 +48,8 @@ class Mixture(nn.Module):
         factor = self.factor.triu()
         volume = torch.diagonal(factor, dim1=1, dim2=2).abs().clamp(min=1e-6).log().sum(dim=1)
         share = (torch.log_softmax(self.logit, 0) + volume + 0.5 * self.latent)[:, None]
+        if torch.compiler.is_compiling():  # an exported graph serves any number of spectra
+            return -torch.logsumexp(share - self._cross(factor, mean, log_variance), dim=0)
         # In slices that stay in the processor's cache: for each spectrum there are components x latent numbers.
         pieces = zip(torch.split(mean, SLICE, 1), torch.split(log_variance, SLICE, 1), strict=True)
         return torch.cat([-torch.logsumexp(share - self._cross(factor, *piece), dim=0) for piece in pieces])

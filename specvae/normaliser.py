@@ -119,13 +119,14 @@ def _blur(shape: tuple[int, int, int], sigma: float) -> NDArray[np.float64]:
 def _compressed(t: Tensor) -> Tensor:
     """Standard units, what lies beyond ``LINEAR`` pulled in."""
     # Nearly every block holds nothing absurd; the test costs one pass, the compression several.
-    if t.device.type == "cpu" and t.numel():
+    if t.device.type == "cpu" and not torch.compiler.is_compiling() and t.numel():
         low, high = torch.aminmax(t)
         if float(low) >= -LINEAR and float(high) <= LINEAR:
             return t
     size = t.abs().nan_to_num_(nan=0.0, posinf=LARGEST).clamp_(max=LARGEST)
     far = torch.log1p((size - LINEAR).clamp_(min=0.0)).add_(LINEAR)
-    return torch.where(size <= LINEAR, size, far).copysign_(t)
+    size = torch.where(size <= LINEAR, size, far)
+    return torch.where(t < 0, -size, size)
 
 
 def _winsorised(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ FLOORS = {
         "context", "vae", "thresholds", "drift", "components", "baselines", "metrics", "synthetic",
         "accumulators", "evidence", "networks", "likelihoods", "sampling", "pooling", "closed_form",
     ],
-    4: ["training", "scoring", "latent", "process"],
+    4: ["training", "scoring", "latent", "process", "onnx_graph"],
     5: ["detector", "images"],
     6: [
         "estimator", "pyod", "arrays",

@@ -1,0 +1,29 @@
+"""``specvae export``: parse, export, print."""
+
+from __future__ import annotations
+
+import click
+
+from specvae.cli.options import overwrite_option
+
+__all__ = ["command"]
+
+
+@click.command("export")
+@click.argument("model")
+@click.argument("out", metavar="FILE.onnx")
+@overwrite_option
+def command(model: str, out: str, overwrite: bool) -> int:
+    """Write the scorer as ONNX: spectra in physical units in, score, reconstruction and KL in nats out.
+
+    A model with context also takes each spectrum's context, and gives the components that contexts are ring means of.
+
+    \b
+    specvae export model.specvae model.onnx
+    """
+    from specvae.stages.export import export
+
+    outcome = export(model, out, overwrite=overwrite)
+    state = "stands already, made from the same model" if outcome.skipped else "written"
+    click.echo(f"{outcome.path} {state}: {', '.join(outcome.inputs)} -> score, reconstruction, kl")
+    return 0

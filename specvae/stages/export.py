@@ -1,0 +1,81 @@
+"""The stage ``export``: a model in, its scorer as an ONNX file out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from specvae import __version__
+from specvae.errors import OutputError
+from specvae.model_file import StoredModel, load_model
+from specvae.onnx_graph import onnx_bytes
+from specvae.outputs.atomic import atomic_file
+
+__all__ = ["ExportOutcome", "export"]
+
+
+@dataclass(frozen=True)
+class ExportOutcome:
+    """What became of an export."""
+
+    path: Path
+    skipped: bool
+    """The file stood already, made from the same model."""
+    inputs: tuple[str, ...]
+    """What the graph takes, in words."""
+
+
+def export(model: str, out: str, *, overwrite: bool = False) -> ExportOutcome:
+    """Write the scorer of the model file ``model`` to the ONNX file ``out``, normalisation inside.
+
+    Raises OutputError where something else stands there and ``overwrite`` is not given, ModelError for what is no
+    model, MissingExtraError without ``specvae[onnx]``.
+    """
+    stored, path = load_model(model), Path(out)
+    net = stored.detector.net
+    inputs = [f"spectra (n, {net.vae.bands})"]
+    if net.ring is not None:
+        inputs.append(f"context (n, {net.ring.components})")
+    if path.exists() and not overwrite:
+        if _made_from(path) == stored.sha256:
+            return ExportOutcome(path, True, tuple(inputs))
+        raise OutputError(f"{path} stands already and was not made from {model}; give --overwrite or another name")
+    payload = onnx_bytes(net, {"specvae": json.dumps(_about(stored), sort_keys=True, allow_nan=False)})
+    with atomic_file(path) as beside:
+        beside.write_bytes(payload)
+    return ExportOutcome(path, False, tuple(inputs))
+
+
+def _about(stored: StoredModel) -> dict[str, Any]:
+    """What a user of the graph must know, beside it in the file."""
+    detector = stored.detector
+    told: dict[str, Any] = {
+        "specvae": __version__,
+        "model_sha256": stored.sha256,
+        "bands": [asdict(band) for band in detector.bands],
+        "unit": "nat",
+        "direction": "higher is more anomalous",
+        "threshold": detector.calibration.threshold().summary() if detector.calibration.size else None,
+    }
+    if detector.net.ring is not None:
+        told["context"] = {
+            "what": "mean of components over the valid pixels of a square of outer x outer less one of guard x guard",
+            "outer": detector.net.ring.outer,
+            "guard": detector.net.ring.guard,
+        }
+    return told
+
+
+def _made_from(path: Path) -> str | None:
+    """SHA-256 of the model that an ONNX file was made from; None for any other file."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        properties = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
+        found = json.loads(properties["specvae"])["model_sha256"]
+    except (OSError, DecodeError, ValueError, KeyError, TypeError):
+        return None
+    return str(found)

@@ -1,0 +1,158 @@
+"""``specvae export``: ONNX Runtime gives our scores, from physical units, without torch."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import rasterio
+from click.testing import CliRunner, Result
+from scipy.ndimage import uniform_filter
+
+from specvae import SpectralVAE, load_model
+from specvae.cli.main import cli
+from specvae.errors import MissingExtraError, ModelError, OutputError
+from specvae.outputs.scenes import write_scene
+from specvae.spectra import Cube, Window
+from specvae.stages.export import export
+from specvae.stages.fit import fit
+from specvae.synthetic import BAND_NAMES, make_scene
+
+TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}
+
+
+def run(path: Path, **given: np.ndarray) -> dict[str, np.ndarray]:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    found = session.run(None, {name: np.ascontiguousarray(rows, np.float32) for name, rows in given.items()})
+    return dict(zip(names, found, strict=True))
+
+
+def told(path: Path) -> dict[str, object]:
+    properties = onnxruntime.InferenceSession(str(path)).get_modelmeta().custom_metadata_map
+    return json.loads(properties["specvae"])
+
+
+def invoke(*words: object) -> Result:
+    return CliRunner().invoke(cli, ["export", *map(str, words)], standalone_mode=False)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scene, a model with context and one without, exported."""
+    folder = tmp_path_factory.mktemp("export")
+    write_scene(folder / "scene.tif", make_scene(120, 150, 3, anomalies=True).values)
+    for name, kind in (("context", "ring"), ("pixel", "none")):
+        model = folder / f"{name}.specvae"
+        fit([str(folder / "scene.tif")], model=str(model), device="cpu", context=kind, set=("training.steps=40",))
+        assert invoke(model, folder / f"{name}.onnx").exception is None
+    return folder
+
+
+def scene(place: Path) -> Cube:
+    with rasterio.open(place / "scene.tif") as dataset:
+        values = dataset.read().astype(np.float32)
+    return Cube(values, (values == 0).any(axis=0).astype(np.uint8), Window(0, 0, *values.shape[1:]))
+
+
+def test_a_pixel_model_scores_alike_on_onnx_runtime(place: Path) -> None:
+    cube = scene(place)
+    ours = load_model(place / "pixel.specvae").detector.score(cube, cube.window)
+    theirs = run(place / "pixel.onnx", spectra=cube.values[:, cube.valid].T)
+    assert list(theirs) == ["score", "reconstruction", "kl"]
+    for name, found in theirs.items():
+        np.testing.assert_allclose(found, getattr(ours, name)[cube.valid], err_msg=name, **TOLERANCE)
+
+
+def test_a_context_model_scores_alike_from_spectra_and_contexts(place: Path) -> None:
+    cube = scene(place)
+    ours, context = load_model(place / "context.specvae").detector.score_with_context(cube, cube.window)
+    assert context is not None
+    theirs = run(place / "context.onnx", spectra=cube.values[:, cube.valid].T, context=context[:, cube.valid].T)
+    for name in ("score", "reconstruction", "kl"):
+        np.testing.assert_allclose(theirs[name], getattr(ours, name)[cube.valid], err_msg=name, **TOLERANCE)
+
+
+def test_a_whole_map_can_be_made_of_the_graph_and_ring_means_alone(place: Path) -> None:
+    cube = scene(place)
+    ours = load_model(place / "context.specvae").detector.score(cube, cube.window)
+    about = told(place / "context.onnx")["context"]
+    spectra = np.where(cube.valid, cube.values, 0).reshape(10, -1).T
+    nothing = np.zeros((len(spectra), load_model(place / "context.specvae").detector.net.ring.components))
+    planes = run(place / "context.onnx", spectra=spectra, context=nothing)["components"].T.reshape(-1, 120, 150)
+
+    def total(plane: np.ndarray) -> np.ndarray:
+        wide = np.pad(np.asarray(plane, np.float64), 24)
+        sums = [uniform_filter(wide, size, mode="constant") * size**2 for size in (about["outer"], about["guard"])]
+        return (sums[0] - sums[1])[24:-24, 24:-24]
+
+    count = np.maximum(np.round(total(cube.valid)), 1)
+    means = np.stack([total(plane * cube.valid) / count for plane in planes])
+    theirs = run(place / "context.onnx", spectra=spectra, context=means.reshape(len(means), -1).T)["score"]
+    found = theirs.reshape(120, 150)[cube.valid]
+    np.testing.assert_allclose(found, ours.score[cube.valid], rtol=1e-3, atol=1e-3)
+
+
+def test_a_table_model_with_marginals_and_a_mixture_scores_alike_even_the_absurd(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.gamma(2.0, size=(800, 3)) @ rng.normal(size=(3, 7)) + 0.1 * rng.normal(size=(800, 7))
+    model = SpectralVAE(steps=60).fit(rows)
+    assert model.detector_.net.normaliser.marginals is not None
+    assert model.detector_.net.vae.mixture is not None
+    model.save(tmp_path / "lab.specvae")
+    export(str(tmp_path / "lab.specvae"), str(tmp_path / "lab.onnx"))
+    fresh = np.vstack([rows[:300] * 1.5, rows[:50] * 1e3, rows[:5] * 1e30]).astype(np.float32)
+    ours = model.score_parts(fresh)
+    assert len(fresh) > 100, "more rows than the graph was traced with"
+    for n in (1, len(fresh)):
+        theirs = run(tmp_path / "lab.onnx", spectra=fresh[:n])
+        for name, found in theirs.items():
+            assert np.isfinite(found).all()
+            np.testing.assert_allclose(found, getattr(ours, name)[:n], err_msg=name, **TOLERANCE)
+
+
+def test_more_spectra_than_a_slice_or_a_cell_score_as_alone(place: Path) -> None:
+    spectra = scene(place).values[:, 40:100].reshape(10, -1).T
+    assert len(spectra) > 4096
+    whole = run(place / "pixel.onnx", spectra=spectra)["score"]
+    for at in (0, 1500, 5000):
+        np.testing.assert_allclose(
+            run(place / "pixel.onnx", spectra=spectra[at : at + 1])["score"], whole[at], rtol=1e-5
+        )
+
+
+def test_the_file_says_what_it_takes_and_where_to_cut(place: Path) -> None:
+    about = told(place / "context.onnx")
+    stored = load_model(place / "context.specvae")
+    assert about["model_sha256"] == stored.sha256
+    assert [band["name"] for band in about["bands"]] == list(BAND_NAMES)
+    assert about["threshold"]["value"] == stored.detector.calibration.threshold().value
+    assert about["context"]["outer"] > about["context"]["guard"] > 0
+    assert "context" not in told(place / "pixel.onnx")
+
+
+def test_exporting_again_does_nothing_and_another_file_is_not_replaced_unasked(place: Path, tmp_path: Path) -> None:
+    before = (place / "pixel.onnx").stat().st_mtime_ns
+    again = invoke(place / "pixel.specvae", place / "pixel.onnx")
+    assert "stands already" in again.output
+    assert (place / "pixel.onnx").stat().st_mtime_ns == before
+    for text in (b"", b"not a graph at all", (place / "context.onnx").read_bytes()):
+        (tmp_path / "other.onnx").write_bytes(text)
+        refused = invoke(place / "pixel.specvae", tmp_path / "other.onnx")
+        assert isinstance(refused.exception, OutputError)
+        assert (tmp_path / "other.onnx").read_bytes() == text
+    assert invoke(place / "pixel.specvae", tmp_path / "other.onnx", "--overwrite").exception is None
+    assert told(tmp_path / "other.onnx")["model_sha256"] == load_model(place / "pixel.specvae").sha256
+
+
+def test_what_is_no_model_and_a_missing_package_are_refused(place: Path, tmp_path: Path, monkeypatch) -> None:
+    with pytest.raises(ModelError, match="not a specvae model"):
+        export(str(place / "scene.tif"), str(tmp_path / "a.onnx"))
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(MissingExtraError, match=r"specvae\[onnx\]"):
+        export(str(place / "pixel.specvae"), str(tmp_path / "a.onnx"))
+    assert not (tmp_path / "a.onnx").exists()
