@@ -34,6 +34,10 @@ MARGINAL_NOISE = 1 / 10
 """Its default times the bands where marginals are learned: a tenth of a band's variance, about their kernels' width."""
 
 
+STRAIGHT = 2048
+"""Values of a patch up to which its linear paths are solved in closed form; beyond, that takes longer than training."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -136,6 +140,12 @@ class SamplingConfig(_Frozen):
     calibration: float = Field(default=0.12, gt=0.0, lt=0.9, description="share held out for thresholds")
     validation: float = Field(default=0.03, gt=0.0, lt=0.9, description="share held out for early stopping")
 
+    def of_patches(self, side: int | None) -> SamplingConfig:
+        """The same counted in patches of ``side`` x ``side`` pixels: as many pixels, or 10,000 patches if these are more."""
+        if side is None:
+            return self
+        return self.model_copy(update={"max_pixels": max(self.max_pixels // side**2, min(self.max_pixels, 10_000))})
+
 
 class ModelConfig(_Frozen):
     """All of it."""
@@ -158,7 +168,13 @@ class ModelConfig(_Frozen):
         kind = self.normaliser.kind if self.normaliser.kind != "auto" else ("marginal" if table else "zscore")
         prior = self.network.prior if self.network.prior != "auto" else ("mixture" if table else "normal")
         noise = MARGINAL_NOISE / bands if kind == "marginal" else SCENE_NOISE
-        network = {"prior": prior, "noise": self.network.noise or noise}
+        network: dict[str, Any] = {"prior": prior, "noise": self.network.noise or noise}
+        if self.patch is not None:
+            if table:
+                raise UsageError("--patch takes squares of pixels, and a table has none: leave it out, or give rasters")
+            values = bands * self.patch**2
+            straight = self.network.linear and values <= STRAIGHT
+            network |= {"shape": (bands, self.patch, self.patch), "linear": straight}
         return self.model_copy(
             update={
                 "normaliser": self.normaliser.model_copy(update={"kind": kind}),

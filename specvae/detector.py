@@ -22,6 +22,7 @@ from specvae.errors import InputError, ModelError
 from specvae.evidence import HALO, pool
 from specvae.mixture import default_components
 from specvae.normaliser import Normaliser
+from specvae.patches import by_band
 from specvae.sampling import Region, Role
 from specvae.scoring import CellScorer, SpectralNet
 from specvae.spectra import BandSet, Cube, Explanation, Parts, Window
@@ -54,10 +55,8 @@ class Detector:
     evidence: Calibration | None = None
     """Thresholds of the pooled evidence, from the same held-out pixels; None for tables."""
 
-    stride: int = 1
-    """Output pixels are this many source pixels apart."""
     anchor: tuple[int, int] = (0, 0)
-    """Row and column of the source grid where output pixel (0, 0) begins."""
+    """Row and column of the CRS's grid of pixels where an output pixel begins."""
 
     def __post_init__(self) -> None:
         self._scorer = CellScorer(self.net, self.device, self.threads)
@@ -66,6 +65,11 @@ class Detector:
     def halo(self) -> int:
         """Pixels of the scene needed around a window."""
         return self.net.halo
+
+    @property
+    def stride(self) -> int:
+        """Output pixels are this many source pixels apart: the side of a patch model's patches, else 1."""
+        return self.config.patch or 1
 
     @property
     def has_context(self) -> bool:
@@ -116,7 +120,7 @@ class Detector:
         if device == "cpu":
             # The products are small: a second thread costs more to wake than it computes.
             torch.set_num_threads(1)
-        net = _blank_net(spectra, len(bands), config, context)
+        net = _blank_net(spectra, config, context)
         scorer = CellScorer(net, "cpu", threads)
         sample = _sample(scorer, regions, Role.TRAIN)
         validation = _sample(scorer, regions, Role.VALIDATION)
@@ -136,11 +140,12 @@ class Detector:
             "history": history.to_json(),
             "interrupted": history.interrupted,
             "pixels": {"train": sample.size, "validation": validation.size, "calibration": int(tiles.scores.size)},
-            "diagnostics": _diagnose(net, validation if validation.size else sample, device),
+            "diagnostics": _diagnose(net, validation if validation.size else sample, device, config.patch or 1),
         }
-        reference = DriftReference.fit(spectra, tiles.scores)
+        seen = band_means(spectra, config.patch)
+        reference = DriftReference.fit(seen, tiles.scores)
         return cls(
-            bands, config, net, calibration, Background.fit(spectra), reference, provenance, device, threads, evidence
+            bands, config, net, calibration, Background.fit(seen), reference, provenance, device, threads, evidence
         )
 
     def calibrate(self, regions: Sequence[Region], sources: tuple[str, ...]) -> Detector:
@@ -167,6 +172,11 @@ class Detector:
 
     def score_rows(self, values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Parts:
         """Parts ``(n,)`` of spectra ``(n, bands)``. Raises InputError for a model with context."""
+        if self.config.patch:
+            raise InputError(
+                f"the model takes patches of {self.config.patch} x {self.config.patch} pixels and a table has none: "
+                "fit a model for tables without --patch, or score a raster"
+            )
         if self.has_context:
             raise InputError(
                 "the model looks at what surrounds a pixel (context ring) and a table has no surroundings: "
@@ -175,11 +185,36 @@ class Detector:
         return self._scorer.score_rows(values, valid)
 
     def explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None = None) -> Explanation:
-        """Why valid pixels score as they do: ``(bands, n)`` spectra, and ``(components, n)`` contexts where used."""
-        return self._scorer.explain(values, context)
+        """Why valid pixels score as they do: ``(bands, n)`` spectra, and ``(components, n)`` contexts where used.
+
+        Of patches ``(bands * side * side, n)`` it tells by band: contributions summed, deviations and expected averaged.
+        """
+        told = self._scorer.explain(values, context)
+        side = self.config.patch
+        if side is None:
+            return told
+        contribution = np.asarray(by_band(told.contribution, side).sum(axis=1), np.float32)
+        return Explanation(contribution, band_means(told.deviation, side), band_means(told.expected, side))
+
+    def pixel_costs(self, patches: NDArray[np.floating]) -> NDArray[np.float32]:
+        """``(bands * side * side, n)`` patches -> ``(side * side, n)`` nats of the reconstruction term, by pixel."""
+        contribution = self._scorer.explain(patches, None).contribution
+        return np.asarray(contribution.reshape(len(self.bands), -1, contribution.shape[1]).sum(axis=0), np.float32)
+
+    def seen(self, cube: Cube) -> Cube:
+        """What reports show of a cube: itself, or the mean of each patch by band."""
+        if self.config.patch is None:
+            return cube
+        return Cube(band_means(cube.values, self.config.patch), cube.reason, cube.window)
 
 
-def _blank_net(spectra: NDArray[np.float32], bands: int, config: ModelConfig, context: bool) -> SpectralNet:
+def band_means(values: NDArray[np.float32], side: int | None) -> NDArray[np.float32]:
+    """``(bands * side * side, ...)`` patches -> ``(bands, ...)`` means; spectra as they are."""
+    return values if side is None else np.asarray(by_band(values, side).mean(axis=1), np.float32)
+
+
+def _blank_net(spectra: NDArray[np.float32], config: ModelConfig, context: bool) -> SpectralNet:
+    bands = len(spectra)
     marginal = config.normaliser.kind == "marginal"
     latent = config.network.latent or default_latent(bands)
     if config.network.likelihood == "bernoulli":
@@ -187,7 +222,7 @@ def _blank_net(spectra: NDArray[np.float32], bands: int, config: ModelConfig, co
     if config.normaliser.kind == "fixed":
         normaliser = Normaliser.fixed(bands, config.normaliser, config.network.shape)
     else:
-        normaliser = Normaliser.fit(spectra, min(1.0, latent / bands) if marginal else None)
+        normaliser = Normaliser.fit(spectra, min(1.0, latent / bands) if marginal else None, config.patch or 1)
     ring = None
     if context:
         step = max(1, spectra.shape[1] // 100_000)
@@ -282,7 +317,7 @@ def _thin(net: SpectralNet, sample: Sample) -> NDArray[np.float32]:
 
 
 @torch.no_grad()
-def _diagnose(net: SpectralNet, sample: Sample, device: str) -> dict[str, Any]:
+def _diagnose(net: SpectralNet, sample: Sample, device: str, side: int = 1) -> dict[str, Any]:
     """Active latent dimensions (Burda et al. 2015: variance of the posterior mean over 0.01), KL's share, warnings."""
     sample = sample.take(torch.arange(0, sample.size, max(1, sample.size // 20_000))).to(device)
     mean, _ = net.vae.encode(sample.x, sample.c)
@@ -292,11 +327,12 @@ def _diagnose(net: SpectralNet, sample: Sample, device: str) -> dict[str, Any]:
     warnings = []
     if active == 0:
         warnings.append("the latent space collapsed: no dimension varies with the input")
-    contribution = net.vae.explain(sample.x, sample.c)[0].mean(dim=1)
+    pixels = side * side
+    contribution = net.vae.explain(sample.x, sample.c)[0].mean(dim=1).reshape(-1, pixels).sum(dim=1)
     exploding = _exploding(contribution)
     if exploding:
         warnings.append(f"bands that explode, each most of the reconstruction term: {exploding}")
-    constant = net.normaliser.constant.nonzero().squeeze(1).tolist()
+    constant = net.normaliser.constant[::pixels].nonzero().squeeze(1).tolist()
     if constant:
         warnings.append(f"bands that never varied in training: {', '.join(str(i + 1) for i in constant)}")
     return {

@@ -163,7 +163,7 @@ def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device
 
     config = ModelConfig.model_validate(metadata["config"])
     bands = BandSet(tuple(Band(**band) for band in metadata["bands"]))
-    net = SpectralNet.restore(len(bands), config, metadata["net"], group("net"))
+    net = SpectralNet.restore(len(bands) * (config.patch or 1) ** 2, config, metadata["net"], group("net"))
     tiles = CalibrationTiles.from_arrays(group("calibration"), tuple(metadata["sources"]))
     calibration = Calibration.from_json(tiles, metadata["calibration"])
     evidence = None

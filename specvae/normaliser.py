@@ -48,11 +48,14 @@ class Normaliser(nn.Module):
         self.register_buffer("constant", torch.zeros(bands, dtype=torch.bool))
 
     @classmethod
-    def fit(cls, values: NDArray[np.floating], marginal: float | None = None) -> Normaliser:
+    def fit(cls, values: NDArray[np.floating], marginal: float | None = None, side: int = 1) -> Normaliser:
         """Learn centre and scale from ``(bands, n)`` valid training spectra; computed in float64.
 
-        ``marginal``: also learn each band's distribution, its cost weighed by this.
+        ``marginal``: also learn each band's distribution, its cost weighed by this. ``side``: the values are those of
+        patches, ``(bands * side * side, n)``, and one centre and scale is learned for all pixels of a band.
         """
+        if side > 1:
+            return cls._of_patches(values, side)
         wide = _winsorised(np.asarray(values, dtype=np.float64))
         centre = wide.mean(axis=1)
         deviation = wide.std(axis=1)
@@ -65,6 +68,15 @@ class Normaliser(nn.Module):
         normaliser.constant.copy_(torch.from_numpy(constant))
         if marginal is not None:
             normaliser.marginals = Marginals.fit((wide - centre[:, None]) / scale[:, None], marginal)
+        return normaliser
+
+    @classmethod
+    def _of_patches(cls, values: NDArray[np.floating], side: int) -> Normaliser:
+        many, n = values.shape
+        pooled = cls.fit(values.reshape(many // side**2, side**2 * n)[:, :: max(1, n * side**2 // 2_000_000)])
+        normaliser = cls(many)
+        for name in ("centre", "scale", "constant"):
+            getattr(normaliser, name).copy_(getattr(pooled, name).repeat_interleave(side**2, dim=0))
         return normaliser
 
     @classmethod

@@ -208,10 +208,13 @@ def region_of_rows(
     return Region(cube, window, role, np.full((1, n), INDEPENDENT, np.int32), source)
 
 
-def regions_of(split: Split, seed: int) -> Iterator[Window]:
-    """Windows to read, in seeded order: the whole of a small scene, else its blocks one by one."""
+def regions_of(split: Split, seed: int, side: int = 1) -> Iterator[Window]:
+    """Windows to read, in seeded order: the whole of a small scene, else its blocks one by one.
+
+    ``side``: of the patches that the scene is seen in.
+    """
     rows, cols = split.shape
-    if rows * cols <= WHOLE or min(split.shape) == 1:
+    if rows * cols * side**2 <= WHOLE or min(split.shape) == 1:
         yield Window(0, 0, rows, cols)
         return
     order = np.random.default_rng([seed, 1]).permutation(split.roles.size)

@@ -28,6 +28,7 @@ __all__ = ["CELL", "CellScorer", "SpectralNet", "cells_of"]
 
 CELL = 64
 WIDTH = CELL * CELL
+IMAGE_CELL = 16
 
 
 class SpectralNet(nn.Module):
@@ -41,6 +42,11 @@ class SpectralNet(nn.Module):
     def halo(self) -> int:
         """Pixels needed around a window."""
         return self.ring.halo if self.ring is not None else 0
+
+    @property
+    def cell(self) -> int:
+        """Side of the cells that it scores in, pixels: smaller for images and patches, each of which is hundreds of values."""
+        return CELL if self.vae.shape is None else IMAGE_CELL
 
     def state_shape(self) -> dict[str, Any]:
         """What :meth:`restore` needs beside the arrays, JSON-ready."""
@@ -69,11 +75,11 @@ class SpectralNet(nn.Module):
         return net.eval()
 
 
-def cells_of(window: Window) -> list[Window]:
+def cells_of(window: Window, side: int = CELL) -> list[Window]:
     """The cells of the scene's grid that meet a window, in row-major order, each whole."""
-    rows = range(window.row // CELL * CELL, window.row + window.rows, CELL)
-    cols = range(window.col // CELL * CELL, window.col + window.cols, CELL)
-    return [Window(row, col, CELL, CELL) for row in rows for col in cols]
+    rows = range(window.row // side * side, window.row + window.rows, side)
+    cols = range(window.col // side * side, window.col + window.cols, side)
+    return [Window(row, col, side, side) for row in rows for col in cols]
 
 
 class CellScorer:
@@ -81,6 +87,8 @@ class CellScorer:
 
     def __init__(self, net: SpectralNet, device: str = "cpu", threads: int = 1) -> None:
         self.net = net.to(device).eval()
+        self.cell = net.cell
+        self.width = net.cell**2
         self.device = device
         self.group = 1 if device == "cpu" else 64
         self.threads = threads
@@ -96,7 +104,7 @@ class CellScorer:
         good = cube.valid
         context = self.context(cube, window)
         out = np.full((2, window.rows, window.cols), np.nan, np.float32)
-        self._each(cells_of(window), lambda cells: self._evaluate(cells, cube, good, context, window, out))
+        self._each(cells_of(window, self.cell), lambda cells: self._evaluate(cells, cube, good, context, window, out))
         out[:, ~cube.crop(window).valid] = np.nan
         return Parts(out[0] + out[1], out[0], out[1]), context
 
@@ -108,7 +116,7 @@ class CellScorer:
         good, around = cube.valid, window.grow(ring.halo)
         maps = np.zeros((ring.components, around.rows, around.cols), np.int32)
         inside = cube.window.clip(around)
-        self._each(cells_of(inside), lambda cells: self._project(cells, cube, good, maps, around))
+        self._each(cells_of(inside, self.cell), lambda cells: self._project(cells, cube, good, maps, around))
         valid = np.zeros((around.rows, around.cols), bool)
         valid[inside.shift(-around.row, -around.col).slices] = cube.crop(inside).valid
         return ring.ring_means(maps, valid, self._spread)
@@ -125,8 +133,8 @@ class CellScorer:
         """Why these valid pixels score as they do: ``(bands, n)`` spectra and their ``(components, n)`` contexts."""
         bands, n = values.shape
         found = np.empty((3, bands, n), np.float32)
-        for start in range(0, n, WIDTH):
-            stop = min(start + WIDTH, n)
+        for start in range(0, n, self.width):
+            stop = min(start + self.width, n)
             raw = self._padded(values[:, start:stop])
             x, cost = self.net.normaliser.with_cost(raw)
             c = None if context is None else self._padded(context[:, start:stop])
@@ -152,7 +160,7 @@ class CellScorer:
             )
 
     def _padded(self, block: NDArray[np.floating]) -> Tensor:
-        whole = np.zeros((len(block), WIDTH), np.float32)
+        whole = np.zeros((len(block), self.width), np.float32)
         whole[:, : block.shape[1]] = block
         return torch.from_numpy(whole).to(self.device)
 
@@ -206,7 +214,7 @@ class CellScorer:
         codes = self._run("quantise", _Quantise, x).cpu().numpy()
         for i, cell in enumerate(cells):
             part = cell.clip(cube.window).clip(around)
-            code = codes[:, i * WIDTH : (i + 1) * WIDTH].reshape(-1, CELL, CELL)
+            code = codes[:, i * self.width : (i + 1) * self.width].reshape(-1, self.cell, self.cell)
             code = code[(slice(None), *part.shift(-cell.row, -cell.col).slices)]
             maps[(slice(None), *part.shift(-around.row, -around.col).slices)] = code * cube.crop(part).valid
 
@@ -231,7 +239,7 @@ class CellScorer:
         both = self._run("terms", _BothTerms, *given).cpu().numpy()
         for i, cell in enumerate(cells):
             part = cell.clip(window)
-            block = both[:, i * WIDTH : (i + 1) * WIDTH].reshape(2, CELL, CELL)
+            block = both[:, i * self.width : (i + 1) * self.width].reshape(2, self.cell, self.cell)
             out[(slice(None), *part.shift(-window.row, -window.col).slices)] = block[
                 (slice(None), *part.shift(-cell.row, -cell.col).slices)
             ]
@@ -244,7 +252,7 @@ class CellScorer:
         valid: NDArray[np.bool_] | None = None,
     ) -> Tensor:
         """The cells' values side by side, ``(bands, cells * 4096)``; 0 beyond ``window`` and where not ``valid``."""
-        block = np.zeros((len(values), len(cells), CELL, CELL), np.float32)
+        block = np.zeros((len(values), len(cells), self.cell, self.cell), np.float32)
         for i, cell in enumerate(cells):
             part = cell.clip(window)
             rows, cols = part.shift(-cell.row, -cell.col).slices

@@ -7,12 +7,13 @@ Poisson in the signal and Gaussian in the read-out; values are quantised to uint
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-__all__ = ["BAND_NAMES", "WAVELENGTHS", "SyntheticScene", "endmembers", "make_scene"]
+__all__ = ["BAND_NAMES", "WAVELENGTHS", "SyntheticScene", "endmembers", "make_scene", "make_texture"]
 
 BAND_NAMES = ("blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "swir16", "swir22")
 WAVELENGTHS = (492.0, 560.0, 665.0, 704.0, 740.0, 783.0, 833.0, 865.0, 1614.0, 2202.0)
@@ -25,7 +26,7 @@ SCALE = 10_000.0
 class SyntheticScene:
     """A made scene and what was planted in it."""
 
-    values: NDArray[np.uint16]
+    values: NDArray[Any]
     """``(bands, rows, cols)``, reflectance times 10,000; 0 in the collar."""
     truth: NDArray[np.uint8]
     """``(rows, cols)``: number of the planted anomaly, 0 elsewhere, 255 in the collar."""
@@ -83,6 +84,27 @@ def make_scene(
     values[:, collar] = 0
     truth[collar] = 255
     return SyntheticScene(values, truth, planted)
+
+
+def make_texture(
+    rows: int = 256, cols: int = 256, seed: int = 0, patches: int = 0, side: int = 16, bands: int = 4
+) -> SyntheticScene:
+    """Ground of one texture, float32; in ``patches`` of ``side`` x ``side`` pixels the pixels are shuffled.
+
+    Every spectrum there is one of the ground's own, so that no pixel by itself is out of the ordinary.
+    """
+    rng, kind = np.random.default_rng([seed, 11]), np.random.default_rng(99)
+    fields = np.stack([_smooth(rng, rows, cols, 2.0) for _ in range(bands)])
+    values = np.tensordot(kind.normal(size=(bands, bands)), fields, 1) + 0.1 * rng.normal(size=(bands, rows, cols))
+    truth = np.zeros((rows, cols), np.uint8)
+    across = cols // side
+    for number, at in enumerate(rng.choice(rows // side * across, patches, replace=False), start=1):
+        row, col = divmod(int(at), across)
+        place = (slice(row * side, (row + 1) * side), slice(col * side, (col + 1) * side))
+        block = values[(slice(None), *place)].reshape(bands, -1)
+        values[(slice(None), *place)] = block[:, rng.permutation(side * side)].reshape(bands, side, side)
+        truth[place] = min(number, 254)
+    return SyntheticScene((1000.0 + 100.0 * values).astype(np.float32), truth, patches)
 
 
 def _smooth(rng: np.random.Generator, rows: int, cols: int, radius: float) -> NDArray[np.float64]:

@@ -155,7 +155,7 @@ class VAE(nn.Module):
         self.latent = config.latent or default_latent(bands)
         self.noise, self.linear = config.noise or SCENE_NOISE, config.linear
         self.bernoulli, self.output = config.likelihood == "bernoulli", config.output
-        self.kl_weight = config.kl_weight
+        self.kl_weight, self.shape = config.kl_weight, config.shape
         self.learned_variance = config.variance == "learned"
         self.encoder = _encoder(bands, context, self.latent, config)
         self.decoder = _decoder(bands, context, self.latent, config)

@@ -16,7 +16,7 @@ FLOORS = {
     3: [
         "normaliser", "marginals", "mixture",
         "context", "vae", "thresholds", "drift", "components", "baselines", "metrics", "synthetic",
-        "accumulators", "evidence", "networks", "likelihoods", "sampling", "pooling", "closed_form",
+        "accumulators", "evidence", "networks", "likelihoods", "patches", "sampling", "pooling", "closed_form",
     ],
     4: ["training", "scoring", "latent", "process", "onnx_graph"],
     5: ["detector", "images"],

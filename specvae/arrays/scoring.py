@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from specvae.arrays.block import ArrayScorer
 from specvae.arrays.stored import band_set, stored_as
 from specvae.detector import Detector
-from specvae.errors import InputError, UsageError
+from specvae.errors import InputError, ModelError, UsageError
 from specvae.model_file import StoredModel, load_model
 from specvae.spectra import Window
 
@@ -131,6 +131,11 @@ def detector_of(model: Model) -> Detector:
     if not isinstance(found, Detector):
         raise UsageError(
             f"a {type(model).__name__} came as the model; expected a path, load_model(path), or a fitted SpectralVAE"
+        )
+    if found.config.patch:
+        raise ModelError(
+            f"the model takes patches of {found.config.patch} x {found.config.patch} pixels anchored in a CRS; "
+            "score rasters with `specvae score`, or fit without --patch"
         )
     return found
 

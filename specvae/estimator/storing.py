@@ -48,6 +48,8 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
         ModelError for what is no model, and for one that looks at what surrounds a pixel: rows have no surroundings.
         """
         stored = load_model(path)
+        if stored.detector.config.patch:
+            raise ModelError(f"the model {path} takes patches of pixels and a row is none; fit without --patch")
         if stored.detector.has_context:
             raise ModelError(
                 f"the model {path} looks at what surrounds a pixel and rows have no surroundings; "

@@ -15,12 +15,13 @@ from specvae import __version__
 from specvae.config import ModelConfig, load_config
 from specvae.context import RingContext
 from specvae.detector import Detector
-from specvae.errors import InputError, OutputError
+from specvae.errors import InputError, OutputError, UsageError
 from specvae.evidence import HALO
 from specvae.fingerprint import Fingerprint, identify, same
 from specvae.model_file import load_model, save_model
 from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
+from specvae.raster.patch_scene import in_patches
 from specvae.raster.scene import Scene
 from specvae.raster.sources import Source, find_sources
 from specvae.sampling import Quota, Region, Role, Split, region_of_rows, regions_of, split_blocks
@@ -99,7 +100,9 @@ def fit(
     overrides = {
         "context.kind": context, "training.trim": trim, "seed": seed, "sampling.max_pixels": max_pixels, "patch": patch,
     }  # fmt: skip
-    chosen = load_config(preset, config, set, overrides)
+    if patch and context == "ring":
+        raise UsageError("--patch and --context ring do not go together: a patch has its surroundings inside")
+    chosen = load_config(preset or ("patches" if patch else None), config, set, overrides)
     options = IngestOptions(
         bands=bands, nodata=nodata, normal=normal, mask=mask, mask_values=tuple(mask_values), aoi=aoi,
         label_column=label_column, normal_value=normal_value, allow_remote=allow_remote,
@@ -175,14 +178,15 @@ def gather(
     ``hold_all``: everything calibrates (a calibration from other normal data). Raises ModelError where the bands of
     sources differ.
     """
-    context = config.context.kind != "none" and not any(s.is_table for s in sources)
+    context = config.context.kind != "none" and not config.patch and not any(s.is_table for s in sources)
+    sampling = config.sampling.of_patches(config.patch)
     buffer = RingContext(1, config.context).halo if context else 0
     regions: list[Region] = []
     notes: list[str] = []
     counts = np.zeros(len(Invalid), np.int64)
     bands, pixel_size = match, None
     for number, source in enumerate(sources):
-        quota = Quota.share(config.sampling, len(sources))
+        quota = Quota.share(sampling, len(sources))
         if source.is_table:
             table = read_table(source.path, options, bands)
             bands = bands or table.bands
@@ -194,11 +198,11 @@ def gather(
             notes += table.notes
             counts += np.bincount(table.reason, minlength=len(counts))
             continue
-        with open_scene(source, options, match=bands) as scene:
+        with in_patches(open_scene(source, options, match=bands), config.patch) as scene:
             bands = bands or scene.bands
             pixel_size = pixel_size or scene.pixel_size
             split = split_blocks((scene.rows, scene.cols), buffer, config.sampling, config.seed + number)
-            reads = _reads(scene, split, quota, buffer, config.seed + number, hold_all)
+            reads = _reads(scene, split, quota, buffer, config, config.seed + number, hold_all)
             fresh = _regions(split, number, reads, quota, hold_all)
             for region in fresh:
                 counts += np.bincount(region.cube.crop(region.window).reason.ravel(), minlength=len(counts))
@@ -211,10 +215,12 @@ def gather(
     return Gathered(tuple(regions), bands, names, context, tuple(dict.fromkeys(notes)), pixel_size, invalid)
 
 
-def _reads(scene: Scene, split: Split, quota: Quota, buffer: int, seed: int, hold_all: bool) -> Any:
+def _reads(
+    scene: Scene, split: Split, quota: Quota, buffer: int, config: ModelConfig, seed: int, hold_all: bool
+) -> Any:
     """Cubes with halo and normal masks of the windows that are still wanted, in seeded order."""
     whole = Window(0, 0, scene.rows, scene.cols)
-    for window in regions_of(split, seed):
+    for window in regions_of(split, seed, config.patch or 1):
         if quota.full:
             return
         if not quota.wants(split.roles.ravel()[np.unique(split.block(window))]):

@@ -79,6 +79,7 @@ def _model(path: str) -> dict[str, Any]:
     detector = stored.detector
     normaliser = detector.net.normaliser
     ring = detector.net.ring
+    step = detector.stride**2
     if not detector.bands:
         raise ModelError(f"the model {path} has no band; fit it again")
     return {
@@ -92,11 +93,12 @@ def _model(path: str) -> dict[str, Any]:
                 "label": label, "name": band.name, "wavelength_nm": band.wavelength, "centre": float(centre), "scale": float(scale),
             }
             for label, band, centre, scale in zip(
-                detector.bands.labels, detector.bands, normaliser.centre[:, 0], normaliser.scale[:, 0], strict=True
+                detector.bands.labels, detector.bands, normaliser.centre[::step, 0], normaliser.scale[::step, 0], strict=True
             )
         ],
         "context": None if ring is None else {"outer": ring.outer, "guard": ring.guard, "components": ring.components},
         "halo": detector.halo,
+        "patch": detector.config.patch,
         "latent": detector.net.vae.latent,
         "parameters": sum(p.numel() for p in detector.net.parameters()),
         "pixels": detector.provenance.get("pixels", {}),

@@ -23,6 +23,7 @@ from specvae.model_file import StoredModel
 from specvae.outputs.atomic import OutputFolder
 from specvae.outputs.maps import MapBand, MapWriter
 from specvae.raster.opening import open_scene
+from specvae.raster.patch_scene import PatchScene, in_patches
 from specvae.raster.scene import Scene
 from specvae.raster.sources import Source
 from specvae.report.build import finish_folder, report_of
@@ -33,6 +34,7 @@ from specvae.stages.overlap import overlapped
 from specvae.stages.score_evidence import evidence_cut, pool_evidence
 from specvae.stages.score_objects import explain_objects, find_objects, known_objects
 from specvae.stages.score_page import map_page, sample_pixels
+from specvae.stages.score_pixels import write_pixels
 from specvae.thresholds.survival import SurvivalHistogram
 from specvae.thresholds.threshold import Threshold
 
@@ -128,7 +130,8 @@ def score_map(
     known = known_objects(request.known, source.stem)
     if request.pool:
         evidence_cut(model, request)  # refused before anything is done
-    with open_scene(source, request.ingest, match=detector.bands) as scene, OutputFolder(folder) as work:
+    opened = in_patches(open_scene(source, request.ingest, match=detector.bands), detector.config.patch)
+    with opened as scene, OutputFolder(folder) as work:
         rgb = rgb_bands(detector.bands)
         gathered = Gatherers.of(detector, scene.rows, scene.cols, rgb, scene.has_truth, threshold.value)
         started = time.perf_counter()
@@ -139,6 +142,8 @@ def score_map(
         objects = find_objects(found, scene.grid, detector, threshold, request, known, work.path)
         if len(objects.table):
             explain_objects(work.path / "explanations.csv", objects.table, detector.bands.labels)
+        if request.parts and isinstance(scene, PatchScene):
+            write_pixels(work.path, scene, model, request.threads)
         evidence = pool_evidence(work.path, scene, model, request) if request.pool else None
         report = report_of(
             scene.about(), model, threshold, gathered, seconds, request.settings(), objects.section, evidence
@@ -171,7 +176,7 @@ def _write_maps(
     bands = SCORE_BANDS if request.parts else SCORE_BANDS[:1]
     components = detector.net.ring.components if detector.net.ring is not None else 0
     pixels = window_pixels(memory, len(detector.bands), components, len(bands) + 3, np.dtype(scene.dtype).itemsize)
-    windows = scene.windows(min(pixels, 1 << 20))
+    windows = scene.windows(min(pixels, 1 << 20) // detector.stride**2)
     tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous", "unit": "nat"}
     flag = MapBand("anomaly", "1 anomalous, 0 normal, 255 invalid", "1")
     threads = request.threads
@@ -230,6 +235,8 @@ class _Piece:
     sampled: NDArray[np.float32] | None
     """Reconstructions of the sample's pixels."""
     truth: NDArray[np.uint8] | None
+    cube: Cube
+    """The window as the model reads it: of patches, all their values, where ``scored`` has their means."""
 
 
 def _score_window(
@@ -247,7 +254,8 @@ def _score_window(
     here = np.nonzero(anomalous)
     explanation = _explained(detector, inner, context, here) if here[0].size else None
     sampled = _explained(detector, inner, context, sample.at(inner))
-    return _Piece(ScoredWindow(inner, parts, anomalous, explanation), context, sampled.expected, truth)
+    scored = ScoredWindow(detector.seen(inner), parts, anomalous, explanation)
+    return _Piece(scored, context, sampled.expected, truth, inner)
 
 
 def _map_bands(detector: Detector, piece: _Piece, with_parts: bool) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
@@ -256,7 +264,7 @@ def _map_bands(detector: Detector, piece: _Piece, with_parts: bool) -> tuple[NDA
     flags = np.where(scored.cube.valid, scored.anomalous.astype(np.uint8), np.uint8(255))[None]
     if not with_parts:
         return scored.parts.score[None], flags
-    return _all_parts(detector, scored.cube, scored.parts, piece.context), flags
+    return _all_parts(detector, piece.cube, scored.parts, piece.context), flags
 
 
 def _explained(
