@@ -170,6 +170,10 @@ class Detector:
         """Parts of ``window``, and its contexts for :meth:`explain`."""
         return self._scorer.score(cube, window)
 
+    def context(self, cube: Cube, window: Window) -> NDArray[np.float32] | None:
+        """Contexts ``(components, rows, cols)`` of ``window``, or None for a model without."""
+        return self._scorer.context(cube, window)
+
     def score_rows(self, values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Parts:
         """Parts ``(n,)`` of spectra ``(n, bands)``. Raises InputError for a model with context."""
         if self.config.patch:

@@ -7,7 +7,17 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["device_option", "ingest_options", "json_option", "model_option", "overwrite_option", "set_option"]
+__all__ = [
+    "device_option",
+    "ingest_of",
+    "ingest_options",
+    "json_option",
+    "mask_options",
+    "memory_option",
+    "model_option",
+    "overwrite_option",
+    "set_option",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,6 +36,7 @@ device_option = click.option(
     "--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute."
 )
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an output made otherwise.")
+memory_option = click.option("--max-memory", metavar="SIZE", help="Working memory: 400M, 2G.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 set_option = click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="A setting; may be repeated.")
 
@@ -65,3 +76,14 @@ ingest_options = _chain(
     click.option("--label-column", metavar="NAME", help="Column of a table that tells which rows are normal."),
     click.option("--normal-value", metavar="V", help="Its value in normal rows. [default: 0, false or normal]"),
 )
+
+
+def ingest_of(options: dict[str, Any]) -> dict[str, Any]:
+    """The same options with those that say how sources are read gathered as ``ingest``."""
+    from dataclasses import fields
+
+    from specvae.raster.options import IngestOptions
+
+    reading = {field.name for field in fields(IngestOptions)}
+    rest = {name: value for name, value in options.items() if name not in reading}
+    return rest | {"ingest": IngestOptions(**{name: value for name, value in options.items() if name in reading})}

@@ -66,12 +66,12 @@ def _sync(path: Path) -> None:
 class OutputFolder:
     """A folder of outputs made beside its place. A context manager: what is not committed is removed.
 
-    A folder that stands already loses its ``item.json`` first and gains the new one last, so that at any moment a
-    folder with an ``item.json`` is whole.
+    A folder that stands already loses its ``last`` file first and gains the new one last, so that at any moment a
+    folder with that file is whole.
     """
 
-    def __init__(self, place: Path) -> None:
-        self.place = Path(place)
+    def __init__(self, place: Path, last: str = LAST) -> None:
+        self.place, self.last = Path(place), last
         self.path = Path()
         self._held: int | None = None
 
@@ -96,14 +96,14 @@ class OutputFolder:
 
     def commit(self) -> Path:
         """Move everything into place, ``item.json`` last."""
-        names = sorted((p.name for p in self.path.iterdir()), key=lambda name: name == LAST)
+        names = sorted((p.name for p in self.path.iterdir()), key=lambda name: name == self.last)
         try:
             for name in names:
                 _sync(self.path / name)
             if not self.place.exists():
                 os.rename(self.path, self.place)
                 return self.place
-            (self.place / LAST).unlink(missing_ok=True)
+            (self.place / self.last).unlink(missing_ok=True)
             for old in {p.name for p in self.place.iterdir()} - set(names):
                 _remove_ours(self.place / old)
             for name in names:

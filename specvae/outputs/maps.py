@@ -76,8 +76,11 @@ class MapWriter:
         nodata: float,
         tags: dict[str, str],
         threads: int = 1,
+        highest: bool = True,
     ) -> None:
+        """``highest``: overviews keep the pixels with the highest first band; else they are averages of valid pixels."""
         self.path, self.grid, self.bands, self.nodata, self.threads = path, grid, tuple(bands), nodata, threads
+        self.highest = highest
         self.dtype = dtype
         self._parts = [path.with_name(f"{path.stem}.base.tif")]
         size = grid.rows * grid.cols * len(bands) * np.dtype(dtype).itemsize
@@ -133,13 +136,14 @@ class MapWriter:
         try:
             self._dataset.close()
             source = self._parts[0]
-            if max(self.grid.rows, self.grid.cols) > TILE:
+            if self.highest and max(self.grid.rows, self.grid.cols) > TILE:
                 source = self._with_overviews()
             floating = np.dtype(self.dtype).kind == "f"
+            made = {"overviews": "FORCE_USE_EXISTING"} if self.highest else {"overview_resampling": "AVERAGE"}
             rasterio.shutil.copy(
                 source, self.path, driver="COG", compress="ZSTD", level="1", blocksize=str(TILE),
                 predictor="FLOATING_POINT" if floating else "STANDARD", num_threads=str(max(1, self.threads)),
-                overviews="FORCE_USE_EXISTING", bigtiff="IF_SAFER", statistics="NO",
+                bigtiff="IF_SAFER", statistics="NO", **made,
             )  # fmt: skip
         except rasterio.errors.RasterioError as error:
             raise self._failed(error) from None

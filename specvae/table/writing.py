@@ -78,6 +78,11 @@ class ScoresWriter:
         except pa.ArrowException as error:
             raise OutputError(f"{self.path} cannot be written: {error}") from error
 
+    def write_columns(self, columns: dict[str, NDArray[Any]]) -> None:
+        """Some rows of new columns alone."""
+        first, *_ = columns.values()
+        self.write(pa.table({"": pa.nulls(len(first))}).select([]), columns)
+
     def _open(self) -> Any:
         if self.path.suffix == ".parquet":
             texts = [f.name for f in self._schema if not (pa.types.is_floating(f.type) or pa.types.is_integer(f.type))]

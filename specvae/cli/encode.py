@@ -1,0 +1,44 @@
+"""``specvae encode``: parse, encode, print."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from specvae.cli.options import (
+    device_option,
+    ingest_of,
+    json_option,
+    mask_options,
+    memory_option,
+    model_option,
+    overwrite_option,
+)
+from specvae.cli.outcomes import finish, tell
+
+__all__ = ["command"]
+
+
+@click.command("encode")
+@click.argument("source", nargs=-1, required=True)
+@model_option
+@click.option("--out", default="reports/encode", show_default=True, metavar="DIR", help="Folder for the results.")
+@click.option(
+    "--format", type=click.Choice(["csv", "parquet", "tif"]), help="Of the latent means. [default: as the source is]"
+)
+@mask_options
+@device_option
+@memory_option
+@overwrite_option
+@json_option
+def command(source: tuple[str, ...], as_json: bool, **options: Any) -> int:
+    """Write latent means: of a table as rows, of a raster as a raster of latent bands, or as rows with --format.
+
+    \b
+    specvae encode spectra.csv --model lab.specvae
+    specvae encode "inbox/*.tif" --model coast.specvae --out codes
+    """
+    from specvae.stages.latent.encode import encode
+
+    return finish(encode(source, done=None if as_json else tell, **ingest_of(options)), as_json)

@@ -1,0 +1,49 @@
+"""``specvae interpolate``: parse, walk, print."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from specvae.cli.options import device_option, ingest_of, json_option, mask_options, model_option, overwrite_option
+
+__all__ = ["command"]
+
+
+@click.command("interpolate")
+@click.argument("source", required=False)
+@click.option(
+    "--start", required=True, metavar="WHICH", help="A table's row (from 1), row,col (from 0), or a spectrum."
+)
+@click.option("--end", required=True, metavar="WHICH", help="The other one.")
+@click.option(
+    "--steps", type=int, default=11, show_default=True, metavar="N", help="Spectra on the way, ends included."
+)
+@model_option
+@click.option("--out", default="reports/interpolate", show_default=True, metavar="DIR", help="Folder for the path.")
+@click.option("--format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="Of the path.")
+@mask_options
+@device_option
+@overwrite_option
+@json_option
+def command(as_json: bool, **options: Any) -> int:
+    """Walk from one spectrum to another through the latent space, and write what lies on the way.
+
+    \b
+    specvae interpolate spectra.csv --start 3 --end 17 --model lab.specvae
+    specvae interpolate scene.tif --start 120,45 --end 300,77 --steps 21
+    specvae interpolate --start 310,402,395,2210 --end 88,240,300,610 --model four_bands.specvae
+    """
+    from specvae.stages.latent.interpolate import interpolate
+
+    result = interpolate(**ingest_of(options))
+    if as_json:
+        click.echo(json.dumps({"folder": str(result.folder), "skipped": result.skipped, **result.summary}))
+        return 0
+    scores = result.summary["scores"]
+    click.echo(
+        f"{len(scores)} steps, scores {min(scores):.4g} to {max(scores):.4g} nats on the way -> {result.folder}/path.png"
+    )
+    return 0

@@ -1,0 +1,41 @@
+"""``specvae reconstruct``: parse, reconstruct, print."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from specvae.cli.options import (
+    device_option,
+    ingest_of,
+    json_option,
+    mask_options,
+    memory_option,
+    model_option,
+    overwrite_option,
+)
+from specvae.cli.outcomes import finish, tell
+
+__all__ = ["command"]
+
+
+@click.command("reconstruct")
+@click.argument("source", nargs=-1, required=True)
+@model_option
+@click.option("--out", default="reports/reconstruct", show_default=True, metavar="DIR", help="Folder for the results.")
+@mask_options
+@device_option
+@memory_option
+@overwrite_option
+@json_option
+def command(source: tuple[str, ...], as_json: bool, **options: Any) -> int:
+    """Write reconstructions and residuals, and the error against the compression ratio, beside principal components.
+
+    \b
+    specvae reconstruct scene.tif
+    specvae reconstruct spectra.csv --model lab.specvae --out rebuilt
+    """
+    from specvae.stages.latent.reconstruct import reconstruct
+
+    return finish(reconstruct(source, done=None if as_json else tell, **ingest_of(options)), as_json)

@@ -1,0 +1,40 @@
+"""``specvae sample``: parse, draw, print."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from specvae.cli.options import device_option, json_option, model_option, overwrite_option
+
+__all__ = ["command"]
+
+
+@click.command("sample")
+@model_option
+@click.option("--out", default="reports/sample", show_default=True, metavar="DIR", help="Folder for the draws.")
+@click.option("--count", type=int, default=1000, show_default=True, metavar="N", help="How many to draw.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
+@click.option("--format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="Of the draws.")
+@device_option
+@overwrite_option
+@json_option
+def command(as_json: bool, **options: Any) -> int:
+    """Draw spectra from a model's prior, and lay them over the envelope of its training spectra.
+
+    \b
+    specvae sample --model lab.specvae
+    specvae sample --model lab.specvae --count 10000 --seed 7 --format parquet --out draws
+    """
+    from specvae.stages.latent.sample import sample
+
+    result = sample(**options)
+    if as_json:
+        click.echo(json.dumps({"folder": str(result.folder), "skipped": result.skipped, **result.summary}))
+        return 0
+    told = result.summary
+    share = f"{100 * told['inside_envelope']:.1f} % of their values within the training spectra's 5 to 95 %"
+    click.echo(f"{told['count']:,} draws, {share} -> {result.folder}/envelope.png")
+    return 0

@@ -1,0 +1,169 @@
+"""The stage ``encode``: scenes or tables in, latent means out: rows of a table, or a raster of latent bands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.detector import Detector
+from specvae.errors import UsageError
+from specvae.fingerprint import Fingerprint, identify
+from specvae.latent import latent_means, map_cells
+from specvae.model_file import load_model
+from specvae.outputs.maps import MapBand, MapWriter
+from specvae.raster.opening import open_scene
+from specvae.raster.options import IngestOptions
+from specvae.raster.sources import Source, find_sources
+from specvae.spectra import Window
+from specvae.stages.latent.folder import LatentResult, for_each, make_folder
+from specvae.stages.latent.windows import Piece, each_window, table_chunks
+from specvae.stages.score import SceneOutcome, ScoreRun
+from specvae.table.columns import is_parquet
+from specvae.table.spectra_file import other_columns
+from specvae.table.writing import ScoresWriter
+from specvae.training import pick_device
+
+__all__ = ["encode"]
+
+Floats = NDArray[np.float32]
+
+
+def encode(
+    source: Sequence[str],
+    *,
+    model: str = "model.specvae",
+    out: str = "reports/encode",
+    format: str | None = None,
+    ingest: IngestOptions | None = None,
+    device: str = "auto",
+    max_memory: str | None = None,
+    overwrite: bool = False,
+    done: Callable[[SceneOutcome], None] | None = None,
+) -> ScoreRun:
+    """``latent.tif``, ``latent.csv`` or ``latent.parquet`` of every source, in its folder below ``out``.
+
+    By default as the source is: a raster of latent bands for a raster, NaN where invalid; rows for a table.
+    """
+    stored = load_model(model, pick_device(device), threads=2)
+    ingest = ingest or IngestOptions()
+
+    def work(one: Source, folder: Path) -> LatentResult:
+        kind = _format(one, format)
+        settings = {"command": "encode", "format": kind, "ingest": ingest.to_json()}
+        mark = Fingerprint(identify([*one.files, *ingest.companions(one.stem)]), stored.sha256, settings)
+        write = _table if one.is_table else _map if kind == "tif" else _pixels
+
+        def make(place: Path) -> dict[str, Any]:
+            told = write(one, stored.detector, ingest, place / f"latent.{kind}", max_memory)
+            return {"command": "encode", "source": one.path, **told.to_json()}
+
+        return make_folder(folder, mark, overwrite, make)
+
+    return for_each(find_sources(source), out, work, _tell, done)
+
+
+def _format(source: Source, format: str | None) -> str:
+    if source.is_table and format == "tif":
+        raise UsageError(f"{source.path} is a table and cannot be written as a raster; give --format csv or parquet")
+    if format is not None:
+        return format
+    return "tif" if not source.is_table else "parquet" if is_parquet(source.path) else "csv"
+
+
+def _tell(summary: dict[str, Any]) -> str:
+    return f"{summary['valid']:,} spectra, {summary['active']} of {summary['latent']} latent dimensions vary here"
+
+
+@dataclass
+class _Codes:
+    """What was encoded."""
+
+    latent: int
+    count: int = 0
+    total: NDArray[np.float64] = field(init=False)
+    square: NDArray[np.float64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.total, self.square = np.zeros(self.latent), np.zeros(self.latent)
+
+    def add(self, z: Floats) -> None:
+        """Take in ``(latent, n)`` means."""
+        self.count += z.shape[1]
+        self.total += z.sum(axis=1, dtype=np.float64)
+        self.square += np.square(z, dtype=np.float64).sum(axis=1)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready."""
+        mean = self.total / max(1, self.count)
+        variance = np.maximum(self.square / max(1, self.count) - mean**2, 0)
+        return {
+            "valid": self.count,
+            "latent": self.latent,
+            "active": int((variance > 0.01).sum()),
+            "mean": mean.tolist(),
+            "variance": variance.tolist(),
+        }
+
+
+def _names(detector: Detector) -> list[str]:
+    return [f"z{i + 1}" for i in range(detector.net.vae.latent)]
+
+
+def _encoded(detector: Detector, piece: Piece) -> Floats:
+    """``(latent, rows, cols)`` of a window."""
+    net = detector.net
+    return map_cells(
+        piece.cube, piece.window, piece.context, net.vae.latent, lambda x, c: latent_means(net, x, c)
+    )  # fmt: skip
+
+
+def _map(source: Source, detector: Detector, ingest: IngestOptions, path: Path, max_memory: str | None) -> _Codes:
+    codes = _Codes(detector.net.vae.latent)
+    bands = [MapBand(name, f"posterior mean of latent dimension {name[1:]}", "1") for name in _names(detector)]
+    with (
+        open_scene(source, ingest, match=detector.bands) as scene,
+        MapWriter(path, scene.grid, bands, "float32", float("nan"), {}, 2, highest=False) as file,
+    ):
+
+        def write(window: Window, z: Floats) -> None:
+            codes.add(z[:, np.isfinite(z[0])])
+            file.write(window, z)
+
+        each_window(scene, detector, max_memory, 3 * codes.latent, lambda p: _encoded(detector, p), write)
+        file.close()
+    return codes
+
+
+def _pixels(source: Source, detector: Detector, ingest: IngestOptions, path: Path, max_memory: str | None) -> _Codes:
+    """A raster's valid pixels as rows: row, col, latent means."""
+    codes = _Codes(detector.net.vae.latent)
+    names = _names(detector)
+    with open_scene(source, ingest, match=detector.bands) as scene, ExitStack() as stack:
+        file = stack.enter_context(ScoresWriter(path))
+
+        def write(window: Window, z: Floats) -> None:
+            rows, cols = np.nonzero(np.isfinite(z[0]))
+            here = z[:, rows, cols]
+            codes.add(here)
+            place = {"row": rows + window.row, "col": cols + window.col}
+            file.write_columns(place | dict(zip(names, here, strict=True)))
+
+        each_window(scene, detector, max_memory, 3 * codes.latent, lambda p: _encoded(detector, p), write)
+    return codes
+
+
+def _table(source: Source, detector: Detector, ingest: IngestOptions, path: Path, max_memory: str | None) -> _Codes:
+    codes = _Codes(detector.net.vae.latent)
+    with ScoresWriter(path) as file:
+        for table in table_chunks(source, detector, ingest):
+            z = np.full((codes.latent, len(table)), np.nan, np.float32)
+            z[:, table.valid] = latent_means(detector.net, np.ascontiguousarray(table.values[table.valid].T))
+            codes.add(z[:, table.valid])
+            file.write(other_columns(table), dict(zip(_names(detector), z, strict=True)))
+    return codes

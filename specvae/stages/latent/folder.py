@@ -1,0 +1,76 @@
+"""A folder of results with a summary, made once: the same inputs, model and settings are nothing to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from specvae.errors import OutputError, SpecvaeError
+from specvae.fingerprint import Fingerprint, same
+from specvae.outputs.atomic import OutputFolder
+from specvae.raster.sources import Source
+from specvae.report.build import finite, write_json
+from specvae.stages.score import SceneOutcome, ScoreRun
+from specvae.stages.score_request import read_json
+
+__all__ = ["SUMMARY", "LatentResult", "for_each", "make_folder"]
+
+SUMMARY = "summary.json"
+"""Written last: its presence means that the folder is whole."""
+
+
+@dataclass(frozen=True)
+class LatentResult:
+    """A finished folder."""
+
+    folder: Path
+    skipped: bool
+    """It stood already, made from the same inputs, model and settings."""
+    summary: dict[str, Any]
+
+
+def make_folder(
+    folder: Path, mark: Fingerprint, overwrite: bool, make: Callable[[Path], dict[str, Any]]
+) -> LatentResult:
+    """Have ``make`` write files into a folder beside, and rename it into place with what ``make`` tells as its summary.
+
+    Raises OutputError where another result stands there and ``overwrite`` is not given.
+    """
+    stored = read_json(folder / SUMMARY)
+    if same(mark, stored.get("fingerprint")) and not overwrite:
+        return LatentResult(folder, True, stored)
+    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+        raise OutputError(f"{folder} holds something else already; give --overwrite or another --out")
+    with OutputFolder(folder, SUMMARY) as work:
+        summary: dict[str, Any] = finite({"schema_version": 1, **make(work.path), "fingerprint": mark.to_json()})
+        write_json(work.path / SUMMARY, summary)
+        work.commit()
+    return LatentResult(folder, False, summary)
+
+
+def for_each(
+    sources: list[Source],
+    out: str,
+    work: Callable[[Source, Path], LatentResult],
+    tell: Callable[[dict[str, Any]], str],
+    done: Callable[[SceneOutcome], None] | None = None,
+) -> ScoreRun:
+    """Do every source into its folder below ``out``; one that fails does not keep the others from being done."""
+    outcomes = []
+    for source in sources:
+        folder = Path(out) / source.key
+        try:
+            result = work(source, folder)
+            status = "already" if result.skipped else "done"
+            message = "done already" if result.skipped else tell(result.summary)
+            outcome = SceneOutcome(source.path, source.key, status, str(folder), message, result.summary)
+        except SpecvaeError as error:
+            outcome = SceneOutcome(
+                source.path, source.key, "failed", str(folder), str(error), exit_status=error.exit_status
+            )
+        outcomes.append(outcome)
+        if done:
+            done(outcome)
+    return ScoreRun(tuple(outcomes))

@@ -1,0 +1,183 @@
+"""The stage ``interpolate``: two spectra in, the path between them through the latent space out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.detector import Detector
+from specvae.errors import InputError, UsageError
+from specvae.fingerprint import Fingerprint, identify
+from specvae.latent import latent_means, nats, spectra_of
+from specvae.model_file import StoredModel, load_model
+from specvae.raster.opening import open_scene
+from specvae.raster.options import IngestOptions
+from specvae.raster.sources import Source, find_sources
+from specvae.report.latent_figures import draw_path
+from specvae.spectra import Invalid, Window
+from specvae.stages.latent.folder import LatentResult, make_folder
+from specvae.stages.latent.windows import table_chunks
+from specvae.stages.score_request import DEFAULT_RATE
+from specvae.table.spectra_file import write_columns
+from specvae.training import pick_device
+
+__all__ = ["interpolate"]
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """The two spectra."""
+
+    values: Floats
+    """``(bands, 2)``"""
+    context: Floats | None
+    """``(components, 2)``: what surrounds them, for a model with context."""
+
+
+def interpolate(
+    source: str | None = None,
+    *,
+    start: str,
+    end: str,
+    steps: int = 11,
+    model: str = "model.specvae",
+    out: str = "reports/interpolate",
+    format: str = "csv",
+    ingest: IngestOptions | None = None,
+    device: str = "auto",
+    overwrite: bool = False,
+) -> LatentResult:
+    """``path.csv`` (or Parquet) and ``path.png`` in ``out``: decoded spectra between ``start`` and ``end``.
+
+    Of a table they are row numbers, the first being 1; of a raster ``row,col``, the upper left being 0,0; without a
+    source, spectra: a number for each band. Raises UsageError or InputError for what cannot be an end.
+    """
+    if steps < 2:
+        raise UsageError(f"--steps is {steps}; give 2 or more")
+    stored = load_model(model, pick_device(device))
+    ingest = ingest or IngestOptions()
+    found = find_sources([source]) if source else []
+    if len(found) > 1:
+        raise UsageError(f"{source} holds {len(found)} sources; interpolate within one, for instance {found[0].path}")
+    settings = {"command": "interpolate", "start": start, "end": end, "steps": steps, "format": format}
+    files: list[str | Path] = [*found[0].files, *ingest.companions(found[0].stem)] if found else []
+    mark = Fingerprint(identify(files), stored.sha256, settings | {"ingest": ingest.to_json()})
+    return make_folder(
+        Path(out), mark, overwrite,
+        lambda folder: _spectra(stored, folder, _ends(stored.detector, found, start, end, ingest), steps, format),
+    )  # fmt: skip
+
+
+def _spectra(stored: StoredModel, folder: Path, ends: Ends, steps: int, format: str) -> dict[str, Any]:
+    """Of a model of spectra: latent means, and what surrounds them, mixed in equal steps, then decoded."""
+    detector, net = stored.detector, stored.detector.net
+    share = np.linspace(0, 1, steps)
+    weights = np.stack([1 - share, share]).astype(np.float32)
+    context = None if ends.context is None else ends.context @ weights
+    z = latent_means(net, ends.values, ends.context) @ weights
+    path = spectra_of(net, z, context)
+    score = nats(net, path, context)[0]
+    given = nats(net, ends.values, ends.context)[0]
+    rows = np.column_stack([ends.values[:, :1], path, ends.values[:, 1:]])
+    columns: dict[str, Any] = {
+        "kind": ["given", *["path"] * steps, "given"],
+        "share": np.concatenate([[0.0], share, [1.0]]),
+        "score": np.concatenate([given[:1], score, given[1:]]),
+    }
+    write_columns(folder / f"path.{format}", columns | dict(zip(detector.bands.labels, rows, strict=True)))
+    calibration = detector.calibration
+    cut = calibration.threshold(DEFAULT_RATE, False).value if calibration.size else None
+    draw_path(folder / "path.png", detector.bands, path.T, ends.values.T, score, cut)
+    return {
+        "command": "interpolate",
+        "steps": steps,
+        "bands": list(detector.bands.labels),
+        "scores_given": [float(v) for v in given],
+        "scores": [float(v) for v in score],
+        "threshold": cut,
+    }
+
+
+def _ends(detector: Detector, found: list[Source], start: str, end: str, ingest: IngestOptions) -> Ends:
+    if not found:
+        return _given(detector, start, end)
+    return (_rows if found[0].is_table else _pixels)(detector, found[0], start, end, ingest)
+
+
+def _given(detector: Detector, start: str, end: str) -> Ends:
+    if detector.has_context:
+        raise InputError("the model looks at what surrounds a pixel; give a raster, and --start and --end as row,col")
+    n = len(detector.bands)
+    spectra = []
+    for name, text in (("start", start), ("end", end)):
+        numbers = _numbers(text, name, "the values of a spectrum, a number for each band, separated by commas")
+        if len(numbers) != n:
+            raise UsageError(f"--{name} has {len(numbers)} values; the model has {n} bands, and needs one for each")
+        spectra.append(numbers)
+    return Ends(np.array(spectra, np.float32).T, None)
+
+
+def _rows(detector: Detector, source: Source, start: str, end: str, ingest: IngestOptions) -> Ends:
+    wanted = [_whole(text, name) for name, text in (("start", start), ("end", end))]
+    found: dict[int, Floats] = {}
+    begin = 0
+    for table in table_chunks(source, detector, ingest):
+        for number in wanted:
+            i = number - 1 - begin
+            if 0 <= i < len(table):
+                if not table.valid[i]:
+                    raise InputError(f"row {number} of {source.path} is not valid: {_why(table.reason[i])}")
+                found[number] = table.values[i]
+        begin += len(table)
+    missing = [number for number in wanted if number not in found]
+    if missing:
+        raise UsageError(f"{source.path} has no row {missing[0]}; it has rows 1 to {begin}")
+    return Ends(np.stack([found[number] for number in wanted], axis=1), None)
+
+
+def _whole(text: str, name: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"--{name} is {text!r}; give a row number of the table, the first being 1") from None
+
+
+def _pixels(detector: Detector, source: Source, start: str, end: str, ingest: IngestOptions) -> Ends:
+    values, contexts = [], []
+    with open_scene(source, ingest, match=detector.bands) as scene:
+        for name, text in (("start", start), ("end", end)):
+            numbers = _numbers(text, name, "row,col of a pixel, the upper left being 0,0")
+            if len(numbers) != 2 or any(v != int(v) for v in numbers):
+                raise UsageError(f"--{name} is {text!r}; give row,col of a pixel, the upper left being 0,0")
+            row, col = (int(v) for v in numbers)
+            if not (0 <= row < scene.rows and 0 <= col < scene.cols):
+                raise UsageError(f"--{name} {text} lies outside {source.path}, of {scene.rows} x {scene.cols} pixels")
+            window = Window(row, col, 1, 1)
+            cube = scene.read(window.grow(detector.halo).clip(scene.grid.window))
+            pixel = cube.crop(window)
+            if not pixel.valid[0, 0]:
+                raise InputError(f"pixel {row},{col} of {source.path} is not valid: {_why(pixel.reason[0, 0])}")
+            values.append(pixel.values[:, 0, 0])
+            context = detector.context(cube, window)
+            contexts += [] if context is None else [context[:, 0, 0]]
+    return Ends(np.stack(values, axis=1), np.stack(contexts, axis=1) if contexts else None)
+
+
+def _numbers(text: str, name: str, expected: str) -> list[float]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = [float("nan")]
+    if not np.isfinite(numbers).all():
+        raise UsageError(f"--{name} is {text!r}; give {expected}")
+    return numbers
+
+
+def _why(reason: Any) -> str:
+    return Invalid(int(reason)).name.casefold()

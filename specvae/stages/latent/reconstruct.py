@@ -1,0 +1,158 @@
+"""The stage ``reconstruct``: scenes or tables in, reconstructions and residuals out, and what the latent values keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.compression import active_latent, compression_curve
+from specvae.detector import Detector
+from specvae.errors import InputError
+from specvae.fingerprint import Fingerprint, identify
+from specvae.latent import latent_means, map_cells, reconstructions
+from specvae.model_file import load_model
+from specvae.outputs.maps import MapBand, MapWriter
+from specvae.raster.opening import open_scene
+from specvae.raster.options import IngestOptions
+from specvae.raster.scene import Scene
+from specvae.raster.sources import Source, find_sources
+from specvae.report.latent_figures import draw_compression
+from specvae.spectra import Window
+from specvae.stages.latent.errors import Errors
+from specvae.stages.latent.folder import LatentResult, for_each, make_folder
+from specvae.stages.latent.windows import Piece, each_window, table_chunks
+from specvae.stages.score import SceneOutcome, ScoreRun
+from specvae.table.columns import is_parquet
+from specvae.table.spectra_file import other_columns, write_columns
+from specvae.table.writing import ScoresWriter
+from specvae.training import pick_device
+
+__all__ = ["reconstruct"]
+
+Floats = NDArray[np.float32]
+
+
+def reconstruct(
+    source: Sequence[str],
+    *,
+    model: str = "model.specvae",
+    out: str = "reports/reconstruct",
+    ingest: IngestOptions | None = None,
+    device: str = "auto",
+    max_memory: str | None = None,
+    overwrite: bool = False,
+    done: Callable[[SceneOutcome], None] | None = None,
+) -> ScoreRun:
+    """Reconstructions and residuals (observed less reconstruction) of every source, in its folder below ``out``.
+
+    Of a raster ``reconstruction.tif`` and ``residual.tif``; of a table files of its own kind. Beside them ``bands.csv``
+    (error by band), ``compression.csv`` and ``compression.png`` (error against compression ratio), ``summary.json``.
+    """
+    stored = load_model(model, pick_device(device), threads=2)
+    ingest = ingest or IngestOptions()
+
+    def work(one: Source, folder: Path) -> LatentResult:
+        settings = {"command": "reconstruct", "ingest": ingest.to_json()}
+        mark = Fingerprint(identify([*one.files, *ingest.companions(one.stem)]), stored.sha256, settings)
+        write = _table if one.is_table else _map
+
+        def make(place: Path) -> dict[str, Any]:
+            errors = write(one, stored.detector, ingest, place, max_memory)
+            if not errors.count:
+                raise InputError(f"{one.path} has no valid spectrum to reconstruct; see `specvae inspect`")
+            return {"command": "reconstruct", "source": one.path, **_told(stored.detector, errors, place)}
+
+        return make_folder(folder, mark, overwrite, make)
+
+    return for_each(find_sources(source), out, work, _tell, done)
+
+
+def _tell(summary: dict[str, Any]) -> str:
+    return (
+        f"{summary['bands']} values by {summary['active']} active of {summary['latent']} latent ones, "
+        f"{summary['ratio']:.3g} : 1, error {summary['rmse_standard']:.3g} standard deviations, "
+        f"{100 * summary['explained']:.2f} % of the variance"
+    )
+
+
+def _told(detector: Detector, errors: Errors, folder: Path) -> dict[str, Any]:
+    """Write the error by band and against the compression ratio, and summarise both."""
+    values, context = errors.sample()
+    curve = compression_curve(detector.net, detector.background, values, context)
+    by_band = errors.by_band()
+    write_columns(folder / "bands.csv", {"band": list(detector.bands.labels), **by_band})
+    points = [asdict(point) for point in curve]
+    write_columns(folder / "compression.csv", {name: [point[name] for point in points] for name in points[0]})
+    draw_compression(folder / "compression.png", curve)
+    active = active_latent(latent_means(detector.net, values, context))
+    return {
+        "valid": errors.count,
+        "bands": len(detector.bands),
+        "latent": detector.net.vae.latent,
+        "active": active,
+        "ratio": len(detector.bands) / max(1, active),
+        "surroundings_known": detector.has_context,
+        "rmse_standard": errors.rmse_standard(),
+        "explained": errors.explained(),
+        "rmse_by_band": dict(zip(detector.bands.labels, map(float, by_band["rmse"]), strict=True)),
+        "curve": points,
+    }
+
+
+def _map(source: Source, detector: Detector, ingest: IngestOptions, folder: Path, max_memory: str | None) -> Errors:
+    with open_scene(source, ingest, match=detector.bands) as scene:
+        errors = Errors.of(detector, scene.rows, scene.cols)
+        bands = [MapBand(b, "reconstruction at the posterior mean", u) for b, u in _named(detector, scene)]
+        left = [MapBand(b.name, "observed less reconstruction", b.unit) for b in bands]
+
+        def cube(name: str, bands: list[MapBand]) -> MapWriter:
+            return MapWriter(folder / name, scene.grid, bands, "float32", float("nan"), {}, 2, highest=False)
+
+        with cube("reconstruction.tif", bands) as expected, cube("residual.tif", left) as residual:
+
+            def work(piece: Piece) -> tuple[Floats, Floats]:
+                net, inner = detector.net, piece.cube.crop(piece.window)
+                made = map_cells(
+                    piece.cube, piece.window, piece.context, len(bands), lambda x, c: reconstructions(net, x, c)
+                )
+                rest = inner.values - made
+                errors.add(inner, rest, piece.context)
+                return made, rest
+
+            def write(window: Window, made: tuple[Floats, Floats]) -> None:
+                expected.write(window, made[0])
+                residual.write(window, made[1])
+
+            each_window(scene, detector, max_memory, 5 * len(bands), work, write)
+            expected.close()
+            residual.close()
+    return errors
+
+
+def _named(detector: Detector, scene: Scene) -> list[tuple[str, str]]:
+    return [(label, unit or "1") for label, unit in zip(detector.bands.labels, scene.units, strict=True)]
+
+
+def _table(source: Source, detector: Detector, ingest: IngestOptions, folder: Path, max_memory: str | None) -> Errors:
+    ending = "parquet" if is_parquet(source.path) else "csv"
+    errors = Errors.of(detector, 1, 0)
+    labels = detector.bands.labels
+    with (
+        ScoresWriter(folder / f"reconstruction.{ending}") as expected,
+        ScoresWriter(folder / f"residual.{ending}") as residual,
+    ):
+        for table in table_chunks(source, detector, ingest):
+            made = np.full((len(table), len(labels)), np.nan, np.float32)
+            valid = np.ascontiguousarray(table.values[table.valid].T)
+            made[table.valid] = reconstructions(detector.net, valid).T
+            rest = table.values - made
+            errors.add_rows(valid, rest[table.valid].T)
+            others = other_columns(table)
+            expected.write(others, dict(zip(labels, made.T, strict=True)))
+            residual.write(others, dict(zip(labels, rest.T, strict=True)))
+    return errors

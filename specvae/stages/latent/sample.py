@@ -1,0 +1,85 @@
+"""The stage ``sample``: a model in, spectra drawn from its prior out, beside the training spectra's envelope."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.detector import Detector
+from specvae.errors import UsageError
+from specvae.fingerprint import Fingerprint
+from specvae.latent import draw_spectra
+from specvae.model_file import load_model
+from specvae.report.latent_figures import draw_envelopes
+from specvae.stages.latent.folder import LatentResult, make_folder
+from specvae.table.spectra_file import write_columns
+from specvae.training import pick_device
+
+__all__ = ["sample"]
+
+QUANTILES = (0.05, 0.5, 0.95)
+
+
+def sample(
+    *,
+    model: str = "model.specvae",
+    out: str = "reports/sample",
+    count: int = 1000,
+    seed: int = 0,
+    format: str = "csv",
+    device: str = "auto",
+    overwrite: bool = False,
+) -> LatentResult:
+    """Draw ``count`` spectra; ``samples.csv`` (or Parquet), ``envelope.csv`` and ``envelope.png`` in ``out``.
+
+    Raises ModelError for a plain autoencoder, which has no prior.
+    """
+    if count < 1:
+        raise UsageError(f"--count is {count}; give 1 or more")
+    stored = load_model(model, pick_device(device))
+    mark = Fingerprint((), stored.sha256, {"command": "sample", "count": count, "seed": seed, "format": format})
+    return make_folder(
+        Path(out), mark, overwrite, lambda folder: _spectra(stored.detector, folder, count, seed, format)
+    )
+
+
+def _spectra(detector: Detector, folder: Path, count: int, seed: int, format: str) -> dict[str, Any]:
+    """Of a model of spectra."""
+    normal = detector.background.reference
+    drawn = draw_spectra(detector.net, count, seed, normal).T
+    labels = detector.bands.labels
+    write_columns(folder / f"samples.{format}", dict(zip(labels, drawn.T, strict=True)))
+    theirs, ours = (np.quantile(rows, QUANTILES, axis=0) for rows in (normal, drawn))
+    inside = ((drawn >= theirs[0]) & (drawn <= theirs[2])).mean(axis=0)
+    write_columns(folder / "envelope.csv", _envelope(detector, theirs, ours, inside))
+    draw_envelopes(folder / "envelope.png", detector.bands, theirs, ours, drawn[:40])
+    return {
+        "command": "sample",
+        "count": count,
+        "seed": seed,
+        "bands": list(labels),
+        "prior": _prior(detector),
+        "inside_envelope": float(inside.mean()),
+        "inside_envelope_by_band": [float(v) for v in inside],
+    }
+
+
+def _envelope(
+    detector: Detector, theirs: NDArray[np.floating], ours: NDArray[np.floating], inside: NDArray[np.float64]
+) -> dict[str, Any]:
+    columns: dict[str, Any] = {"band": list(detector.bands.labels)}
+    if detector.bands.wavelengths:
+        columns["wavelength_nm"] = list(detector.bands.wavelengths)
+    for name, rows in (("normal", theirs), ("drawn", ours)):
+        columns |= {f"{name}_{100 * q:.0f}": row for q, row in zip(QUANTILES, rows, strict=True)}
+    return columns | {"drawn_inside_normal_5_95": inside}
+
+
+def _prior(detector: Detector) -> str:
+    if detector.has_context:
+        return "given the surroundings: wide patches, each alike a training spectrum"
+    mixture = detector.net.vae.mixture
+    return "standard normal" if mixture is None else f"mixture of {len(mixture.centre)} Gaussians"

@@ -1,0 +1,74 @@
+"""Scenes and tables gone through piece by piece, in bounded memory, each spectrum with what surrounds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.detector import Detector
+from specvae.errors import InputError
+from specvae.raster.options import IngestOptions
+from specvae.raster.scene import Scene
+from specvae.raster.sources import Source
+from specvae.spectra import Cube, Window
+from specvae.stages.memory import parse_size, window_pixels
+from specvae.stages.overlap import overlapped
+from specvae.table.reading import Table, iter_table
+
+__all__ = ["Piece", "each_window", "table_chunks"]
+
+CHUNK = 64 * 4096
+"""Rows of a table at a time: whole cells."""
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A window with its surroundings."""
+
+    cube: Cube
+    """The window and, as far as the scene goes, the halo around it."""
+    window: Window
+    context: NDArray[np.float32] | None
+    """``(components, rows, cols)`` of the window."""
+
+
+def each_window(
+    scene: Scene,
+    detector: Detector,
+    max_memory: str | None,
+    outputs: int,
+    work: Callable[[Piece], Made],
+    write: Callable[[Window, Made], None],
+) -> None:
+    """``write(window, work(piece))`` for every window of the scene in order; reading and writing overlap with work.
+
+    ``outputs`` is how many values a pixel makes.
+    """
+    memory = parse_size(max_memory)
+    components = detector.net.ring.components if detector.net.ring is not None else 0
+    pixels = window_pixels(memory, len(detector.bands), components, outputs + 2, np.dtype(scene.dtype).itemsize)
+    whole = scene.grid.window
+
+    def read(window: Window) -> Cube:
+        return scene.read(window.grow(detector.halo).clip(whole))
+
+    def made(window: Window, cube: Cube) -> Made:
+        return work(Piece(cube, window, detector.context(cube, window)))
+
+    with scene.cached(memory // 2):
+        overlapped(scene.windows(min(pixels, 1 << 20)), read, made, write)
+
+
+def table_chunks(source: Source, detector: Detector, ingest: IngestOptions) -> Iterator[Table]:
+    """The rows of a table. Raises InputError for a model that looks at what surrounds a pixel."""
+    if detector.has_context:
+        raise InputError(
+            f"{source.path} is a table and has no surroundings, and the model looks at what surrounds a pixel "
+            "(context ring): fit one with --context none, or give a raster"
+        )
+    yield from iter_table(source.path, CHUNK, ingest, detector.bands)
