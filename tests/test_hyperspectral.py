@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from specvae.benchmarks.hyperspectral import fit_and_score, read_mat, run
+from specvae.benchmarks.hyperspectral import run
+from specvae.benchmarks.hyperspectral.contexts import FILLS, SIZES, compare_contexts, context_section, plant
+from specvae.benchmarks.hyperspectral.mat_scene import read_mat
+from specvae.benchmarks.hyperspectral.trial import fit_and_score
+from specvae.benchmarks.hyperspectral.tried import tried_table
 from specvae.benchmarks.settings import Settings
 from specvae.errors import InputError
+from specvae.spectra import Cube, Window
 
 
 def cube(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -79,5 +84,40 @@ def test_the_report_has_a_row_for_each_method_and_metric(tmp_path: Path) -> None
     found = {r["method"]: r["value"] for r in results if r["metric"] == "auroc"}
     assert found["specvae"] > 0.99
     assert all(0.0 <= r["value"] <= 1.0 and r["dataset"] == "a" for r in results)
-    assert "no context" in (out / "tried.md").read_text()
+    assert "no context" in (out / "variants.md").read_text()
     assert (out / "maps.png").stat().st_size > 10_000
+
+
+def test_blobs_of_asked_sizes_are_planted_on_valid_ground() -> None:
+    values, _ = cube()
+    reason = np.zeros((48, 50), np.uint8)
+    reason[:, :9] = 1
+    ground = Cube(np.moveaxis(values, 2, 0).astype(np.float32), reason, Window(0, 0, 48, 50))
+    for pixels in (1, 5, 50):
+        mixed, truth = plant(ground, pixels, 0.5, 0)
+        again, same = plant(ground, pixels, 0.5, 0)
+        assert pixels <= truth.sum() <= pixels * SIZES[pixels]
+        assert not truth[:, :9].any()
+        np.testing.assert_array_equal(mixed.values[:, ~truth], ground.values[:, ~truth])
+        np.testing.assert_array_equal(mixed.values, again.values)
+        np.testing.assert_array_equal(truth, same)
+        away = np.abs(mixed.values - ground.values)[:, truth]
+        assert (away.max(axis=0) > ground.values.std(axis=(1, 2)).min()).all()
+
+
+def test_contexts_are_compared_on_made_ground_where_no_other_is_at_hand(tmp_path: Path) -> None:
+    found = compare_contexts(tmp_path, 1, ("training.epochs=1",), lambda line: None)
+    assert not found.fire
+    assert {(fill, pixels) for _, fill, pixels, _, _ in found.blobs} == {(f, p) for f in FILLS for p in SIZES}
+    strongest = [ring for _, fill, _, ring, _ in found.blobs if fill == max(FILLS)]
+    assert min(strongest) > 0.95
+    page = context_section(found)
+    assert "| made, 10 bands | 0.50 | 500 |" in page
+    assert "Cold Springs" not in page
+
+
+def test_the_trials_stand_in_the_report_with_their_means() -> None:
+    lines = [line.split("|")[1:-1] for line in tried_table().splitlines() if line.startswith("|")][2:]
+    assert len({line[0].strip() for line in lines}) >= 6
+    for line in lines:
+        assert float(line[-1]) == pytest.approx(np.mean([float(v) for v in line[2:-1]]), abs=2e-4)
