@@ -87,7 +87,7 @@ def test_few_normal_objects_bound_by_size_and_peak_and_the_bound_holds() -> None
         tiles = patches(rng, 4)
         calibration = ObjectCalibration(tiles, cut, Calibration(tiles).p_values)
         assert calibration.method == "bound"
-        assert "20 are needed" in str(calibration.note)
+        assert "10 are needed" in str(calibration.note)
         assert calibration.mean_pixels is not None
         assert 1 < calibration.mean_pixels < 20
         p.append(calibration.p_values(excess, peaks, pixels))
@@ -104,6 +104,25 @@ def test_by_the_bound_a_peak_or_a_size_far_above_normal_is_a_discovery_among_a_f
     accepted, _ = discoveries(p, 0.1)
     assert accepted.tolist() == [False, False, True, True]
     assert p[0] > 0.3
+
+
+def test_an_object_far_beyond_all_normal_ones_has_a_smaller_p_value_than_ranks_can_give() -> None:
+    """By Markov's inequality: the upper bound of the mean over what it has; still valid on fresh normal objects."""
+    rng, low = np.random.default_rng(6), []
+    fresh = objects_of(patches(rng, 400), 6.0)[0]
+    for _ in range(20):
+        tiles = patches(rng, 12)
+        calibration = ObjectCalibration(tiles, 6.0, Calibration(tiles).p_values)
+        n, largest = calibration.excess.size, calibration.excess.max()
+        assert calibration.method == "ranks"
+        assert 10 <= n < 500
+        far = calibration.p_values(np.array([largest * 1.001, largest * 50, largest * 500]))
+        assert far[0] == pytest.approx(1 / (n + 1))
+        assert far[2] < far[1] < 1 / (n + 1)
+        assert far[2] == pytest.approx(far[1] / 10)
+        low.append(calibration.p_values(fresh))
+    for level in (0.01, 0.05, 0.2):
+        assert np.mean(np.concatenate(low) <= level) <= 1.2 * level
 
 
 def test_without_a_pixel_above_any_cut_the_bound_knows_nothing() -> None:

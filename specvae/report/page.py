@@ -14,6 +14,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from specvae.report.check_chart import check_chart
 from specvae.report.packing import jpeg, packed_floats, packed_scores, packed_shares, scale_of
 from specvae.report.page_data import PageData
 
@@ -81,6 +82,7 @@ def render_page(report: dict[str, Any], data: PageData) -> str:
         payload=Markup(_payload(report, data)), blobs=_blobs(report, data),
         composite=jpeg(data.picture.composite) if data.picture else None,
         noun="rows" if report["scene"]["kind"] == "table" else "pixels",
+        check_chart=check_chart(report["calibration"].get("check") or {}),
     )  # fmt: skip
 
 
@@ -88,7 +90,7 @@ TITLES = {
     "id": "object", "row_number": "row", "pixels": "pixels", "area_m2": "area, m²", "peak": "peak, nats",
     "mean": "mean, nats", "score": "score, nats", "reconstruction": "reconstruction", "kl": "KL",
     "kl_share": "KL share", "p_value": "p-value", "bands": "bands that drive it", "lon": "longitude",
-    "lat": "latitude", "known": "known", "keep": "kept at FDR",
+    "lat": "latitude", "known": "known", "keep": "kept at FDR", "q_value": "q-value",
 }  # fmt: skip
 
 

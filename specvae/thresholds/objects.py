@@ -2,7 +2,9 @@
 
 Where the tiles show too few objects to rank against, a bound takes over (Markov's inequality): with m pixels in a
 normal object in the mean, at most m / n of them have n pixels, and at most m times the share of pixels above the cut
-that score as high as a peak have such a peak. Twice the smaller of the two is the p-value.
+that score as high as a peak have such a peak. Twice the smaller of the two is the p-value. Beyond the largest normal
+object, where no tail fits, the same inequality on the summed excess goes on below 1 / (n + 1): a tenth of the normal
+objects at most have ten times the mean excess, of which the upper 95 % bound is taken.
 """
 
 from __future__ import annotations
@@ -23,8 +25,10 @@ from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles
 __all__ = ["ObjectCalibration", "discoveries", "object_excess"]
 
 EIGHT_CONNECTED = np.ones((3, 3), dtype=np.int8)
-ENOUGH = 20
+ENOUGH = 10
 """Normal objects from which on excesses are ranked among theirs."""
+SIZED = 20
+"""Normal objects that tell their mean size."""
 LOOSER = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Shares of pixels above the cut, times so many, at which normal objects are counted to learn their mean size."""
 
@@ -89,13 +93,13 @@ class ObjectCalibration:
                 return None
             level = float(scores[scores.size - pixels - 1])
             count = sum(_count(t.score, level) for t in self.tiles.tiles)
-            if count >= ENOUGH:
+            if count >= SIZED:
                 return pixels / count
         return None
 
     @property
     def method(self) -> str:
-        """``ranks`` among normal objects, ``pareto``: with a tail beyond the largest; ``bound``: by size and peak."""
+        """``ranks`` among normal objects, a bound beyond the largest; ``pareto``: a tail there; ``bound``: by size and peak."""
         if self._bounded:
             return "bound"
         return "pareto" if self.tail else "ranks"
@@ -130,9 +134,13 @@ class ObjectCalibration:
         excess = np.asarray(excess, np.float64)
         ordered = np.sort(self.excess)
         p = conformal_p_values(ordered, excess)
-        if self.tail is None:
+        if ordered.size < ENOUGH:
             return p
         beyond = excess > ordered[-1]
+        if self.tail is None:
+            mean = float(np.mean(ordered) + 1.645 * np.std(ordered, ddof=1) / np.sqrt(ordered.size))
+            p[beyond] = np.minimum(p[beyond], mean / excess[beyond])
+            return p
         p[beyond] = np.minimum(self.tail.survival(np.log(excess[beyond])), 1.0 / (ordered.size + 1))
         return p
 
