@@ -12,7 +12,7 @@ from specvae.errors import InputError, UsageError
 
 __all__ = ["BENCHMARKS", "Settings", "run_benchmark"]
 
-BENCHMARKS = ("adbench", "calibration", "hyperspectral", "mnist", "speed")
+BENCHMARKS = ("adbench", "calibration", "hyperspectral", "mnist", "scale", "speed")
 """Names; each is a module here with ``run(settings) -> Path``, the folder of its report."""
 
 

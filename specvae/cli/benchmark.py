@@ -10,7 +10,7 @@ from specvae.cli.options import device_option
 
 __all__ = ["command"]
 
-NAMES = ("adbench", "calibration", "hyperspectral", "mnist", "speed")
+NAMES = ("adbench", "calibration", "hyperspectral", "mnist", "scale", "speed")
 
 
 @click.command("benchmark")
