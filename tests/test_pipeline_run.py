@@ -97,6 +97,8 @@ def test_every_scene_is_done_once_and_a_second_run_touches_nothing(place: Path) 
     again = go(place)
     assert (states(again), again.exit_status) == (["already"] * 3, 0)
     assert times(place / "out") == before
+    for name in ("index.html", "metrics.prom", "log.jsonl", "collection.json"):
+        assert (place / "out" / name).stat().st_size > 100, name
     told = json.loads((place / "out" / "run.json").read_text(encoding="utf-8"))
     assert told["counts"] == {"total": 3, "done": 0, "already": 3, "invalid": 0, "failed": 0}
     assert [s["date"] for s in told["stages"][0]["scenes"]] == ["2024-01-01", "2024-01-02", "2024-01-03"]
@@ -298,3 +300,31 @@ def test_the_nightly_example_runs_on_scenes_like_the_demos(tmp_path: Path) -> No
     assert found.exit_status == 0, [s.message for s in found.stages]
     assert [s.status for s in found.stages] == ["done", "done"]
     assert (tmp_path / "nightly" / "tonight" / "item.json").is_file()
+
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "pipelines").glob("*.toml"))
+
+
+def planned(name: str, *settings: str) -> Batch:
+    return run(Path(__file__).parents[1] / "pipelines" / name, Options(dry_run=True, set=settings))
+
+
+@pytest.mark.parametrize("name", ["mnist_benchmark.toml", "hyperspectral_benchmark.toml"])
+def test_a_benchmarks_example_can_be_planned(name: str) -> None:
+    assert [(s.run, s.status) for s in planned(name).stages] == [("benchmark", "todo")]
+
+
+def test_the_series_example_can_be_planned(real_data: Path, tmp_path: Path) -> None:
+    # The example looks beside the repository; here its scenes are wherever the real data lie.
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "data").symlink_to(real_data)
+    found = planned("rufiji_series.toml", f"root={tmp_path / 'repository'}")
+    assert [(s.run, s.status) for s in found.stages] == [("fit", "todo"), ("score", "todo")]
+    assert len(found.scenes) == 13
+    assert not (tmp_path / "repository").exists()
+
+
+def test_every_example_is_tried_here() -> None:
+    assert {e.name for e in EXAMPLES} == {
+        "nightly.toml", "rufiji_series.toml", "mnist_benchmark.toml", "hyperspectral_benchmark.toml"
+    }  # fmt: skip

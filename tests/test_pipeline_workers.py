@@ -124,7 +124,9 @@ def test_a_killed_worker_costs_no_scene(place: Path) -> None:
     check_whole(place)
 
 
-@pytest.mark.parametrize(("sign", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("sign", "status"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
+)
 def test_a_run_told_to_end_does_so_within_ten_seconds_and_is_resumed(place: Path, sign: int, status: int) -> None:
     with start(place, "--jobs", "2") as process:
         wait_for(process, lambda: whole(place))

@@ -16,6 +16,7 @@ __all__ = ["SCHEMA_VERSION", "Batch", "SceneRecord", "StageRecord"]
 SCHEMA_VERSION = 1
 MOST_DETAILED = 100
 """Alerts whose objects are listed."""
+CAUTIONS = {"caution": "its map calls for caution", "do-not-use": "its map is not to be used"}
 STATES = ("done", "already", "invalid", "failed")
 
 
@@ -139,5 +140,5 @@ def _alert(scene: SceneRecord) -> dict[str, Any] | None:
     new = facts.get("new_objects")
     count = facts.get("objects") if new is None else new
     why = [f"{count} {'new ' if new is not None else ''}objects"] if count else []
-    why += [f"the map is {facts['verdict']}"] if facts.get("verdict") in ("do-not-use", "caution") else []
+    why += [CAUTIONS[facts["verdict"]]] if facts.get("verdict") in CAUTIONS else []
     return told | {"why": ", ".join(why), "objects": count, "date": facts.get("date")} if why else None

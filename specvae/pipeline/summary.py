@@ -1,4 +1,4 @@
-"""The files of a whole run, written last: run.json, and the collection of each folder that was filled."""
+"""The files of a whole run, written last: the collections, index.html, metrics.prom, and run.json."""
 
 from __future__ import annotations
 
@@ -7,17 +7,26 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from specvae.outputs.atomic import atomic_file
+from specvae.pipeline.index import render_index
 from specvae.pipeline.outcome import Batch
+from specvae.pipeline.prometheus import exposition
 
 __all__ = ["write_summary"]
 
 
 def write_summary(batch: Batch, filled: Iterable[str]) -> None:
-    """Write ``run.json``, and ``collection.json`` where scenes were scored. Raises OutputError."""
-    if any(scene.status == "done" for scene in batch.scenes):
+    """Write ``collection.json`` where scenes were scored, then the run's own files. Raises OutputError."""
+    if any(scene.status in ("done", "invalid") and scene.attempts for scene in batch.scenes):
         from specvae.stac import write_collection
 
         for place in sorted(filled):
             write_collection(Path(place), Path(place).name)
-    with atomic_file(Path(batch.out) / "run.json") as beside:
-        beside.write_text(json.dumps(batch.to_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    told = batch.to_json()
+    pages = {
+        "index.html": render_index(batch, told),
+        "metrics.prom": exposition(told),
+        "run.json": json.dumps(told, indent=1, allow_nan=False) + "\n",
+    }
+    for name, text in pages.items():
+        with atomic_file(Path(batch.out) / name) as beside:
+            beside.write_text(text, encoding="utf-8")
