@@ -36,6 +36,9 @@ class Inline:
 
     idle = 1
 
+    def prepare(self, request: Any) -> None:
+        work.get_ready(request)
+
     def submit(self, number: int, task: Task) -> None:
         self.ended.append((number, work.carry_out(task)))
 

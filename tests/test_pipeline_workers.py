@@ -215,6 +215,11 @@ def test_a_run_waits_for_orphans_at_work(tmp_path: Path) -> None:
 class Unreliable:
     """Fails a task so many times, then does it."""
 
+    threads = 1
+
+    def prepare(self, request: object) -> None:
+        return
+
     def __init__(self, failures: int, idle: int = 2) -> None:
         self.failures, self.idle, self.tries = failures, idle, 0
         self.ended: list[tuple[int, Result]] = []

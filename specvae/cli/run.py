@@ -15,6 +15,9 @@ __all__ = ["command"]
 @click.command("run")
 @click.argument("pipeline")
 @click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Processes. [default: the TOML's, else 1]")
+@click.option(
+    "--cluster", metavar="ADDRESS", help="A Dask scheduler, tcp://host:8786, or local:4 for four workers here."
+)
 @click.option("--retries", type=click.IntRange(0, 100), metavar="N", help="Tries more for what failed. [default: 2]")
 @click.option("--max-memory", metavar="SIZE", help="Working memory of all processes together: 400M, 2G.")
 @click.option("--dry-run", is_flag=True, help="Say what would run, what is done and why, what is invalid.")
@@ -28,6 +31,7 @@ def command(ctx: click.Context, /, pipeline: str, set_: tuple[str, ...], as_json
     specvae run pipelines/nightly.toml
     specvae run pipelines/nightly.toml --dry-run
     specvae run pipelines/nightly.toml --jobs 4 --set score.false_alarm_rate=1e-4
+    specvae run pipelines/nightly.toml --cluster tcp://scheduler:8786
     """
     from specvae.pipeline.run import Options, run
 

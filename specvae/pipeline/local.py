@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from specvae.pipeline.task import Result, Task
+from specvae.stages.score_request import ScoreRequest
 
 __all__ = ["LocalWorkers", "processors"]
 
@@ -62,6 +63,9 @@ class LocalWorkers:
     def idle(self) -> int:
         """How many more tasks can be submitted now."""
         return self.capacity - sum(w.number is not None for w in self._workers)
+
+    def prepare(self, request: ScoreRequest) -> None:
+        """Nothing: a process loads the model with its first scene."""
 
     def submit(self, number: int, task: Task) -> None:
         """Give a task to an idle worker, started if need be."""

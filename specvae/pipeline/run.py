@@ -130,7 +130,7 @@ class _Run:
         sha = None if stage.model in self.unmade else model_hash(stage.model)
         if sha is None and stage.model not in self.unmade:
             raise SpecvaeError(f"there is no model {stage.model}; fit one first, in a stage above or by `specvae fit`")
-        request = stage.request(getattr(workers, "threads", 1), self._memory(stage))
+        request = stage.request(workers.threads, self._memory(stage))
         decisions = decide(sources, request, sha)
         record.scenes = [_planned(decision, request.out) for decision in decisions]
         if self.options.dry_run:
@@ -159,23 +159,32 @@ class _Run:
             scene = record.scenes[todo[number]].key
             self.log("scene-retry", "warning", scene=scene, seconds=result.seconds, pause=pause, message=result.message)
 
+        if tasks:
+            workers.prepare(request)
         carry_out_all(tasks, workers, self.spec.retries, ended, again)
         record.status = "done" if tasks else "already"
 
     def _memory(self, stage: ScoreStage) -> str | None:
         """Each process's share of the working memory, in bytes."""
         told = self.spec.max_memory or stage.max_memory
-        if told is None and self.spec.jobs == 1:
+        jobs = self.spec.jobs if self.spec.cluster is None else 1
+        if told is None and jobs == 1:
             return None
-        share = f"{parse_size(told) // self.spec.jobs}"
+        share = f"{parse_size(told) // jobs}"
         parse_size(share)
         return share
 
 
 @contextmanager
 def _workers(spec: Pipeline) -> Iterator[Any]:
-    with LocalWorkers(spec.jobs) as workers:
-        yield workers
+    if spec.cluster is None:
+        with LocalWorkers(spec.jobs) as local:
+            yield local
+        return
+    from specvae.pipeline.cluster import ClusterWorkers
+
+    with ClusterWorkers(spec.cluster) as cluster:
+        yield cluster
 
 
 def _planned(decision: Decision, out: str) -> SceneRecord:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from specvae.pipeline.task import Result, Task
+from specvae.stages.score_request import ScoreRequest
 
 __all__ = ["Workers", "carry_out_all"]
 
@@ -21,6 +22,15 @@ class Workers(Protocol):
     @property
     def idle(self) -> int:
         """How many more tasks can be submitted now."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """Threads that each has for a scene."""
+        ...
+
+    def prepare(self, request: ScoreRequest) -> None:
+        """Be told of the scenes to come."""
         ...
 
     def submit(self, number: int, task: Task) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,9 +16,9 @@ from specvae.pipeline.invalid import record_invalid
 from specvae.pipeline.locks import at_work
 from specvae.pipeline.task import Result, SceneTask, StageTask, Task
 from specvae.raster.references import is_remote
-from specvae.stages.score_request import fingerprint_of, stored_item
+from specvae.stages.score_request import ScoreRequest, fingerprint_of, stored_item
 
-__all__ = ["carry_out"]
+__all__ = ["carry_out", "get_ready"]
 
 
 def carry_out(task: Task) -> Result:
@@ -36,6 +37,15 @@ def carry_out(task: Task) -> Result:
     except Exception as error:
         result = Result("failed", f"{task.name}: a bug: {type(error).__name__}: {error}; report it")
     return replace(result, seconds=time.perf_counter() - started)
+
+
+def get_ready(request: ScoreRequest) -> None:
+    """Load the model for the scenes to come. What goes wrong is told by the first scene."""
+    from specvae.raster.gdal import configure
+
+    configure(threads=request.threads)
+    with suppress(SpecvaeError, OSError):
+        _loaded(request.model, request.device, request.threads, _identity(request.model))
 
 
 def _scene(task: SceneTask) -> Result:

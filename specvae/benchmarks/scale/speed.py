@@ -43,9 +43,10 @@ def measure(place: Path, count: int, settings: Settings) -> list[Rate]:
     fit_small(place, settings)
     declare(place)
     rates = []
-    for how, processes in (("jobs", 1), ("jobs", 2)):
+    for how, processes in (("jobs", 1), ("jobs", 2), ("workers", 1), ("workers", 2)):
         shutil.rmtree(place / "out", ignore_errors=True)
-        rates.append(_rate(run_batch(place, f"--{how}", str(processes)), how, processes))
+        option = ("--jobs", str(processes)) if how == "jobs" else ("--cluster", f"local:{processes}")
+        rates.append(_rate(run_batch(place, *option), how, processes))
         settings.progress(f"{how} {processes}: {rates[-1].per_second:.2f} scenes a second")
     return rates
 

@@ -1,0 +1,118 @@
+"""A Dask cluster of real processes: the same pixels as here, and a worker that is killed costs no scene."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from specvae.errors import SpecvaeError, UsageError
+from specvae.pipeline import cluster
+from specvae.pipeline.cluster import ClusterWorkers
+from tests.test_pipeline_workers import check_whole, finish, maps, place, scenes, start, wait_for, whole
+
+__all__ = ["place", "scenes"]  # fixtures
+
+ROOT = Path(__file__).parents[1]
+
+
+@contextmanager
+def process(*command: str) -> Iterator[subprocess.Popen[bytes]]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    started = subprocess.Popen(
+        [sys.executable, "-m", *command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield started
+    finally:
+        started.terminate()
+        try:
+            started.wait(15)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait()
+
+
+@contextmanager
+def dask_cluster(folder: Path, workers: int = 2) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler and workers on loopback, as an operator starts them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    with ExitStack() as stack:
+        stack.enter_context(
+            process("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+        )
+        told = ("--nthreads", "1", "--no-dashboard", "--local-directory", str(folder), "--no-nanny")
+        begun = [
+            stack.enter_context(process("distributed.cli.dask_worker", address, "--name", f"w{at}", *told))
+            for at in range(workers)
+        ]
+        yield address, begun
+
+
+def test_two_workers_on_loopback_make_the_very_maps_of_one_process(place: Path, tmp_path: Path) -> None:
+    assert finish(place)[0] == 0
+    here = maps(place)
+    (place / "out").rename(tmp_path / "done-here")
+    with dask_cluster(tmp_path) as (address, _):
+        code, counts = finish(place, "--cluster", address)
+        assert (code, counts["done"]) == (0, 8)
+        assert finish(place, "--cluster", address)[1]["already"] == 8
+    assert maps(place) == here
+    check_whole(place)
+
+
+def test_a_cluster_worker_that_is_killed_costs_no_scene(place: Path, tmp_path: Path) -> None:
+    with dask_cluster(tmp_path) as (address, workers), start(place, "--cluster", address, "--json") as run:
+        wait_for(run, lambda: whole(place))
+        workers[0].send_signal(signal.SIGKILL)
+        text, complaint = run.communicate(timeout=250)
+    assert run.returncode == 0, complaint
+    told = json.loads(text)["stages"][0]["scenes"]
+    assert sorted(s["key"] for s in told) == [f"s{at}" for at in range(8)]
+    assert {s["status"] for s in told} <= {"done", "already"}
+    index = (place / "out" / "index.html").read_text(encoding="utf-8")
+    assert all(index.count(f'alt="Quicklook of s{at}"') == 1 for at in range(8))
+    check_whole(place)
+
+
+@pytest.mark.slow
+def test_a_run_on_a_cluster_told_to_end_does_so_in_time(place: Path, tmp_path: Path) -> None:
+    with dask_cluster(tmp_path) as (address, _), start(place, "--cluster", address) as run:
+        wait_for(run, lambda: whole(place))
+        run.send_signal(signal.SIGTERM)
+        told = time.monotonic()
+        run.communicate(timeout=60)
+        assert time.monotonic() - told < 10
+        assert run.returncode == 143
+    check_whole(place)
+
+
+@pytest.mark.slow
+def test_a_local_cluster_needs_no_scheduler_started_before(place: Path) -> None:
+    code, counts = finish(place, "--cluster", "local:2")
+    assert (code, counts["done"]) == (0, 8)
+    check_whole(place)
+
+
+@pytest.mark.parametrize("address", ["local:", "local:x", "local:0", "host", "8786"])
+def test_an_address_that_is_none_is_wrong_usage(address: str) -> None:
+    with pytest.raises(UsageError, match="--cluster"), ClusterWorkers(address):
+        raise AssertionError("not entered")
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "PATIENCE", 0.5)
+    with pytest.raises(SpecvaeError, match=r"tcp://127\.0\.0\.1:9"), ClusterWorkers("tcp://127.0.0.1:9"):
+        raise AssertionError("not entered")
