@@ -20,6 +20,8 @@ from specvae.stages.score_request import ScoreRequest
 SCENES = {
     "coldsprings": "scenes/coldsprings/20160707_pre_sr7.tif",
     "aberystwyth": "scenes/aberystwyth/sen2_20210527_aber_10band.tif",
+    "rufiji": "scenes/rufiji_timeseries/S2_20190610.tif",
+    "sitakunda": "scenes/sitakunda/s2_sitakunda_4band.tif",
 }
 SHORT = ("training.steps=150", "training.refits=1")
 
@@ -42,7 +44,10 @@ def fitted(
     for name, chosen in (("mine", rows), ("other", ~rows)):
         with rasterio.open(folder / f"{name}.tif", "w", **mask) as file:
             file.write(np.broadcast_to(chosen[:, None], fill.shape).astype(np.uint8), 1)
-    variants = {"offset": values + 1000.0, "gain": values * 1.3, "half": values * 0.5, "same": values * 1.0}
+    gains = np.resize([0.75, 1.3, 1.0], len(values))[:, None, None]
+    variants = {
+        "offset": values + 1000.0, "gain": values * 1.3, "half": values * 0.5, "sensor": values * gains, "same": values * 1.0
+    }  # fmt: skip
     for name, changed in variants.items():
         changed = np.where(fill, values, np.clip(np.round(changed), limits.min + 1, limits.max))
         with rasterio.open(folder / f"{name}.tif", "w", **profile) as file:
@@ -67,7 +72,7 @@ def scored(fitted: tuple[Path, Path], scene: str, **options: Any) -> tuple[dict[
     return report, run.exit_status, replace(run, strict=False).exit_status
 
 
-@pytest.mark.parametrize("scene", ["offset", "gain", "half"])
+@pytest.mark.parametrize("scene", ["offset", "gain", "half", "sensor"])
 def test_shifted_radiometry_is_do_not_use_and_strict_exits_5(fitted: tuple[Path, Path], scene: str) -> None:
     report, strict, lenient = scored(fitted, scene)
     assert report["drift"]["verdict"] == "do-not-use", report["drift"]["reasons"]

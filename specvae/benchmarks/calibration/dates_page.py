@@ -128,8 +128,10 @@ def _fitted(dates: Dates) -> list[DateVerdict]:
 def _group_line(name: str, group: Sequence[DateVerdict], rates: Sequence[float]) -> str:
     medians = ", ".join(f"{np.median([v.realised[rate] for v in group]):.4f} at {rate:g}" for rate in rates)
     counts = {word: sum(v.drift.verdict == word for v in group) for word in WORDS}
-    return f"- {len(group)} {name} dates: median realised {medians}; " + ", ".join(
-        f"{count} {word}" for word, count in counts.items()
+    return (
+        f"- {len(group)} {name} dates: median realised {medians}; "
+        + ", ".join(f"{count} {word}" for word, count in counts.items())
+        + "."
     )
 
 
@@ -151,8 +153,8 @@ def _agreement(new: Sequence[DateVerdict], rate: float) -> str:
     bands = float(stats.spearmanr([max(b.distance for b in v.drift.bands) for v in new], realised).statistic)
     scores = float(stats.spearmanr([v.drift.score_distance or 0.0 for v in new], realised).statistic)
     return (
-        f"- Over the new dates the rate realised at {rate:g} rises with the move of the worst band (rank correlation "
-        f"{bands:+.2f}) and with the move of the scores ({scores:+.2f})."
+        f"- Over the new dates, the rate realised at {rate:g} has a rank correlation of {bands:+.2f} with the move of the worst "
+        f"band and of {scores:+.2f} with the move of the scores."
     )
 
 

@@ -77,7 +77,7 @@ def run_trial(normal: NormalSet, config: ModelConfig, device: str) -> Trial:
     """Fit once, then ask and realise over random halves of what was held out."""
     begun = time.perf_counter()
     regions = normal.split(config.seed)
-    detector = Detector.fit(regions, normal.bands, config, (normal.name,), normal.context, device)
+    detector = Detector.fit(regions, normal.bands, config, _sources(regions), normal.context, device)
     seconds = time.perf_counter() - begun
     scores = [detector.score(region.cube, region.window).score for region in regions]
     held = _tiles(regions, scores)
@@ -133,7 +133,11 @@ def _tiles(regions: Sequence[Region], scores: Sequence[NDArray[np.float32]]) -> 
             rows, cols = np.nonzero(mine)
             box = slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1)
             tiles.append(Tile(np.where(mine, score, np.float32(np.nan))[box], region.source, int(number)))
-    return CalibrationTiles(tuple(tiles), tuple(str(i) for i in range(1 + max(r.source for r in regions))))
+    return CalibrationTiles(tuple(tiles), _sources(regions))
+
+
+def _sources(regions: Sequence[Region]) -> tuple[str, ...]:
+    return tuple(str(i) for i in range(1 + max(region.source for region in regions)))
 
 
 def _halves(tiles: CalibrationTiles, random: np.random.Generator) -> NDArray[np.bool_]:
