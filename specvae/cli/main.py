@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
@@ -75,6 +76,7 @@ def main(args: list[str] | None = None) -> None:
     """Entry point: exceptions become one line on stderr and an exit status."""
     argv = sys.argv[1:] if args is None else args
     debug = "--debug" in argv
+    gc.set_threshold(100_000, 50, 100)  # a command makes few cycles and many lasting objects: looking costs a twentieth
     signal.signal(signal.SIGTERM, _terminated)
     try:
         sys.exit(_run(argv))

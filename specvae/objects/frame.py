@@ -68,8 +68,9 @@ def _top_bands(table: ObjectTable, labels: tuple[str, ...]) -> list[str]:
     if not len(table.contribution):
         return [""] * len(table)
     order = np.argsort(-table.contribution, axis=0, kind="stable")[:TOP_BANDS]
-    deviation = table.deviation / table.pixels
-    return [", ".join(f"{labels[b]} {deviation[b, i]:+.1f}" for b in order[:, i]) for i in range(len(table))]
+    deviation = np.take_along_axis(table.deviation / table.pixels, order, axis=0)
+    told = zip(order.T.tolist(), deviation.T.tolist(), strict=True)
+    return [", ".join(f"{labels[b]} {d:+.1f}" for b, d in zip(*pair, strict=True)) for pair in told]
 
 
 def _areas(grid: Grid, rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -154,7 +154,8 @@ def _places(spectra: Any) -> dict[str, Any]:
 
 def _short(values: Any, digits: int = 4) -> list[float | None]:
     """Numbers of a few digits, null where not finite."""
-    return [float(f"{v:.{digits}g}") if math.isfinite(v) else None for v in np.asarray(values, np.float64).ravel()]
+    flat = np.asarray(values, np.float64).ravel().tolist()
+    return [float(f"{v:.{digits}g}") if math.isfinite(v) else None for v in flat]
 
 
 def _plain(tree: Any) -> Any:
