@@ -194,9 +194,10 @@ class CellScorer:
         """
         if self.device != "cpu":
             return torch.as_tensor(program(self.net)(*tensors))
-        with self._tracing:
-            if name not in self._programs:
-                self._programs[name] = _traced(program(self.net).eval(), tensors)
+        if name not in self._programs:
+            with self._tracing:
+                if name not in self._programs:
+                    self._programs[name] = _traced(program(self.net).eval(), tensors)
         return torch.as_tensor(self._programs[name](*tensors))
 
     @torch.inference_mode()

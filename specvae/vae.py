@@ -89,20 +89,49 @@ class Stack(nn.Module):
         last = [self.first_bias[: self.lead]] if self.lead else []
         return [self.first_bias[self.lead :], *self.rest_biases, *last]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(inputs, n) -> (outputs, n)``."""
+    def forward(self, *parts: Tensor) -> Tensor:
+        """``(inputs, n) -> (outputs, n)``; the inputs may come in parts, which stand below one another."""
         learning = torch.is_grad_enabled()
-        x = torch.addmm(self.first_bias, self.first, x)
+        if self.lead and not learning:
+            return self._quick(parts)
+        x = torch.addmm(self.first_bias, self.first, parts[0] if len(parts) == 1 else torch.cat(parts))
         if not self.lead:
             for weight, bias in zip(self.rest, self.rest_biases, strict=True):
                 bent = silu(x, inplace=not learning) if self.smooth else (x.relu() if learning else x.relu_())
                 x = torch.addmm(bias, weight, bent)
             return x
-        straight, x = x[: self.lead], silu(x[self.lead :], inplace=not learning)
+        straight, x = x[: self.lead], silu(x[self.lead :])
         *middle, last = self.rest
         for weight, bias in zip(middle, self.rest_biases, strict=True):
-            x = silu(torch.addmm(bias, weight, x), inplace=not learning)
-        return torch.addmm(straight, last, x) if learning else straight.addmm_(last, x)
+            x = silu(torch.addmm(bias, weight, x))
+        return torch.addmm(straight, last, x)
+
+    def _quick(self, parts: tuple[Tensor, ...]) -> Tensor:
+        """The same without gradients, with fewer passes over memory.
+
+        Inputs, a row of ones and the last hidden layer stand below one another in one buffer: biases are a column of
+        the weights, and the linear path and the last layer are one product.
+        """
+        hidden = len(self.rest[-1].T)
+        inputs, lead = self.first.shape[1], self.lead
+        rows = parts[0].new_empty(inputs + 1 + hidden, parts[0].shape[1])
+        start = 0
+        for part in parts:
+            rows[start : start + len(part)].copy_(part)
+            start += len(part)
+        rows[inputs] = 1.0
+        given, bent = rows[: inputs + 1], rows[inputs + 1 :]
+        first = torch.cat([self.first, self.first_bias], dim=1)
+        *middle, last = self.rest
+        if middle:
+            x = silu(first[lead:] @ given, inplace=True)
+            for weight, bias in zip(middle[:-1], self.rest_biases, strict=False):
+                x = silu(torch.addmm(bias, weight, x), inplace=True)
+            bent.copy_(torch.addmm(self.rest_biases[-1], middle[-1], x))
+        else:
+            bent.addmm_(first[lead:], given, beta=0)
+        silu(bent, inplace=True)
+        return torch.cat([first[:lead], last], dim=1) @ rows
 
 
 def _drawn(outputs: int, inputs: int) -> tuple[Tensor, Tensor]:
@@ -140,6 +169,10 @@ def _image(bands: int, context: int, config: NetworkConfig) -> tuple[int, int, i
             f"{' and a context' if context else ''}; give --patch for rasters, or network.kind=mlp"
         )
     return shape
+
+
+def _given(first: Tensor, context: Tensor | None) -> tuple[Tensor, ...]:
+    return (first,) if context is None else (first, context)
 
 
 class VAE(nn.Module):
@@ -183,7 +216,7 @@ class VAE(nn.Module):
 
     def encode(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         """Posterior mean and log variance, ``(latent, n)`` each, given a bounded context."""
-        both = self.encoder(x if c is None else torch.cat([x, c]))
+        both = self.encoder(*_given(x, c))
         return both[: self.latent], both[self.latent :].clamp(-12.0, 8.0)
 
     def prior_of(self, c: Tensor | None) -> tuple[Tensor, Tensor] | None:
@@ -199,7 +232,7 @@ class VAE(nn.Module):
 
     def _raw(self, z: Tensor, c: Tensor | None) -> Tensor:
         """What the decoder gives, before the output's sigmoid or tanh."""
-        out: Tensor = self.decoder(z if c is None else torch.cat([z, c]))
+        out: Tensor = self.decoder(*_given(z, c))
         return out
 
     def cost_of(self, x: Tensor, z: Tensor, c: Tensor | None) -> Tensor:
