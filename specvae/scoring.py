@@ -105,7 +105,9 @@ class CellScorer:
         context = self.context(cube, window)
         out = np.full((2, window.rows, window.cols), np.nan, np.float32)
         self._each(cells_of(window, self.cell), lambda cells: self._evaluate(cells, cube, good, context, window, out))
-        out[:, ~cube.crop(window).valid] = np.nan
+        inner = cube.crop(window).valid
+        if not inner.all():
+            out[:, ~inner] = np.nan
         return Parts(out[0] + out[1], out[0], out[1]), context
 
     def context(self, cube: Cube, window: Window) -> NDArray[np.float32] | None:
@@ -217,7 +219,8 @@ class CellScorer:
             part = cell.clip(cube.window).clip(around)
             code = codes[:, i * self.width : (i + 1) * self.width].reshape(-1, self.cell, self.cell)
             code = code[(slice(None), *part.shift(-cell.row, -cell.col).slices)]
-            maps[(slice(None), *part.shift(-around.row, -around.col).slices)] = code * cube.crop(part).valid
+            place = maps[(slice(None), *part.shift(-around.row, -around.col).slices)]
+            np.multiply(code, good[part.shift(-cube.window.row, -cube.window.col).slices], out=place)
 
     @torch.inference_mode()
     def _evaluate(
@@ -253,6 +256,11 @@ class CellScorer:
         valid: NDArray[np.bool_] | None = None,
     ) -> Tensor:
         """The cells' values side by side, ``(bands, cells * 4096)``; 0 beyond ``window`` and where not ``valid``."""
+        if len(cells) == 1 and cells[0].clip(window) == cells[0]:  # most are whole, and valid throughout
+            inside = cells[0].shift(-window.row, -window.col).slices
+            if valid is None or valid[inside].all():
+                whole = np.array(values[(slice(None), *inside)], np.float32, order="C")
+                return torch.from_numpy(whole.reshape(len(values), -1)).to(self.device)
         block = np.zeros((len(values), len(cells), self.cell, self.cell), np.float32)
         for i, cell in enumerate(cells):
             part = cell.clip(window)
