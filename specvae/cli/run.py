@@ -39,6 +39,8 @@ def command(ctx: click.Context, /, pipeline: str, set_: tuple[str, ...], as_json
     tell = _silent if as_json else _tell(options["dry_run"], on_stderr)
     batch = run(pipeline, Options(set=set_, log_on_stderr=on_stderr, tell=tell, **options))
     click.echo(json.dumps(batch.to_json(), indent=1) if as_json else _claim(batch))
+    if batch.complaint:
+        click.echo(f"specvae: {batch.complaint}", err=True)
     return batch.exit_status
 
 

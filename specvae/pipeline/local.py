@@ -135,6 +135,8 @@ def _serve(connection: Connection, threads: int) -> None:
     from specvae.raster.gdal import configure
 
     configure(threads=threads)
+    # libtiff writes to standard error of its own accord where a disk is full; the result says it in one line.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     while True:
         try:
             task = connection.recv()

@@ -75,6 +75,8 @@ class Batch:
     dry_run: bool = False
     stages: list[StageRecord] = field(default_factory=list)
     seconds: float = 0.0
+    complaint: str = ""
+    """Why the run's own files could not be written."""
 
     @property
     def scenes(self) -> list[SceneRecord]:
@@ -96,7 +98,7 @@ class Batch:
             return 4
         if self.dry_run:
             return 3 if lost else 0
-        if lost or any(scene.status in ("invalid", "failed") for scene in self.scenes):
+        if lost or self.complaint or any(scene.status in ("invalid", "failed") for scene in self.scenes):
             return 3
         strict = [scene for stage in self.stages if stage.strict for scene in stage.scenes]
         return 5 if any(_untrusted(scene.facts) for scene in strict) else 0

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from specvae.errors import SpecvaeError
+from specvae.errors import OutputError, SpecvaeError
 from specvae.pipeline.events import EventLog
 from specvae.pipeline.local import LocalWorkers
 from specvae.pipeline.locks import WORKERS, alone, sweep
@@ -83,7 +83,10 @@ class _Run:
             raise
         self.batch.seconds = time.perf_counter() - started
         if not self.options.dry_run:
-            write_summary(self.batch, {stage.out for stage in self.spec.scores})
+            try:
+                write_summary(self.batch, {stage.out for stage in self.spec.scores})
+            except OutputError as error:
+                self.batch.complaint = str(error)
         status = self.batch.exit_status
         level = "info" if status == 0 else "warning"
         self.log("run-end", level, seconds=self.batch.seconds, exit_status=status, **self.batch.counts)
