@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from specvae.baselines import Background
 from specvae.latent import latent_means, spectra_of
-from specvae.scoring import SpectralNet
+from specvae.spectral_net import SpectralNet
 
 __all__ = ["CompressionPoint", "active_latent", "compression_curve"]
 

@@ -24,8 +24,9 @@ from specvae.mixture import default_components
 from specvae.normaliser import Normaliser
 from specvae.patches import by_band
 from specvae.sampling import Region, Role
-from specvae.scoring import CellScorer, SpectralNet
+from specvae.scoring import CellScorer
 from specvae.spectra import BandSet, Cube, Explanation, Parts, Window
+from specvae.spectral_net import SpectralNet
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.contamination import Contamination, find_contamination, find_gap
 from specvae.thresholds.tiles import CalibrationTiles, Tile

@@ -18,8 +18,8 @@ from torch import Tensor
 from specvae.config import ModelConfig
 from specvae.mixture import default_components
 from specvae.normaliser import Normaliser
-from specvae.scoring import SpectralNet
 from specvae.spectra import Parts
+from specvae.spectral_net import SpectralNet
 from specvae.training import Check, Sample, train
 from specvae.vae import VAE
 

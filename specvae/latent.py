@@ -11,8 +11,9 @@ from torch import Tensor
 
 from specvae.context import QUANTUM
 from specvae.errors import ModelError
-from specvae.scoring import CELL, WIDTH, SpectralNet, cells_of
+from specvae.scoring import WIDTH, cells_of
 from specvae.spectra import Cube, Window
+from specvae.spectral_net import CELL, SpectralNet
 
 __all__ = ["Program", "draw_spectra", "latent_means", "map_cells", "nats", "reconstructions", "spectra_of"]
 

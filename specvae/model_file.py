@@ -156,7 +156,7 @@ _BACKGROUND = ("mean", "covariance", "reference")
 
 
 def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device: str, threads: int) -> Detector:
-    from specvae.scoring import SpectralNet
+    from specvae.spectral_net import SpectralNet
 
     def group(name: str) -> dict[str, NDArray[Any]]:
         return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from specvae.context import QUANTUM
 from specvae.errors import MissingExtraError
-from specvae.scoring import SpectralNet
+from specvae.spectral_net import SpectralNet
 
 __all__ = ["INPUTS", "OUTPUTS", "OnnxScorer", "onnx_bytes"]
 

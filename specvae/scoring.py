@@ -8,71 +8,21 @@ or thread read it. Cells also stay in the processor's cache, and threads share t
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from specvae.config import ModelConfig
-from specvae.context import RingContext
-from specvae.normaliser import Normaliser
+from specvae.programs import BothTerms, Programs, Quantise
 from specvae.spectra import Cube, Explanation, Parts, Window
-from specvae.vae import VAE
+from specvae.spectral_net import CELL, SpectralNet
+from specvae.workers import Workers
 
-__all__ = ["CELL", "CellScorer", "SpectralNet", "cells_of"]
+__all__ = ["CellScorer", "cells_of"]
 
-CELL = 64
 WIDTH = CELL * CELL
-IMAGE_CELL = 16
-
-
-class SpectralNet(nn.Module):
-    """Normaliser, context and VAE: everything between physical units and nats, as one state."""
-
-    def __init__(self, normaliser: Normaliser, ring: RingContext | None, vae: VAE) -> None:
-        super().__init__()
-        self.normaliser, self.ring, self.vae = normaliser, ring, vae
-
-    @property
-    def halo(self) -> int:
-        """Pixels needed around a window."""
-        return self.ring.halo if self.ring is not None else 0
-
-    @property
-    def cell(self) -> int:
-        """Side of the cells that it scores in, pixels: smaller for images and patches, each of which is hundreds of values."""
-        return CELL if self.vae.shape is None else IMAGE_CELL
-
-    def state_shape(self) -> dict[str, Any]:
-        """What :meth:`restore` needs beside the arrays, JSON-ready."""
-        mixture = self.vae.mixture
-        return {
-            "ring": self.ring is not None,
-            "marginals": self.normaliser.marginals is not None,
-            "smooth": bool(len(self.normaliser.blur)),
-            "components": 0 if mixture is None else len(mixture.centre),
-        }
-
-    def state_arrays(self) -> dict[str, NDArray[Any]]:
-        """The whole state as numpy arrays."""
-        return {name: tensor.detach().cpu().numpy() for name, tensor in self.state_dict().items()}
-
-    @classmethod
-    def restore(
-        cls, bands: int, config: ModelConfig, shape: dict[str, Any], arrays: dict[str, NDArray[Any]]
-    ) -> SpectralNet:
-        """The net of a stored state; RuntimeError or KeyError where it does not hold together."""
-        ring = RingContext(bands, config.context) if shape["ring"] else None
-        vae = VAE(bands, ring.components if ring else 0, config.network, int(shape.get("components", 0)))
-        normaliser = Normaliser(bands, bool(shape.get("marginals", False)), bool(shape.get("smooth", False)))
-        net = cls(normaliser, ring, vae)
-        net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
-        return net.eval()
 
 
 def cells_of(window: Window, side: int = CELL) -> list[Window]:
@@ -86,25 +36,38 @@ class CellScorer:
     """Scores windows and rows with a net; deterministic, without noise."""
 
     def __init__(self, net: SpectralNet, device: str = "cpu", threads: int = 1) -> None:
-        self.net = net.to(device).eval()
         self.cell = net.cell
         self.width = net.cell**2
-        self.device = device
-        self.group = 1 if device == "cpu" else 64
         self.threads = threads
-        self._pool: ThreadPoolExecutor | None = None
-        self._programs: dict[str, Callable[..., Tensor]] = {}
-        self._tracing = Lock()
+        self._settle(net, device)
+
+    def _settle(self, net: SpectralNet, device: str) -> None:
+        self.net, self.device = net.to(device).eval(), device
+        self._workers = Workers(device, self.threads, _cell_bytes(net))
+        self._programs = Programs(self.net, device)
 
     def score(self, cube: Cube, window: Window) -> tuple[Parts, NDArray[np.float32] | None]:
         """Parts of ``window`` (rows, cols), and its contexts ``(components, rows, cols)`` for a model with context.
 
-        ``cube`` covers the window and, where the scene goes on, the halo around it; beyond it nothing is valid.
+        ``cube`` covers the window and, where the scene goes on, the halo around it; beyond it nothing is valid. Where
+        a GPU's memory is too short for a single cell, the rest is scored on the CPU, with a warning.
         """
+        try:
+            return self._score(cube, window)
+        except torch.OutOfMemoryError:
+            if self.device == "cpu":
+                raise
+        warnings.warn(f"{self.device} has too little free memory: scoring goes on on the CPU", stacklevel=2)
+        self._settle(self.net, "cpu")
+        return self._score(cube, window)
+
+    def _score(self, cube: Cube, window: Window) -> tuple[Parts, NDArray[np.float32] | None]:
         good = cube.valid
         context = self.context(cube, window)
         out = np.full((2, window.rows, window.cols), np.nan, np.float32)
-        self._each(cells_of(window, self.cell), lambda cells: self._evaluate(cells, cube, good, context, window, out))
+        self._workers.each(
+            cells_of(window, self.cell), lambda cells: self._evaluate(cells, cube, good, context, window, out)
+        )
         inner = cube.crop(window).valid
         if not inner.all():
             out[:, ~inner] = np.nan
@@ -118,10 +81,10 @@ class CellScorer:
         good, around = cube.valid, window.grow(ring.halo)
         maps = np.zeros((ring.components, around.rows, around.cols), np.int32)
         inside = cube.window.clip(around)
-        self._each(cells_of(inside, self.cell), lambda cells: self._project(cells, cube, good, maps, around))
+        self._workers.each(cells_of(inside, self.cell), lambda cells: self._project(cells, cube, good, maps, around))
         valid = np.zeros((around.rows, around.cols), bool)
         valid[inside.shift(-around.row, -around.col).slices] = cube.crop(inside).valid
-        return ring.ring_means(maps, valid, self._spread)
+        return ring.ring_means(maps, valid, self._workers.spread)
 
     def score_rows(self, values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Parts:
         """Parts ``(n,)`` of a table's spectra ``(n, bands)``, for a model without context."""
@@ -166,42 +129,6 @@ class CellScorer:
         whole[:, : block.shape[1]] = block
         return torch.from_numpy(whole).to(self.device)
 
-    def _each(self, cells: Sequence[Window], work: Callable[[Sequence[Window]], None]) -> None:
-        """Do ``work`` on groups of cells, shared among the threads."""
-        groups = [cells[i : i + self.group] for i in range(0, len(cells), self.group)]
-        share = -(-len(groups) // (4 * self.threads))
-
-        def bundle(start: int) -> None:
-            for group in groups[start : start + share]:
-                work(group)
-
-        self._spread(range(0, len(groups), max(1, share)), bundle)
-
-    def _spread(self, numbers: Sequence[int], job: Callable[[int], None]) -> None:
-        """Do ``job`` for each number, shared among the threads."""
-        if self.threads == 1 or len(numbers) == 1:
-            for number in numbers:
-                job(number)
-            return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads, "score", initializer=torch.set_num_threads, initargs=(1,))
-        for done in [self._pool.submit(job, number) for number in numbers]:
-            done.result()
-
-    def _run(self, name: str, program: type[nn.Module], *tensors: Tensor) -> Tensor:
-        """``program`` of the net on these tensors, traced on the first call where that pays.
-
-        A traced program leaves the interpreter once for all its operations, so that threads need not wait for each
-        other; the operations are the same, and so are the bits.
-        """
-        if self.device != "cpu":
-            return torch.as_tensor(program(self.net)(*tensors))
-        if name not in self._programs:
-            with self._tracing:
-                if name not in self._programs:
-                    self._programs[name] = _traced(program(self.net).eval(), tensors)
-        return torch.as_tensor(self._programs[name](*tensors))
-
     @torch.inference_mode()
     def _project(
         self,
@@ -214,7 +141,7 @@ class CellScorer:
         """Quantised components of the cells, written where they fall in ``maps``, 0 where not valid."""
         assert self.net.ring is not None
         x = self.net.normaliser(self._gather(cells, cube.values, cube.window, good))
-        codes = self._run("quantise", _Quantise, x).cpu().numpy()
+        codes = self._programs.run(Quantise, x).cpu().numpy()
         for i, cell in enumerate(cells):
             part = cell.clip(cube.window).clip(around)
             code = codes[:, i * self.width : (i + 1) * self.width].reshape(-1, self.cell, self.cell)
@@ -240,7 +167,7 @@ class CellScorer:
         if context is not None:
             c = self._gather(cells, context, window)
         given = [tensor for tensor in (x, c, cost) if tensor is not None]
-        both = self._run("terms", _BothTerms, *given).cpu().numpy()
+        both = self._programs.run(BothTerms, *given).cpu().numpy()
         for i, cell in enumerate(cells):
             part = cell.clip(window)
             block = both[:, i * self.width : (i + 1) * self.width].reshape(2, self.cell, self.cell)
@@ -260,7 +187,7 @@ class CellScorer:
             inside = cells[0].shift(-window.row, -window.col).slices
             if valid is None or valid[inside].all():
                 whole = np.array(values[(slice(None), *inside)], np.float32, order="C")
-                return torch.from_numpy(whole.reshape(len(values), -1)).to(self.device)
+                return self._there(whole.reshape(len(values), -1))
         block = np.zeros((len(values), len(cells), self.cell, self.cell), np.float32)
         for i, cell in enumerate(cells):
             part = cell.clip(window)
@@ -270,44 +197,12 @@ class CellScorer:
                 block[:, i, rows, cols] = values[(slice(None), *inside)]
             else:
                 np.copyto(block[:, i, rows, cols], values[(slice(None), *inside)], where=valid[inside])
-        return torch.from_numpy(block.reshape(len(block), -1)).to(self.device)
+        return self._there(block.reshape(len(block), -1))
 
-
-class _BothTerms(nn.Module):
-    """Reconstruction and KL as the rows of one tensor ``(2, n)``, from spectra, then contexts and costs where used."""
-
-    def __init__(self, net: SpectralNet) -> None:
-        super().__init__()
-        self.vae = net.vae
-        self.has_context, self.has_cost = net.ring is not None, net.normaliser.marginals is not None
-
-    def forward(self, x: Tensor, second: Tensor | None = None, third: Tensor | None = None) -> Tensor:
-        c = second if self.has_context else None
-        cost = (third if self.has_context else second) if self.has_cost else None
-        terms = self.vae.terms(x, c, cost=cost)
-        return torch.stack([terms.reconstruction, terms.kl])
-
-
-class _Quantise(nn.Module):
-    """The components of the context."""
-
-    def __init__(self, net: SpectralNet) -> None:
-        super().__init__()
-        assert net.ring is not None
-        self.ring = net.ring
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.ring.quantise(x)
-
-
-def _traced(program: nn.Module, tensors: tuple[Tensor, ...]) -> Callable[..., Tensor]:
-    """The program as a frozen graph of the operations that these tensors pass."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tracing is said to be superseded, by what needs a compiler at hand
-        graph: Callable[..., Tensor] = torch.jit.freeze(torch.jit.trace(program, tensors, check_trace=False))  # type: ignore[no-untyped-call]
-    for _ in range(2):  # the executor settles in its first two runs
-        graph(*tensors)
-    return graph
+    def _there(self, block: NDArray[np.float32]) -> Tensor:
+        """On the device: to a GPU from pinned memory, without waiting."""
+        here = torch.from_numpy(block)
+        return here if self.device == "cpu" else here.pin_memory().to(self.device, non_blocking=True)
 
 
 def _as_cube(values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Cube:
@@ -319,3 +214,9 @@ def _as_cube(values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Cube:
     reason = np.ones(rows * CELL, np.uint8)
     reason[:n] = ~np.asarray(valid, bool)
     return Cube(cube.reshape(bands, rows, CELL), reason.reshape(rows, CELL), Window(0, 0, rows, CELL))
+
+
+def _cell_bytes(net: SpectralNet) -> int:
+    """Memory that a cell takes while it is computed: about so many rows of values at a time, of the widest layers."""
+    widest = max(2 * sum(p.shape) for p in net.vae.parameters())
+    return int(4 * net.cell**2 * (4 * net.vae.bands + 2 * widest))

@@ -18,7 +18,7 @@ FLOORS = {
         "context", "vae", "thresholds", "drift", "components", "baselines", "metrics", "synthetic",
         "accumulators", "evidence", "networks", "likelihoods", "patches", "sampling", "pooling", "closed_form",
     ],
-    4: ["training", "scoring", "latent", "compression", "process", "onnx_graph"],
+    4: ["training", "scoring", "spectral_net", "programs", "workers", "latent", "compression", "process", "onnx_graph"],
     5: ["detector", "images"],
     6: [
         "estimator", "pyod", "arrays",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -14,9 +15,10 @@ from specvae.config import ModelConfig
 from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.sampling import Quota, Region, Role, split_blocks
-from specvae.scoring import CellScorer
+from specvae.scoring import CellScorer, cells_of
 from specvae.spectra import Band, BandSet, Cube, Invalid, Parts, Window
 from specvae.synthetic import make_scene
+from specvae.workers import Workers
 
 CONFIG = ModelConfig.model_validate({"training": {"steps": 60, "refits": 1}})
 BANDS = BandSet(tuple(Band(f"b{i}") for i in range(10)))
@@ -199,6 +201,50 @@ def test_calibration_pixels_never_trained_and_lie_a_ring_apart() -> None:
     assert len(held) > 500
     for row, col in held[:: max(1, len(held) // 200)]:
         assert np.abs(trained - (row, col)).max(axis=1).min() > 7
+
+
+class Short:
+    """A device that holds so many cells at a time."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.seen: list[Window] = []
+
+    def work(self, cells: Sequence[Window]) -> None:
+        if len(cells) > self.most:
+            raise torch.OutOfMemoryError("too many cells")
+        self.seen += cells
+
+
+@pytest.mark.parametrize(("most", "threads"), [(1, 1), (3, 1), (3, 2), (8, 2), (100, 2)])
+def test_groups_that_do_not_fit_are_halved_and_no_cell_is_lost(most: int, threads: int) -> None:
+    cells, device = cells_of(Window(0, 0, 640, 300)), Short(most)
+    workers = Workers("cpu", threads, 1, group=8)
+    workers.each(cells, device.work)
+    assert sorted(device.seen, key=str) == sorted(cells, key=str)
+    assert workers.group <= most
+
+
+def test_a_cell_that_does_not_fit_is_told() -> None:
+    with pytest.raises(torch.OutOfMemoryError, match="too many"):
+        Workers("cpu", 2, 1, group=4).each(cells_of(Window(0, 0, 640, 300)), Short(0).work)
+
+
+def test_without_memory_on_the_gpu_the_cpu_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = CellScorer(detector(True).net, "cpu", 2)
+    scorer.device = "cuda"  # as if: the first attempt fails before anything is moved
+    fails = iter([torch.OutOfMemoryError("short")])
+    score = CellScorer._score
+
+    def short(self: CellScorer, cube: Cube, window: Window) -> object:
+        for error in fails:
+            raise error
+        return score(self, cube, window)
+
+    monkeypatch.setattr(CellScorer, "_score", short)
+    with pytest.warns(UserWarning, match="cuda has too little free memory"):
+        parts = scorer.score(cube_of(scene()), Window(0, 0, 200, 230))[0]
+    np.testing.assert_array_equal(parts.score, whole(True).score)
 
 
 @pytest.mark.gpu

@@ -22,8 +22,8 @@ from specvae.raster.sources import Source
 from specvae.report.build import finish_folder, report_of
 from specvae.report.page_data import PageData
 from specvae.report.table_quicklook import draw_table_quicklook
-from specvae.scoring import CELL
 from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
+from specvae.spectral_net import CELL
 from specvae.stages.best_rows import BestRows, Rows
 from specvae.stages.overlap import overlapped, prefetched
 from specvae.stages.score_page import table_page

@@ -12,8 +12,8 @@ from specvae.benchmarks.report import Row
 from specvae.detector import Detector
 from specvae.model_file import load_model
 from specvae.raster.opening import open_scene
-from specvae.scoring import SpectralNet
 from specvae.spectra import Cube, Window
+from specvae.spectral_net import SpectralNet
 
 __all__ = ["resident_rows"]
 
