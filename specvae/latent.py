@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +16,16 @@ from specvae.scoring import WIDTH, cells_of
 from specvae.spectra import Cube, Window
 from specvae.spectral_net import CELL, SpectralNet
 
-__all__ = ["Program", "draw_spectra", "latent_means", "map_cells", "nats", "reconstructions", "spectra_of"]
+__all__ = [
+    "Program",
+    "draw_spectra",
+    "latent_means",
+    "log_evidence",
+    "map_cells",
+    "nats",
+    "reconstructions",
+    "spectra_of",
+]
 
 Floats = NDArray[np.float32]
 Program = Callable[[Floats, Floats | None], Floats]
@@ -110,6 +120,27 @@ def _block(values: Floats, place: tuple[slice, slice], inside: tuple[slice, slic
     block = np.zeros((len(values), CELL, CELL), np.float32)
     block[(slice(None), *place)] = values[(slice(None), *inside)]
     return block.reshape(len(values), -1)
+
+
+@torch.inference_mode()
+def log_evidence(net: SpectralNet, values: NDArray[np.floating], draws: int = 16, seed: int = 0) -> NDArray[np.float64]:
+    """``(bands, n)`` valid spectra -> ``(n,)`` nats: a lower bound of log p(x), for a model without context.
+
+    Of x as normalised, so that models of the same training spectra compare. Importance-weighted, with seeded draws
+    (Burda, Grosse and Salakhutdinov, 2015, equation 8); of a plain autoencoder log p(x | z) at its code.
+    """
+    vae, device = net.vae, net.normaliser.centre.device
+    found = []
+    for start in range(0, values.shape[1], WIDTH):
+        columns = np.ascontiguousarray(values[:, start : start + WIDTH], np.float32)
+        x = net.normaliser(torch.from_numpy(columns).to(device))
+        if vae.kl_weight == 0:
+            found.append(-vae.terms(x).reconstruction - vae.log_volume())
+            continue
+        generator = torch.Generator().manual_seed(seed + start)
+        noise = torch.randn((draws, vae.latent, x.shape[1]), generator=generator).to(device)
+        found.append(torch.logsumexp(vae.log_weights(x, noise), dim=0) - math.log(draws))
+    return np.asarray(torch.cat(found).cpu().numpy(), np.float64)
 
 
 @torch.inference_mode()

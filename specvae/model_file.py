@@ -86,6 +86,17 @@ def load_model(path: str | Path, device: str = "cpu", threads: int = 1) -> Store
     """Read a model file, executing nothing in it.
 
     Raises ModelError for what is not one, is truncated, was changed, or is of a newer format.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from specvae import SpectralVAE, load_model
+    >>> path = os.path.join(tempfile.mkdtemp(), "lab.specvae")
+    >>> SpectralVAE(steps=50).fit(np.random.default_rng(0).normal(size=(300, 4))).save(path)
+    >>> model = load_model(path)
+    >>> len(model.detector.bands), model.detector.halo, len(model.sha256)
+    (4, 0, 64)
     """
     path = Path(path)
     try:

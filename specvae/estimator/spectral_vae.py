@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
@@ -12,24 +11,20 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from specvae.config import ModelConfig, load_config
 from specvae.detector import Detector
-from specvae.errors import ModelError
-from specvae.estimator.rows import RowExplanation, Rows, region_of, roles_of, seed_of, to_float32
-from specvae.estimator.storing import StoredEstimator
-from specvae.latent import draw_spectra, latent_means
+from specvae.estimator.extras import TellingEstimator
+from specvae.estimator.rows import Rows, region_of, roles_of, seed_of
 from specvae.process import undisturbed
-from specvae.sampling import Role
-from specvae.spectra import Band, BandSet, Parts
+from specvae.spectra import Band, BandSet
 from specvae.table.headers import wavelength_of
-from specvae.thresholds.calibration import DEFAULT_RATE
 
 __all__ = ["SpectralVAE"]
 
 
-class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, StoredEstimator):  # type: ignore[misc]
+class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, TellingEstimator):  # type: ignore[misc]
     """Outlier detection with a variational autoencoder, for rows that are spectra (or any numeric features).
 
     The score of a row is the negative evidence lower bound at the posterior mean, in nats (Kingma and Welling, 2013,
@@ -129,6 +124,14 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         """Learn what is normal from rows ``(n, features)``; ``y`` is not looked at.
 
         Raises ValueError for fewer than two rows, and for what is not a table of finite numbers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from specvae import SpectralVAE
+        >>> X = np.random.default_rng(0).normal(size=(300, 4))
+        >>> SpectralVAE(steps=50).fit(X).n_features_in_
+        4
         """
         rows = np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
         config = self._config()
@@ -143,116 +146,59 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         return self
 
     def score_samples(self, X: ArrayLike) -> Rows:
-        """``(n,)`` nats, the negative of :meth:`anomaly_score`: the lower, the more anomalous."""
+        """``(n,)`` nats, the negative of :meth:`anomaly_score`: the lower, the more anomalous.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from specvae import SpectralVAE
+        >>> X = np.random.default_rng(0).normal(size=(300, 4))
+        >>> model = SpectralVAE(steps=50).fit(X)
+        >>> bool((model.score_samples(X) == -model.anomaly_score(X)).all())
+        True
+        """
         return -self.anomaly_score(X)
 
     def decision_function(self, X: ArrayLike) -> Rows:
-        """``(n,)`` nats, ``score_samples`` less ``offset_``: negative = outlier."""
+        """``(n,)`` nats, ``score_samples`` less ``offset_``: negative = outlier.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from specvae import SpectralVAE
+        >>> X = np.random.default_rng(0).normal(size=(300, 4))
+        >>> model = SpectralVAE(contamination=0.1, steps=50).fit(X)
+        >>> int((model.decision_function(X) < 0).sum())
+        30
+        """
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
-        """``(n,)``: -1 for outliers, 1 for inliers."""
+        """``(n,)``: -1 for outliers, 1 for inliers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from specvae import SpectralVAE
+        >>> X = np.random.default_rng(0).normal(size=(300, 4))
+        >>> SpectralVAE(steps=50).fit(X).predict([[0.0, 0.0, 0.0, 0.0], [0.0, 99.0, 0.0, 0.0]])
+        array([ 1, -1])
+        """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def anomaly_score(self, X: ArrayLike) -> Rows:
-        """``(n,)`` nats it costs to explain each row: reconstruction + KL, the higher, the more anomalous."""
+        """``(n,)`` nats it costs to explain each row: reconstruction + KL, the higher, the more anomalous.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from specvae import SpectralVAE
+        >>> X = np.random.default_rng(0).normal(size=(300, 4))
+        >>> near, far, farther = SpectralVAE(steps=50).fit(X).anomaly_score([[0] * 4, [9] * 4, [99] * 4])
+        >>> bool(near < far < farther)
+        True
+        """
         return self._scores(self._checked(X))
-
-    def score_parts(self, X: ArrayLike) -> Parts:
-        """Score, reconstruction and KL, ``(n,)`` nats each, in float32 as files have them: they add up exactly.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from specvae import SpectralVAE
-        >>> X = np.random.default_rng(0).normal(size=(100, 4))
-        >>> parts = SpectralVAE().fit(X).score_parts(X)
-        >>> bool(np.all(parts.score == parts.reconstruction + parts.kl))
-        True
-        """
-        return self._parts(self._checked(X))
-
-    def p_value(self, X: ArrayLike) -> Rows:
-        """``(n,)``: the probability that a normal row scores as high, from held-out rows (conformal; a Pareto tail beyond).
-
-        Raises ModelError where no row was held out: fewer than 50 were fitted and :meth:`calibrate` was given none.
-        """
-        rows = self._checked(X)
-        self._need_held_out()
-        return np.asarray(self.detector_.calibration.p_values(self._scores(rows)), np.float64)
-
-    def calibrate(self, X: ArrayLike | None = None, false_alarm_rate: float | None = None) -> SpectralVAE:
-        """Set ``threshold_`` and ``offset_`` from held-out normal rows, so that ``predict`` has a known false-alarm rate.
-
-        Parameters
-        ----------
-        X : array-like ``(n, features)``, optional
-            Normal rows that were not fitted on; without them, those that ``fit`` held out.
-        false_alarm_rate : float in (0, 1), optional
-            Share of normal rows that may be called outliers. By default 1e-3, or the nearest that the rows support.
-
-        A rate that is given and not supported is kept, with a warning. Raises ModelError without held-out rows.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from specvae import SpectralVAE
-        >>> rng = np.random.default_rng(0)
-        >>> model = SpectralVAE().fit(rng.normal(size=(300, 4)))
-        >>> model = model.calibrate(rng.normal(size=(3000, 4)), false_alarm_rate=0.01)
-        >>> fresh = model.predict(rng.normal(size=(5000, 4)))
-        >>> bool(0.003 < np.mean(fresh == -1) < 0.02)
-        True
-        """
-        check_is_fitted(self)
-        if X is not None:
-            rows = self._checked(X)
-            region = region_of(rows, np.full(len(rows), Role.CALIBRATION, np.uint8))
-            self.detector_ = self.detector_.calibrate([region], ("calibrate",))
-        self._need_held_out()
-        rate = DEFAULT_RATE if false_alarm_rate is None else false_alarm_rate
-        threshold = self.detector_.calibration.threshold(rate, explicit=false_alarm_rate is not None)
-        if threshold.warning:
-            warnings.warn(threshold.warning, UserWarning, stacklevel=2)
-        self.threshold_, self.offset_ = threshold, -float(threshold.value)
-        return self
-
-    def explain(self, X: ArrayLike) -> RowExplanation:
-        """Which features drive the score of each row, which way, and what was expected, ``(n, features)`` each."""
-        rows = self._checked(X)
-        told = self.detector_.explain(np.ascontiguousarray(to_float32(rows).T))
-        return RowExplanation(
-            *(part.T.astype(np.float64) for part in (told.contribution, told.deviation, told.expected))
-        )
-
-    def transform(self, X: ArrayLike) -> Rows:
-        """``(n, latent)`` posterior means of the latent variables."""
-        rows = self._checked(X)
-        return np.asarray(latent_means(self.detector_.net, to_float32(rows).T).T, np.float64)
-
-    def sample(self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> Rows:
-        """``(n_samples, features)`` rows drawn from the model; ``random_state`` as in the constructor by default.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from specvae import SpectralVAE
-        >>> X = np.random.default_rng(0).normal(5.0, 2.0, size=(500, 3))
-        >>> SpectralVAE().fit(X).sample(4).shape
-        (4, 3)
-        """
-        check_is_fitted(self)
-        seed = seed_of(self.random_state if random_state is None else random_state)
-        return np.asarray(draw_spectra(self.detector_.net, n_samples, seed).T, np.float64)
-
-    def score(self, X: ArrayLike, y: object = None) -> float:
-        """Mean log-likelihood bound of the rows, nats, the higher the better: what a grid search without labels can use.
-
-        The evidence lower bound at the posterior mean, up to what is alike for all models of the same training rows.
-        """
-        rows = self._checked(X)
-        volume = float(self.detector_.net.vae.log_volume().detach())
-        return -float(self._scores(rows).mean()) - volume
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -275,17 +221,3 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         if names is None:
             return BandSet((Band(),) * self.n_features_in_)
         return BandSet(tuple(Band(str(name), wavelength_of(str(name))) for name in names))
-
-    def _checked(self, X: ArrayLike) -> Rows:
-        check_is_fitted(self)
-        return np.asarray(validate_data(self, X, dtype=np.float64, reset=False))
-
-    def _parts(self, rows: Rows) -> Parts:
-        return self.detector_.score_rows(to_float32(rows), np.ones(len(rows), bool))
-
-    def _scores(self, rows: Rows) -> Rows:
-        return self._parts(rows).score.astype(np.float64)
-
-    def _need_held_out(self) -> None:
-        if not self.detector_.calibration.size:
-            raise ModelError("no normal row was held out; give calibrate() normal rows that were not fitted on")

@@ -36,7 +36,22 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
     random_state: int | np.random.RandomState | None
 
     def save(self, path: str | Path) -> None:
-        """Write a model file that the command line and :meth:`load` read; nothing in it is pickled."""
+        """Write a model file that the command line and :meth:`load` read; nothing in it is pickled.
+
+        Raises OutputError where it cannot be written.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import numpy as np
+        >>> from specvae import SpectralVAE
+        >>> X = np.random.default_rng(0).normal(size=(300, 4))
+        >>> path = os.path.join(tempfile.mkdtemp(), "lab.specvae")
+        >>> model = SpectralVAE(steps=50).fit(X)
+        >>> model.save(path)
+        >>> bool((SpectralVAE.load(path).predict(X) == model.predict(X)).all())
+        True
+        """
         check_is_fitted(self)
         save_model(self.detector_, Path(path), self._provenance())
 
@@ -45,15 +60,23 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
         """The estimator of a model file, one of the command line's too.
 
         Its cut is that of :meth:`save`, or for a file of the command line its default false-alarm rate's. Raises
-        ModelError for what is no model, and for one that looks at what surrounds a pixel: rows have no surroundings.
+        ModelError for what is no model, and for one that looks at what surrounds a pixel or at patches: rows have no
+        surroundings.
+
+        Examples
+        --------
+        >>> from specvae import SpectralVAE
+        >>> SpectralVAE.load("nowhere.specvae")
+        Traceback (most recent call last):
+        specvae.errors.ModelError: the model nowhere.specvae cannot be read: No such file or directory; fit one with `specvae fit`
         """
         stored = load_model(path)
         if stored.detector.config.patch:
             raise ModelError(f"the model {path} takes patches of pixels and a row is none; fit without --patch")
-        if stored.detector.has_context:
+        if stored.detector.has_context or stored.detector.stride > 1:
             raise ModelError(
                 f"the model {path} looks at what surrounds a pixel and rows have no surroundings; "
-                "score cubes with specvae.score_array, or fit with --context none"
+                "score scenes with it, or fit one with --context none and without --patch"
             )
         told = stored.metadata["provenance"].get("estimator")
         estimator = cls(**_parameters(told, stored.detector.config))

@@ -55,6 +55,7 @@ def _about(stored: StoredModel) -> dict[str, Any]:
         "specvae": __version__,
         "model_sha256": stored.sha256,
         "bands": [asdict(band) for band in detector.bands],
+        "patch": detector.config.patch,
         "unit": "nat",
         "direction": "higher is more anomalous",
         "threshold": detector.calibration.threshold().summary() if detector.calibration.size else None,
