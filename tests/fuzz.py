@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import gzip
 import io
 import json
 import os
@@ -51,12 +52,14 @@ class Outcome:
 # --- good files ------------------------------------------------------------------------------------------------------
 
 
-def make_seeds(folder: Path) -> list[tuple[str, Path, list[Path]]]:
+def make_seeds(folder: Path, model: Path | None) -> list[tuple[str, Path, list[Path]]]:
     """(format, what is scored, files that may be damaged) of good inputs."""
+    import geopandas
     import pandas as pd
     import rasterio
     import rasterio.shutil
     import scipy.io
+    from shapely.geometry import box
 
     from tests.raster_files import write
 
@@ -114,6 +117,23 @@ def make_seeds(folder: Path) -> list[tuple[str, Path, list[Path]]]:
         for path in sorted(landsat.iterdir()):
             archive.write(path, path.name)
     add("landsat zip", folder / "l8.zip")
+    (folder / "gz.tif.gz").write_bytes(gzip.compress((folder / "strips.tif").read_bytes()))
+    add("tiff in gzip", folder / "gz.tif.gz")
+    with zipfile.ZipFile(folder / "one.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(folder / "tiles.tif", "inner/tiles.tif")
+    add("tiff in zip", folder / "one.zip")
+    rasterio.shutil.copy(folder / "strips.tif", folder / "nc4.nc", driver="netCDF", format="NC4C")
+    add("netcdf 4", folder / "nc4.nc")
+    add("bil", write(folder / "b.bil", cube, driver="EHdr"))
+    write(folder / "mask.tif", (cube[:1] > 900).astype("uint8"))
+    shape = box(400_020, 4_999_800, 400_200, 4_999_980)
+    geopandas.GeoDataFrame(geometry=[shape], crs="EPSG:32633").to_file(folder / "aoi.geojson")
+    geopandas.GeoDataFrame(geometry=[shape], crs="EPSG:32633").to_file(folder / "aoi.gpkg")
+    for name, file in (("mask", "mask.tif"), ("area geojson", "aoi.geojson"), ("area gpkg", "aoi.gpkg")):
+        add(name, folder / "strips.tif", folder / file)
+    if model is not None:
+        shutil.copy(model, folder / "m.specvae")
+        add("model", folder / "m.specvae")
     return seeds
 
 
@@ -152,7 +172,7 @@ class Fuzzer:
         self.folder, self.model, self.score_every = folder, model, score_every
         good = folder / "good"
         good.mkdir(exist_ok=True)
-        self.seeds = make_seeds(good) if not any(good.iterdir()) else json_seeds(folder)
+        self.seeds = make_seeds(good, model) if not any(good.iterdir()) else json_seeds(folder)
         if not (folder / "seeds.json").exists():
             told = [(name, str(path), [str(f) for f in files]) for name, path, files in self.seeds]
             (folder / "seeds.json").write_text(json.dumps(told))
@@ -170,9 +190,7 @@ class Fuzzer:
         place = target / victim.name if path.is_dir() else work / "in" / victim.name
         place.write_bytes(broken)
         scoring = self.model is not None and (case // len(self.seeds)) % self.score_every == 0
-        args = ["inspect", str(target)]
-        if scoring:
-            args = ["score", str(target), "--model", str(self.model), "--out", str(work / "out")]
+        args = self._command(name, target, place, work / "out", scoring)
         before = _tree(work)
         started = time.perf_counter()
         status, text = _call(args)
@@ -181,6 +199,18 @@ class Fuzzer:
         if not wrong:
             shutil.rmtree(work, ignore_errors=True)
         return Outcome(case, name, how, args[0], status, round(seconds, 3), wrong)
+
+    def _command(self, name: str, target: Path, place: Path, out: Path, scoring: bool) -> list[str]:
+        """Inspect or score what was damaged, or the good scene under a damaged mask or by a damaged model."""
+        if name == "model" and scoring:
+            return ["score", str(self.folder / "good" / "strips.tif"), "--model", str(place), "--out", str(out)]
+        over = {
+            "mask": ["--mask", str(place)],
+            "area geojson": ["--aoi", str(place)],
+            "area gpkg": ["--aoi", str(place)],
+        }
+        command = ["score", "--model", str(self.model), "--out", str(out)] if scoring else ["inspect"]
+        return [command[0], str(target), *command[1:], *over.get(name, [])]
 
     def _copy(self, path: Path, files: list[Path], place: Path) -> None:
         place.mkdir(parents=True)

@@ -57,6 +57,22 @@ class GdalReader:
         self._alpha = alphas[0] if alphas and not self._mask else None
 
     @property
+    def rows(self) -> int:
+        """Rows of the scene's grid."""
+        return int(self._source.height)
+
+    @property
+    def block(self) -> tuple[int, int]:
+        """Rows and columns decoded at once."""
+        rows, cols = self._source.block_shapes[self.indexes[0] - 1]
+        return int(rows), int(cols)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type as stored."""
+        return np.result_type(*{np.dtype(self._source.dtypes[i - 1]) for i in self.indexes})
+
+    @property
     def has_mask(self) -> bool:
         """Whether the file itself says, beyond a nodata value, where there is nothing."""
         return self._fill_rule or self._mask or self._band_masks or self._alpha is not None
@@ -75,6 +91,11 @@ class GdalReader:
         """Stored values ``(bands, rows, cols)`` in the file's own type."""
         with self._at(window):
             return np.asarray(self._source.read(self.indexes, window=_rasterio(window)))
+
+    def read_bands(self, which: slice, window: Window) -> Array:
+        """Stored values ``(bands, rows, cols)`` of some of the bands."""
+        with self._at(window):
+            return np.asarray(self._source.read(self.indexes[which], window=_rasterio(window), out_dtype=self.dtype))
 
     def masked(self, window: Window) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None]:
         """Where the file's own fill rule and its masks say that there is nothing: (nodata, mask), None = nowhere."""

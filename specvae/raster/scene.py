@@ -21,7 +21,8 @@ from specvae.raster.gdal import LIBRARY_ERRORS, errors_in_one_line
 from specvae.raster.grid import Grid
 from specvae.raster.overlay import Overlay, open_overlay
 from specvae.raster.plan import FileStamp, Plan
-from specvae.raster.reader import Reader, open_reader
+from specvae.raster.reader import GdalReader, Reader, open_reader
+from specvae.raster.rows import RowReader
 from specvae.raster.validity import Mask, fill_reasons, keep_first, to_physical
 from specvae.raster.windows import tile
 from specvae.spectra import BandMatch, BandSet, Cube, Invalid, Window
@@ -183,10 +184,16 @@ class Scene:
         return pixel_areas(self.grid, window.row, window.rows)
 
     @contextmanager
-    def cached(self, size: int) -> Iterator[None]:
-        """Read with GDAL's block cache bounded to ``size`` bytes."""
+    def cached(self, size: int, rows: int = 0) -> Iterator[None]:
+        """Read with GDAL's block cache bounded to ``size`` bytes; with ``rows``, keep whole rows of so many bytes."""
         with rasterio.Env(GDAL_CACHEMAX=max(16, size >> 20)):
+            if rows:
+                self.open()
+                self._readers = [(at, self._by_rows(reader, rows)) for at, reader in self._readers or []]
             yield
+
+    def _by_rows(self, reader: Reader, allowed: int) -> Reader:
+        return RowReader(reader, self.cols, allowed) if isinstance(reader, GdalReader) else reader
 
     def windows(self, pixels: int, multiple: int = 64) -> list[Window]:
         """Windows of about ``pixels`` in reading order, cut so that no block is decoded twice."""
@@ -196,23 +203,22 @@ class Scene:
         """Physical values and reasons of a window inside the scene. Raises ReadError where the file is damaged."""
         if window.clip(self.grid.window) != window or window.size == 0:
             raise ValueError(f"{window} does not lie inside the scene of {self.rows}x{self.cols}")
+        values = np.empty((len(self.bands), window.rows, window.cols), np.float32)
+        reason = np.zeros((window.rows, window.cols), np.uint8)
+        self.fill(window, values, reason)
+        return Cube(values, reason, window)
+
+    def fill(self, window: Window, values: NDArray[np.float32], reason: NDArray[np.uint8]) -> None:
+        """Write physical values ``(bands, rows, cols)`` of a window, and into ``reason``, 0 so far, why there are none."""
         with self._lock, errors_in_one_line(f"{self.path} cannot be read", ReadError, LIBRARY_ERRORS):
             self.open()
-            reason = np.zeros((window.rows, window.cols), np.uint8)
-            values = self._values(window, reason)
+            for at, reader in self._readers or []:
+                stored = reader.read(window)
+                fill_reasons(reason, stored, reader.layers)
+                to_physical(stored, reader.layers, [values[i] for i in at])
             for where, code in self._masks(window):
                 if where is not None:
                     keep_first(reason, where, code)
-        return Cube(values, reason, window)
-
-    def _values(self, window: Window, reason: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Physical values; what the stored ones say about validity goes into ``reason``."""
-        values = np.empty((len(self.bands), window.rows, window.cols), np.float32)
-        for at, reader in self._readers or []:
-            stored = reader.read(window)
-            fill_reasons(reason, stored, reader.layers)
-            to_physical(stored, reader.layers, [values[i] for i in at])
-        return values
 
     def _masks(self, window: Window) -> Iterator[tuple[Mask | None, Invalid]]:
         """What the files' own masks and the user's --mask and --aoi exclude."""

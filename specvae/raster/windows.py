@@ -3,22 +3,84 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from itertools import pairwise
 
 from specvae.spectra import Window
 
-__all__ = ["tile"]
+__all__ = ["CELL", "Step", "cut", "pieces", "steps", "tile"]
 
 LARGEST_STEP = 8192
+CELL = 64
+"""Offsets of scored windows are multiples of this."""
 
 
-def tile(shape: tuple[int, int], block: tuple[int, int], target: int, multiple: int = 64) -> list[Window]:
+@dataclass(frozen=True)
+class Step:
+    """A stretch of one axis: what is read afresh, what is scored once it is there, and from where on that needs pixels."""
+
+    begin: int
+    end: int
+    """Pixels ``begin`` to ``end - 1`` are read."""
+    scored: int
+    until: int
+    """Pixels ``scored`` to ``until - 1`` are scored; none where they are equal."""
+    needed: int
+    """First pixel that this and all later stretches need."""
+
+
+def steps(start: int, stop: int, size: int, step: int, halo: int) -> list[Step]:
+    """Stretches that read what pixels ``start`` to ``stop - 1`` of an axis of ``size`` need, each pixel once.
+
+    They are cut at multiples of ``step``, those of the file's blocks; what is scored stops short of each cut by the
+    halo, at a multiple of 64.
+    """
+    low, high = max(0, start - halo), min(size, stop + halo)
+    cuts = [low, *range((low // step + 1) * step, high, step), high]
+    made, done = [], start
+    for begin, end in pairwise(cuts):
+        until = stop if end == high else max(done, (end - halo) // CELL * CELL)
+        made.append(Step(begin, end, done, until, min(begin, max(low, done - halo))))
+        done = until
+    return made
+
+
+def pieces(window: Window, largest: int) -> list[Window]:
+    """Windows of at most ``largest`` pixels, or one cell, that cover a window; none for an empty one."""
+    if not window.rows or not window.cols:
+        return []
+    height = max(CELL, largest // window.cols // CELL * CELL)
+    width = window.cols if height * window.cols <= largest else max(CELL, largest // height // CELL * CELL)
+    rows = _cuts(window.row, window.row + window.rows, height)
+    cols = _cuts(window.col, window.col + window.cols, width)
+    return [Window(r, c, end - r, stop - c) for r, end in rows for c, stop in cols]
+
+
+def _cuts(start: int, stop: int, step: int) -> list[tuple[int, int]]:
+    """Stretches of about ``step``, cut at multiples of 64."""
+    inner = range(start // CELL * CELL + step, stop, step)
+    return list(pairwise([start, *inner, stop]))
+
+
+def tile(shape: tuple[int, int], block: tuple[int, int], target: int, multiple: int = CELL) -> list[Window]:
     """Windows in row-major order that cover ``shape`` once, of about ``target`` pixels.
 
     Their offsets are multiples of ``multiple`` and, where that is not absurd, of the file's ``block``:
     full-width bands of rows wherever one row of blocks fits the target, else whole blocks side by side.
     """
     rows, cols = shape
-    row_step, col_step = _step(block[0], multiple, rows), _step(block[1], multiple, cols)
+    height, width = cut(shape, (_step(block[0], multiple, rows), _step(block[1], multiple, cols)), target, multiple)
+    return [
+        Window(row, col, min(height, rows - row), min(width, cols - col))
+        for row in range(0, rows, height)
+        for col in range(0, cols, width)
+    ]
+
+
+def cut(shape: tuple[int, int], block: tuple[int, int], target: int, multiple: int = CELL) -> tuple[int, int]:
+    """Rows and columns of windows of about ``target`` pixels, multiples of ``block`` where that is not far too large."""
+    row_step, col_step = block
+    cols = shape[1]
     if row_step * cols <= target:
         width = cols
         height = max(1, target // (row_step * cols)) * row_step
@@ -27,11 +89,7 @@ def tile(shape: tuple[int, int], block: tuple[int, int], target: int, multiple: 
         width = max(1, target // (row_step * col_step)) * col_step
     if height * min(width, cols) > 4 * target:
         height, width = _below(height, width, target, multiple)
-    return [
-        Window(row, col, min(height, rows - row), min(width, cols - col))
-        for row in range(0, rows, height)
-        for col in range(0, cols, width)
-    ]
+    return height, width
 
 
 def _step(block: int, multiple: int, size: int) -> int:

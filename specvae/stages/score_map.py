@@ -29,8 +29,8 @@ from specvae.raster.sources import Source
 from specvae.report.build import finish_folder, report_of
 from specvae.report.quicklook import draw_quicklook, rgb_bands
 from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
-from specvae.stages.memory import parse_size, window_pixels
 from specvae.stages.overlap import overlapped
+from specvae.stages.reading import read_in_order
 from specvae.stages.score_evidence import evidence_cut, pool_evidence
 from specvae.stages.score_objects import explain_objects, find_objects, known_objects
 from specvae.stages.score_page import map_page, sample_pixels
@@ -172,16 +172,12 @@ def _write_maps(
     progress: Callable[[str, float], None] | None,
 ) -> None:
     detector = model.detector
-    memory = parse_size(request.max_memory)
     bands = SCORE_BANDS if request.parts else SCORE_BANDS[:1]
-    components = detector.net.ring.components if detector.net.ring is not None else 0
-    pixels = window_pixels(memory, len(detector.bands), components, len(bands) + 3, np.dtype(scene.dtype).itemsize)
-    windows = scene.windows(min(pixels, 1 << 20) // detector.stride**2)
     tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous", "unit": "nat"}
     flag = MapBand("anomaly", "1 anomalous, 0 normal, 255 invalid", "1")
     threads = request.threads
     with (
-        scene.cached(memory // 2),
+        read_in_order(scene, detector, request.max_memory, len(bands)) as reader,
         MapWriter(place / "score.tif", scene.grid, bands, "float32", float("nan"), tags, threads) as scores,
         MapWriter(
             place / "anomaly.tif",
@@ -193,11 +189,11 @@ def _write_maps(
             threads,
         ) as anomalies,
     ):
-        whole = scene.grid.window
+        done = 0
 
         def read(window: Window) -> tuple[Cube, NDArray[np.uint8] | None]:
             begun = time.perf_counter()
-            cube = scene.read(window.grow(detector.halo).clip(whole))
+            cube = reader.read(window)
             truth = scene.truth(window)
             gathered.seconds["read"] += time.perf_counter() - begun
             return cube, truth
@@ -206,8 +202,10 @@ def _write_maps(
             begun = time.perf_counter()
             made = _score_window(detector, piece[0], window, piece[1], threshold, gathered.sample)
             gathered.seconds["compute"] += time.perf_counter() - begun
+            nonlocal done
+            done += window.size
             if progress:
-                progress(scene.key, (window.row + window.rows) * window.cols / whole.size)
+                progress(scene.key, done / scene.grid.window.size)
             return made
 
         def write(window: Window, made: _Piece) -> None:
@@ -219,7 +217,7 @@ def _write_maps(
             anomalies.write(window, flag_bands)
             gathered.seconds["write"] += time.perf_counter() - begun
 
-        overlapped(windows, read, work, write)
+        overlapped(reader.windows, read, work, write)
         begun = time.perf_counter()
         scores.close()
         anomalies.close()

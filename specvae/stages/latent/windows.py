@@ -15,8 +15,8 @@ from specvae.raster.options import IngestOptions
 from specvae.raster.scene import Scene
 from specvae.raster.sources import Source
 from specvae.spectra import Cube, Window
-from specvae.stages.memory import parse_size, window_pixels
 from specvae.stages.overlap import overlapped
+from specvae.stages.reading import read_in_order
 from specvae.table.reading import Table, iter_table
 
 __all__ = ["Piece", "each_window", "table_chunks"]
@@ -49,19 +49,12 @@ def each_window(
 
     ``outputs`` is how many values a pixel makes.
     """
-    memory = parse_size(max_memory)
-    components = detector.net.ring.components if detector.net.ring is not None else 0
-    pixels = window_pixels(memory, len(detector.bands), components, outputs + 2, np.dtype(scene.dtype).itemsize)
-    whole = scene.grid.window
-
-    def read(window: Window) -> Cube:
-        return scene.read(window.grow(detector.halo).clip(whole))
 
     def made(window: Window, cube: Cube) -> Made:
         return work(Piece(cube, window, detector.context(cube, window)))
 
-    with scene.cached(memory // 2):
-        overlapped(scene.windows(min(pixels, 1 << 20)), read, made, write)
+    with read_in_order(scene, detector, max_memory, outputs) as reader:
+        overlapped(reader.windows, reader.read, made, write)
 
 
 def table_chunks(source: Source, detector: Detector, ingest: IngestOptions) -> Iterator[Table]:
