@@ -283,12 +283,16 @@ def _tiles(
         held = region.role == Role.CALIBRATION
         if not held.any():
             continue
-        around = region.window if region.is_table else region.window.grow(HALO).clip(region.cube.window)
+        if region.is_table:
+            rows = region.cube.crop(region.window).values.reshape(len(region.cube.values), -1).T
+            score = scorer.score_rows(rows, held.ravel()).score  # a map of one row would fill a 64th of each cell
+            scores += _cut(score.reshape(held.shape), held, region)
+            continue
+        around = region.window.grow(HALO).clip(region.cube.window)
         score = scorer.score(region.cube, around)[0].score
         inside = region.window.shift(-around.row, -around.col).slices
         scores += _cut(score[inside], held, region)
-        if not region.is_table:
-            pooled += _cut(pool(score)[inside], held, region)
+        pooled += _cut(pool(score)[inside], held, region)
     return CalibrationTiles(tuple(scores), sources), CalibrationTiles(tuple(pooled), sources)
 
 

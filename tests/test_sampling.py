@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_cdt
 
 from specvae.config import SamplingConfig
 from specvae.sampling import Quota, Role, regions_of, split_blocks, split_rows
@@ -17,6 +18,16 @@ def test_at_most_about_a_fifth_of_a_small_scene_is_kept_from_training(shape: tup
         assert 0.75 < (role == Role.TRAIN).mean() < 1.0
         assert (role == Role.CALIBRATION).sum() > 0
         assert (role == Role.VALIDATION).sum() > 0
+
+
+@pytest.mark.parametrize("buffer", [0, 3, 7])
+@pytest.mark.parametrize("shape", [(100, 100), (177, 246), (600, 500)])
+def test_training_keeps_a_ring_radius_away_from_what_is_held_out(shape: tuple[int, int], buffer: int) -> None:
+    for seed in range(3):
+        role = split_blocks(shape, buffer, SamplingConfig(), seed).role(Window(0, 0, *shape))
+        away = distance_transform_cdt(role != Role.CALIBRATION, metric="chessboard")
+        assert away[role == Role.TRAIN].min() == buffer + 1
+        assert away[role == Role.VALIDATION].min() > buffer
 
 
 def test_a_split_is_that_of_its_seed() -> None:

@@ -79,7 +79,7 @@ def run_trial(normal: NormalSet, config: ModelConfig, device: str) -> Trial:
     regions = normal.split(config.seed)
     detector = Detector.fit(regions, normal.bands, config, _sources(regions), normal.context, device)
     seconds = time.perf_counter() - begun
-    scores = [detector.score(region.cube, region.window).score for region in regions]
+    scores = [_scores(detector, region) for region in regions]
     held = _tiles(regions, scores)
     rx = _tiles(regions, [_rx(detector, region) for region in regions])
     training = np.concatenate([s[r.role == Role.TRAIN] for s, r in zip(scores, regions, strict=True)])
@@ -109,6 +109,15 @@ def run_trial(normal: NormalSet, config: ModelConfig, device: str) -> Trial:
     found = find_contamination(held.scores, config.training.trim or 0.03, held.resampling_blocks).found
     power = _power(detector, regions, held) if normal.spectral else {}
     return Trial(normal.name, pixels, realised, covered, supported, found, power, seconds)
+
+
+def _scores(detector: Detector, region: Region) -> NDArray[np.float32]:
+    """``(rows, cols)``: scores of a region, of a table's usable rows only."""
+    if not region.is_table:
+        return detector.score(region.cube, region.window).score
+    rows = region.cube.crop(region.window).values.reshape(len(detector.bands), -1).T
+    usable = (region.role != Role.UNUSED).ravel()
+    return np.asarray(detector.score_rows(rows, usable).score.reshape(region.role.shape))
 
 
 def _share(scores: NDArray[np.floating], cut: float) -> float:
@@ -202,5 +211,8 @@ def _planted(detector: Detector, region: Region, target: NDArray[np.float32], fi
     inside = region.window.shift(-region.cube.window.row, -region.cube.window.col)
     at = rows + inside.row, cols + inside.col
     values[:, at[0], at[1]] = (1 - fill) * values[:, at[0], at[1]] + fill * target[:, None]
+    if region.is_table:
+        planted = values[:, at[0], at[1]].T
+        return detector.score_rows(planted, np.ones(len(planted), bool)).score
     cube = Cube(values, region.cube.reason, region.cube.window)
     return detector.score(cube, region.window).score[rows, cols]
