@@ -305,6 +305,41 @@ def test_the_nightly_example_runs_on_scenes_like_the_demos(tmp_path: Path) -> No
     assert (tmp_path / "nightly" / "tonight" / "item.json").is_file()
 
 
+def test_a_scene_in_shards_has_the_very_pixels_and_report_of_one_in_one_piece(place: Path, tmp_path: Path) -> None:
+    values = make_scene(300, 200, seed=3, anomalies=True).values
+    write_scene(tmp_path / "normal.tif", make_scene(128, 128, seed=0).values)
+    shutil.rmtree(place / "in")
+    (place / "in").mkdir()
+    write_scene(place / "in" / "large.tif", values)
+    status, text = _call(["fit", str(tmp_path / "normal.tif"), "--model", str(place / "ring.specvae"), "--context", "ring",
+                          "--set", "training.epochs=1"])  # fmt: skip
+    assert status == 0, text
+    (place / "x.toml").write_text(SCORE.replace("model.specvae", "ring.specvae") + "parts = true\n", encoding="utf-8")
+    assert states(go(place)) == ["done"]
+    folder = place / "out" / "large"
+    whole = {name: (folder / name).read_bytes() for name in ("score.tif", "anomaly.tif")}
+    told = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    shutil.rmtree(place / "out")
+    found = go(place, shard_rows=64)
+    assert states(found) == ["done"]
+    events = [json.loads(line) for line in (place / "out" / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [e["shards"] for e in events if e["event"] == "scene-sharded"] == [2], "blocks are whole"
+    assert {name: (folder / name).read_bytes() for name in whole} == whole
+    again = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    for section in ("pixels", "threshold", "objects"):
+        assert again[section] == told[section], section
+    assert again["drift"]["score_distance"] == pytest.approx(told["drift"]["score_distance"], abs=1e-9)
+    assert [p.name for p in (place / "out").iterdir() if ".part-" in p.name] == []
+
+
+def test_a_scene_whose_shards_fail_says_what_is_wrong_itself(place: Path) -> None:
+    broken = place / "in" / "s1_20240102.tif"
+    broken.write_bytes(b"II*\0 this is no raster")
+    found = go(place, shard_rows=64)
+    assert states(found) == ["done", "invalid", "done"]
+    assert "cannot be read as a raster" in found.scenes[1].message
+
+
 EXAMPLES = sorted((Path(__file__).parents[1] / "pipelines").glob("*.toml"))
 
 

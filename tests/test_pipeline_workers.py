@@ -64,7 +64,7 @@ def finish(place: Path, *more: str) -> tuple[int, dict[str, int]]:
 
 def maps(place: Path) -> dict[str, bytes]:
     """The bytes of every map, which hold pixels and where they lie."""
-    return {str(p.relative_to(place / "out")): p.read_bytes() for p in sorted((place / "out").rglob("*.tif"))}
+    return {str(p.relative_to(place / "out")): p.read_bytes() for p in sorted((place / "out").glob("[!.]*/*.tif"))}
 
 
 def wait_for(process: subprocess.Popen[str], until: object, seconds: float = 120.0) -> None:

@@ -20,6 +20,9 @@ __all__ = ["command"]
 )
 @click.option("--retries", type=click.IntRange(0, 100), metavar="N", help="Tries more for what failed. [default: 2]")
 @click.option("--max-memory", metavar="SIZE", help="Working memory of all processes together: 400M, 2G.")
+@click.option(
+    "--shard-rows", type=click.IntRange(64), metavar="N", help="Split scenes over the processes, N rows each."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would run, what is done and why, what is invalid.")
 @set_option
 @json_option

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,6 +18,7 @@ from specvae.pipeline.locks import WORKERS, alone, sweep
 from specvae.pipeline.outcome import Batch, SceneRecord, StageRecord
 from specvae.pipeline.plan import Decision, decide, model_hash
 from specvae.pipeline.schedule import Workers, carry_out_all
+from specvae.pipeline.sharding import in_shards
 from specvae.pipeline.spec import BenchmarkStage, CalibrateStage, Pipeline, ScoreStage, Stage, load_pipeline
 from specvae.pipeline.summary import write_summary
 from specvae.pipeline.task import Result, SceneTask, StageTask
@@ -34,6 +36,7 @@ class Options:
     cluster: str | None = None
     retries: int | None = None
     max_memory: str | None = None
+    shard_rows: int | None = None
     set: tuple[str, ...] = ()
     dry_run: bool = False
     log_on_stderr: bool = False
@@ -47,7 +50,7 @@ def run(pipeline: str | Path, options: Options | None = None) -> Batch:
     Raises UsageError for a declaration that is wrong, OutputError where another run is at work in the same folders.
     """
     options = options or Options()
-    told = {name: getattr(options, name) for name in ("jobs", "cluster", "retries", "max_memory")}
+    told = {name: getattr(options, name) for name in ("jobs", "cluster", "retries", "max_memory", "shard_rows")}
     spec = load_pipeline(pipeline, options.set, **told)
     batch = Batch(spec.name, str(pipeline), spec.out, datetime.now(UTC), options.dry_run)
     places = {spec.out, *(stage.out for stage in spec.scores)}
@@ -70,10 +73,7 @@ class _Run:
     def carry_out(self, places: set[str]) -> None:
         started = time.perf_counter()
         self.log("run-start", name=self.spec.name, jobs=self.spec.jobs, stages=len(self.spec.stage))
-        if not self.options.dry_run:
-            swept = sum(sweep(place) for place in places)
-            if swept:
-                self.log("swept", pieces=swept)
+        self._sweep(places)
         try:
             with _workers(self.spec) as workers:
                 for number, stage in enumerate(self.spec.stage, start=1):
@@ -81,6 +81,7 @@ class _Run:
         except BaseException as error:
             self.log("run-interrupted", "warning", reason=type(error).__name__)
             raise
+        self._sweep(places)  # of workers that died
         self.batch.seconds = time.perf_counter() - started
         if not self.options.dry_run:
             try:
@@ -90,6 +91,11 @@ class _Run:
         status = self.batch.exit_status
         level = "info" if status == 0 else "warning"
         self.log("run-end", level, seconds=self.batch.seconds, exit_status=status, **self.batch.counts)
+
+    def _sweep(self, places: set[str]) -> None:
+        swept = 0 if self.options.dry_run else sum(sweep(place) for place in places)
+        if swept:
+            self.log("swept", pieces=swept)
 
     def _stage(self, number: int, stage: Stage, workers: Workers) -> None:
         started = time.perf_counter()
@@ -141,8 +147,10 @@ class _Run:
             return
         todo = [at for at, decision in enumerate(decisions) if decision.status == "todo"]
         lock = str(Path(stage.out) / WORKERS)
-        tasks = [SceneTask(decisions[at].source, request, lock) for at in todo]
-        self.log("stage-start", stage=record.number, run="score", scenes=len(sources), todo=len(tasks))
+        self.log("stage-start", stage=record.number, run="score", scenes=len(sources), todo=len(todo))
+        if todo:
+            workers.prepare(request)
+        tasks = in_shards([SceneTask(decisions[at].source, request, lock) for at in todo], workers, self.spec, self.log)
 
         def ended(number: int, result: Result, attempts: int) -> None:
             at = todo[number]
@@ -162,9 +170,10 @@ class _Run:
             scene = record.scenes[todo[number]].key
             self.log("scene-retry", "warning", scene=scene, seconds=result.seconds, pause=pause, message=result.message)
 
-        if tasks:
-            workers.prepare(request)
         carry_out_all(tasks, workers, self.spec.retries, ended, again)
+        for task in tasks:
+            if task.shards is not None:
+                shutil.rmtree(task.shards.place, ignore_errors=True)
         record.status = "done" if tasks else "already"
 
     def _memory(self, stage: ScoreStage) -> str | None:

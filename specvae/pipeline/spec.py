@@ -217,6 +217,8 @@ class Pipeline(_Frozen):
     cluster: str | None = None
     retries: int = Field(default=2, ge=0, le=100)
     max_memory: str | None = None
+    shard_rows: int | None = Field(default=None, ge=64)
+    """A scene of more rows is scored in shards of so many; by default files of a gigabyte and more on a cluster are."""
     stage: tuple[Annotated[Stage, Field(discriminator="run")], ...] = Field(min_length=1)
 
     @property

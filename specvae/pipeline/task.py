@@ -8,7 +8,7 @@ from typing import Any, Literal
 from specvae.raster.sources import Source
 from specvae.stages.score_request import ScoreRequest
 
-__all__ = ["Result", "SceneTask", "StageTask", "Status", "Task"]
+__all__ = ["Result", "SceneTask", "ShardTask", "StageTask", "Status", "Task"]
 
 Status = Literal["done", "already", "invalid", "failed"]
 
@@ -21,11 +21,31 @@ class SceneTask:
     request: ScoreRequest
     lock: str
     """Held, shared, while at work: see :mod:`specvae.pipeline.locks`."""
+    shards: Any = None
+    """What was scored of it by shard tasks: a Shards."""
 
     @property
     def name(self) -> str:
         """For people."""
         return self.source.key
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """Some rows of a giant scene to score; without a ``number``, only to say how many shards there are."""
+
+    source: Source
+    request: ScoreRequest
+    lock: str
+    rows: int
+    place: str
+    """A folder that all workers see."""
+    number: int | None = None
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.source.key if self.number is None else f"{self.source.key}, shard {self.number}"
 
 
 @dataclass(frozen=True)
@@ -42,7 +62,7 @@ class StageTask:
         return self.kind
 
 
-Task = SceneTask | StageTask
+Task = SceneTask | ShardTask | StageTask
 
 
 @dataclass(frozen=True)
@@ -57,3 +77,5 @@ class Result:
     """Whether another try may end otherwise."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What the batch's summary needs to know."""
+    payload: Any = None
+    """Of a shard: how many there are, or the Shard."""

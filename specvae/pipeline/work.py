@@ -14,7 +14,7 @@ from specvae.errors import InputError, ModelError, SpecvaeError, UsageError
 from specvae.pipeline.facts import facts_of
 from specvae.pipeline.invalid import record_invalid
 from specvae.pipeline.locks import at_work
-from specvae.pipeline.task import Result, SceneTask, StageTask, Task
+from specvae.pipeline.task import Result, SceneTask, ShardTask, StageTask, Task
 from specvae.raster.references import is_remote
 from specvae.stages.score_request import ScoreRequest, fingerprint_of, stored_item
 
@@ -25,7 +25,7 @@ def carry_out(task: Task) -> Result:
     """Do a task. Never raises but to end the process: a scene's fault stays the scene's."""
     started = time.perf_counter()
     try:
-        result = _scene(task) if isinstance(task, SceneTask) else _stage(task)
+        result = _do(task)
     except MemoryError:
         result = Result(
             "failed", f"{task.name}: out of memory; give fewer jobs or a smaller max_memory", transient=True
@@ -37,6 +37,12 @@ def carry_out(task: Task) -> Result:
     except Exception as error:
         result = Result("failed", f"{task.name}: a bug: {type(error).__name__}: {error}; report it")
     return replace(result, seconds=time.perf_counter() - started)
+
+
+def _do(task: Task) -> Result:
+    if isinstance(task, SceneTask):
+        return _scene(task)
+    return _shard(task) if isinstance(task, ShardTask) else _stage(task)
 
 
 def get_ready(request: ScoreRequest) -> None:
@@ -55,7 +61,7 @@ def _scene(task: SceneTask) -> Result:
     model = _loaded(request.model, request.device, request.threads, _identity(request.model))
     folder = Path(request.out) / source.key
     with at_work(task.lock):
-        outcome = score_one(source, model, request)
+        outcome = score_one(source, model, request, shards=task.shards)
         if outcome.status != "failed":
             item = stored_item(folder) or {}
             return Result("done" if outcome.status == "done" else "already", outcome.message, facts=facts_of(item))
@@ -64,6 +70,19 @@ def _scene(task: SceneTask) -> Result:
             return Result("failed", outcome.message, transient=not issubclass(fault, UsageError))
         record_invalid(folder, fingerprint_of(source, model.sha256, request, None), outcome.message)
     return Result("invalid", outcome.message)
+
+
+def _shard(task: ShardTask) -> Result:
+    from specvae.stages.score_shards import count_shards, score_shard
+
+    request = task.request
+    model = _loaded(request.model, request.device, request.threads, _identity(request.model))
+    if task.number is None:
+        return Result("done", payload=count_shards(task.source, model, request, task.rows))
+    with at_work(task.lock):
+        return Result(
+            "done", payload=score_shard(task.source, model, request, task.rows, task.number, Path(task.place))
+        )
 
 
 def _identity(path: str) -> tuple[int, int]:

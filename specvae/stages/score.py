@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from specvae.errors import InputError, ModelError, OutputError, SpecvaeError
 from specvae.fingerprint import same
@@ -16,6 +17,9 @@ from specvae.raster.sources import Source, find_sources
 from specvae.stages.score_map import score_map
 from specvae.stages.score_request import ScoreRequest, fingerprint_of, stored_report
 from specvae.training import pick_device
+
+if TYPE_CHECKING:
+    from specvae.stages.score_shards import Shards
 
 __all__ = ["SceneOutcome", "ScoreRun", "score", "score_one"]
 
@@ -92,8 +96,12 @@ def score_one(
     model: StoredModel,
     request: ScoreRequest,
     progress: Callable[[str, float], None] | None = None,
+    shards: Shards | None = None,
 ) -> SceneOutcome:
-    """Score one scene or table into its folder; failures become an outcome, never an exception."""
+    """Score one scene or table into its folder; failures become an outcome, never an exception.
+
+    ``shards``: what was scored of it elsewhere, to be merged.
+    """
     folder = Path(request.out) / source.key
     told = SceneOutcome(source.path, source.key, "failed", str(folder))
     try:
@@ -112,7 +120,7 @@ def score_one(
                         "give --overwrite or another --out"
                     )
             started = time.perf_counter()
-            work = _table_work() if source.is_table else score_map
+            work = _table_work() if source.is_table else _map_work(shards)
             report = work(source, model, request, request.cut(model), folder, mark.result, progress)
         seconds = time.perf_counter() - started
         pixels = report["pixels"]
@@ -125,6 +133,14 @@ def score_one(
     except MemoryError:
         message = f"{source.path}: out of memory; give a smaller --max-memory"
         return replace(told, message=message, exit_status=4, fault=MemoryError)
+
+
+def _map_work(shards: Shards | None) -> Callable[..., dict[str, Any]]:
+    if shards is None:
+        return score_map
+    from specvae.stages.score_shards import write_shards
+
+    return partial(score_map, fill=partial(write_shards, shards))
 
 
 def _table_work() -> Callable[..., dict[str, Any]]:

@@ -41,7 +41,7 @@ from specvae.thresholds.threshold import Threshold
 if TYPE_CHECKING:
     from specvae.stages.score_request import ScoreRequest
 
-__all__ = ["Gatherers", "score_map"]
+__all__ = ["Gatherers", "Piece", "map_bands", "score_map", "score_window"]
 
 OVERVIEW_PIXELS = 1_500_000
 MOST_OBJECTS, OBJECT_VALUES = 10_000, 2_000_000
@@ -93,7 +93,7 @@ class Gatherers:
         self.survival.update(piece)
         self.drift.update(piece)
 
-    def compare(self, piece: _Piece, detector: Detector) -> None:
+    def compare(self, piece: Piece, detector: Detector) -> None:
         """Give the pixels whose truth is known to the metrics, beside what the baselines say of them."""
         if piece.truth is None or self.metrics is None:
             return
@@ -124,8 +124,12 @@ def score_map(
     folder: Path,
     mark: Callable[[], Fingerprint],
     progress: Callable[[str, float], None] | None = None,
+    fill: Callable[[Gatherers, MapWriter, MapWriter], None] | None = None,
 ) -> dict[str, Any]:
-    """Score one raster into ``folder``; the report. Everything is written whole or not at all."""
+    """Score one raster into ``folder``; the report. Everything is written whole or not at all.
+
+    ``fill`` gives maps and accumulators what was scored elsewhere, in place of scoring it here.
+    """
     detector = model.detector
     known = known_objects(request.known, source.stem)
     if request.pool:
@@ -135,7 +139,7 @@ def score_map(
         rgb = rgb_bands(detector.bands)
         gathered = Gatherers.of(detector, scene.rows, scene.cols, rgb, scene.has_truth, threshold.value)
         started = time.perf_counter()
-        _write_maps(scene, model, request, threshold, work.path, gathered, progress)
+        _write_maps(scene, model, request, threshold, work.path, gathered, progress, fill)
         _refuse_empty(scene, gathered)
         seconds = {**gathered.seconds, "total": time.perf_counter() - started}
         found = gathered.objects.finish()
@@ -170,6 +174,7 @@ def _write_maps(
     place: Path,
     gathered: Gatherers,
     progress: Callable[[str, float], None] | None,
+    fill: Callable[[Gatherers, MapWriter, MapWriter], None] | None = None,
 ) -> None:
     detector = model.detector
     bands = SCORE_BANDS if request.parts else SCORE_BANDS[:1]
@@ -198,9 +203,9 @@ def _write_maps(
             gathered.seconds["read"] += time.perf_counter() - begun
             return cube, truth
 
-        def work(window: Window, piece: tuple[Cube, NDArray[np.uint8] | None]) -> _Piece:
+        def work(window: Window, piece: tuple[Cube, NDArray[np.uint8] | None]) -> Piece:
             begun = time.perf_counter()
-            made = _score_window(detector, piece[0], window, piece[1], threshold, gathered.sample)
+            made = score_window(detector, piece[0], window, piece[1], threshold, gathered.sample)
             gathered.seconds["compute"] += time.perf_counter() - begun
             nonlocal done
             done += window.size
@@ -208,16 +213,19 @@ def _write_maps(
                 progress(scene.key, done / scene.grid.window.size)
             return made
 
-        def write(window: Window, made: _Piece) -> None:
+        def write(window: Window, made: Piece) -> None:
             begun = time.perf_counter()
             gathered.update(made.scored, made.sampled)
             gathered.compare(made, detector)
-            score_bands, flag_bands = _map_bands(detector, made, request.parts)
+            score_bands, flag_bands = map_bands(detector, made, request.parts)
             scores.write(window, score_bands)
             anomalies.write(window, flag_bands)
             gathered.seconds["write"] += time.perf_counter() - begun
 
-        overlapped(reader.windows, read, work, write)
+        if fill is None:
+            overlapped(reader.windows, read, work, write)
+        else:
+            fill(gathered, scores, anomalies)
         begun = time.perf_counter()
         scores.close()
         anomalies.close()
@@ -225,7 +233,7 @@ def _write_maps(
 
 
 @dataclass(frozen=True, eq=False)
-class _Piece:
+class Piece:
     """One window as scored, on its way to the accumulators and the files."""
 
     scored: ScoredWindow
@@ -237,14 +245,14 @@ class _Piece:
     """The window as the model reads it: of patches, all their values, where ``scored`` has their means."""
 
 
-def _score_window(
+def score_window(
     detector: Detector,
     cube: Cube,
     window: Window,
     truth: NDArray[np.uint8] | None,
     threshold: Threshold,
     sample: SampleOfPixels,
-) -> _Piece:
+) -> Piece:
     """Score one window, and explain its anomalous and its sampled pixels."""
     parts, context = detector.score_with_context(cube, window)
     inner = cube.crop(window)
@@ -253,10 +261,10 @@ def _score_window(
     explanation = _explained(detector, inner, context, here) if here[0].size else None
     sampled = _explained(detector, inner, context, sample.at(inner))
     scored = ScoredWindow(detector.seen(inner), parts, anomalous, explanation)
-    return _Piece(scored, context, sampled.expected, truth, inner)
+    return Piece(scored, context, sampled.expected, truth, inner)
 
 
-def _map_bands(detector: Detector, piece: _Piece, with_parts: bool) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+def map_bands(detector: Detector, piece: Piece, with_parts: bool) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """What goes to score.tif and to anomaly.tif."""
     scored = piece.scored
     flags = np.where(scored.cube.valid, scored.anomalous.astype(np.uint8), np.uint8(255))[None]
