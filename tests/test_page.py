@@ -15,6 +15,7 @@ import rasterio
 from affine import Affine
 
 from specvae.cli.main import cli
+from specvae.report.page import _n
 
 pytestmark = pytest.mark.browser
 
@@ -120,6 +121,9 @@ def test_the_page_says_what_the_report_says(page: Any, folder: Path) -> None:
     report = json.loads((folder / HOSTILE / "report.json").read_text())
     assert f"{report['pixels']['anomalous']:,} of" in page.find_element("css selector", ".claim").text
     assert counted(page) == report["pixels"]["anomalous"]
+    expected = f"about {_n(report['threshold']['false_alarm_rate'] * report['pixels']['valid'])} expected"
+    assert expected in page.find_element("id", "counts").text
+    assert expected.removesuffix(" expected") in page.find_element("css selector", ".claim").text
     assert page.find_element("css selector", ".verdict").text == report["drift"]["verdict"]
     flagged = page.execute_script("return map.flagged.length")
     assert flagged == report["pixels"]["anomalous"] == (score_of(folder) > report["threshold"]["value"]).sum()
@@ -254,3 +258,27 @@ def test_the_page_asks_no_network(folder: Path) -> None:
     assert "default-src 'none'" in text
     assert 'src="http' not in text
     assert 'href="http' not in text
+
+
+@pytest.mark.slow
+def test_the_page_of_a_megapixel_scene_is_under_5_megabytes(driver: Any, tmp_path: Path) -> None:
+    """And prints how soon it answers: `pytest -s -m slow tests/test_page.py`."""
+    rng = np.random.default_rng(5)
+    shade = rng.gamma(30, 1 / 30, (1, 1000, 1000))
+    mean = np.linspace(500, 3000, 10)[:, None, None]
+    values = (mean * shade + rng.normal(0, 20, (10, 1000, 1000))).astype("u2")
+    values[8, 500:520, 500:520] += 900
+    profile = {"width": 1000, "height": 1000, "count": 10, "dtype": "uint16", "crs": "EPSG:32613"}
+    with rasterio.open(
+        tmp_path / "s.tif", "w", driver="GTiff", transform=Affine(10, 0, 5e5, 0, -10, 4e6), **profile
+    ) as o:
+        o.write(values)
+    model, out = str(tmp_path / "m.specvae"), str(tmp_path / "r")
+    told = ["--set", "training.steps=60", "--set", "training.refits=0", "--max-pixels", "20000"]
+    cli(["fit", str(tmp_path / "s.tif"), "--model", model, *told], standalone_mode=False)
+    cli(["score", str(tmp_path / "s.tif"), "--model", model, "--out", out], standalone_mode=False)
+    size = (tmp_path / "r" / "s" / "report.html").stat().st_size
+    page = opened(driver, tmp_path / "r" / "s" / "report.html")
+    ready = page.execute_script("return performance.getEntriesByName('ready')[0].startTime / 1000")
+    print(f"\n{size / 1e6:.2f} MB, answers after {ready:.2f} s")
+    assert 1e6 < size < 5e6

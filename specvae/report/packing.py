@@ -18,6 +18,8 @@ __all__ = ["Scale", "jpeg", "packed_floats", "packed_scores", "packed_shares", "
 
 LEVELS = 65534
 """Levels of a 16-bit score; 0 stands for invalid."""
+STEPS = ((600_000, 1), (1_100_000, 16), (math.inf, 32))
+"""Pixels of a picture up to which its levels are multiples of this."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,12 @@ def scale_of(score: NDArray[np.floating]) -> Scale:
 
 
 def packed_scores(score: NDArray[np.float32], scale: Scale, threshold: float) -> str:
-    """16-bit levels, 0 where invalid. What lies above ``threshold`` lies above its level: rounding flips no pixel."""
-    level = 1 + np.round(LEVELS * np.nan_to_num(scale.position(score))).astype(np.int64)
+    """16-bit levels, 0 where invalid. What lies above ``threshold`` lies above its level: rounding flips no pixel.
+
+    Of a large picture the last bits, which would be half of the page, are left out.
+    """
+    step = next(step for most, step in STEPS if score.size <= most)
+    level = 1 + step * np.round(LEVELS / step * np.nan_to_num(scale.position(score))).astype(np.int64)
     if math.isfinite(threshold) and scale.low <= threshold < scale.high:
         cut = 1 + round(LEVELS * float(scale.position(np.array([threshold]))[0]))
         above = np.nan_to_num(score, nan=-np.inf) > threshold

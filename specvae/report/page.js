@@ -25,10 +25,11 @@ function areaOf(pixels) {
 
 function setCut(value, fromSlider) {
   cut = value;
-  const above = value === data.threshold && data.anomalous !== undefined ? data.anomalous : countAbove(value), rate = rateAt(value);
+  const reported = value === data.threshold;
+  const above = reported && data.anomalous !== undefined ? data.anomalous : countAbove(value), rate = reported ? data.rate : rateAt(value);
   const counts = $("counts"), strong = document.createElement("b");
   strong.textContent = above.toLocaleString("en");
-  counts.replaceChildren(strong, ` ${data.noun} above${areaOf(above)}`, rate === null ? "" : `; about ${counted(rate * data.valid)} expected if all were normal`);
+  counts.replaceChildren(strong, ` ${data.noun} above${areaOf(above)}`, rate === null || rate === undefined ? "" : `; about ${counted(rate * data.valid)} expected if all were normal`);
   $("nats").value = Number(value.toPrecision(7));
   if (!fromSlider) $("slider").value = slideAt(value);
   $("slider").setAttribute("aria-valuetext", `${shown(value)} nats, ${above} ${data.noun} above`);
@@ -125,6 +126,7 @@ async function open() {
   data.samples.row.forEach((r, i) => sampleAt.set(r * data.cols + data.samples.col[i], i));
   if (data.caseSpectra) [caseObserved, caseExpected] = (await Promise.all([bytesOf("case-observed"), bytesOf("case-expected")])).map(floatsOf);
   if (data.cases.length) chooseCase(0); else if (data.samples.row.length) chooseSample(0, map ? `Pixel in row ${data.samples.row[0]}, column ${data.samples.col[0]}` : `Row ${data.samples.row[0] + 1}`);
+  performance.mark("ready");
   document.body.dataset.ready = "yes";
 }
 open().catch((error) => { $("counts").textContent = "This page could not be drawn: " + error.message; console.error(error); });

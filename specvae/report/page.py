@@ -117,6 +117,7 @@ def _payload(report: dict[str, Any], data: PageData) -> str:
         "anomalous": report["pixels"]["anomalous"],
         "area": report["scene"].get("pixel_area_m2"),
         "threshold": report["threshold"]["value"],
+        "rate": report["threshold"]["false_alarm_rate"],
         "bands": report["model"]["bands"],
         "wavelengths": report["scene"].get("wavelengths"),
         "scale": [scale.low, scale.high],

@@ -19,6 +19,7 @@ class Chart {
   constructor(id, xLabel, yLabel) {
     this.root = $(id); this.root.replaceChildren();
     [, , this.w, this.h] = this.root.getAttribute("viewBox").split(" ").map(Number);
+    this.letter = 0.62 * parseFloat(getComputedStyle(this.root).fontSize);
     this.left = 52; this.right = this.w - 10; this.top = 20; this.bottom = this.h - 40;
     svg(this.root, "text", { x: (this.left + this.right) / 2, y: this.h - 4, "text-anchor": "middle" }, xLabel);
     svg(this.root, "text", { x: 2, y: 9 }, yLabel);
@@ -33,7 +34,7 @@ class Chart {
     }
     let last = -1e9;
     for (const v of xTicks) {
-      const x = this.fx(v), label = name(v), wide = 7 * label.length;
+      const x = this.fx(v), label = name(v), wide = this.letter * label.length + 4;
       if (x - wide / 2 < last || x + wide / 2 > this.w + 8) continue;
       last = x + wide / 2;
       svg(this.root, "text", { x, y: this.bottom + 16, "text-anchor": "middle" }, label);

@@ -12,6 +12,7 @@ from specvae.detector import Detector
 from specvae.report.page_data import Curves, PageData, Picture, Spectra
 from specvae.spectra import Explanation
 from specvae.stages.best_rows import Rows
+from specvae.thresholds.rates import rates_of
 from specvae.thresholds.survival import Survival
 
 if TYPE_CHECKING:
@@ -87,6 +88,6 @@ def _envelope(detector: Detector) -> NDArray[np.float32] | None:
 def _curves(detector: Detector, survival: Survival) -> Curves:
     calibration = detector.calibration
     cuts, above = survival.points()
-    rate = calibration.p_values(cuts) if calibration.size else np.full(cuts.size, np.nan)
+    rate = rates_of(calibration, cuts)
     at, share, law = calibration.survival()
     return Curves(cuts.astype(np.float64), above, rate, at, share, law)
