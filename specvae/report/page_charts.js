@@ -64,14 +64,17 @@ function bandAxis() {
 
 function drawSpectrum(observed, expected) {
   const order = [...bandPlaces.keys()].sort((i, j) => bandPlaces[i] - bandPlaces[j]), by = (row) => order.map((i) => row[i]);
-  const all = [...observed, ...expected, ...(data.envelope ? [...data.envelope[0], ...data.envelope[2]] : [])].filter(isFinite);
-  let a = Math.min(...all), b = Math.max(...all);
+  const known = [...observed, ...(data.envelope ? [...data.envelope[0], ...data.envelope[2]] : [])].filter(isFinite);
+  let a = Math.min(...known), b = Math.max(...known);
   if (a === b) { a -= 1; b += 1; }
+  // A reconstruction may lie absurdly far where the spectrum does; it must not flatten what was observed.
+  const room = b - a, near = [...expected].filter((v) => v > a - room && v < b + room);
+  a = Math.min(a, ...near); b = Math.max(b, ...near);
   const chart = new Chart("spectrum", data.wavelengths ? "wavelength, nm" : "band", "value"), [fx, xTicks] = bandAxis();
   chart.axes(fx, xTicks, linear(a - 0.04 * (b - a), b + 0.04 * (b - a)), ticks(a, b), bandName);
   const xs = by(bandPlaces);
   if (data.envelope) { chart.area(xs, by(data.envelope[0]), by(data.envelope[2]), "envelope"); chart.line(xs, by(data.envelope[1]), "middle"); }
-  chart.line(xs, by([...expected]), "expected");
+  chart.line(xs, by([...expected]).map((v) => Math.max(a, Math.min(b, v))), "expected");
   chart.line(xs, by([...observed]), "observed");
 }
 

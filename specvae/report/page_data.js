@@ -13,7 +13,8 @@ const counted = (value) => value >= 10 || value === Math.round(value) ? Math.rou
 // The bytes of a packed array: base64, then zlib.
 async function bytesOf(id) {
   const text = atob($("blob-" + id).textContent);
-  const packed = Uint8Array.from(text, (c) => c.charCodeAt(0));
+  const packed = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) packed[i] = text.charCodeAt(i);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

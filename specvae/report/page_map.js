@@ -13,7 +13,6 @@ class SceneMap {
     this.flagged = new Uint32Array(0);
     canvas.style.aspectRatio = `${this.width} / ${this.height}`;
     this.range = this.colours();
-    this.score = this.painted((i) => this.levels[i] ? this.table[this.levels[i]] : 0);
     new ResizeObserver(() => this.resize()).observe(canvas);
     this.listen();
     this.resize();
@@ -29,6 +28,8 @@ class SceneMap {
     }
     return [from, to];
   }
+  // Painted when it is first shown: the page opens sooner.
+  get score() { return (this.scorePicture ??= this.painted((i) => this.levels[i] ? this.table[this.levels[i]] : 0)); }
   painted(colour) {
     const canvas = document.createElement("canvas");
     canvas.width = this.width; canvas.height = this.height;
