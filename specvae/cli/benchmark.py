@@ -19,7 +19,9 @@ NAMES = ("adbench", "calibration", "hyperspectral", "mnist", "scale", "speed")
 @click.option("--out", metavar="DIR", help="Where the report goes. [default: reports/benchmarks/NAME]")
 @click.option("--seeds", type=click.IntRange(1, 100), help="How many seeds to average. [default: the benchmark's]")
 @click.option("--quick", is_flag=True, help="A short run that exercises everything; its figures mean little.")
-@click.option("--presets", metavar="LIST", help="Presets to run, separated by commas. [default: all]")
+@click.option(
+    "--presets", metavar="LIST", help="Presets to run, separated by commas; mnist takes NAME:EPOCHS too. [default: all]"
+)
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of training, in place of each preset's own.")
 @device_option
 @click.option("--size", type=click.IntRange(128), multiple=True, help="speed: side of a scene; may be repeated.")
