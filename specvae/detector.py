@@ -124,6 +124,7 @@ class Detector:
         net = _blank_net(spectra, config, context)
         scorer = CellScorer(net, "cpu", threads)
         sample = _sample(scorer, regions, Role.TRAIN)
+        sample = sample if net.vae.shape is None else sample.by_rows()
         validation = _sample(scorer, regions, Role.VALIDATION)
         history = train(
             net.vae.to(device), sample.to(device), (validation if validation.size else sample).to(device),
@@ -341,6 +342,8 @@ def _diagnose(net: SpectralNet, sample: Sample, device: str, side: int = 1) -> d
     exploding = _exploding(contribution)
     if exploding:
         warnings.append(f"bands that explode, each most of the reconstruction term: {exploding}")
+    if net.vae.kl_weight == 0:
+        warnings.append("a plain autoencoder: its KL is 0 and no ELBO is defined")
     constant = net.normaliser.constant[::pixels].nonzero().squeeze(1).tolist()
     if constant:
         warnings.append(f"bands that never varied in training: {', '.join(str(i + 1) for i in constant)}")

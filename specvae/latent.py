@@ -83,15 +83,16 @@ def _in_cells(
     """``program`` on columns in cells of fixed width, zero-padded: ``(outputs, n)``."""
     device, n = net.normaliser.centre.device, values.shape[1]
     found = np.empty((outputs, n), np.float32)
-    for start in range(0, n, WIDTH):
-        x = _cell(values[:, start : start + WIDTH]).to(device)
-        c = None if context is None else _cell(context[:, start : start + WIDTH]).to(device)
-        found[:, start : start + WIDTH] = program(x, c)[:, : min(WIDTH, n - start)].cpu().numpy()
+    width = net.cell**2
+    for start in range(0, n, width):
+        x = _cell(values[:, start : start + width], width).to(device)
+        c = None if context is None else _cell(context[:, start : start + width], width).to(device)
+        found[:, start : start + width] = program(x, c)[:, : min(width, n - start)].cpu().numpy()
     return found
 
 
-def _cell(columns: NDArray[np.floating]) -> Tensor:
-    cell = torch.zeros(len(columns), WIDTH)
+def _cell(columns: NDArray[np.floating], width: int) -> Tensor:
+    cell = torch.zeros(len(columns), width)
     cell[:, : columns.shape[1]] = torch.from_numpy(np.ascontiguousarray(columns, np.float32))
     return cell
 
@@ -149,6 +150,8 @@ def draw_spectra(
 ) -> NDArray[np.float32]:
     """``(bands, count)`` spectra in physical units: z from the prior, then x from p(x | z) (Kingma and Welling, 2013).
 
+    Images, and what has a Bernoulli likelihood, are given by the mean of p(x | z), as is the custom.
+
     The prior of a model with context depends on what surrounds a pixel. Its draws are of pixels that lie in wide
     patches, each alike one of the ``reference`` spectra ``(n, bands)``, drawn evenly. Raises ModelError for such a model
     without a reference, and for a plain autoencoder, which has no prior.
@@ -168,8 +171,9 @@ def draw_spectra(
     else:
         z = noise if vae.mixture is None else vae.mixture.cpu().sample(count, generator)
     vae.to(device)
-    mean = vae.decode(z.to(device), c)
-    spectra = mean + vae.sigma() * torch.randn(vae.bands, count, generator=generator).to(device)
+    spectra = vae.decode(z.to(device), c)
+    if not vae.bernoulli and vae.shape is None:
+        spectra = spectra + vae.sigma() * torch.randn(vae.bands, count, generator=generator).to(device)
     return np.asarray(net.normaliser.inverse(spectra).cpu().numpy(), np.float32)
 
 

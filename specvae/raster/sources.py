@@ -18,7 +18,7 @@ from specvae.raster.references import is_remote, referenced
 
 __all__ = ["Source", "find_sources"]
 
-TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
+TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq", "-ubyte", "-ubyte.gz", ".idx", ".idx.gz")
 COMPANIONS = (".hdr", ".xml", ".msk", ".ovr", ".prj", ".tfw", ".tifw", ".aux", ".md", ".json", ".html", ".pdf", ".log",
               ".rrd", ".eww", ".jgw", ".wld", ".cpg", ".dbf", ".shx", ".shp", ".sbn", ".sbx", ".qml", ".gpkg", ".geojson",
               ".toml", ".py", ".specvae", ".yml", ".yaml", ".lock", ".tmp", ".part", ".txt", ".ini", ".sha256", ".md5",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -17,23 +16,15 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from specvae.errors import InputError, ReadError
+from specvae.table.chunk import Chunk
 from specvae.table.dialect import Dialect, read_dialect
+from specvae.table.idx import IdxFile, is_idx
 
-__all__ = ["Chunk", "ChunkFile", "is_parquet", "open_chunks", "unique"]
+__all__ = ["ChunkFile", "is_parquet", "open_chunks", "unique"]
 
 MISSING = ["", "nan", "NaN", "NAN", "na", "NA", "n/a", "N/A", "null", "NULL", "None", "none", "-", "--", "#N/A", "?"]
 SAMPLE = 200
 BLOCK = 16 << 20
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Some rows."""
-
-    values: NDArray[np.float32]
-    """``(n, bands)``, NaN where a cell is no number; held by column."""
-    table: pa.Table
-    """Every column as it came."""
 
 
 class ChunkFile(Protocol):
@@ -64,6 +55,8 @@ def open_chunks(path: str) -> ChunkFile:
     """The table at ``path``. Raises InputError where it is none."""
     if not os.path.isfile(path):
         raise InputError(f"{path} does not exist" if not os.path.exists(path) else f"{path} is no file")
+    if is_idx(path):
+        return IdxFile(path)
     return ParquetFile(path) if is_parquet(path) else CsvFile(path)
 
 

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from specvae.errors import InputError
 from specvae.raster.options import IngestOptions
 from specvae.spectra import Band, BandMatch, BandSet, Invalid
-from specvae.table.columns import Chunk, open_chunks
+from specvae.table.chunk import Chunk
+from specvae.table.columns import open_chunks
 from specvae.table.headers import Column, band_columns
+from specvae.table.idx import IdxFile
 
 __all__ = ["Table", "TableFile", "is_one_of", "iter_table", "open_table", "read_table"]
 
@@ -167,7 +169,11 @@ def open_table(path: str, options: IngestOptions | None = None, match: BandSet |
     if told.label_column is not None and told.label_column not in names:
         raise InputError(f"{path} has no column {told.label_column!r}; it has {', '.join(names[:20])}")
     columns = [_look(name, sample) for name, sample in zip(names, file.sample, strict=True)]
-    at, found, how = _bands(columns, told, match, path)
+    if isinstance(file, IdxFile) and not told.bands:
+        at, how = list(file.pixels), "pixels of images"
+        found = [Band(names[i]) for i in at]
+    else:
+        at, found, how = _bands(columns, told, match, path)
     matched = match.match(BandSet(tuple(found))) if match is not None else None
     if matched is not None:
         at, found = [at[i] for i in matched.order], [found[i] for i in matched.order]

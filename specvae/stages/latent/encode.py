@@ -19,6 +19,7 @@ from specvae.model_file import load_model
 from specvae.outputs.maps import MapBand, MapWriter
 from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
+from specvae.raster.patch_scene import in_patches
 from specvae.raster.sources import Source, find_sources
 from specvae.spectra import Window
 from specvae.stages.latent.folder import LatentResult, for_each, make_folder
@@ -127,7 +128,7 @@ def _map(source: Source, detector: Detector, ingest: IngestOptions, path: Path, 
     codes = _Codes(detector.net.vae.latent)
     bands = [MapBand(name, f"posterior mean of latent dimension {name[1:]}", "1") for name in _names(detector)]
     with (
-        open_scene(source, ingest, match=detector.bands) as scene,
+        in_patches(open_scene(source, ingest, match=detector.bands), detector.config.patch) as scene,
         MapWriter(path, scene.grid, bands, "float32", float("nan"), {}, 2, highest=False) as file,
     ):
 
@@ -144,7 +145,8 @@ def _pixels(source: Source, detector: Detector, ingest: IngestOptions, path: Pat
     """A raster's valid pixels as rows: row, col, latent means."""
     codes = _Codes(detector.net.vae.latent)
     names = _names(detector)
-    with open_scene(source, ingest, match=detector.bands) as scene, ExitStack() as stack:
+    opened = in_patches(open_scene(source, ingest, match=detector.bands), detector.config.patch)
+    with opened as scene, ExitStack() as stack:
         file = stack.enter_context(ScoresWriter(path))
 
         def write(window: Window, z: Floats) -> None:

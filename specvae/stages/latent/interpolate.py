@@ -20,6 +20,7 @@ from specvae.raster.sources import Source, find_sources
 from specvae.report.latent_figures import draw_path
 from specvae.spectra import Invalid, Window
 from specvae.stages.latent.folder import LatentResult, make_folder
+from specvae.stages.latent.images import draw_images, refuse_patches
 from specvae.stages.latent.windows import table_chunks
 from specvae.stages.score_request import DEFAULT_RATE
 from specvae.table.spectra_file import write_columns
@@ -61,6 +62,7 @@ def interpolate(
     if steps < 2:
         raise UsageError(f"--steps is {steps}; give 2 or more")
     stored = load_model(model, pick_device(device))
+    refuse_patches(stored.detector, "interpolate")
     ingest = ingest or IngestOptions()
     found = find_sources([source]) if source else []
     if len(found) > 1:
@@ -93,6 +95,7 @@ def _spectra(stored: StoredModel, folder: Path, ends: Ends, steps: int, format: 
     write_columns(folder / f"path.{format}", columns | dict(zip(detector.bands.labels, rows, strict=True)))
     calibration = detector.calibration
     cut = calibration.threshold(DEFAULT_RATE, False).value if calibration.size else None
+    draw_images(folder / "images.png", detector, [rows.T])
     draw_path(folder / "path.png", detector.bands, path.T, ends.values.T, score, cut)
     return {
         "command": "interpolate",

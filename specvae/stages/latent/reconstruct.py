@@ -25,6 +25,7 @@ from specvae.report.latent_figures import draw_compression
 from specvae.spectra import Window
 from specvae.stages.latent.errors import Errors
 from specvae.stages.latent.folder import LatentResult, for_each, make_folder
+from specvae.stages.latent.images import draw_images, refuse_patches
 from specvae.stages.latent.windows import Piece, each_window, table_chunks
 from specvae.stages.score import SceneOutcome, ScoreRun
 from specvae.table.columns import is_parquet
@@ -35,6 +36,8 @@ from specvae.training import pick_device
 __all__ = ["reconstruct"]
 
 Floats = NDArray[np.float32]
+SHOWN = 12
+"""Images in the picture: as they are, rebuilt, and what is left (grey: nothing)."""
 
 
 def reconstruct(
@@ -51,9 +54,11 @@ def reconstruct(
     """Reconstructions and residuals (observed less reconstruction) of every source, in its folder below ``out``.
 
     Of a raster ``reconstruction.tif`` and ``residual.tif``; of a table files of its own kind. Beside them ``bands.csv``
-    (error by band), ``compression.csv`` and ``compression.png`` (error against compression ratio), ``summary.json``.
+    (error by band), ``compression.csv`` and ``compression.png`` (error against compression ratio), ``summary.json``; of a
+    model of images also ``images.png``.
     """
     stored = load_model(model, pick_device(device), threads=2)
+    refuse_patches(stored.detector, "reconstruct")
     ingest = ingest or IngestOptions()
 
     def work(one: Source, folder: Path) -> LatentResult:
@@ -85,6 +90,10 @@ def _told(detector: Detector, errors: Errors, folder: Path) -> dict[str, Any]:
     values, context = errors.sample()
     curve = compression_curve(detector.net, detector.background, values, context)
     by_band = errors.by_band()
+    if detector.net.vae.shape is not None:
+        shown = values[:, :SHOWN]
+        made = reconstructions(detector.net, shown)
+        draw_images(folder / "images.png", detector, [shown.T, made.T, 0.5 + 0.5 * (shown - made).T])
     write_columns(folder / "bands.csv", {"band": list(detector.bands.labels), **by_band})
     points = [asdict(point) for point in curve]
     write_columns(folder / "compression.csv", {name: [point[name] for point in points] for name in points[0]})
@@ -97,6 +106,7 @@ def _told(detector: Detector, errors: Errors, folder: Path) -> dict[str, Any]:
         "active": active,
         "ratio": len(detector.bands) / max(1, active),
         "surroundings_known": detector.has_context,
+        "elbo_defined": detector.net.vae.kl_weight > 0,
         "rmse_standard": errors.rmse_standard(),
         "explained": errors.explained(),
         "rmse_by_band": dict(zip(detector.bands.labels, map(float, by_band["rmse"]), strict=True)),

@@ -15,11 +15,14 @@ from specvae.latent import draw_spectra
 from specvae.model_file import load_model
 from specvae.report.latent_figures import draw_envelopes
 from specvae.stages.latent.folder import LatentResult, make_folder
+from specvae.stages.latent.images import draw_images, refuse_patches
 from specvae.table.spectra_file import write_columns
 from specvae.training import pick_device
 
 __all__ = ["sample"]
 
+SIDE = 10
+"""Images in a row of the grid."""
 QUANTILES = (0.05, 0.5, 0.95)
 
 
@@ -35,11 +38,14 @@ def sample(
 ) -> LatentResult:
     """Draw ``count`` spectra; ``samples.csv`` (or Parquet), ``envelope.csv`` and ``envelope.png`` in ``out``.
 
+    Of a model of images also ``samples.png``, a grid of the first hundred.
+
     Raises ModelError for a plain autoencoder, which has no prior.
     """
     if count < 1:
         raise UsageError(f"--count is {count}; give 1 or more")
     stored = load_model(model, pick_device(device))
+    refuse_patches(stored.detector, "sample")
     mark = Fingerprint((), stored.sha256, {"command": "sample", "count": count, "seed": seed, "format": format})
     return make_folder(
         Path(out), mark, overwrite, lambda folder: _spectra(stored.detector, folder, count, seed, format)
@@ -56,6 +62,7 @@ def _spectra(detector: Detector, folder: Path, count: int, seed: int, format: st
     inside = ((drawn >= theirs[0]) & (drawn <= theirs[2])).mean(axis=0)
     write_columns(folder / "envelope.csv", _envelope(detector, theirs, ours, inside))
     draw_envelopes(folder / "envelope.png", detector.bands, theirs, ours, drawn[:40])
+    draw_images(folder / "samples.png", detector, [drawn[i : i + SIDE] for i in range(0, min(count, SIDE**2), SIDE)])
     return {
         "command": "sample",
         "count": count,
