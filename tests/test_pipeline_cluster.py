@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,11 +14,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from specvae.errors import SpecvaeError, UsageError
 from specvae.pipeline import cluster
 from specvae.pipeline.cluster import ClusterWorkers
+from tests.raster_files import write
 from tests.test_pipeline_workers import check_whole, finish, maps, place, scenes, start, wait_for, whole
 
 __all__ = ["place", "scenes"]  # fixtures
@@ -84,6 +87,23 @@ def test_a_cluster_worker_that_is_killed_costs_no_scene(place: Path, tmp_path: P
     assert {s["status"] for s in told} <= {"done", "already"}
     index = (place / "out" / "index.html").read_text(encoding="utf-8")
     assert all(index.count(f'alt="Quicklook of s{at}"') == 1 for at in range(8))
+    check_whole(place)
+
+
+@pytest.mark.slow
+def test_a_giant_scene_in_shards_over_two_workers_has_the_pixels_of_one_process(place: Path, tmp_path: Path) -> None:
+    shutil.rmtree(place / "in")
+    (place / "in").mkdir()
+    cube = np.random.default_rng(9).normal(1000, 50, (4, 900, 300)).astype("uint16")
+    write(place / "in" / "giant.tif", cube, tiled=True, blockxsize=128, blockysize=128)
+    assert finish(place)[0] == 0
+    here = maps(place)
+    shutil.rmtree(place / "out")
+    with dask_cluster(tmp_path) as (address, _):
+        assert finish(place, "--cluster", address, "--shard-rows", "128")[1]["done"] == 1
+    told = [json.loads(line) for line in (place / "out" / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [e["shards"] for e in told if e["event"] == "scene-sharded"] == [8]
+    assert maps(place) == here
     check_whole(place)
 
 

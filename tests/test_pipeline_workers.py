@@ -110,6 +110,29 @@ def test_two_processes_make_the_very_maps_of_one_and_share_the_threads(place: Pa
     assert len(maps(place)) == 16
 
 
+def test_score_with_two_processes_writes_what_one_does(place: Path) -> None:
+    (place / "in" / "s3.tif").write_bytes(b"no raster")
+    told = [
+        sys.executable,
+        "-m",
+        "specvae",
+        "score",
+        str(place / "in"),
+        "--model",
+        str(place / "model.specvae"),
+        "--out",
+    ]
+    for jobs, out in (("1", "out"), ("2", "two")):
+        done = subprocess.run([*told, str(place / out), "--jobs", jobs], capture_output=True, text=True, check=False)
+        assert done.returncode == 3, done.stderr
+        assert "specvae: " in done.stderr
+        assert "s3.tif cannot be read" in done.stderr
+        assert len(done.stdout.splitlines()) == 7
+    two = {str(p.relative_to(place / "two")): p.read_bytes() for p in (place / "two").rglob("*.tif")}
+    assert two == maps(place)
+    assert sorted(p.name for p in (place / "two").iterdir()) == sorted(p.name for p in (place / "out").iterdir())
+
+
 def test_a_killed_worker_costs_no_scene(place: Path) -> None:
     with start(place, "--jobs", "2", "--json") as process:
         wait_for(process, lambda: whole(place))

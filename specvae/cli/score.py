@@ -45,7 +45,7 @@ __all__ = ["command"]
 )
 @click.option("--strict", is_flag=True, help="Exit 5 where a verdict is do-not-use or a rate is unsupported.")
 @device_option
-@click.option("--jobs", type=int, default=1, show_default=True, help="Processes.")
+@click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, help="Processes.")
 @click.option("--max-memory", metavar="SIZE", help="Working memory: 400M, 2G.")
 @click.option("--scenes-from", metavar="FILE", help="A file of scenes, one a line; - for standard input.")
 @overwrite_option
@@ -65,8 +65,14 @@ def command(scene: tuple[str, ...], scenes_from: str | None, jobs: int, as_json:
     scenes = [*scene, *(_listed(scenes_from) if scenes_from else [])]
     if not scenes:
         raise click.UsageError("no scene was given; name files, folders or globs, or --scenes-from FILE")
-    with ScoreProgress() as progress:
-        run = score(scenes, _request(options), progress=progress, done=None if as_json else _tell)
+    done = None if as_json else _tell
+    if jobs > 1:
+        from specvae.pipeline.several import score_in_processes
+
+        run = score_in_processes(scenes, _request(options), jobs, done)
+    else:
+        with ScoreProgress() as progress:
+            run = score(scenes, _request(options), progress=progress, done=done)
     if as_json:
         click.echo(
             json.dumps(

@@ -23,6 +23,8 @@ class SceneTask:
     """Held, shared, while at work: see :mod:`specvae.pipeline.locks`."""
     shards: Any = None
     """What was scored of it by shard tasks: a Shards."""
+    record: bool = True
+    """Whether a scene that cannot be used is recorded in its folder; else nothing is written of it."""
 
     @property
     def name(self) -> str:

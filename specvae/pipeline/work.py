@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -60,7 +60,7 @@ def _scene(task: SceneTask) -> Result:
     request, source = task.request, task.source
     model = _loaded(request.model, request.device, request.threads, _identity(request.model))
     folder = Path(request.out) / source.key
-    with at_work(task.lock):
+    with at_work(task.lock) if task.record else nullcontext():
         outcome = score_one(source, model, request, shards=task.shards)
         if outcome.status != "failed":
             item = stored_item(folder) or {}
@@ -68,7 +68,8 @@ def _scene(task: SceneTask) -> Result:
         fault = outcome.fault or SpecvaeError
         if not issubclass(fault, InputError | ModelError) or is_remote(source.path):
             return Result("failed", outcome.message, transient=not issubclass(fault, UsageError))
-        record_invalid(folder, fingerprint_of(source, model.sha256, request, None), outcome.message)
+        if task.record:
+            record_invalid(folder, fingerprint_of(source, model.sha256, request, None), outcome.message)
     return Result("invalid", outcome.message)
 
 
