@@ -24,7 +24,9 @@ NAMES = ("adbench", "calibration", "hyperspectral", "mnist", "scale", "speed")
 )
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of training, in place of each preset's own.")
 @device_option
-@click.option("--size", type=click.IntRange(128), multiple=True, help="speed: side of a scene; may be repeated.")
+@click.option(
+    "--size", type=click.IntRange(128), multiple=True, help="speed: side of a scene, repeatable; scale: scenes."
+)
 @click.option("--bands", type=click.IntRange(1), help="speed: bands of a scene. [default: 12]")
 @click.option("--dtype", type=click.Choice(["uint8", "uint16", "int16", "float32"]), help="speed: [default: uint16]")
 def command(

@@ -18,13 +18,16 @@ from specvae.errors import UsageError
 __all__ = ["run", "write_report"]
 
 SCENES, QUICK_SCENES = 2000, 24
-TIMED, QUICK_TIMED = 60, 4
+TIMED, QUICK_TIMED = 32, 4
 TRIALS = "trials.json"
 PARTS = ("speed", "many")
 
 
 def run(settings: Settings) -> Path:
-    """Run both parts, or those named as presets (the other's figures stay), and write the report; its folder."""
+    """Run both parts, or those named as presets (the other's figures stay), and write the report; its folder.
+
+    ``sizes`` gives the number of scenes of the part ``many``.
+    """
     out = settings.place("scale")
     parts = settings.presets or PARTS
     if not set(parts) <= set(PARTS):
@@ -35,7 +38,8 @@ def run(settings: Settings) -> Path:
             rates = measure(Path(place) / "speed", QUICK_TIMED if settings.quick else TIMED, settings)
             told["rates"] = [asdict(rate) for rate in rates]
         if "many" in parts:
-            told["many"] = asdict(run_many(Path(place) / "many", QUICK_SCENES if settings.quick else SCENES, settings))
+            count = settings.sizes[0] if settings.sizes else QUICK_SCENES if settings.quick else SCENES
+            told["many"] = asdict(run_many(Path(place) / "many", count, settings))
     write_report(out, told, environment(device=settings.device))
     return out
 
