@@ -16,6 +16,7 @@ import scipy.io
 from affine import Affine
 
 from specvae.errors import InputError, SpecvaeError, UsageError
+from specvae.raster import guarded
 from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
 from specvae.raster.sources import find_sources
@@ -333,6 +334,25 @@ def test_what_is_no_raster_is_refused_in_one_line(name: str, content: bytes, mes
         open_scene(str(tmp_path / name))
     assert str(tmp_path / name) in str(told.value)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("look", "message"),
+    [
+        ("import os; os.abort()", "the library that reads it crashes"),
+        ("while True: pass", "does not come to an end within 1 s"),
+        ("import time; time.sleep(60)", "has not come back after 1 s"),
+    ],
+)
+def test_a_container_that_takes_its_library_down_is_refused(
+    look: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded, "LOOK", look)
+    monkeypatch.setattr(guarded, "PATIENCE", 1)
+    monkeypatch.setattr(guarded, "WAIT", 1.0 if "sleep" in look else 120.0)
+    (tmp_path / "a.nc").write_bytes(b"CDF\x01" + b"\0" * 100)
+    with pytest.raises(InputError, match=message):
+        open_scene(str(tmp_path / "a.nc"))
 
 
 # --- arrays ----------------------------------------------------------------------------------------------------------

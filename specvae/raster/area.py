@@ -22,6 +22,13 @@ def pixel_areas(grid: Grid, row: int, rows: int) -> FloatArray | None:
     (Web Mercator by a factor of 4 at 60 degrees), which is put right; a geographic one the area on its ellipsoid
     between the row's parallels (authalic latitude; Snyder 1987, eq. 3-12).
     """
+    try:
+        return _areas(grid, row, rows)
+    except pyproj.exceptions.ProjError:  # a CRS that PROJ cannot work with
+        return None
+
+
+def _areas(grid: Grid, row: int, rows: int) -> FloatArray | None:
     crs = grid.crs
     if crs is None or not grid.placed:
         return None

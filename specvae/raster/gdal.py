@@ -18,6 +18,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from specvae.errors import InputError
+from specvae.raster.guarded import check_survives
 
 __all__ = ["LIBRARY_ERRORS", "configure", "errors_in_one_line", "local_drivers", "open_dataset"]
 
@@ -137,6 +138,7 @@ def open_dataset(path: str, *, allow_remote: bool = False, **how: Any) -> Any:
         drivers.remove("VRT")  # its references, inside an archive, are not checked
     if path.casefold().endswith(".kea") and (driver := missing_driver(path)):
         raise _lacking(path, driver)  # GDAL's HDF5 driver would make something of it
+    check_survives(path)
     with errors_in_one_line(f"{path} cannot be read as a raster"), rasterio.Env():
         try:
             return DatasetReader(path, driver=drivers, sharing=False, **how)  # rasterio.open takes one driver only
