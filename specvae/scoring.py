@@ -62,7 +62,7 @@ class CellScorer:
         return self._score(cube, window)
 
     def _score(self, cube: Cube, window: Window) -> tuple[Parts, NDArray[np.float32] | None]:
-        good = cube.valid
+        good = _unless_all(cube.valid)
         context = self.context(cube, window)
         out = np.full((2, window.rows, window.cols), np.nan, np.float32)
         self._workers.each(
@@ -78,7 +78,7 @@ class CellScorer:
         ring = self.net.ring
         if ring is None:
             return None
-        good, around = cube.valid, window.grow(ring.halo)
+        good, around = _unless_all(cube.valid), window.grow(ring.halo)
         maps = np.zeros((ring.components, around.rows, around.cols), np.int32)
         inside = cube.window.clip(around)
         self._workers.each(cells_of(inside, self.cell), lambda cells: self._project(cells, cube, good, maps, around))
@@ -134,7 +134,7 @@ class CellScorer:
         self,
         cells: Sequence[Window],
         cube: Cube,
-        good: NDArray[np.bool_],
+        good: NDArray[np.bool_] | None,
         maps: NDArray[np.int32],
         around: Window,
     ) -> None:
@@ -147,14 +147,17 @@ class CellScorer:
             code = codes[:, i * self.width : (i + 1) * self.width].reshape(-1, self.cell, self.cell)
             code = code[(slice(None), *part.shift(-cell.row, -cell.col).slices)]
             place = maps[(slice(None), *part.shift(-around.row, -around.col).slices)]
-            np.multiply(code, good[part.shift(-cube.window.row, -cube.window.col).slices], out=place)
+            if good is None:
+                place[:] = code
+            else:
+                np.multiply(code, good[part.shift(-cube.window.row, -cube.window.col).slices], out=place)
 
     @torch.inference_mode()
     def _evaluate(
         self,
         cells: Sequence[Window],
         cube: Cube,
-        good: NDArray[np.bool_],
+        good: NDArray[np.bool_] | None,
         context: NDArray[np.float32] | None,
         window: Window,
         out: NDArray[np.float32],
@@ -203,6 +206,11 @@ class CellScorer:
         """On the device: to a GPU from pinned memory, without waiting."""
         here = torch.from_numpy(block)
         return here if self.device == "cpu" else here.pin_memory().to(self.device, non_blocking=True)
+
+
+def _unless_all(valid: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """None where everything is valid: then no cell need look."""
+    return None if valid.all() else valid
 
 
 def _as_cube(values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Cube:
