@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from specvae.vae import VAE
+from specvae.vae import PRIOR_SPREAD, VAE
 
 __all__ = ["REACH", "start_linear"]
 
@@ -25,6 +25,8 @@ ROUNDS = 2
 """How many times the worst are dropped and it is solved again."""
 RIDGE = 1e-5
 TINY = 1e-6
+STEPS = 30
+"""Of Fisher scoring."""
 
 
 @torch.no_grad()
@@ -45,7 +47,10 @@ def start_linear(vae: VAE, x: Tensor, c: Tensor | None, trim: float = 0.0, seed:
     for _ in range(ROUNDS if trim else 0):
         score = _Solution.of(spectra[:, keep], context[:, keep], vae.noise, vae.latent).score(spectra, context)
         keep = score <= np.quantile(score, 1.0 - trim)
-    _Solution.of(spectra[:, keep], context[:, keep], vae.noise, vae.latent).set(vae)
+    solution = _Solution.of(spectra[:, keep], context[:, keep], vae.noise, vae.latent)
+    solution.set(vae)
+    if vae.prior is not None:
+        solution.set_prior(vae, _scale(solution.lengths(spectra[:, keep], context[:, keep]), context[:, keep]))
     if vae.mixture is not None:
         kept = torch.from_numpy(spectra[:, keep]).to(x)
         vae.mixture.start(*vae.encode(kept, None), seed)
@@ -58,6 +63,22 @@ def _bound_context(vae: VAE, context: NDArray[np.float64]) -> None:
     vae.context_mean.copy_(torch.from_numpy(mean))
     vae.context_scale.copy_(torch.from_numpy(scale))
     vae.context_reach.fill_(float(np.quantile(lengths, REACH)))
+
+
+def _scale(lengths: NDArray[np.float64], context: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(context + 1,)``: b and b0 of a variance exp(b . c + b0) that is most likely for squared ``lengths`` ``(n,)``.
+
+    A Gaussian generalised linear model of scale (Smyth, 1989), by Fisher scoring, each residual cut at 3 so that what
+    is strange does not widen its own prior.
+    """
+    one = np.concatenate([context, np.ones((1, context.shape[1]))])
+    weight = np.zeros(len(one))
+    weight[-1] = np.log(max(float(lengths.mean()), TINY))
+    gram = one @ one.T + 0.1 * np.eye(len(one))
+    for _ in range(STEPS):
+        rest = np.clip(lengths / np.exp(np.clip(weight @ one, -PRIOR_SPREAD, PRIOR_SPREAD)) - 1.0, -1.0, 3.0)
+        weight += np.linalg.solve(gram, one @ rest)
+    return weight
 
 
 class _Solution:
@@ -85,6 +106,12 @@ class _Solution:
         spread[: self.latent] += self.values[: self.latent]
         return np.asarray(0.5 * (along**2 / spread[:, None]).sum(axis=0))
 
+    def lengths(self, x: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``(n,)``: mean square of the leading residuals, each in units of its spread and the noise."""
+        k = min(self.latent, len(self.a))
+        along = self.vectors[:, :k].T @ (x - self.a @ c - self.b)
+        return np.asarray((along**2 / (self.values[:k] + self.s2)[:, None]).mean(axis=0))
+
     def set(self, vae: VAE) -> None:
         """Write it into the linear paths: z has unit variance given the context.
 
@@ -111,3 +138,22 @@ class _Solution:
         vae.decoder.linear[:, z:].copy_(torch.from_numpy(self.a))
         vae.decoder.biases[-1].copy_(torch.from_numpy(self.b))
         vae.log_sigma.fill_(0.5 * float(np.log(self.s2)))
+
+    def set_prior(self, vae: VAE, weight: NDArray[np.float64]) -> None:
+        """Let the prior's variance, one for all dimensions, depend on the context: log variance = b . c + b0.
+
+        Rough ground has a wide prior and smooth ground a narrow one. The posterior's log variance follows by as much as
+        the noise outweighs the dimension: where nothing is learned of it, posterior and prior stay alike.
+        """
+        assert vae.prior is not None
+        assert vae.prior.linear is not None
+        assert vae.encoder.linear is not None
+        z, k = vae.latent, min(self.latent, len(self.a))
+        slope, offset = torch.from_numpy(weight[:-1]).float(), float(weight[-1])
+        vae.prior.linear[z:].copy_(slope.expand(z, -1))
+        vae.prior.biases[-1][z:].fill_(offset)
+        share = (
+            torch.from_numpy(self.s2 / (np.maximum(self.values[:k], TINY) + self.s2)).float()[:, None].to(slope.device)
+        )
+        vae.encoder.linear[z : z + k, len(self.a) :] += (share * slope).to(vae.encoder.linear.device)
+        vae.encoder.biases[-1][z : z + k] += (share * offset).to(vae.encoder.linear.device)

@@ -30,6 +30,11 @@ __all__ = [
 
 SCENE_NOISE = 1 / 800
 """The default of ``network.noise``: what holds less of the residual than this is noise."""
+MANY_BANDS = 64
+"""From so many bands on, a scene has other defaults: hundreds of bands say the same thing of one bright roof, and would
+drown what is odd in a few."""
+MANY_NOISE, MANY_REACH, MANY_RATE = 1 / 400, 3.5, 2e-3
+"""Of ``network.noise``, ``normaliser.reach`` and ``training.learning_rate``."""
 MARGINAL_NOISE = 1 / 10
 """Its default times the bands where marginals are learned: a tenth of a band's variance, about their kernels' width."""
 
@@ -87,6 +92,9 @@ class NormaliserConfig(_Frozen):
     kind: Literal["auto", "zscore", "marginal", "fixed"] = Field(
         default="auto", description="marginal: each band's distribution is learned; auto: so for tables; fixed: as told"
     )
+    reach: float | None = Field(
+        default=None, ge=1.0, le=100.0, description="standard deviations beyond which values grow by their logarithm"
+    )
     centre: float = Field(default=0.0, description="taken from every band, where fixed")
     scale: float = Field(default=1.0, gt=0.0, description="what every band is then divided by, where fixed")
     smooth: float = Field(
@@ -115,7 +123,7 @@ class TrainingConfig(_Frozen):
     """How the network is trained."""
 
     optimiser: str = Field(default="AdamW", description="a name in torch.optim")
-    learning_rate: float = Field(default=4e-3, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0, description="none: 4e-3, half of it for many bands")
     weight_decay: float = Field(default=1e-4, ge=0.0, description="for optimisers that decouple it, such as AdamW")
     batch: int = Field(default=512, ge=1)
     schedule: Literal["one-cycle", "constant", "cosine"] = Field(
@@ -167,7 +175,10 @@ class ModelConfig(_Frozen):
         """
         kind = self.normaliser.kind if self.normaliser.kind != "auto" else ("marginal" if table else "zscore")
         prior = self.network.prior if self.network.prior != "auto" else ("mixture" if table else "normal")
-        noise = MARGINAL_NOISE / bands if kind == "marginal" else SCENE_NOISE
+        many = kind == "zscore" and not table and self.patch is None and bands >= MANY_BANDS
+        reach = self.normaliser.reach or (MANY_REACH if many else None)
+        rate = self.training.learning_rate or (MANY_RATE if many else None)
+        noise = MARGINAL_NOISE / bands if kind == "marginal" else MANY_NOISE if many else SCENE_NOISE
         network: dict[str, Any] = {"prior": prior, "noise": self.network.noise or noise}
         if self.patch is not None:
             if table:
@@ -177,8 +188,9 @@ class ModelConfig(_Frozen):
             network |= {"shape": (bands, self.patch, self.patch), "linear": straight}
         return self.model_copy(
             update={
-                "normaliser": self.normaliser.model_copy(update={"kind": kind}),
+                "normaliser": self.normaliser.model_copy(update={"kind": kind, "reach": reach}),
                 "network": self.network.model_copy(update=network),
+                "training": self.training.model_copy(update={"learning_rate": rate}),
             }
         )
 

@@ -229,6 +229,7 @@ def _blank_net(spectra: NDArray[np.float32], config: ModelConfig, context: bool)
         normaliser = Normaliser.fixed(bands, config.normaliser, config.network.shape)
     else:
         normaliser = Normaliser.fit(spectra, min(1.0, latent / bands) if marginal else None, config.patch or 1)
+    normaliser.reach = config.normaliser.reach or normaliser.reach
     ring = None
     if context:
         step = max(1, spectra.shape[1] // 100_000)

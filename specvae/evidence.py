@@ -33,7 +33,7 @@ def pool(score: NDArray[np.floating]) -> NDArray[np.float32]:
 
     The log score, smoothed by a Gaussian of half a pixel over valid neighbours, less 0.8 times the two-thirds quantile
     of the log scores in a ring around it. A quantile, not a mean, since what is strange around must not hide what is
-    strange here. Pixels nearer than ``HALO`` to the border see less around them, as at the border of a scene.
+    strange here. Beyond the border of the array its mirror image is seen, which is right at the border of a scene.
     """
     valid = np.isfinite(score)
     logs = np.log(np.maximum(np.where(valid, score, 1.0), FLOOR)).astype(np.float32) * valid
@@ -52,9 +52,9 @@ def _smoothed(maps: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _around(logs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The quantile of what is valid in each pixel's ring; 0 where nothing is."""
+    """The quantile of what is valid in each pixel's ring, mirrored at the border; 0 where nothing is."""
     rows, cols = logs.shape
-    wide = np.pad(logs, REACH, constant_values=np.nan)
+    wide = np.pad(logs, REACH, mode="symmetric")
     steps = range(0, 2 * REACH + 1, SPACING)
     offsets = [(r, c) for r in steps for c in steps if max(abs(r - REACH), abs(c - REACH)) > GUARD]
     out = np.zeros((rows, cols), np.float32)

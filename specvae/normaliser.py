@@ -14,7 +14,7 @@ from specvae.marginals import Marginals
 __all__ = ["Normaliser"]
 
 LINEAR = 8.0
-"""Up to so many standard deviations the normalised value is linear; beyond, its excess grows by a logarithm."""
+"""Up to so many standard deviations the normalised value is linear unless told; beyond, its excess grows by a logarithm."""
 LARGEST = 3e38
 
 
@@ -41,6 +41,8 @@ class Normaliser(nn.Module):
 
     def __init__(self, bands: int, marginal: bool = False, smooth: bool = False) -> None:
         super().__init__()
+        self.reach = LINEAR
+        """Standard units up to which it is linear."""
         self.register_buffer("blur", torch.zeros(*(2 * [bands if smooth else 0])), persistent=smooth)
         self.marginals = Marginals(bands) if marginal else None
         self.register_buffer("centre", torch.zeros(bands, 1))
@@ -95,14 +97,14 @@ class Normaliser(nn.Module):
         t = torch.sub(values, self.centre).div_(self.scale)
         if len(self.blur):
             t = self.blur @ t
-        return _compressed(t if self.marginals is None else self.marginals(t))
+        return _compressed(t if self.marginals is None else self.marginals(t), self.reach)
 
     def with_cost(self, values: Tensor) -> tuple[Tensor, Tensor | None]:
         """What :meth:`forward` gives, and the nats of the change of variable by band, ``(bands, n)``, as :meth:`cost`."""
         if self.marginals is None:
             return self(values), None
         t, cost = self.marginals.with_cost(torch.sub(values, self.centre).div_(self.scale))
-        return _compressed(t), cost
+        return _compressed(t, self.reach), cost
 
     def cost(self, values: Tensor) -> Tensor | None:
         """``(bands, n)`` physical units -> nats of the change of variable by band, or None where it has no marginals."""
@@ -113,8 +115,8 @@ class Normaliser(nn.Module):
     def inverse(self, normalised: Tensor) -> Tensor:
         """``(bands, n)`` standard units -> physical units."""
         size = normalised.abs()
-        far = torch.expm1((size - LINEAR).clamp(min=0.0, max=69.0)) + LINEAR
-        t = torch.where(size <= LINEAR, size, far).copysign(normalised)
+        far = torch.expm1((size - self.reach).clamp(min=0.0, max=69.0)) + self.reach
+        t = torch.where(size <= self.reach, size, far).copysign(normalised)
         if self.marginals is not None:
             t = self.marginals.inverse(t)
         return t * self.scale + self.centre
@@ -128,16 +130,16 @@ def _blur(shape: tuple[int, int, int], sigma: float) -> NDArray[np.float64]:
     return np.asarray(np.kron(np.eye(channels), one))
 
 
-def _compressed(t: Tensor) -> Tensor:
-    """Standard units, what lies beyond ``LINEAR`` pulled in."""
+def _compressed(t: Tensor, reach: float) -> Tensor:
+    """Standard units, what lies beyond ``reach`` pulled in."""
     # Nearly every block holds nothing absurd; the test costs one pass, the compression several.
     if t.device.type == "cpu" and not torch.compiler.is_compiling() and t.numel():
         low, high = torch.aminmax(t)
-        if float(low) >= -LINEAR and float(high) <= LINEAR:
+        if float(low) >= -reach and float(high) <= reach:
             return t
     size = t.abs().nan_to_num_(nan=0.0, posinf=LARGEST).clamp_(max=LARGEST)
-    far = torch.log1p((size - LINEAR).clamp_(min=0.0)).add_(LINEAR)
-    size = torch.where(size <= LINEAR, size, far)
+    far = torch.log1p((size - reach).clamp_(min=0.0)).add_(reach)
+    size = torch.where(size <= reach, size, far)
     return torch.where(t < 0, -size, size)
 
 

@@ -59,6 +59,7 @@ class SpectralNet(nn.Module):
         ring = RingContext(bands, config.context) if shape["ring"] else None
         vae = VAE(bands, ring.components if ring else 0, config.network, int(shape.get("components", 0)))
         normaliser = Normaliser(bands, bool(shape.get("marginals", False)), bool(shape.get("smooth", False)))
+        normaliser.reach = config.normaliser.reach or normaliser.reach
         net = cls(normaliser, ring, vae)
         net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
         return net.eval()

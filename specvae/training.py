@@ -108,6 +108,8 @@ def pick_device(device: str) -> str:
 CHECKS = 25
 """Looks at the validation spectra, where no number of epochs was asked for; else one each epoch."""
 PASSES = 20
+RATE = 4e-3
+"""Learning rate unless told."""
 LEAST_STEPS = 300
 
 
@@ -213,7 +215,7 @@ def _optimiser(vae: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
     told: dict[str, Any] = {"weight_decay": config.weight_decay} if config.optimiser == "AdamW" else {}
     if kind in FUSED:
         told["fused"] = True
-    optimiser: torch.optim.Optimizer = make(vae.parameters(), lr=config.learning_rate, **told)
+    optimiser: torch.optim.Optimizer = make(vae.parameters(), lr=config.learning_rate or RATE, **told)
     return optimiser
 
 
@@ -228,7 +230,7 @@ def _schedule(
     # Only optimisers with a momentum or betas can have them cycled against the rate.
     cycled = {"momentum", "betas"} & set(optimiser.defaults) and optimiser.defaults.get("momentum", 1) != 0
     return schedules.OneCycleLR(
-        optimiser, config.learning_rate, total_steps=steps + 1, pct_start=0.1, cycle_momentum=bool(cycled)
+        optimiser, config.learning_rate or RATE, total_steps=steps + 1, pct_start=0.1, cycle_momentum=bool(cycled)
     )
 
 

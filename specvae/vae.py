@@ -22,6 +22,8 @@ from specvae.networks import ConvDecoder, ConvEncoder
 
 __all__ = ["VAE", "Stack", "Terms", "default_hidden", "default_latent"]
 
+PRIOR_SPREAD = 2.5
+"""How far the log variance of the prior given a context may lie from 0: no ground is so rough that nothing is strange."""
 LOG_SIGMA_FLOOR = -4.0
 """The decoder's per-band log standard deviation is kept above this, in standard units: no band may explode."""
 
@@ -224,7 +226,7 @@ class VAE(nn.Module):
         if self.prior is None or c is None:
             return None
         both = self.prior(c)
-        return both[: self.latent], both[self.latent :].clamp(-12.0, 8.0)
+        return both[: self.latent], both[self.latent :].clamp(-PRIOR_SPREAD, PRIOR_SPREAD)
 
     def decode(self, z: Tensor, c: Tensor | None) -> Tensor:
         """``(latent, n) -> (bands, n)``: mean of p(x | z, c)."""

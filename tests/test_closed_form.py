@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 
 from specvae.closed_form import start_linear
 from specvae.config import NetworkConfig
-from specvae.vae import VAE
+from specvae.vae import PRIOR_SPREAD, VAE
 
 
 def planted(n: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -91,3 +91,31 @@ def test_constant_spectra_and_contexts_start() -> None:
     with torch.no_grad():
         terms = vae.terms(torch.ones(3, 4), torch.zeros(2, 4))
     assert bool(torch.isfinite(terms.reconstruction + terms.kl).all())
+
+
+def test_the_priors_width_follows_the_context_that_the_spread_follows() -> None:
+    rng = np.random.default_rng(0)
+    c = rng.normal(size=(2, 6000))
+    width = np.exp(0.5 * c[0])
+    mixing = rng.normal(size=(6, 2))
+    x = mixing @ (width * rng.normal(size=(2, 6000))) + 0.02 * rng.normal(size=(6, 6000))
+    vae = VAE(6, 2, NetworkConfig(latent=6, noise=0.001))
+    start_linear(vae, torch.from_numpy(x.astype(np.float32)), torch.from_numpy(c.astype(np.float32)))
+    with torch.no_grad():
+        bounded = vae.bounded(torch.tensor([[-1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]]))
+        prior = vae.prior_of(bounded)
+        assert prior is not None
+        log_variance = prior[1][0].numpy()
+        wild = vae.prior_of(torch.full((2, 1), 1e3))
+        c_ = vae.bounded(torch.from_numpy(c[:, :500].astype(np.float32)))
+        _, spread = vae.encode(torch.from_numpy(x[:, :500].astype(np.float32)), c_)
+        around = vae.prior_of(c_)
+    # The variance is planted as exp(c1), whatever c2 is.
+    np.testing.assert_allclose(log_variance[2] - log_variance[1], 1.0, atol=0.2)
+    np.testing.assert_allclose(log_variance[1] - log_variance[0], 1.0, atol=0.2)
+    assert abs(log_variance[3] - log_variance[1]) < 0.2
+    assert wild is not None
+    assert float(wild[1].abs().max()) == PRIOR_SPREAD
+    # Dimensions that hold nothing keep a posterior as wide as the prior: they cost next to nothing.
+    assert around is not None
+    assert float((spread - around[1])[4:].abs().median()) < 0.05

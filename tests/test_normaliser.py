@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from specvae.config import ModelConfig, NormaliserConfig, TrainingConfig
 from specvae.normaliser import LINEAR, Normaliser
 
 
@@ -71,3 +73,37 @@ def test_one_absurd_training_value_does_not_set_the_scale() -> None:
     clean = Normaliser.fit(values).scale.item()
     values[0, 17] = 1e30
     assert 0.8 * clean < Normaliser.fit(values).scale.item() < 1.3 * clean
+
+
+def test_the_reach_can_be_told_and_comes_back() -> None:
+    values = np.random.default_rng(0).normal(size=(2, 4000))
+    normaliser = Normaliser.fit(values)
+    normaliser.reach = 2.0
+    far = torch.tensor([[1.5, 2.0, 3.0, 50.0, 1e30]] * 2) * normaliser.scale + normaliser.centre
+    y = normaliser(far)[0].numpy()
+    np.testing.assert_allclose(y[:2], [1.5, 2.0], rtol=1e-5)
+    np.testing.assert_allclose(y[2:4], 2.0 + np.log1p([1.0, 48.0]), rtol=1e-5)
+    assert np.isfinite(y).all()
+    assert (np.diff(y) > 0).all()
+    np.testing.assert_allclose(normaliser.inverse(normaliser(far))[:, :4], far[:, :4], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("bands", "table", "patch", "reach"),
+    [(7, False, None, None), (64, False, None, 3.5), (200, True, None, None), (80, False, 8, None)],
+)
+def test_many_bands_of_a_scene_are_pulled_in_sooner(
+    bands: int, table: bool, patch: int | None, reach: float | None
+) -> None:
+    config = ModelConfig(patch=patch)
+    assert config.resolved(table=table, bands=bands).normaliser.reach == reach
+    told = ModelConfig(normaliser=NormaliserConfig(reach=5.0), patch=patch)
+    assert told.resolved(table=table, bands=bands).normaliser.reach == 5.0
+
+
+def test_scenes_of_many_bands_have_their_own_defaults_and_what_is_told_stands() -> None:
+    few, many = (ModelConfig().resolved(table=False, bands=bands) for bands in (12, 200))
+    assert (few.network.noise, many.network.noise) == (1 / 800, 1 / 400)
+    assert (few.training.learning_rate, many.training.learning_rate) == (None, 2e-3)
+    told = ModelConfig(training=TrainingConfig(learning_rate=0.1)).resolved(table=False, bands=200)
+    assert told.training.learning_rate == 0.1
