@@ -16,7 +16,7 @@ def tried_table() -> str:
     head, *lines = list(csv.reader(text.splitlines()))
     said = (
         "Ideas tried on the nine scenes while the default was sought: AUROC, one seed a scene unless the line says more, "
-        "no label used in any fit, evidence by the pooling of its day. Scenes: A1, A3 airports, B2, B3 beaches, U2, U3, U4 urban, HY HYDICE, SD San Diego. "
-        "The lines stand in the order of the work, each idea beside the default of its day."
+        "no label used in any fit. Scenes: A1, A3 airports, B2, B3 beaches, U2, U3, U4 urban, HY HYDICE, SD San Diego. "
+        "The lines stand in the order of the work, each idea beside the default of its day, evidence by the pooling of its day."
     )
     return said + "\n\n" + table(head, lines)
