@@ -30,8 +30,11 @@ PIXELS_PER_RATE = 0.04
 """The tail serves down to this many expected calibration pixels above the cut: 25 times beyond the largest score."""
 SHAPE_BELIEF = (0.2, 0.25)
 """Mean and standard deviation of the shape before any data: as much as some twenty independent excesses tell."""
-SHORT = 1.2
-"""Percentile intervals of an extrapolated rate run short (79 to 86 % for 90 % on multivariate t); this much wider they hold."""
+SHORT = (1.1, 3.0)
+"""Percentile intervals of an extrapolated rate run short (79 to 86 % for 90 % on multivariate t); wider by the first and by the
+second over the root of the effective excesses they hold, also where pixels are alike over ten neighbours."""
+SHORT_SHAPE = 1.2
+"""The same for the shape."""
 
 # Upper quantiles of the Anderson-Darling statistic with both parameters estimated, by simulation (400 excesses,
 # 4,000 draws a shape; tests/test_thresholds_tail.py draws some anew). The idea of such a table: Choulakian and
@@ -187,8 +190,9 @@ def _fit_top(scores: NDArray[np.floating], count: int, bootstrap: BlockBootstrap
     effect = bootstrap.design_effect(chosen)
     shape, scale = (float(v[0]) for v in fit_pareto(excess, None, effect))
     shapes, scales = fit_pareto(excess, bootstrap.weights[:, bootstrap.labels[chosen]], effect)
-    spread = SHORT * bootstrap.widening(chosen[-max(MIN_EXCESSES // 2, chosen.size // 20) :])
-    low, high = (shape + spread * (float(q) - shape) for q in np.quantile(shapes, [0.05, 0.95]))
+    few = bootstrap.widening(chosen[-max(MIN_EXCESSES // 2, chosen.size // 20) :])
+    low, high = (shape + SHORT_SHAPE * few * (float(q) - shape) for q in np.quantile(shapes, [0.05, 0.95]))
+    spread = (SHORT[0] + SHORT[1] / np.sqrt(max(chosen.size / effect, 1.0))) * few
     fit = anderson_darling_p_value(excess, shape, scale, effect)
     return Tail(
         start, chosen.size / scores.size, shape, scale, chosen.size, chosen.size / effect, fit, (low, high),
