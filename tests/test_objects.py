@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 
 import geopandas
 import numpy as np
+import pandas
 import pyogrio
 import pytest
 import shapely
@@ -20,7 +24,7 @@ from shapely.geometry import Point, box
 from specvae.components.joining import Components
 from specvae.components.table import ObjectTable
 from specvae.errors import InputError, UsageError
-from specvae.objects.frame import object_frame
+from specvae.objects.frame import object_rows
 from specvae.objects.known import mark_known, read_known
 from specvae.objects.outlines import outlines
 from specvae.objects.writing import write_objects
@@ -60,7 +64,7 @@ def table_of(mask: NDArray[np.bool_]) -> ObjectTable:
 
 
 def frame_of(mask: NDArray[np.bool_], grid: Grid):  # type: ignore[no-untyped-def]
-    return object_frame(table_of(mask), grid, LABELS, lambda w: mask[w.slices])
+    return object_rows(table_of(mask), grid, LABELS, lambda w: mask[w.slices])
 
 
 def planted() -> NDArray[np.bool_]:
@@ -154,7 +158,7 @@ def test_ground_control_points_place_the_objects() -> None:
     )
     by_points = frame_of(planted(), Grid(ROWS, COLS, gcps=points, gcps_crs=CRS.from_epsg(32613)))
     by_transform = frame_of(planted(), GRIDS["utm"])
-    assert by_points["lon"].to_numpy() == pytest.approx(by_transform["lon"].to_numpy(), abs=1e-6)
+    assert by_points["lon"] == pytest.approx(by_transform["lon"], abs=1e-6)
     assert by_points.geometry[0].symmetric_difference(by_transform.geometry[0]).area < 1
 
 
@@ -162,10 +166,15 @@ def test_known_objects_are_those_that_share_ground(tmp_path: Path) -> None:
     frame = frame_of(planted(), GRIDS["utm"])
     first = frame.geometry[0].bounds
     beside = box(first[2], first[1], first[2] + 300, first[3])
-    assert mark_known(frame, geopandas.GeoDataFrame(geometry=[beside], crs=frame.crs)).tolist() == [False, False]
-    geopandas.GeoDataFrame(geometry=[frame.geometry[0]], crs=frame.crs).to_crs(4326).to_file(tmp_path / "old.geojson")
+    assert mark_known(frame, geopandas.GeoDataFrame(geometry=[beside], crs=frame.crs.to_wkt())).tolist() == [
+        False,
+        False,
+    ]
+    geopandas.GeoDataFrame(geometry=[frame.geometry[0]], crs=frame.crs.to_wkt()).to_crs(4326).to_file(
+        tmp_path / "old.geojson"
+    )
     assert mark_known(frame, read_known(str(tmp_path / "old.geojson"))).tolist() == [True, False]
-    point = geopandas.GeoDataFrame(geometry=[frame.geometry[1].representative_point()], crs=frame.crs)
+    point = geopandas.GeoDataFrame(geometry=[frame.geometry[1].representative_point()], crs=frame.crs.to_wkt())
     assert mark_known(frame, point).tolist() == [False, True]
     assert mark_known(frame, point[:0]).tolist() == [False, False]
 
@@ -181,3 +190,39 @@ def test_a_known_file_that_is_none_is_refused_in_one_line(tmp_path: Path) -> Non
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="shp; use gpkg, geojson, parquet"):
         write_objects(frame_of(planted(), GRIDS["utm"]), tmp_path, ("shp",))
+
+
+@pytest.mark.parametrize("grid", GRIDS.values(), ids=list(GRIDS))
+def test_a_geopackage_reads_back_like_one_that_gdal_writes(grid: Grid, tmp_path: Path) -> None:
+    rows = frame_of(planted(), grid).insert("bands", known=np.array([True, False]))
+    rows.columns["p_value"][0] = np.nan
+    write_objects(rows, tmp_path)
+    by_gdal = tmp_path / "gdal.gpkg"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pyogrio.write_dataframe(rows.to_frame(), by_gdal, layer="objects", geometry_type="MultiPolygon")
+        mine, other = (pyogrio.read_dataframe(path) for path in (tmp_path / "objects.gpkg", by_gdal))
+    pandas.testing.assert_frame_equal(mine.drop(columns="geometry"), other.drop(columns="geometry"))
+    assert shapely.equals_exact(mine.geometry.to_numpy(), other.geometry.to_numpy(), 1e-9).all()
+    assert (mine.crs == other.crs) or (grid.crs is None and mine.crs is None)
+    told, gdals = (pyogrio.read_info(path) for path in (tmp_path / "objects.gpkg", by_gdal))
+    assert told["geometry_type"] == gdals["geometry_type"] == "MultiPolygon"
+    assert told["total_bounds"] == pytest.approx(gdals["total_bounds"])
+    assert told["features"] == 2
+
+
+def test_a_reference_system_without_a_code_keeps_its_definition(tmp_path: Path) -> None:
+    odd = CRS.from_proj4("+proj=laea +lat_0=40 +lon_0=-105 +datum=WGS84 +units=m")
+    write_objects(frame_of(planted(), Grid(ROWS, COLS, odd, Affine(30, 0, 1e4, 0, -30, 2e4))), tmp_path)
+    back = pyogrio.read_dataframe(tmp_path / "objects.gpkg")
+    assert back.to_crs(4326).total_bounds == pytest.approx([-104.880, 40.17, -104.868, 40.18], abs=0.02)
+
+
+def test_a_score_imports_no_data_frame() -> None:
+    """Neither pandas nor what brings it along is needed until a table comes, or another format is asked for."""
+    code = (
+        "import sys, specvae.stages.score, specvae.stages.score_objects; "
+        "print([m for m in ('pandas', 'geopandas', 'pyogrio', 'matplotlib', 'sklearn', 'pyarrow') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

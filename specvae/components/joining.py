@@ -75,6 +75,8 @@ class Components:
         """Make one of objects whose border pixels touch."""
         assert self._table is not None
         edges = _touching(self._borders)
+        if not edges.shape[1]:
+            return
         n = len(self._table)
         graph = sparse.coo_array((np.ones(edges.shape[1], bool), (edges[0], edges[1])), shape=(n, n))
         count, group = sparse.csgraph.connected_components(graph, directed=False)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import geopandas
 import numpy as np
-import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
@@ -17,26 +15,27 @@ from rasterio.warp import transform as warp
 
 from specvae.components.table import ObjectTable
 from specvae.objects.outlines import outlines
+from specvae.objects.rows import ObjectRows
 from specvae.raster.area import pixel_areas
 from specvae.raster.grid import Grid
 from specvae.spectra import Window
 
-__all__ = ["TOP_BANDS", "object_frame"]
+__all__ = ["TOP_BANDS", "object_rows"]
 
 TOP_BANDS = 3
 
 
-def object_frame(
+def object_rows(
     table: ObjectTable,
     grid: Grid,
     labels: tuple[str, ...],
     flags: Callable[[Window], NDArray[np.bool_]],
     p_values: NDArray[np.floating] | None = None,
-) -> Any:
-    """A GeoDataFrame, one row an object, in the order of the table.
+) -> ObjectRows:
+    """One row an object, in the order of the table.
 
     ``labels`` names the bands; ``flags`` gives the anomalous pixels of a window. ``area_m2``, ``lon`` and ``lat``
-    are missing where nothing places the raster on Earth. The frame's CRS is the raster's.
+    are missing where nothing places the raster on Earth. Their CRS is the raster's.
     """
     polygons, exact = outlines(table, flags)
     rows, cols = table.centroid
@@ -51,16 +50,14 @@ def object_frame(
         "reconstruction_share": table.reconstruction / share,
         "kl_share": table.kl / share,
         "p_value": np.full(len(table), np.nan) if p_values is None else np.asarray(p_values, np.float64),
-        "bands": _top_bands(table, labels),
+        "bands": np.array(_top_bands(table, labels), object),
         "lon": lon,
         "lat": lat,
         "row": table.peak_row,
         "col": table.peak_col,
         "outline": np.where(exact, "exact", "box").astype(object),
     }
-    frame = pd.DataFrame(columns).astype({"bands": "str", "outline": "str"})
-    crs = grid.place_crs
-    return geopandas.GeoDataFrame(frame, geometry=_placed(polygons, grid), crs=None if crs is None else crs.to_wkt())
+    return ObjectRows(columns, _placed(polygons, grid), grid.place_crs)
 
 
 def _top_bands(table: ObjectTable, labels: tuple[str, ...]) -> list[str]:

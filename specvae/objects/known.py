@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import geopandas
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from specvae.errors import InputError
+from specvae.objects.rows import ObjectRows
 
 __all__ = ["mark_known", "read_known"]
 
 
 def read_known(path: str) -> Any:
     """A GeoDataFrame of the objects in any vector file. Raises InputError where it is none."""
+    import geopandas
+
     if not os.path.exists(path):
         raise InputError(
             f"--known {path} does not exist; give an objects file of an earlier run, or another vector file"
@@ -31,20 +33,20 @@ def read_known(path: str) -> Any:
     return frame[frame.geometry.notna() & ~frame.geometry.is_empty]
 
 
-def mark_known(frame: Any, known: Any) -> NDArray[np.bool_]:
+def mark_known(rows: ObjectRows, known: Any) -> NDArray[np.bool_]:
     """``(n,)``: which objects share ground with a known one; a shared edge or corner is not enough.
 
     Known points and lines count where they touch. Coordinates are compared as they stand where a CRS is missing.
     """
-    found = np.zeros(len(frame), bool)
-    if not len(frame) or not len(known):
+    found = np.zeros(len(rows), bool)
+    if not len(rows) or not len(known):
         return found
-    if frame.crs is not None and known.crs is not None:
+    if rows.crs is not None and known.crs is not None:
         try:
-            known = known.to_crs(frame.crs)
+            known = known.to_crs(rows.crs.to_wkt())
         except Exception as error:  # pyproj's own
             raise InputError(f"--known cannot be brought to the scene's CRS: {error}") from None
-    mine, theirs = frame.geometry.to_numpy(), known.geometry.to_numpy()
+    mine, theirs = rows.geometry, known.geometry.to_numpy()
     at, other = shapely.STRtree(theirs).query(mine, predicate="intersects")
     flat = shapely.get_dimensions(theirs[other]) == 2
     shared = shapely.area(shapely.intersection(shapely.make_valid(mine[at]), shapely.make_valid(theirs[other])))

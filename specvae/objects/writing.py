@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import sqlite3
 import warnings
 from pathlib import Path
 from typing import Any
 
-import pyogrio
-import pyproj
+from rasterio.errors import CRSError
 
 from specvae.errors import OutputError, UsageError
+from specvae.objects.geopackage import LAYER, write_geopackage
+from specvae.objects.rows import ObjectRows
 
 __all__ = ["FORMATS", "write_objects"]
 
 FORMATS = {"gpkg": "objects.gpkg", "geojson": "objects.geojson", "parquet": "objects.parquet"}
-LAYER = "objects"
 NO_EARTH = "Coordinates are not longitude and latitude on Earth but those of"
 NO_PLACE = "Coordinates are columns and rows of the raster: nothing places it on Earth."
 
 
-def write_objects(frame: Any, folder: Path, formats: tuple[str, ...] = ("gpkg",)) -> list[Path]:
-    """Write a GeoDataFrame of objects in each format. Raises OutputError where it cannot be written."""
+def write_objects(rows: ObjectRows, folder: Path, formats: tuple[str, ...] = ("gpkg",)) -> list[Path]:
+    """Write objects in each format. Raises OutputError where it cannot be written."""
     unknown = set(formats) - set(FORMATS)
     if unknown:
         raise UsageError(f"objects cannot be written as {', '.join(sorted(unknown))}; use {', '.join(FORMATS)}")
@@ -28,19 +29,25 @@ def write_objects(frame: Any, folder: Path, formats: tuple[str, ...] = ("gpkg",)
     for name in dict.fromkeys(formats):
         path = folder / FORMATS[name]
         try:
-            WRITERS[name](frame, path)
-        except (OSError, pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+            WRITERS[name](rows, path)
+        except (OSError, sqlite3.Error) as error:
             raise OutputError(f"{path} cannot be written: {error}; is the disk full?") from None
         paths.append(path)
     return paths
 
 
-def _geopackage(frame: Any, path: Path) -> None:
-    _ogr(frame, path, "GPKG", {"SPATIAL_INDEX": "YES"})
+def _geopackage(rows: ObjectRows, path: Path) -> None:
+    try:
+        write_geopackage(rows, path)
+    except CRSError:  # a reference system that only the second WKT can say
+        _ogr(rows.to_frame(), path, "GPKG", {"SPATIAL_INDEX": "YES"})
 
 
-def _geojson(frame: Any, path: Path) -> None:
+def _geojson(rows: ObjectRows, path: Path) -> None:
     """RFC 7946: longitude and latitude, outer rings counter-clockwise, cut at the antimeridian."""
+    import pyproj
+
+    frame = rows.to_frame()
     if frame.crs is None:
         _ogr(frame, path, "GeoJSON", {"DESCRIPTION": NO_PLACE})
         return
@@ -54,17 +61,23 @@ def _geojson(frame: Any, path: Path) -> None:
     _ogr(turned, path, "GeoJSON", {"RFC7946": "YES"})
 
 
-def _geoparquet(frame: Any, path: Path) -> None:
-    frame.to_parquet(path, index=False, compression="zstd")
+def _geoparquet(rows: ObjectRows, path: Path) -> None:
+    rows.to_frame().to_parquet(path, index=False, compression="zstd")
 
 
 def _ogr(frame: Any, path: Path, driver: str, layer_options: dict[str, str]) -> None:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*crs.*was not provided.*")
-        pyogrio.write_dataframe(
-            frame, path, layer=LAYER, driver=driver, geometry_type="MultiPolygon", promote_to_multi=True,
-            layer_options=layer_options,
-        )  # fmt: skip
+    import pyogrio  # brings pandas along, which a GeoPackage alone need not wait for
+
+    path.unlink(missing_ok=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*crs.*was not provided.*")
+            pyogrio.write_dataframe(
+                frame, path, layer=LAYER, driver=driver, geometry_type="MultiPolygon", promote_to_multi=True,
+                layer_options=layer_options,
+            )  # fmt: skip
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+        raise OSError(error) from None
 
 
 WRITERS = {"gpkg": _geopackage, "geojson": _geojson, "parquet": _geoparquet}

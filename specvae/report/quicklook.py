@@ -78,7 +78,7 @@ def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str)
         brush.text((left + brush.textlength(name + "  ", _font(16)), HEAD - 24), note, SOFT, _font(14))
         sheet.paste(panel, (left, HEAD))
     scale.draw(sheet, (2 * GAP + width + panels[1][2].width + 8, HEAD), panels[1][2].height)
-    sheet.save(path, optimize=False, compress_level=4)
+    sheet.save(path, optimize=False, compress_level=2)
 
 
 class _Scale:

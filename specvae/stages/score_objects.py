@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,10 @@ import numpy as np
 
 from specvae.components.table import Found, LeftOut, ObjectTable
 from specvae.detector import Detector
+from specvae.objects.frame import object_rows
+from specvae.objects.known import mark_known, read_known
+from specvae.objects.rows import ObjectRows
+from specvae.objects.writing import write_objects
 from specvae.outputs.flags import anomalous_pixels
 from specvae.raster.grid import Grid
 from specvae.report.page_data import Spectra
@@ -34,17 +37,17 @@ class SceneObjects:
     """The objects of one scene."""
 
     table: ObjectTable
-    frame: Any
-    """GeoDataFrame, one row each."""
+    rows: ObjectRows
+    """One each."""
     section: dict[str, Any]
     """``objects`` of report.json."""
 
     def cases(self) -> list[dict[str, Any]]:
         """Rows of the page's table."""
-        shown = self.frame.drop(columns=["geometry", "outline", "reconstruction_share"])
+        names = [name for name in self.rows.columns if name not in ("outline", "reconstruction_share")]
         boxes = np.stack([self.table.row, self.table.col, self.table.bottom, self.table.right], axis=1)
-        rows = [{k: _plain(v) for k, v in row.items()} for row in shown.head(500).to_dict("records")]
-        return [row | {"box": [int(v) for v in box]} for row, box in zip(rows, boxes, strict=False)]
+        records = self.rows.records(names, 500)
+        return [row | {"box": [int(v) for v in box]} for row, box in zip(records, boxes, strict=False)]
 
     @property
     def spectra(self) -> Spectra | None:
@@ -57,15 +60,8 @@ class SceneObjects:
         return Spectra(first.peak_row, first.peak_col, first.spectrum, first.expected, first.peak, kl)
 
 
-def _plain(value: Any) -> Any:
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def known_objects(path: str | None, stem: str) -> Any:
     """The objects known from before, ``{stem}`` in the path filled in; None where none are named."""
-    from specvae.objects.known import read_known
-
     return read_known(path.replace("{stem}", stem)) if path else None
 
 
@@ -79,29 +75,22 @@ def find_objects(
     folder: Path,
 ) -> SceneObjects:
     """Outline the objects from ``anomaly.tif`` in ``folder``, judge them, and write their files there."""
-    from specvae.objects.frame import object_frame  # geopandas is loaded when there is a map to outline
-    from specvae.objects.known import mark_known
-    from specvae.objects.writing import write_objects
-
     table = found.table
     normal = ObjectCalibration(detector.calibration.tiles, threshold.value, detector.calibration.p_values)
     p_values = normal.p_values(table.score - table.pixels * threshold.value, table.peak, table.pixels)
     with anomalous_pixels(folder / "anomaly.tif") as flags:
-        frame = object_frame(table, grid, detector.bands.labels, flags, p_values)
-    place = frame.columns.get_loc("bands")
+        rows = object_rows(table, grid, detector.bands.labels, flags, p_values)
+    if known is not None:
+        rows = rows.insert("bands", known=mark_known(rows, known))
     if request.fdr is not None:
         kept, adjusted = discoveries(p_values, request.fdr)
-        frame.insert(place, "q_value", adjusted)
-        frame.insert(place + 1, "keep", kept)
-    if known is not None:
-        frame.insert(place, "known", mark_known(frame, known))
-    files = [path.name for path in write_objects(frame, folder, request.objects)]
-    section = _section(found, frame, files, normal, request)
-    return SceneObjects(table, frame, section)
+        rows = rows.insert("bands", q_value=adjusted, keep=kept)
+    files = [path.name for path in write_objects(rows, folder, request.objects)]
+    return SceneObjects(table, rows, _section(found, rows, files, normal, request))
 
 
 def _section(
-    found: Found, frame: Any, files: list[str], normal: ObjectCalibration, request: ScoreRequest
+    found: Found, rows: ObjectRows, files: list[str], normal: ObjectCalibration, request: ScoreRequest
 ) -> dict[str, Any]:
     section: dict[str, Any] = {
         "count": found.count,
@@ -111,21 +100,20 @@ def _section(
         "files": files,
         "p_value_method": normal.method,
         "p_value_note": normal.note if len(found.table) else None,
-        "boxes": int((frame["outline"] == "box").sum()),
-        "leading": _leading(frame),
+        "boxes": int((rows["outline"] == "box").sum()),
+        "leading": _leading(rows),
     }
-    if "known" in frame:
-        section |= {"known": int(frame["known"].sum()), "new": int((~frame["known"]).sum())}
-    if "keep" in frame:
-        section |= {"fdr": request.fdr, "kept": int(frame["keep"].sum())}
+    if "known" in rows:
+        section |= {"known": int(rows["known"].sum()), "new": int((~rows["known"]).sum())}
+    if "keep" in rows:
+        section |= {"fdr": request.fdr, "kept": int(rows["keep"].sum())}
     return section
 
 
-def _leading(frame: Any) -> list[dict[str, Any]]:
+def _leading(rows: ObjectRows) -> list[dict[str, Any]]:
     """The first few objects, of those not known from before, for whoever is alerted."""
-    new = frame[~frame["known"]] if "known" in frame else frame
-    shown = new[["id", "pixels", "area_m2", "peak", "p_value", "bands", "lon", "lat"]].head(LEADING)
-    return [{k: _plain(v) for k, v in row.items()} for row in shown.to_dict("records")]
+    names = ("id", "pixels", "area_m2", "peak", "p_value", "bands", "lon", "lat")
+    return rows.records(names, LEADING, ~rows["known"] if "known" in rows else None)
 
 
 def _words(left: LeftOut) -> str | None:

@@ -11,12 +11,12 @@ from specvae.accumulators import Sample
 from specvae.detector import Detector
 from specvae.report.page_data import Curves, PageData, Picture, Spectra
 from specvae.spectra import Explanation
-from specvae.stages.best_rows import Rows
 from specvae.thresholds.rates import rates_of
 from specvae.thresholds.survival import Survival
 
 if TYPE_CHECKING:
     from specvae.raster.scene import Scene
+    from specvae.stages.best_rows import Rows  # pyarrow, which a map need not wait for
     from specvae.stages.score_map import Gatherers
     from specvae.stages.score_objects import SceneObjects
 
