@@ -150,13 +150,17 @@ class Detector:
             bands, config, net, calibration, Background.fit(seen), reference, provenance, device, threads, evidence
         )
 
-    def calibrate(self, regions: Sequence[Region], sources: tuple[str, ...]) -> Detector:
-        """The same network with thresholds from other normal data: every usable pixel of ``regions`` calibrates."""
+    def calibrate(self, regions: Sequence[Region], sources: tuple[str, ...], trusted: bool = False) -> Detector:
+        """The same network with thresholds from other normal data: every usable pixel of ``regions`` calibrates.
+
+        ``trusted``: they are known to be normal, so what stands out among them is normal too.
+        """
         tiles, pooled = _tiles(self._scorer, regions, sources)
         trim = self.config.training.trim
         contamination = find_contamination(tiles.scores, trim, tiles.resampling_blocks)
-        calibration = Calibration(tiles, contaminated=contamination.found, trim=trim)
-        evidence = Calibration(pooled, contaminated=contamination.found, trim=trim) if pooled.tiles else None
+        found = contamination.found and not trusted
+        calibration = Calibration(tiles, contaminated=found, trim=trim)
+        evidence = Calibration(pooled, contaminated=found, trim=trim) if pooled.tiles else None
         reference = self.drift_reference.with_scores(tiles.scores)
         provenance = {**self.provenance, "contamination": contamination.summary()}
         return Detector(

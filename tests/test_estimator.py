@@ -151,6 +151,12 @@ def test_p_values_need_held_out_rows_and_calibrate_brings_them() -> None:
     assert model.fit(linear(40)).threshold_ is None
 
 
+def test_rows_given_as_normal_are_believed_however_little_the_model_has_seen() -> None:
+    model = SpectralVAE(steps=100).fit(linear(200)).calibrate(linear(10_000, seed=11), 0.01)
+    assert model.threshold_.method == "empirical"
+    assert (model.predict(linear(10_000, seed=12)) == -1).mean() == pytest.approx(0.01, abs=0.004)
+
+
 def test_an_unsupported_rate_is_kept_with_a_warning(fitted: SpectralVAE) -> None:
     with pytest.warns(UserWarning, match="not supported"):
         clone(fitted).set_params(steps=30).fit(linear(200)).calibrate(false_alarm_rate=1e-6)

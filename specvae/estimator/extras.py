@@ -64,7 +64,7 @@ class TellingEstimator(StoredEstimator):
         Parameters
         ----------
         X : array-like ``(n, features)``, optional
-            Normal rows that were not fitted on; without them, those that ``fit`` held out.
+            Normal rows that were not fitted on, taken at their word; without them, those that ``fit`` held out.
         false_alarm_rate : float in (0, 1), optional
             Share of normal rows that may be called outliers. By default 1e-3, or the nearest that the rows support.
 
@@ -83,7 +83,7 @@ class TellingEstimator(StoredEstimator):
         if X is not None:
             rows = self._checked(X)
             region = region_of(rows, np.full(len(rows), Role.CALIBRATION, np.uint8))
-            self.detector_ = self.detector_.calibrate([region], ("calibrate",))
+            self.detector_ = self.detector_.calibrate([region], ("calibrate",), trusted=True)
         self._need_held_out()
         rate = DEFAULT_RATE if false_alarm_rate is None else false_alarm_rate
         threshold = self.detector_.calibration.threshold(rate, explicit=false_alarm_rate is not None)
