@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_FLAGS ?= -q
 
-.PHONY: demo install test test-all fuzz check clean
+.PHONY: demo install test test-all fuzz check docs examples clean
 
 demo: $(VENV)/.installed
 	$(BIN)/specvae demo --out demo
@@ -37,6 +37,19 @@ test-all: check
 # Ten thousand damaged inputs; the result goes to reports/fuzz/report.md.
 fuzz: $(VENV)/.tests
 	$(BIN)/python -m tests.fuzz --count 10000
+
+$(VENV)/.docs: $(VENV)/.tests
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	touch $@
+
+# The tutorials are run first: the site shows the figures that they draw.
+docs: $(VENV)/.docs
+	$(BIN)/python -m tests.tutorials
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# Pages and figures of docs/results, on real data.
+examples: $(VENV)/.docs
+	for name in head_to_head grid_search rufiji; do $(BIN)/python examples/$$name.py || exit 1; done
 
 clean:
 	rm -rf $(VENV) demo build dist site
