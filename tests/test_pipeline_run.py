@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +29,21 @@ from tests.fuzz import _call, fit_model
 from tests.raster_files import write
 
 SCORE = '[[stage]]\nrun = "score"\nscene = "in/*.tif"\nmodel = "model.specvae"\nout = "out"\n'
+
+
+def serve(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """A web server of a folder in a process of its own: GDAL waits for it while it holds this one up."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(folder)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(300):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return server, port
+        time.sleep(0.1)
+    server.kill()
+    raise AssertionError("the web server did not start")
 
 
 class Inline:
@@ -338,6 +358,22 @@ def test_a_scene_whose_shards_fail_says_what_is_wrong_itself(place: Path) -> Non
     found = go(place, shard_rows=64)
     assert states(found) == ["done", "invalid", "done"]
     assert "cannot be read as a raster" in found.scenes[1].message
+
+
+def test_scenes_may_lie_behind_an_address_or_in_an_archive(place: Path) -> None:
+    with zipfile.ZipFile(place / "z.zip", "w") as archive:
+        archive.write(place / "in" / "s1_20240102.tif", "inside.tif")
+    server, port = serve(place / "in")
+    names = [f"http://127.0.0.1:{port}/s0_20240101.tif", f"/vsizip/{place}/z.zip/inside.tif"]
+    text = SCORE.replace('"in/*.tif"', json.dumps(names)) + "allow_remote = true\n"
+    (place / "x.toml").write_text(text, encoding="utf-8")
+    try:
+        found = go(place)
+    finally:
+        server.kill()
+        server.wait()
+    assert states(found) == ["done", "done"], [s.message for s in found.scenes]
+    assert states(go(place)) == ["already", "already"], "nothing is fetched again"
 
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "pipelines").glob("*.toml"))

@@ -105,6 +105,12 @@ def test_relative_paths_start_at_the_tomls_folder_and_remote_ones_stay(tmp_path:
     assert (spec.name, spec.out) == ("x", f"{tmp_path}/reports")
 
 
+def test_names_that_are_no_local_paths_stay_as_they_are(tmp_path: Path) -> None:
+    names = ["s3://bucket/x.tif", "https://x/y.tif", "/vsizip/z.zip/a.tif", 'NETCDF:"a.nc":v']
+    spec = load(tmp_path, f"[[stage]]\nrun = 'score'\nscene = {[*names, 'INBOX/A.TIF']!r}\n")
+    assert spec.scores[0].scene == (*names, f"{tmp_path}/INBOX/A.TIF")
+
+
 def test_a_root_is_where_relative_paths_start_and_a_column_is_no_path(tmp_path: Path) -> None:
     spec = load(tmp_path, 'root = "../data"\n' + SCORE + 'truth = "label"')
     assert spec.scores[0].scene == (f"{tmp_path.parent}/data/a.tif",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any
@@ -69,11 +70,14 @@ class ClusterWorkers:
         return self.address
 
     def __exit__(self, *_: object) -> None:
+        # A busy machine may not say goodbye in time; workers end with their scheduler.
         if self._client is not None:
-            self._client.cancel(list(self._futures), force=True)
-            self._client.close(timeout=3)
+            with suppress(TimeoutError):
+                self._client.cancel(list(self._futures), force=True)
+                self._client.close(timeout=3)
         if self._cluster is not None:
-            self._cluster.close(timeout=3)
+            with suppress(TimeoutError):
+                self._cluster.close(timeout=3)
         self._client = self._cluster = None
 
     @property

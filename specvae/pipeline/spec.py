@@ -269,7 +269,8 @@ def _absolute(stage: Stage, root: str) -> Stage:
 
 
 def _join(root: str, path: str) -> str:
-    if is_remote(path) or path.startswith("/vsi") or path.split(":", 1)[0].isupper():
+    driver, colon, _ = path.partition(":")
+    if is_remote(path) or path.startswith("/vsi") or (colon and driver.isupper()):
         return path
     return os.path.normpath(os.path.join(root, os.path.expanduser(path)))
 

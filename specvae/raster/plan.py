@@ -11,6 +11,7 @@ from specvae.raster.grid import Grid
 from specvae.raster.layer import Layer
 from specvae.raster.options import IngestOptions
 from specvae.raster.product import Product
+from specvae.raster.references import is_remote
 from specvae.raster.selection import asked_for, choose, for_model
 from specvae.spectra import BandMatch, BandSet
 
@@ -119,6 +120,6 @@ def _stamps(product: Product) -> tuple[FileStamp, ...]:
         except OSError:
             continue
         stamps.append(FileStamp(path, found.st_size, found.st_mtime_ns))
-    if not stamps:
+    if not stamps and not is_remote(product.path):
         raise UsageError(f"{product.path} is no file on this machine")
     return tuple(stamps)
