@@ -2,7 +2,8 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
-PYTEST_FLAGS ?= -q
+# Two processes, each file in one of them: what a file's tests share is made once.
+PYTEST_FLAGS ?= -q -n 2 --dist loadfile
 
 .PHONY: demo install test test-all fuzz check docs examples clean
 
