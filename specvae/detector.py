@@ -35,6 +35,8 @@ from specvae.vae import VAE, default_latent
 
 __all__ = ["Detector"]
 
+FEW_PATCHES = 4000
+"""Training patches below which these are also seen turned and mirrored."""
 LEAST = 24
 """Fewest training pixels that a model is fitted on."""
 
@@ -124,6 +126,9 @@ class Detector:
         net = _blank_net(spectra, config, context)
         scorer = CellScorer(net, "cpu", threads)
         sample = _sample(scorer, regions, Role.TRAIN)
+        trained = sample.size
+        if config.patch and trained < FEW_PATCHES:
+            sample = sample.turned(config.patch)
         sample = sample if net.vae.shape is None else sample.by_rows()
         validation = _sample(scorer, regions, Role.VALIDATION)
         history = train(
@@ -141,7 +146,7 @@ class Detector:
             "contamination": contamination.summary(),
             "history": history.to_json(),
             "interrupted": history.interrupted,
-            "pixels": {"train": sample.size, "validation": validation.size, "calibration": int(tiles.scores.size)},
+            "pixels": {"train": trained, "validation": validation.size, "calibration": int(tiles.scores.size)},
             "diagnostics": _diagnose(net, validation if validation.size else sample, device, config.patch or 1),
         }
         seen = band_means(spectra, config.patch)

@@ -16,6 +16,8 @@ __all__ = ["Normaliser"]
 LINEAR = 8.0
 """Up to so many standard deviations the normalised value is linear unless told; beyond, its excess grows by a logarithm."""
 LARGEST = 3e38
+RIDGE = 1e-3
+"""Share of a band's variance added to all directions before patches are whitened: no noise is blown up without end."""
 
 
 class Normaliser(nn.Module):
@@ -39,10 +41,16 @@ class Normaliser(nn.Module):
 
     blur: Tensor
 
-    def __init__(self, bands: int, marginal: bool = False, smooth: bool = False) -> None:
+    mix: Tensor
+    unmix: Tensor
+
+    def __init__(self, bands: int, marginal: bool = False, smooth: bool = False, mixed: int = 0) -> None:
         super().__init__()
         self.reach = LINEAR
         """Standard units up to which it is linear."""
+        # Of patches: the pixels' bands in standard units, mixed so that none tells of another (symmetric whitening).
+        self.register_buffer("mix", torch.eye(mixed), persistent=bool(mixed))
+        self.register_buffer("unmix", torch.eye(mixed), persistent=bool(mixed))
         self.register_buffer("blur", torch.zeros(*(2 * [bands if smooth else 0])), persistent=smooth)
         self.marginals = Marginals(bands) if marginal else None
         self.register_buffer("centre", torch.zeros(bands, 1))
@@ -75,8 +83,13 @@ class Normaliser(nn.Module):
     @classmethod
     def _of_patches(cls, values: NDArray[np.floating], side: int) -> Normaliser:
         many, n = values.shape
-        pooled = cls.fit(values.reshape(many // side**2, side**2 * n)[:, :: max(1, n * side**2 // 2_000_000)])
-        normaliser = cls(many)
+        pixels = values.reshape(many // side**2, side**2 * n)[:, :: max(1, n * side**2 // 500_000)]
+        pooled = cls.fit(pixels)
+        normaliser = cls(many, mixed=len(pixels))
+        with torch.no_grad():
+            mix, unmix = _whitening(pooled(torch.from_numpy(np.ascontiguousarray(pixels, np.float32))).double().numpy())
+        normaliser.mix.copy_(torch.from_numpy(mix))
+        normaliser.unmix.copy_(torch.from_numpy(unmix))
         for name in ("centre", "scale", "constant"):
             getattr(normaliser, name).copy_(getattr(pooled, name).repeat_interleave(side**2, dim=0))
         return normaliser
@@ -97,6 +110,8 @@ class Normaliser(nn.Module):
         t = torch.sub(values, self.centre).div_(self.scale)
         if len(self.blur):
             t = self.blur @ t
+        if len(self.mix):
+            t = (self.mix @ t.reshape(len(self.mix), -1)).reshape(t.shape)
         return _compressed(t if self.marginals is None else self.marginals(t), self.reach)
 
     def with_cost(self, values: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -119,7 +134,16 @@ class Normaliser(nn.Module):
         t = torch.where(size <= self.reach, size, far).copysign(normalised)
         if self.marginals is not None:
             t = self.marginals.inverse(t)
+        if len(self.unmix):
+            t = (self.unmix @ t.reshape(len(self.unmix), -1)).reshape(t.shape)
         return t * self.scale + self.centre
+
+
+def _whitening(pixels: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """``(bands, bands)`` twice: the symmetric map that makes bands ``(bands, n)`` uncorrelated, and its inverse."""
+    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(pixels)))
+    spread = np.sqrt(np.maximum(values, 0.0) + RIDGE * max(float(values.mean()), 1e-12))
+    return (vectors / spread) @ vectors.T, (vectors * spread) @ vectors.T
 
 
 def _blur(shape: tuple[int, int, int], sigma: float) -> NDArray[np.float64]:

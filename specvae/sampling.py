@@ -145,11 +145,12 @@ class Quota:
         return all(left <= 0 for left in self.left.values())
 
 
-def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, seed: int) -> Split:
+def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, seed: int, borders: bool = True) -> Split:
     """A seeded split of a scene of ``shape`` into training, validation and calibration blocks.
 
     In a small scene blocks shrink, lie at the border where their buffer costs least, and where they have buffers they
-    keep about a twelfth of the scene from training: ground that is never trained on scores as if it were strange.
+    keep about a twelfth of the scene from training: ground that is never trained on scores as if it were strange. Without
+    ``borders`` they lie anywhere: patches at the border may hang over it, and hold out nothing.
     """
     rows, cols = shape
     small = rows * cols <= WHOLE // 4
@@ -161,7 +162,7 @@ def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, se
     rng = np.random.default_rng([seed, rows, cols])
     count = roles.size
     order = rng.permutation(count)
-    if small and count > 4:
+    if small and count > 4 and borders:
         # Corners first, then borders: a buffer reaches out of the scene there.
         r, c = np.divmod(order, grid[1])
         edges = ((r == 0) | (r == grid[0] - 1)).astype(int) + ((c == 0) | (c == grid[1] - 1))

@@ -44,6 +44,7 @@ class SpectralNet(nn.Module):
             "ring": self.ring is not None,
             "marginals": self.normaliser.marginals is not None,
             "smooth": bool(len(self.normaliser.blur)),
+            "mixed": len(self.normaliser.mix),
             "components": 0 if mixture is None else len(mixture.centre),
         }
 
@@ -58,7 +59,9 @@ class SpectralNet(nn.Module):
         """The net of a stored state; RuntimeError or KeyError where it does not hold together."""
         ring = RingContext(bands, config.context) if shape["ring"] else None
         vae = VAE(bands, ring.components if ring else 0, config.network, int(shape.get("components", 0)))
-        normaliser = Normaliser(bands, bool(shape.get("marginals", False)), bool(shape.get("smooth", False)))
+        normaliser = Normaliser(
+            bands, bool(shape.get("marginals", False)), bool(shape.get("smooth", False)), int(shape.get("mixed", 0))
+        )
         normaliser.reach = config.normaliser.reach or normaliser.reach
         net = cls(normaliser, ring, vae)
         net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})

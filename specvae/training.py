@@ -81,6 +81,13 @@ class Sample:
         drawn = torch.rand(self.x.T.shape, generator=generator, device=self.x.device) < self.x.T
         return Sample(drawn.to(self.x.dtype).T, self.c, self.cost)
 
+    def turned(self, side: int) -> Sample:
+        """Patches of ``side`` x ``side`` pixels in all eight positions of a square: ground has no upper end."""
+        square = self.x.reshape(-1, side, side, self.size)
+        both = (square, square.flip(1))
+        turns = [turned.rot90(k, (1, 2)).reshape(self.x.shape) for turned in both for k in range(4)]
+        return Sample(torch.cat(turns, dim=1))
+
     def to(self, device: str) -> Sample:
         """The sample on another device."""
         return self._map(lambda tensor: tensor.to(device))

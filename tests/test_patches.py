@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+import torch
 from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,12 +18,14 @@ from hypothesis import strategies as st
 from specvae.cli.main import main
 from specvae.config import load_config
 from specvae.errors import UsageError
+from specvae.normaliser import Normaliser
 from specvae.patches import Lattice, by_band, to_patches, to_pixels
 from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
 from specvae.raster.patch_scene import PatchScene, in_patches
 from specvae.spectra import Window
 from specvae.synthetic import make_texture
+from specvae.training import Sample
 
 SIDE = 8
 PLACE = Affine(20.0, 0.0, 500_000.0, 0.0, -20.0, 5_800_000.0)
@@ -208,3 +211,36 @@ def test_a_patch_model_is_an_image_model_of_the_scenes_bands() -> None:
     assert not load_config("patches", overrides={"patch": 32}).resolved(table=False, bands=13).network.linear
     with pytest.raises(UsageError, match="a table has none"):
         load_config("patches", overrides={"patch": 16}).resolved(table=True, bands=7)
+
+
+def test_turned_patches_are_the_eight_positions_of_a_square() -> None:
+    patch = torch.arange(18.0).reshape(18, 1)
+    turned = Sample(patch).turned(3).x
+    assert turned.shape == (18, 8)
+    squares = {tuple(turned[:9, i].tolist()) for i in range(8)}
+    assert len(squares) == 8
+    assert tuple(patch[:9, 0].tolist()) in squares
+    assert (turned[9:] - turned[:9] == 9).all()  # both bands alike
+
+
+def test_patches_are_whitened_and_come_back() -> None:
+    rng = np.random.default_rng(0)
+    mixed = np.tensordot(rng.normal(size=(3, 3)), rng.normal(size=(3, 16, 500)), 1)
+    values = (200 + 30 * mixed).reshape(48, 500).astype(np.float32)
+    normaliser = Normaliser.fit(values, side=4)
+    x = normaliser(torch.from_numpy(values))
+    bands = x.reshape(3, -1).numpy().astype(np.float64)
+    np.testing.assert_allclose(np.cov(bands), np.eye(3), atol=0.05)
+    np.testing.assert_allclose(normaliser.inverse(x).numpy(), values, rtol=1e-3, atol=0.05)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_real_fire_is_found_in_patches_of_16_pixels(real_data: Path, tmp_path: Path) -> None:
+    scenes, model = real_data / "scenes" / "coldsprings", tmp_path / "m.specvae"
+    fit = ("--normal", scenes / "20160707_pre_clear.tif", "--patch", 16, "--model", model)
+    assert run("fit", scenes / "20160707_pre_sr7.tif", *fit) == 0
+    score = ("--truth", scenes / "burn_mask.tif", "--model", model, "--out", tmp_path)
+    assert run("score", scenes / "20160723_post_sr7.tif", *score) == 0
+    told = json.loads((tmp_path / "20160723_post_sr7" / "report.json").read_text())
+    assert told["metrics"]["auroc"] > 0.9
+    assert told["metrics"]["auroc"] > told["metrics"]["baselines"]["rx"]["auroc"]

@@ -201,7 +201,8 @@ def gather(
         with in_patches(open_scene(source, options, match=bands), config.patch) as scene:
             bands = bands or scene.bands
             pixel_size = pixel_size or scene.pixel_size
-            split = split_blocks((scene.rows, scene.cols), buffer, config.sampling, config.seed + number)
+            whole = not config.patch
+            split = split_blocks((scene.rows, scene.cols), buffer, config.sampling, config.seed + number, whole)
             reads = _reads(scene, split, quota, buffer, config, config.seed + number, hold_all)
             fresh = _regions(split, number, reads, quota, hold_all)
             for region in fresh:
