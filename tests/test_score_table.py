@@ -163,3 +163,17 @@ def test_an_error_of_the_source_is_raised_where_it_is_used() -> None:
 
     with pytest.raises(ValueError, match="damaged midway"):
         list(prefetched(source()))  # type: ignore[arg-type]
+
+
+def test_a_long_parquet_table_is_compared_on_a_share_of_its_rows(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame(9000, 3).to_parquet(tmp_path / "t.parquet")
+    whole = pd.read_json(scored(tmp_path / "t.parquet", model, tmp_path / "a") / "report.json", typ="series")
+    monkeypatch.setattr(score_table, "DRIFT_ROWS", 1000)
+    monkeypatch.setattr(score_table, "CHUNK", 4096)
+    part = pd.read_json(scored(tmp_path / "t.parquet", model, tmp_path / "b") / "report.json", typ="series")
+    assert whole["drift"]["pixels"] == 9000
+    assert part["drift"]["pixels"] == 1000
+    assert part["pixels"] == whole["pixels"]
+    assert part["drift"]["verdict"] == whole["drift"]["verdict"]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.detector import Detector
+from specvae.drift import DriftAccumulator
 from specvae.errors import InputError
 from specvae.fingerprint import Fingerprint
 from specvae.metrics import TruthMetrics
@@ -41,6 +42,10 @@ CHUNK = 48 * CELL**2
 """Rows at a time: whole cells, so that a row always stands in the same column of the same product."""
 
 
+DRIFT_ROWS = 1_000_000
+"""Rows that are compared with the fit, at least, where there are so many."""
+
+
 def score_table(
     source: Source,
     model: StoredModel,
@@ -60,7 +65,7 @@ def score_table(
         )
     with OutputFolder(folder) as work:
         with ScoresWriter(work.path / scores_name(source.path)) as writer:
-            scored = _Scored.of(detector, request, threshold, writer)
+            scored = _Scored.of(detector, request, threshold, writer, file.rows or 0)
             overlapped(prefetched(scored.read(file.chunks(CHUNK))), _same, scored.score, scored.write)
         gathered, n = scored.gathered, scored.rows
         if not gathered.counts.valid:
@@ -103,11 +108,17 @@ class _Scored:
     rows: int = 0
 
     @classmethod
-    def of(cls, detector: Detector, request: ScoreRequest, threshold: Threshold, writer: ScoresWriter) -> _Scored:
+    def of(
+        cls, detector: Detector, request: ScoreRequest, threshold: Threshold, writer: ScoresWriter, rows: int
+    ) -> _Scored:
+        """``rows``: how many there are, 0 where that is not known."""
         from specvae.stages.score_map import Gatherers
 
         truth = request.ingest.truth
         gathered = Gatherers.of(detector, 1, 1, (0, 0, 0), truth is not None, threshold.value)
+        # A million rows tell as much of drift as five do.
+        step = max(1, rows // DRIFT_ROWS)
+        gathered.drift = DriftAccumulator(detector.drift_reference, detector.bands.labels, step)
         return cls(detector, threshold, truth, writer, gathered, BestRows(max(0, request.explain)))
 
     def read(self, chunks: Iterable[Table]) -> Iterator[Table]:

@@ -32,6 +32,8 @@ class ChunkFile(Protocol):
 
     names: tuple[str, ...]
     notes: tuple[str, ...]
+    rows: int | None
+    """How many there are, where the file says so."""
 
     @property
     def sample(self) -> list[NDArray[Any] | None]:
@@ -76,6 +78,7 @@ class CsvFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.rows: int | None = None
         self.dialect: Dialect = read_dialect(path)
         self.names = self.dialect.names
         self.notes = _csv_notes(self.dialect)
@@ -152,6 +155,7 @@ class ParquetFile:
         except (pa.ArrowException, OSError, ValueError) as error:
             raise InputError(f"{path} cannot be read as Parquet: {error}") from error
         self.names = tuple(self._schema.names)
+        self.rows: int | None = self._file.metadata.num_rows
 
     @cached_property
     def sample(self) -> list[NDArray[Any] | None]:

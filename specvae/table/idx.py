@@ -44,6 +44,7 @@ class IdxFile:
         images = read_idx(Path(path))
         if images.ndim < 2:
             raise InputError(f"{path} holds {images.ndim} axis, labels perhaps; expected images (n, rows, cols)")
+        self.rows: int | None = len(images)
         self._images = images.reshape(len(images), -1)
         self._others: dict[str, NDArray[Any]] = {"image": np.arange(1, len(images) + 1)}
         self.notes: tuple[str, ...] = ("grey levels 0..255 are scaled to 0..1",)

@@ -99,6 +99,8 @@ class TableFile:
     """What a user should know."""
     how: str
     """How the band columns were found; empty where they are a model's."""
+    rows: int | None = None
+    """How many there are, where the file says so."""
 
     def describe(self) -> dict[str, Any]:
         """How the table is read, JSON-ready."""
@@ -180,7 +182,7 @@ def open_table(path: str, options: IngestOptions | None = None, match: BandSet |
     notes = [*file.notes, *([matched.warning] if matched and matched.warning else [])]
     nodata = told.nodata if isinstance(told.nodata, float | int) else None
     return TableFile(path, names, tuple(at), BandSet(tuple(found)), matched, told.label_column, told.normal_value,
-                     nodata, tuple(notes), how)  # fmt: skip
+                     nodata, tuple(notes), how, file.rows)  # fmt: skip
 
 
 def _bands(
