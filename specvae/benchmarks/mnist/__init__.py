@@ -39,7 +39,7 @@ def run(settings: Settings) -> Path:
         rows = run_anomalies(config, seeds, digits, which, out / "work", device, settings.progress)
     told = environment(seeds=seeds, quick=settings.quick, device=device, train=len(digits.train), test=len(digits.test))
     write_metrics(out, "mnist", [*trial_rows(trials), *rows], told)
-    write_page(trials, rows, told, out)
+    write_page(trials, rows, [name for name in KNOWN if name not in names], told, out)
     return out
 
 

@@ -33,8 +33,10 @@ def trial_rows(trials: Trials) -> list[Row]:
     return rows
 
 
-def write_page(trials: Trials, anomalies: Sequence[Row], told: Mapping[str, Any], out: Path) -> None:
-    """Write ``report.md`` and its pictures."""
+def write_page(
+    trials: Trials, anomalies: Sequence[Row], left_out: Sequence[str], told: Mapping[str, Any], out: Path
+) -> None:
+    """Write ``report.md`` and its pictures; ``left_out`` are the presets that were not asked for."""
     report = Report("MNIST: five classic systems, ours, and digits as anomalies")
     report.text(
         f"{told['train']:,} training and {told['test']:,} test images, grey levels scaled to 0..1; figures are the mean of "
@@ -42,6 +44,8 @@ def write_page(trials: Trials, anomalies: Sequence[Row], told: Mapping[str, Any]
         "alone; on two cores the clock shows between half of them and all. Every preset is a TOML file in the package and "
         "is trained by `specvae benchmark mnist --presets NAME`."
     )
+    if left_out:
+        report.text(f"Not in this run: {', '.join(f'`{name}`' for name in left_out)}; without `--presets` all are.")
     if trials:
         report.section("Presets").text(_presets(trials)).text(_remarks(trials))
         report.section("Compression").text(_compression(trials))
