@@ -37,8 +37,6 @@ MANY_NOISE, MANY_REACH, MANY_RATE = 1 / 400, 3.5, 2e-3
 """Of ``network.noise``, ``normaliser.reach`` and ``training.learning_rate``."""
 MARGINAL_NOISE = 1 / 10
 """Its default times the bands where marginals are learned: a tenth of a band's variance, about their kernels' width."""
-
-
 STRAIGHT = 2048
 """Values of a patch up to which its linear paths are solved in closed form; beyond, that takes longer than training."""
 
@@ -214,6 +212,11 @@ def load_config(
     """A configuration from a preset, then a TOML file, then ``key=value`` settings, then ``overrides`` (dotted keys).
 
     Raises UsageError, naming the key that is wrong and the nearest known one.
+
+    Examples
+    --------
+    >>> load_config(settings=["network.latent=8"]).network.latent
+    8
     """
     tree: dict[str, Any] = {}
     if preset is not None:

@@ -43,7 +43,15 @@ LEAST = 24
 
 @dataclass
 class Detector:
-    """A fitted model."""
+    """A fitted model.
+
+    Examples
+    --------
+    >>> from specvae import SpectralVAE
+    >>> detector = SpectralVAE(steps=20).fit(np.random.default_rng(0).normal(size=(200, 4))).detector_
+    >>> detector.halo, detector.has_context, detector.score_rows(np.zeros((1, 4)), np.ones(1, bool)).score.shape
+    (0, False, (1,))
+    """
 
     bands: BandSet
     config: ModelConfig

@@ -32,7 +32,17 @@ def one_line(text: object, limit: int = 600) -> str:
 
 
 class SpecvaeError(Exception):
-    """Root of the tree. ``str(error)`` is always one line."""
+    """Root of the tree. ``str(error)`` is always one line.
+
+    Examples
+    --------
+    >>> from specvae import load_model
+    >>> try:
+    ...     load_model("nowhere.specvae")
+    ... except SpecvaeError as error:
+    ...     print(error.exit_status, error)
+    4 the model nowhere.specvae cannot be read: No such file or directory; fit one with `specvae fit`
+    """
 
     exit_status = 4
 

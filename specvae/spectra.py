@@ -37,7 +37,13 @@ class Invalid(IntEnum):
 
 @dataclass(frozen=True)
 class Band:
-    """One spectral band."""
+    """One spectral band.
+
+    Examples
+    --------
+    >>> Band("nir", wavelength=842.0, width=115.0).wavelength
+    842.0
+    """
 
     name: str = ""
     """Name as the source gives it; empty where it gives none."""
@@ -68,7 +74,14 @@ class BandMatch:
 
 @dataclass(frozen=True)
 class BandSet:
-    """The ordered bands of a source or a model."""
+    """The ordered bands of a source or a model.
+
+    Examples
+    --------
+    >>> model = BandSet((Band("red"), Band("nir")))
+    >>> model.match(BandSet((Band("nir"), Band("red"), Band("swir"))))
+    BandMatch(order=(1, 0), by='name')
+    """
 
     bands: tuple[Band, ...]
 
@@ -171,7 +184,13 @@ class BandSet:
 
 @dataclass(frozen=True, order=True)
 class Window:
-    """A rectangle of a raster: offsets and sizes in pixels. Offsets may be negative (beyond the raster)."""
+    """A rectangle of a raster: offsets and sizes in pixels. Offsets may be negative (beyond the raster).
+
+    Examples
+    --------
+    >>> Window(0, 64, 64, 64).grow(7).clip(Window(0, 0, 100, 100))
+    Window(row=0, col=57, rows=71, cols=43)
+    """
 
     row: int
     col: int
@@ -206,7 +225,14 @@ class Window:
 
 @dataclass(frozen=True)
 class Cube:
-    """Spectra of a window of a scene, in physical units (scale and offset applied)."""
+    """Spectra of a window of a scene, in physical units; ValueError for shapes that do not belong together.
+
+    Examples
+    --------
+    >>> cube = Cube(np.ones((3, 4, 5), np.float32), np.zeros((4, 5), np.uint8), Window(10, 20, 4, 5))
+    >>> cube.crop(Window(11, 20, 1, 2)).values.shape, int(cube.valid.sum())
+    ((3, 1, 2), 20)
+    """
 
     values: FloatArray
     """``(bands, rows, cols)``; what stands in an invalid pixel means nothing and may be NaN."""

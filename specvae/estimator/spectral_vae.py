@@ -52,8 +52,8 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         with. Of fewer than 50 rows none is held out.
     settings : mapping, optional
         Any other setting of a model by its dotted key, such as ``{"network.prior": "normal"}``.
-    device : {"auto", "cpu", "cuda"}, default "cpu"
-        Where to compute.
+    device : str, default "cpu"
+        Where to compute: "auto", "cpu" or "cuda".
     random_state : int, RandomState instance or None, default 0
         Of the split, the start and the batches. Scoring is not random.
 

@@ -40,6 +40,15 @@ class Calibration:
     ``contaminated`` says that the tiles hold anomalies (``find_contamination``): then what lies above the quantile
     1 - ``trim`` is not used, and every threshold is model-based. ``stored`` is an earlier :meth:`to_json`: what
     stands there is not computed again.
+
+    Examples
+    --------
+    >>> from specvae import SpectralVAE
+    >>> rng = np.random.default_rng(0)
+    >>> model = SpectralVAE(steps=20).fit(rng.normal(size=(200, 4))).calibrate(rng.normal(size=(5000, 4)))
+    >>> calibration = model.detector_.calibration
+    >>> calibration.size, bool(calibration.threshold(1e-3).value > calibration.threshold(1e-2).value)
+    (5000, True)
     """
 
     def __init__(

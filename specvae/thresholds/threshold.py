@@ -12,7 +12,14 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Threshold:
-    """A cut: pixels whose score is above ``value`` are anomalous."""
+    """A cut: pixels whose score is above ``value`` are anomalous.
+
+    Examples
+    --------
+    >>> cut = Threshold(31.5, 1e-3, 1e-3, "empirical", (0.0008, 0.0013), (30.9, 32.4), supported=True)
+    >>> Threshold.from_summary(cut.summary()) == cut
+    True
+    """
 
     value: float
     """Nats."""
