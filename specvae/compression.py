@@ -27,7 +27,7 @@ class CompressionPoint:
     ratio: float
     """Values of a spectrum to one that is kept."""
     error: float
-    """Root mean square, in standard deviations of the training spectra's bands."""
+    """Of the median spectrum: root mean square over its bands, in standard deviations of the training spectra."""
     pca_error: float
     """The same of as many principal components of the training spectra."""
 
@@ -51,7 +51,7 @@ def compression_curve(
 
     def error(keep: NDArray[np.bool_]) -> float:
         expected = spectra_of(net, np.where(keep[:, None], z, blank), context)
-        return _rms((values - expected) / scale)
+        return _median((values - expected) / scale)
 
     without = [error(np.arange(len(z)) != j) for j in range(len(z))]
     order = np.argsort(-np.array(without), kind="stable")
@@ -78,10 +78,11 @@ def _pca_errors(background: Background, values: Floats, scale: NDArray[np.float6
     """Errors with 1, 2, ... principal components of the training spectra's correlation kept."""
     _, vectors = np.linalg.eigh(background.covariance / (scale * scale.T))
     along = vectors[:, ::-1].T @ ((values - background.mean[:, None]) / scale)
-    power = (along**2).mean(axis=1)
-    left = np.append(np.cumsum(power[::-1])[::-1][1:], 0.0)
-    return [float(v) for v in np.sqrt(np.maximum(left, 0.0) / len(values))]
+    left = np.cumsum((along**2)[::-1], axis=0)[::-1]  # what the components from each on hold, (bands, n)
+    left = np.vstack([left[1:], np.zeros((1, left.shape[1]))])
+    return [float(v) for v in np.median(np.sqrt(left / len(values)), axis=1)]
 
 
-def _rms(values: NDArray[np.floating]) -> float:
-    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+def _median(deviations: NDArray[np.floating]) -> float:
+    """Anomalies may be reconstructed absurdly; the median spectrum is a usual one."""
+    return float(np.median(np.sqrt(np.mean(np.square(deviations, dtype=np.float64), axis=0))))

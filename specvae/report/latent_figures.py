@@ -92,17 +92,22 @@ def draw_path(
 
 def draw_compression(path: Path, curve: Sequence[CompressionPoint]) -> None:
     """The error against the compression ratio, beside principal components."""
+    from matplotlib.ticker import LogLocator
+
     figure, axes = _axes()
     ratio = [p.ratio for p in curve]
-    axes.plot(ratio, [p.pca_error for p in curve], color=NORMAL, marker="s", markersize=4, label="principal components")
+    pca = [p.pca_error if p.pca_error > 1e-9 else np.nan for p in curve]
+    axes.plot(ratio, pca, color=NORMAL, marker="s", markersize=4, label="principal components")
     axes.plot(ratio, [p.error for p in curve], color=DRAWN, marker="o", markersize=4, label="latent values")
     axes.set_xscale("log")
     if min(p.error for p in curve) > 0:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+        axes.yaxis.set_major_formatter("{x:.3g}")
     ticks = sorted({p.ratio for p in curve if p.kept in (1, 2, 3, 5, 8, 12, 20, len(curve))})
     axes.set_xticks(ticks, [f"{t:.3g} : 1" for t in ticks])
     axes.minorticks_off()
     axes.set_xlabel("values of a spectrum to one that is kept")
-    axes.set_ylabel("error, standard deviations of a band")
+    axes.set_ylabel("error of the median spectrum, standard deviations")
     axes.legend(fontsize=9)
     figure.savefig(path, dpi=110)

@@ -78,11 +78,12 @@ def reconstruct(
 
 
 def _tell(summary: dict[str, Any]) -> str:
-    return (
+    told = (
         f"{summary['bands']} values by {summary['active']} active of {summary['latent']} latent ones, "
-        f"{summary['ratio']:.3g} : 1, error {summary['rmse_standard']:.3g} standard deviations, "
-        f"{100 * summary['explained']:.2f} % of the variance"
+        f"{summary['ratio']:.3g} : 1, the median spectrum off by {summary['error_median']:.3g} standard deviations"
     )
+    # Spectra far from all training may be reconstructed worse than by their mean.
+    return told + (f", {100 * summary['explained']:.2f} % of the variance" if summary["explained"] > 0 else "")
 
 
 def _told(detector: Detector, errors: Errors, folder: Path) -> dict[str, Any]:
@@ -107,6 +108,7 @@ def _told(detector: Detector, errors: Errors, folder: Path) -> dict[str, Any]:
         "ratio": len(detector.bands) / max(1, active),
         "surroundings_known": detector.has_context,
         "elbo_defined": detector.net.vae.kl_weight > 0,
+        "error_median": curve[-1].error,
         "rmse_standard": errors.rmse_standard(),
         "explained": errors.explained(),
         "rmse_by_band": dict(zip(detector.bands.labels, map(float, by_band["rmse"]), strict=True)),
