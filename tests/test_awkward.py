@@ -13,7 +13,8 @@ import rasterio
 
 from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
-from tests.awkward_files import CASES, Case
+from tests.awkward_containers import CASES
+from tests.awkward_files import Case
 from tests.fuzz import _call
 from tests.raster_files import write
 
@@ -81,14 +82,18 @@ def test_an_awkward_file_is_read_as_gdal_reads_it_or_refused_in_one_line(case: C
         assert np.allclose(cube.values[:, valid], values[:, valid].clip(-limit, limit), rtol=1e-6)
 
 
-SLOW = [
-    c for c in CASES if not (c.oracle is None or not c.placed or c.name in ("Mars", "control points only", "rotated"))
-]
+QUICK = {
+    "Mars", "control points only", "rotated", "an engineering CRS", "a VRT with another nodata in each band",
+    "names that are markup", "bands at two resolutions", "an SCL raster by its name", "an undeclared collar", "one valid pixel",
+    "an area across the antimeridian", "a TIFF in a zip file", "NetCDF of three planes, south up", "the Moon, projected",
+    "a geocentric CRS", "pixels of no size", "TIFF cut short", "all nodata", "a name with all that is odd",
+}  # fmt: skip
+"""Scored in every run of the tests; the rest in the long one."""
 
 
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(c, marks=pytest.mark.slow if c in SLOW or c.refused else ()) for c in CASES],
+    [pytest.param(c, marks=() if c.name in QUICK else pytest.mark.slow) for c in CASES],
     ids=lambda c: c.name,
 )
 def test_an_awkward_file_is_scored_on_its_own_grid_or_refused_in_one_line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import warnings
 from pathlib import Path
@@ -58,6 +59,8 @@ def _geojson(rows: ObjectRows, path: Path) -> None:
             frame.set_crs(None, allow_override=True), path, "GeoJSON", {"DESCRIPTION": f"{NO_EARTH} {frame.crs.name}."}
         )
         return
+    if len(turned) and max(abs(edge) for edge in turned.total_bounds[[1, 3]]) > 90:  # a grid that goes on beyond a pole
+        turned = turned.set_geometry(turned.geometry.clip_by_rect(-math.inf, -90.0, math.inf, 90.0))
     _ogr(turned, path, "GeoJSON", {"RFC7946": "YES"})
 
 

@@ -7,6 +7,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from rasterio.enums import MaskFlags
+
 from specvae.errors import InputError
 from specvae.raster.layer import Layer
 from specvae.spectra import Band
@@ -15,6 +17,9 @@ __all__ = ["band_from_tags", "categorical", "layers_of", "listed", "nanometres"]
 
 UNITS = {"nm": 1.0, "nanometer": 1.0, "nanometre": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "micron": 1e3,
          "micrometer": 1e3, "micrometre": 1e3, "mm": 1e6, "m": 1e9, "angstrom": 0.1}  # fmt: skip
+"""Nanometres in a unit."""
+RECIPROCAL = {"wavenumber": 1e7, "cm-1": 1e7, "thz": 299_792.458, "ghz": 299_792_458.0, "mhz": 299_792_458_000.0}
+"""Nanometres times the unit: wave numbers and frequencies in vacuum."""
 IN_NAME = re.compile(r"[\s,;]*(?:central wavelength\s+|\(\s*)([\d.]+(?:e-?\d+)?)\s*([a-zµμ]*)\s*\)?\s*$", re.I)
 NUMBERED = re.compile(r"^(?:band|layer|channel|b|ch|bd)[\s_#]*0*(\d+)$", re.I)
 
@@ -42,7 +47,12 @@ def nanometres(value: object, unit: str = "") -> float | None:
         return None
     if not math.isfinite(number) or number <= 0:
         return None
-    factor = UNITS.get(unit.strip().casefold().rstrip("s"))
+    unit = unit.strip().casefold().rstrip("s")
+    if unit in RECIPROCAL:
+        return round(RECIPROCAL[unit] / number, 6)
+    factor = UNITS.get(unit)
+    if unit == "index":
+        return None
     if factor is None:
         factor = 1e3 if number < 50 else 1.0
     return round(number * factor, 6)
@@ -117,8 +127,14 @@ def _layer(dataset: Any, path: str, index: int) -> Layer:
     if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
         raise InputError(f"{path}: band {index} has scale {scale:g} and offset {offset:g}; they must be finite, not 0")
     bad = "marked bad in its metadata" if tags.get("bbl", "").strip() == "0" else None
-    return Layer(path, index, replace(band, unit=unit), dataset.dtypes[at], scale, offset, dataset.nodatavals[at],
+    nodata = None if _masked_instead(dataset, at) else dataset.nodatavals[at]
+    return Layer(path, index, replace(band, unit=unit), dataset.dtypes[at], scale, offset, nodata,
                  _number(tags.get("SATURATED")), bad)  # fmt: skip
+
+
+def _masked_instead(dataset: Any, at: int) -> bool:
+    """Whether a mask of the file says what is valid, whatever nodata value is declared beside it, as GDAL has it."""
+    return set(dataset.mask_flag_enums[at]) == {MaskFlags.per_dataset} and dataset.nodatavals[at] is not None
 
 
 def _number(text: str | None) -> float | None:

@@ -75,6 +75,8 @@ def _with_offset(layers: tuple[Layer, ...], tags: dict[str, str]) -> tuple[tuple
 
 def _notes(dataset: Any) -> list[str]:
     notes = []
+    if (axis := dataset.tags().get("NETCDF_DIM_EXTRA", "").strip("{}")) and dataset.count > 1:
+        notes.append(f"read with {axis} as bands")
     if len(dataset.subdatasets) > 1:
         pages = f"holds {len(dataset.subdatasets)} images, of which the first is read"
         notes.append(f"{pages}; another is {dataset.subdatasets[1]}")
