@@ -81,5 +81,5 @@ def _line(name: str, status: str, message: str, logged: bool) -> None:
 def _claim(batch: Any) -> str:
     counts = batch.counts
     told = ", ".join(f"{n} {state}" for state, n in counts.items() if state != "total" and n)
-    where = "" if batch.dry_run else f" -> {batch.out}/run.json"
+    where = "" if batch.dry_run else f" -> {batch.out}/index.html"
     return f"{batch.name}: {counts['total']} scenes{f': {told}' if told else ''}, {batch.seconds:.1f} s{where}"
