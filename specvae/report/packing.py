@@ -88,5 +88,5 @@ def jpeg(composite: NDArray[np.float32]) -> str:
     """``(3, rows, cols)`` stretched as in the quicklook, as a JPEG in base64."""
     pixels = (stretched(composite) * 255).astype(np.uint8)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=82)
+    Image.fromarray(pixels).save(file, "JPEG", quality=82 if pixels.size < 3 * STEPS[0][0] else 74)
     return base64.b64encode(file.getvalue()).decode("ascii")

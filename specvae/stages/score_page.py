@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["map_page", "sample_pixels", "table_page"]
 
 SMALL_SCENE = 500_000
-SMALL_BUDGET, LARGE_BUDGET = 350_000, 150_000
+SMALL_BUDGET, LARGE_BUDGET = 350_000, 120_000
 """Values of spectra that a page carries, so that it stays under 5 MB beside its picture."""
 
 
