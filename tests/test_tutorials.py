@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import struct
@@ -79,9 +80,10 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         for name in re.findall(r"\(figures/([^)]+)\)", page.read_text(encoding="utf-8")):
             (figures / name).write_bytes(_dot())
     argv = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
-    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}  # the theme's own news
+    done = subprocess.run(argv, cwd=tmp_path, env=quiet, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "WARNING" not in done.stderr
+    assert "WARNING -" not in done.stderr
     page = (tmp_path / "site" / "reference" / "python" / "index.html").read_text(encoding="utf-8")
     for word in ("anomaly_score", "score_array", "calibrate", "predict"):
         assert word in page
