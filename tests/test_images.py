@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy.io import loadmat
 
 from specvae.cli.main import main
+from specvae.model_file import load_model
 from specvae.report.image_grid import write_grid
 from specvae.synthetic import make_scene
 from specvae.table.idx import labels_beside
@@ -172,3 +174,26 @@ def test_a_bernoulli_likelihood_refuses_spectra_outside_0_to_1(
     told = capsys.readouterr().err.strip()
     assert "0..1" in told.splitlines()[-1]
     assert not (tmp_path / "m.specvae").exists()
+
+
+def test_spectral_64_takes_real_spectra_scaled_to_0_to_1(real_data: Path, tmp_path: Path) -> None:
+    scene = loadmat(real_data / "had" / "abu-urban-3.mat")
+    values = scene["data"].reshape(-1, 191) / scene["data"].max()
+    rows = values[scene["map"].ravel() == 0][::9]
+    names = [f"ch{i + 1:03d}" for i in range(191)]
+    pd.DataFrame(rows, columns=names).to_csv(tmp_path / "urban.csv", index=False)
+    model = tmp_path / "m.specvae"
+    assert run("fit", tmp_path / "urban.csv", "--preset", "spectral-64", "--model", model) == 0
+    assert load_model(model).detector.provenance["diagnostics"]["active_latent"] >= 5
+    assert run("sample", "--model", model, "--count", 300, "--out", tmp_path / "s") == 0
+    drawn = pd.read_csv(tmp_path / "s" / "samples.csv")
+    assert drawn.shape == (300, 191)
+    np.testing.assert_allclose(drawn.mean(), rows.mean(axis=0), atol=0.05)
+
+
+def test_spectral_64_says_so_where_spectra_are_too_alike_for_it(
+    real_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = real_data / "spectra" / "soilmoisture_dataset.csv"
+    assert run("fit", source, "--preset", "spectral-64", "--model", tmp_path / "m.specvae") == 0
+    assert "the latent space collapsed" in capsys.readouterr().err

@@ -83,6 +83,12 @@ def test_the_real_tables_give_their_bands(
     assert np.array_equal(table.values, oracle.astype(np.float32))
 
 
+def test_numbered_bands_beyond_99_are_bands_too(tmp_path: Path) -> None:
+    names = [f"b{i + 1}" for i in range(120)]
+    pd.DataFrame(np.random.default_rng(0).random((5, 120)), columns=names).to_csv(tmp_path / "t.csv", index=False)
+    assert read_table(str(tmp_path / "t.csv")).bands.names == tuple(names)
+
+
 def test_bands_told_win_and_may_be_names_numbers_or_ranges(tmp_path: Path) -> None:
     path = text(tmp_path / "a.csv", "id,a,b,c,450,550,650\n1,2.5,3,4,5,6,7\n2,3.5,4,5,6,7,8\n")
     assert bands_of(path, bands="a,c") == ["a", "c"]

@@ -21,7 +21,7 @@ COLOURS = re.compile(
     r"[_\-. ]?(?:\d{0,2}|[a-z]?\d?)(?:$|[_\-. ])",
     re.I,
 )
-NUMBERED = re.compile(r"^(?:sr_|toa_|s2_|l8_)?b(?:and)?_?\d{1,2}a?$", re.I)
+NUMBERED = re.compile(r"^(?:sr_|toa_|s2_|l8_)?b(?:and)?_?\d{1,3}a?$", re.I)
 NOT_BANDS = re.compile(
     r"^(?:unnamed.*|index|idx|fid|oid|objectid|gid|uid|uuid|key|id|.*_id|id_.*|row|col|column|rows?|cols?|x|y|z|xx|yy|"
     r"lat|lon|lng|long|latitude|longitude|easting|northing|elevation|altitude|epsg|crs|geometry|wkt|geom|"
