@@ -28,27 +28,40 @@ class WindowReader(Protocol):
 
 
 @contextmanager
-def read_in_order(scene: Scene, detector: Detector, max_memory: str | None, outputs: int) -> Iterator[WindowReader]:
-    """A reader that decodes each block of the scene once; ``outputs`` is how many values are made of a pixel."""
+def read_in_order(
+    scene: Scene, detector: Detector, max_memory: str | None, outputs: int, part: Sequence[Window] = ()
+) -> Iterator[WindowReader]:
+    """A reader that decodes each block of the scene once; ``outputs`` is how many values are made of a pixel.
+
+    With ``part`` it reads, in windows of its own, the whole rows that these windows cover.
+    """
     memory, ring = parse_size(max_memory), detector.net.ring
     item, components = np.dtype(scene.dtype).itemsize, ring.components if ring else 0
     load = Load(len(scene.bands) * detector.stride**2, item, detector.halo, components, outputs)
     told = plan_reading(memory, scene.shape, scene.block, load)
     if isinstance(scene, PatchScene):
         with scene.cached(memory // 2):
-            yield _Patches(scene, detector.halo, min(told.largest, LARGEST // detector.stride**2))
+            yield _Patches(
+                scene, detector.halo, part or scene.windows(min(told.largest, LARGEST // detector.stride**2))
+            )
         return
-    reader = CarryingReader(scene, load.bands, scene.shape, told.step, load.halo, told.largest, told.areas)
+    areas = [area.clip(_rows_of(part, scene.cols)) for area in told.areas] if part else told.areas
+    reader = CarryingReader(scene, load.bands, scene.shape, told.step, load.halo, told.largest, areas)
     with scene.cached(told.cache, told.rows):
         yield reader
+
+
+def _rows_of(windows: Sequence[Window], cols: int) -> Window:
+    """All columns of the rows that the windows cover."""
+    first = min(w.row for w in windows)
+    return Window(first, 0, max(w.row + w.rows for w in windows) - first, cols)
 
 
 class _Patches:
     """Windows of patches, which lie on a lattice of their own and have next to no halo."""
 
-    def __init__(self, scene: PatchScene, halo: int, largest: int) -> None:
-        self._scene, self._halo = scene, halo
-        self.windows: Sequence[Window] = scene.windows(largest)
+    def __init__(self, scene: PatchScene, halo: int, windows: Sequence[Window]) -> None:
+        self._scene, self._halo, self.windows = scene, halo, windows
 
     def read(self, window: Window) -> Cube:
         """The window and what is around it."""

@@ -25,6 +25,7 @@ from specvae.report.quicklook import rgb_bands
 from specvae.spectra import Cube, Window
 from specvae.stages.memory import LARGEST, parse_size
 from specvae.stages.overlap import overlapped
+from specvae.stages.reading import read_in_order
 from specvae.stages.score_map import SCORE_BANDS, Gatherers, Piece, map_bands, score_window
 from specvae.stages.score_request import ScoreRequest
 
@@ -87,7 +88,7 @@ def score_shard(
 ) -> Shard:
     """Score the ``number``-th shard; its rows of the maps go to arrays in ``place``."""
     detector, threshold = model.detector, request.cut(model)
-    with _opened(source, model, request) as scene, scene.cached(parse_size(request.max_memory) // 2):
+    with _opened(source, model, request) as scene:
         windows = _groups(scene, model, request, rows)[number]
         first = windows[0].row
         tall = max(w.row + w.rows for w in windows) - first
@@ -95,10 +96,9 @@ def score_shard(
             detector, scene.rows, scene.cols, rgb_bands(detector.bands), scene.has_truth, threshold.value
         )
         scores, flags = _arrays(place, number, (len(SCORE_BANDS) if request.parts else 1, tall, scene.cols))
-        whole = scene.grid.window
 
         def read(window: Window) -> tuple[Cube, NDArray[np.uint8] | None]:
-            return scene.read(window.grow(detector.halo).clip(whole)), scene.truth(window)
+            return reader.read(window), scene.truth(window)
 
         def work(window: Window, piece: tuple[Cube, NDArray[np.uint8] | None]) -> Piece:
             return score_window(detector, piece[0], window, piece[1], threshold, gathered.sample)
@@ -109,7 +109,8 @@ def score_shard(
             at = (slice(None), *window.shift(-first, 0).slices)
             scores[at], flags[at] = map_bands(detector, made, request.parts)
 
-        overlapped(windows, read, work, write)
+        with read_in_order(scene, detector, request.max_memory, len(scores), windows) as reader:
+            overlapped(reader.windows, read, work, write)
         for array in (scores, flags):
             array.flush()
     return Shard(number, first, tall, gathered)
