@@ -225,7 +225,7 @@ class Fuzzer:
     def _copy(self, path: Path, files: list[Path], place: Path) -> None:
         place.mkdir(parents=True)
         beside = [path.with_suffix(".hdr"), path.with_name("strips.tif"), path.with_name("m.specvae")]
-        needed = [f for f in beside if f.exists() and path.suffix in (".vrt", ".dat", ".toml")]
+        needed = [f for f in beside if f.exists() and path.suffix in (".vrt", ".dat", ".bil", ".toml")]
         for file in {path, *files, *needed}:
             shutil.copy(file, place / file.name)
 
