@@ -131,13 +131,20 @@ class Quota:
         return any(self.left.get(Role(int(r)), 0) > 0 for r in np.unique(roles))
 
     def take(self, role: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Count what a region brings; roles that are full become UNUSED."""
+        """Count what a region brings; what is beyond the quota becomes UNUSED.
+
+        Of training and validation pixels as many as are wanted stay, evenly spread; held-out blocks stay whole.
+        """
         role = role.copy()
-        for kind in self.left:
-            here = int((role == kind).sum())
-            if self.left[kind] <= 0:
-                role[role == kind] = Role.UNUSED
-            self.left[kind] -= here
+        for kind, left in self.left.items():
+            here = np.flatnonzero(role == kind)
+            if left <= 0:
+                role.flat[here] = Role.UNUSED
+            elif kind != Role.CALIBRATION and here.size > left:
+                kept = here[np.arange(left) * here.size // left]
+                role.flat[here] = Role.UNUSED
+                role.flat[kept] = kind
+            self.left[kind] -= here.size
         return role
 
     @property

@@ -55,7 +55,7 @@ def test_a_quota_stops_at_its_share() -> None:
     quota = Quota.share(SamplingConfig(max_pixels=1000), 2)
     first = quota.take(np.full((30, 30), Role.TRAIN, np.uint8))
     again = quota.take(np.full((30, 30), Role.TRAIN, np.uint8))
-    assert (first == Role.TRAIN).all()
+    assert (first == Role.TRAIN).sum() == 500
     assert (again == Role.UNUSED).all()
 
 
@@ -70,3 +70,14 @@ def test_a_table_is_split_into_runs_of_rows(n: int) -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3), (2, 2)])
 def test_a_tiny_scene_trains_with_all_it_has(shape: tuple[int, int]) -> None:
     assert (split_blocks(shape, 0, SamplingConfig(), 0).role(Window(0, 0, *shape)) != Role.UNUSED).all()
+
+
+def test_a_region_brings_no_more_than_is_wanted_evenly_spread_and_held_out_blocks_stay_whole() -> None:
+    role = np.full((100, 200), Role.TRAIN, np.uint8)
+    role[:20], role[20:25] = Role.CALIBRATION, Role.VALIDATION
+    quota = Quota({Role.TRAIN: 3000, Role.VALIDATION: 100, Role.CALIBRATION: 10})
+    taken = quota.take(role)
+    assert [(taken == kind).sum() for kind in (Role.TRAIN, Role.VALIDATION, Role.CALIBRATION)] == [3000, 100, 4000]
+    rows = np.nonzero(taken == Role.TRAIN)[0]
+    assert np.histogram(rows, bins=5, range=(25, 100))[0] == pytest.approx([600] * 5, abs=10)
+    assert (quota.take(role) == Role.UNUSED).all()
