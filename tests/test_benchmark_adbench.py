@@ -127,6 +127,7 @@ def test_the_published_table_has_the_figures_as_printed(real_data: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_the_four_sets_reach_their_targets(real_data: Path, tmp_path: Path) -> None:
     out = run_benchmark("adbench", Settings(data=real_data / "adbench", out=tmp_path / "out", seeds=1))
     rows = json.loads((out / "metrics.json").read_text())["results"]
