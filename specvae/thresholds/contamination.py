@@ -25,8 +25,10 @@ SHAPE_BELIEF = (0.2, 0.25)
 FEWEST = 60
 """Scores between start and trim quantile."""
 PIXELS_PER_RATE = 0.04
-TIMES, CHANCE = 2.0, 1e-4
+TIMES, CHANCE = 3.0, 1e-4
 """So many times the pixels that the law allows, and so small a probability of them, are contamination."""
+RARE = 0.0025
+"""A smaller share in excess is rare ground, which no test without labels can tell from anomalies: it is called normal."""
 APART = 8.0
 """So many times the pixels that the heaviest believable law allows are a group apart."""
 
@@ -206,7 +208,7 @@ def find_contamination(
 
     ``labels`` ``(n,)`` are the blocks of ``scores`` ``(n,)``; without them pixels are taken in 50 runs as they
     come. At cuts that keep 1/2 to 1/128 of the trimmed share (8 pixels at least), the observed count is set against
-    what the law predicts, nearer to its 95 % upper bound than to its estimate: twice as many, and too many for
+    what the law predicts, nearer to its 95 % upper bound than to its estimate: three times as many, and too many for
     chance, is contamination. Smooth heavy tails mostly stay within it; a group of anomalies does not.
 
     Training scores do not belong in here: what a fit trimmed it never learned, so beyond the trim quantile its own
@@ -270,9 +272,10 @@ def _level(tail: TrimmedTail, ordered: NDArray[np.floating], count: int) -> Cont
 
 def _verdict(n: int, count: int, level: float, expected: float, upper: float, limit: float) -> Contamination:
     """Contamination where ``count`` is above ``limit`` and too many for chance."""
-    found = count > limit and scipy.stats.poisson.sf(count - 1, limit / TIMES) < CHANCE
-    share = max(0.0, (count - expected) / n) if found else 0.0
-    verb = "stand out from" if found else "agree with"
+    share = max(0.0, (count - expected) / n)
+    found = share >= RARE and count > limit and scipy.stats.poisson.sf(count - 1, limit / TIMES) < CHANCE
+    share = share if found else 0.0
+    verb = "stand out from" if found else "agree with" if count <= limit else "are too rare to be told from"
     reason = (
         f"{count} pixels above {level:.4g} nats {verb} the {expected:.1f} (at most {upper:.1f}) expected of normal data"
     )

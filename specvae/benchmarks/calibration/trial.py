@@ -16,7 +16,6 @@ from specvae.detector import Detector
 from specvae.sampling import Region, Role
 from specvae.spectra import Cube
 from specvae.thresholds.calibration import Calibration
-from specvae.thresholds.contamination import find_contamination
 from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles, Tile
 
 __all__ = ["FILLS", "METHODS", "RATES", "Trial", "run_trial"]
@@ -43,8 +42,6 @@ class Trial:
     covered: dict[float, list[bool]]
     """Asked rate -> whether the 90 % interval met the realised rate of the other half, within its own 90 % interval."""
     supported: dict[float, list[bool]]
-    contaminated: bool
-    """Whether contamination was found in the held-out scores."""
     power: dict[tuple[float, float], list[float]]
     """(asked rate, fill) -> share of planted pixels found; empty where the values are no spectra."""
     seconds: float
@@ -106,9 +103,8 @@ def run_trial(normal: NormalSet, config: ModelConfig, device: str) -> Trial:
             realised["training-quantile", rate].append(_share(fresh.scores, quantile))
             chi = float(stats.chi2.isf(rate, len(normal.bands)))
             realised["chi-square", rate].append(_share(rx.scores[~mine], chi))
-    found = find_contamination(held.scores, config.training.trim or 0.03, held.resampling_blocks).found
     power = _power(detector, regions, held) if normal.spectral else {}
-    return Trial(normal.name, pixels, realised, covered, supported, found, power, seconds)
+    return Trial(normal.name, pixels, realised, covered, supported, power, seconds)
 
 
 def _scores(detector: Detector, region: Region) -> NDArray[np.float32]:
