@@ -46,7 +46,13 @@ class _Frozen(BaseModel):
 
 
 class NetworkConfig(_Frozen):
-    """The variational autoencoder."""
+    """The variational autoencoder.
+
+    Examples
+    --------
+    >>> NetworkConfig(latent=8).likelihood
+    'gaussian'
+    """
 
     kind: Literal["mlp", "conv"] = "mlp"
     shape: tuple[int, int, int] | None = Field(
@@ -85,7 +91,13 @@ class NetworkConfig(_Frozen):
 
 
 class NormaliserConfig(_Frozen):
-    """How bands are brought to one scale."""
+    """How bands are brought to one scale.
+
+    Examples
+    --------
+    >>> NormaliserConfig().kind
+    'auto'
+    """
 
     kind: Literal["auto", "zscore", "marginal", "fixed"] = Field(
         default="auto", description="marginal: each band's distribution is learned; auto: so for tables; fixed: as told"
@@ -101,7 +113,14 @@ class NormaliserConfig(_Frozen):
 
 
 class ContextConfig(_Frozen):
-    """What surrounds a pixel: the mean over an outer window less a guard window, both centred on it."""
+    """What surrounds a pixel: the mean over an outer window less a guard window, both centred on it.
+
+    Examples
+    --------
+    >>> ring = ContextConfig(outer=21, guard=9)
+    >>> ring.outer, ring.guard
+    (21, 9)
+    """
 
     kind: Literal["none", "ring", "auto"] = "auto"
     outer: int = Field(default=15, ge=3, le=49, description="side of the outer window, pixels, odd")
@@ -118,7 +137,13 @@ class ContextConfig(_Frozen):
 
 
 class TrainingConfig(_Frozen):
-    """How the network is trained."""
+    """How the network is trained.
+
+    Examples
+    --------
+    >>> TrainingConfig(trim=0.02).trim
+    0.02
+    """
 
     optimiser: str = Field(default="AdamW", description="a name in torch.optim")
     learning_rate: float | None = Field(default=None, gt=0, description="none: 4e-3, half of it for many bands")
@@ -140,7 +165,13 @@ class TrainingConfig(_Frozen):
 
 
 class SamplingConfig(_Frozen):
-    """What is sampled from the sources, and what is held out."""
+    """What is sampled from the sources, and what is held out.
+
+    Examples
+    --------
+    >>> SamplingConfig(max_pixels=1000).max_pixels
+    1000
+    """
 
     max_pixels: int = Field(default=500_000, ge=1, le=50_000_000)
     calibration: float = Field(default=0.12, gt=0.0, lt=0.9, description="share held out for thresholds")
@@ -154,7 +185,13 @@ class SamplingConfig(_Frozen):
 
 
 class ModelConfig(_Frozen):
-    """All of it."""
+    """All of it.
+
+    Examples
+    --------
+    >>> ModelConfig.model_validate({"network": {"latent": 8}, "seed": 3}).network.latent
+    8
+    """
 
     preset: str = "default"
     normaliser: NormaliserConfig = NormaliserConfig()

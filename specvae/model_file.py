@@ -41,7 +41,19 @@ HEADER_LIMIT = 64 * 2**20
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A loaded model and its identity."""
+    """A loaded model and its identity.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from specvae import SpectralVAE, load_model
+    >>> path = os.path.join(tempfile.mkdtemp(), "lab.specvae")
+    >>> SpectralVAE(steps=20).fit(np.random.default_rng(0).normal(size=(300, 4))).save(path)
+    >>> model = load_model(path)
+    >>> model.path == path, len(model.metadata["bands"])
+    (True, 4)
+    """
 
     detector: Detector
     path: str

@@ -39,7 +39,14 @@ class PyODSpectralVAE:
         self.estimator = SpectralVAE(contamination=contamination, **parameters)
 
     def fit(self, X: ArrayLike, y: object = None) -> PyODSpectralVAE:
-        """Learn what is normal from rows ``(n, features)``; ``y`` is not looked at."""
+        """Learn what is normal from rows ``(n, features)``; ``y`` is not looked at.
+
+        Examples
+        --------
+        >>> X = np.random.default_rng(0).normal(size=(200, 3))
+        >>> PyODSpectralVAE(steps=20).fit(X).decision_scores_.shape
+        (200,)
+        """
         self.estimator.fit(X)
         self.decision_scores_ = self.decision_function(X)
         self.threshold_ = -self.estimator.offset_
@@ -47,14 +54,36 @@ class PyODSpectralVAE:
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """``(n,)`` nats, higher = more anomalous."""
+        """``(n,)`` nats, higher = more anomalous.
+
+        Examples
+        --------
+        >>> X = np.random.default_rng(0).normal(size=(200, 3))
+        >>> near, far = PyODSpectralVAE(steps=20).fit(X).decision_function([[0.0, 0.0, 0.0], [40.0, 0.0, 0.0]])
+        >>> bool(far > near)
+        True
+        """
         return self.estimator.anomaly_score(X)
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
-        """``(n,)``: 1 for outliers, 0 for inliers."""
+        """``(n,)``: 1 for outliers, 0 for inliers.
+
+        Examples
+        --------
+        >>> X = np.random.default_rng(0).normal(size=(200, 3))
+        >>> PyODSpectralVAE(steps=20).fit(X).predict([[0.0, 0.0, 0.0], [40.0, 0.0, 0.0]]).tolist()
+        [0, 1]
+        """
         return np.asarray(self.decision_function(X) > self.threshold_, np.int64)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """``(n, 2)``: held-out p-value and its complement, probabilities as PyOD's callers expect columns."""
+        """``(n, 2)``: held-out p-value and its complement, probabilities as PyOD's callers expect columns.
+
+        Examples
+        --------
+        >>> X = np.random.default_rng(0).normal(size=(200, 3))
+        >>> PyODSpectralVAE(steps=20).fit(X).predict_proba([[40.0, 0.0, 0.0]]).sum().item()
+        1.0
+        """
         p = self.estimator.p_value(X)
         return np.column_stack([p, 1.0 - p])

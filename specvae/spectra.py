@@ -57,7 +57,13 @@ class Band:
 
 @dataclass(frozen=True)
 class BandMatch:
-    """How the bands of a source serve a model."""
+    """How the bands of a source serve a model.
+
+    Examples
+    --------
+    >>> BandMatch((2, 0), "order").warning
+    'bands were matched by their order alone, since names or wavelengths are missing on one side'
+    """
 
     order: tuple[int, ...]
     """For each band of the model, the 0-based index in the source."""
@@ -260,7 +266,13 @@ class Cube:
 
 @dataclass(frozen=True)
 class Parts:
-    """The score and its two terms, in nats; NaN where invalid. ``score == reconstruction + kl`` exactly."""
+    """The score and its two terms, in nats; NaN where invalid. ``score == reconstruction + kl`` exactly.
+
+    Examples
+    --------
+    >>> Parts(np.float32([5.0]), np.float32([3.0]), np.float32([2.0])).kl.tolist()
+    [2.0]
+    """
 
     score: FloatArray
     """``(rows, cols)`` of a map or ``(n,)`` of a table; higher = more anomalous."""
@@ -270,7 +282,14 @@ class Parts:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why some spectra score as they do."""
+    """Why some spectra score as they do.
+
+    Examples
+    --------
+    >>> told = Explanation(np.float32([[0.1], [4.5]]), np.float32([[0.4], [-3.0]]), np.float32([[0.2], [0.3]]))
+    >>> int(told.contribution[:, 0].argmax()), float(told.deviation[1, 0])
+    (1, -3.0)
+    """
 
     contribution: FloatArray
     """``(bands, n)``: share of each band in the reconstruction term, nats; sums to it over bands."""

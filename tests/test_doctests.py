@@ -48,5 +48,4 @@ def test_the_examples_of_a_module_print_what_they_say(name: str) -> None:
 def test_a_public_object_says_what_it_is_and_estimators_show_it(name: str, thing: object) -> None:
     told = inspect.getdoc(thing) or ""
     assert len(told) > 30
-    thin = name.startswith("PyODSpectralVAE.")
-    assert ">>> " in told or thin, f"{name} has no example"
+    assert ">>> " in told, f"{name} has no example"

@@ -24,7 +24,18 @@ Rows = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class RowExplanation:
-    """Why rows score as they do, ``(n, bands)`` each."""
+    """Why rows score as they do, ``(n, bands)`` each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from specvae import SpectralVAE
+    >>> rows = np.random.default_rng(0).normal(size=(300, 4))
+    >>> odd = rows[:1] + [[0.0, 0.0, 60.0, 0.0]]
+    >>> told = SpectralVAE(steps=20).fit(rows).explain(odd)
+    >>> told.contribution.shape, bool(told.deviation[0, 2] > 3)
+    ((1, 4), True)
+    """
 
     contribution: Rows
     """Nats of each band; over bands they add up to the reconstruction term."""
