@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from specvae.baselines import Background
 from specvae.config import ModelConfig
 from specvae.context import RingContext
+from specvae.diagnostics import diagnose
 from specvae.drift import DriftReference
 from specvae.errors import InputError, ModelError
-from specvae.evidence import HALO, pool
+from specvae.held_out import contamination_of, thin_scores, tiles_of
 from specvae.mixture import default_components
 from specvae.normaliser import Normaliser
 from specvae.patches import by_band
@@ -28,8 +29,7 @@ from specvae.scoring import CellScorer
 from specvae.spectra import BandSet, Cube, Explanation, Parts, Window
 from specvae.spectral_net import SpectralNet
 from specvae.thresholds.calibration import Calibration
-from specvae.thresholds.contamination import Contamination, find_contamination, find_gap
-from specvae.thresholds.tiles import CalibrationTiles, Tile
+from specvae.thresholds.contamination import find_contamination
 from specvae.training import Check, Sample, pick_device, train
 from specvae.vae import VAE, default_latent
 
@@ -145,9 +145,9 @@ class Detector:
         )  # fmt: skip
         net.eval()
         scorer = CellScorer(net, device, threads)
-        tiles, pooled = _tiles(scorer, regions, sources)
+        tiles, pooled = tiles_of(scorer, regions, sources)
         trim = config.training.trim
-        contamination = _contamination(_thin(net, sample.to(device)), tiles, trim)
+        contamination = contamination_of(thin_scores(net, sample.to(device)), tiles, trim)
         calibration = Calibration(tiles, contaminated=contamination.found, trim=trim)
         evidence = Calibration(pooled, contaminated=contamination.found, trim=trim) if pooled.tiles else None
         provenance = {
@@ -155,7 +155,7 @@ class Detector:
             "history": history.to_json(),
             "interrupted": history.interrupted,
             "pixels": {"train": trained, "validation": validation.size, "calibration": int(tiles.scores.size)},
-            "diagnostics": _diagnose(net, validation if validation.size else sample, device, config.patch or 1),
+            "diagnostics": diagnose(net, validation if validation.size else sample, device, config.patch or 1),
         }
         seen = band_means(spectra, config.patch)
         reference = DriftReference.fit(seen, tiles.scores)
@@ -168,7 +168,7 @@ class Detector:
 
         ``trusted``: they are known to be normal, so what stands out among them is normal too.
         """
-        tiles, pooled = _tiles(self._scorer, regions, sources)
+        tiles, pooled = tiles_of(self._scorer, regions, sources)
         trim = self.config.training.trim
         contamination = find_contamination(tiles.scores, trim, tiles.resampling_blocks)
         found = contamination.found and not trusted
@@ -290,94 +290,3 @@ def _sample(scorer: CellScorer, regions: Sequence[Region], role: Role) -> Sample
         torch.cat(cs, dim=1) if cs else None,
         torch.cat(costs).clone() if costs else None,
     )
-
-
-def _tiles(
-    scorer: CellScorer, regions: Sequence[Region], sources: tuple[str, ...]
-) -> tuple[CalibrationTiles, CalibrationTiles]:
-    """Maps of the calibration blocks, NaN outside them: of the score, and of the evidence (none of tables)."""
-    scores: list[Tile] = []
-    pooled: list[Tile] = []
-    for region in regions:
-        held = region.role == Role.CALIBRATION
-        if not held.any():
-            continue
-        if region.is_table:
-            rows = region.cube.crop(region.window).values.reshape(len(region.cube.values), -1).T
-            score = scorer.score_rows(rows, held.ravel()).score  # a map of one row would fill a 64th of each cell
-            scores += _cut(score.reshape(held.shape), held, region)
-            continue
-        around = region.window.grow(HALO).clip(region.cube.window)
-        score = scorer.score(region.cube, around)[0].score
-        inside = region.window.shift(-around.row, -around.col).slices
-        scores += _cut(score[inside], held, region)
-        pooled += _cut(pool(score)[inside], held, region)
-    return CalibrationTiles(tuple(scores), sources), CalibrationTiles(tuple(pooled), sources)
-
-
-def _cut(values: NDArray[np.float32], held: NDArray[np.bool_], region: Region) -> list[Tile]:
-    """A tile a block, NaN where not held out."""
-    tiles = []
-    for number in np.unique(region.block[held]):
-        mine = held & (region.block == number)
-        rows, cols = np.nonzero(mine)
-        box = (slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1))
-        tile = np.where(mine[box], values[box], np.float32(np.nan))
-        tiles.append(Tile(np.ascontiguousarray(tile), region.source, int(number)))
-    return tiles
-
-
-def _contamination(training: NDArray[np.float32], tiles: CalibrationTiles, trim: float) -> Contamination:
-    """Anomalies in the held-out scores, or else, where these happen to miss them, in the training scores."""
-    held = find_contamination(tiles.scores, trim, tiles.resampling_blocks)
-    if held.found:
-        return held
-    gap = find_gap(training, trim)
-    return gap if gap.found else held
-
-
-@torch.inference_mode()
-def _thin(net: SpectralNet, sample: Sample) -> NDArray[np.float32]:
-    """Scores of up to 200,000 training pixels, untrimmed."""
-    sample = sample.take(torch.arange(0, sample.size, max(1, sample.size // 200_000), device=sample.x.device))
-    terms = net.vae.terms(sample.x, sample.c, cost=sample.cost)
-    return np.asarray((terms.reconstruction + terms.kl).cpu().numpy(), np.float32)
-
-
-@torch.no_grad()
-def _diagnose(net: SpectralNet, sample: Sample, device: str, side: int = 1) -> dict[str, Any]:
-    """Active latent dimensions (Burda et al. 2015: variance of the posterior mean over 0.01), KL's share, warnings."""
-    sample = sample.take(torch.arange(0, sample.size, max(1, sample.size // 20_000))).to(device)
-    mean, _ = net.vae.encode(sample.x, sample.c)
-    terms = net.vae.terms(sample.x, sample.c, cost=sample.cost)
-    active = int((mean.var(dim=1) > 0.01).sum()) if sample.size > 1 else 0
-    kl, reconstruction = float(terms.kl.mean()), float(terms.reconstruction.mean())
-    warnings = []
-    if active == 0:
-        warnings.append("the latent space collapsed: no dimension varies with the input")
-    pixels = side * side
-    contribution = net.vae.explain(sample.x, sample.c)[0].mean(dim=1).reshape(-1, pixels).sum(dim=1)
-    exploding = _exploding(contribution)
-    if exploding:
-        warnings.append(f"bands that explode, each most of the reconstruction term: {exploding}")
-    if net.vae.kl_weight == 0:
-        warnings.append("a plain autoencoder: its KL is 0 and no ELBO is defined")
-    constant = net.normaliser.constant[::pixels].nonzero().squeeze(1).tolist()
-    if constant:
-        warnings.append(f"bands that never varied in training: {', '.join(str(i + 1) for i in constant)}")
-    return {
-        "latent": net.vae.latent,
-        "active_latent": active,
-        "mean_reconstruction": reconstruction,
-        "mean_kl": kl,
-        "kl_share": kl / max(1e-12, kl + reconstruction),
-        "warnings": warnings,
-    }
-
-
-def _exploding(contribution: torch.Tensor) -> str:
-    """1-based numbers of the bands ``(bands,)`` that cost ten times the median and more than all others together."""
-    if len(contribution) < 4:
-        return ""
-    great = (contribution > 10 * contribution.median()) & (contribution > 0.5 * contribution.sum())
-    return ", ".join(str(int(i) + 1) for i in great.nonzero())

@@ -16,9 +16,12 @@ FLOORS = {
     3: [
         "normaliser", "marginals", "mixture",
         "context", "vae", "thresholds", "drift", "components", "baselines", "metrics", "synthetic",
-        "accumulators", "evidence", "networks", "likelihoods", "patches", "sampling", "pooling", "closed_form",
+        "accumulators", "evidence", "networks", "likelihoods", "patches", "sampling", "pooling", "closed_form", "stack",
     ],
-    4: ["training", "scoring", "spectral_net", "programs", "workers", "latent", "compression", "process", "onnx_graph"],
+    4: [
+        "training", "scoring", "spectral_net", "programs", "workers", "held_out", "diagnostics", "latent", "compression",
+        "process", "onnx_graph",
+    ],
     5: ["detector", "images"],
     6: [
         "estimator", "pyod", "arrays",

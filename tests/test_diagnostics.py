@@ -63,7 +63,7 @@ def test_a_planted_collapse_is_told(weight: int) -> None:
 
 
 def test_an_encoder_that_was_silenced_is_told() -> None:
-    from specvae.detector import _diagnose
+    from specvae.diagnostics import diagnose
     from specvae.training import Sample
 
     detector = fitted(factors())
@@ -71,7 +71,7 @@ def test_an_encoder_that_was_silenced_is_told() -> None:
         for parameter in detector.net.vae.encoder.parameters():
             parameter.zero_()
     sample = Sample(torch.from_numpy(factors(500).T.astype(np.float32)))
-    told = _diagnose(detector.net, sample, "cpu")
+    told = diagnose(detector.net, sample, "cpu")
     assert told["active_latent"] == 0
     assert "the latent space collapsed: no dimension varies with the input" in told["warnings"]
 
