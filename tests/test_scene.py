@@ -5,7 +5,9 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -20,6 +22,7 @@ from shapely.geometry import Point, box
 
 from specvae.errors import InputError, ModelError, ReadError, UsageError
 from specvae.raster.area import pixel_areas
+from specvae.raster.bands import layers_of
 from specvae.raster.grid import Grid
 from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
@@ -520,3 +523,24 @@ def test_a_damaged_file_says_where_and_nothing_reaches_stderr(tmp_path: Path) ->
     assert "ERROR" not in done.stderr
     with pytest.raises((ReadError, InputError), match=r"a\.tif"):
         read(path)
+
+
+def test_the_lists_of_all_bands_are_gathered_once_however_many_bands_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "many.tif"
+    with rasterio.open(path, "w", driver="GTiff", count=40, height=4, width=4, dtype="uint8", nodata=0) as out:
+        out.descriptions = [f"b{i}" for i in range(40)]
+    asked: Counter[str] = Counter()
+
+    class Counted:
+        def __init__(self, dataset: Any) -> None:
+            self.dataset = dataset
+
+        def __getattr__(self, name: str) -> Any:
+            asked[name] += 1
+            return getattr(self.dataset, name)
+
+    with rasterio.open(path) as dataset:
+        layers = layers_of(Counted(dataset), str(path))
+    assert [layer.band.name for layer in layers] == [f"b{i}" for i in range(40)]
+    lists = ("descriptions", "units", "scales", "offsets", "nodatavals", "mask_flag_enums", "colorinterp")
+    assert {name: asked[name] for name in lists} == dict.fromkeys(lists, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rasterio.enums import MaskFlags
@@ -105,10 +105,33 @@ def _name_and_wavelength(name: str) -> tuple[str, float | None]:
 def layers_of(dataset: Any, path: str) -> list[Layer]:
     """Every band of an open dataset, those that are not spectral marked with the reason in ``left_out``."""
     _refuse_complex(dataset, path)
-    layers = [_layer(dataset, path, index) for index in dataset.indexes]
+    told = _Told.of(dataset)
+    layers = [_layer(dataset, told, path, index) for index in dataset.indexes]
     layers = _with_envi(layers, dataset.tags(ns="ENVI"))
     layers = _without_empty_names(layers)
-    return [replace(layer, left_out=layer.left_out or _reason(layer, dataset)) for layer in layers]
+    return [replace(layer, left_out=layer.left_out or _reason(layer, told)) for layer in layers]
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a dataset says of all its bands: rasterio gathers each list anew, over all bands, whenever it is asked."""
+
+    descriptions: tuple[str | None, ...]
+    units: tuple[str | None, ...]
+    scales: tuple[float, ...]
+    offsets: tuple[float, ...]
+    dtypes: tuple[str, ...]
+    nodata: tuple[float | None, ...]
+    masks: tuple[Any, ...]
+    colours: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, dataset: Any) -> _Told:
+        """Everything, once."""
+        return cls(
+            dataset.descriptions, dataset.units, dataset.scales, dataset.offsets, dataset.dtypes, dataset.nodatavals,
+            tuple(dataset.mask_flag_enums), tuple(dataset.colorinterp),
+        )  # fmt: skip
 
 
 def _refuse_complex(dataset: Any, path: str) -> None:
@@ -117,24 +140,24 @@ def _refuse_complex(dataset: Any, path: str) -> None:
         raise InputError(f"{path} holds complex values ({odd}); give real ones, such as its magnitude or intensity")
 
 
-def _layer(dataset: Any, path: str, index: int) -> Layer:
+def _layer(dataset: Any, told: _Told, path: str, index: int) -> Layer:
     at = index - 1
     tags = dataset.tags(index)
-    name = " ".join((dataset.descriptions[at] or tags.get("long_name") or "").split())
+    name = " ".join((told.descriptions[at] or tags.get("long_name") or "").split())
     band = band_from_tags(tags, dataset.tags(index, ns="IMAGERY"), name)
-    unit = (dataset.units[at] or band.unit or "").strip()
-    scale, offset = float(dataset.scales[at]), float(dataset.offsets[at])
+    unit = (told.units[at] or band.unit or "").strip()
+    scale, offset = float(told.scales[at]), float(told.offsets[at])
     if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
         raise InputError(f"{path}: band {index} has scale {scale:g} and offset {offset:g}; they must be finite, not 0")
     bad = "marked bad in its metadata" if tags.get("bbl", "").strip() == "0" else None
-    nodata = None if _masked_instead(dataset, at) else dataset.nodatavals[at]
-    return Layer(path, index, replace(band, unit=unit), dataset.dtypes[at], scale, offset, nodata,
+    nodata = None if _masked_instead(told, at) else told.nodata[at]
+    return Layer(path, index, replace(band, unit=unit), told.dtypes[at], scale, offset, nodata,
                  _number(tags.get("SATURATED")), bad)  # fmt: skip
 
 
-def _masked_instead(dataset: Any, at: int) -> bool:
+def _masked_instead(told: _Told, at: int) -> bool:
     """Whether a mask of the file says what is valid, whatever nodata value is declared beside it, as GDAL has it."""
-    return set(dataset.mask_flag_enums[at]) == {MaskFlags.per_dataset} and dataset.nodatavals[at] is not None
+    return set(told.masks[at]) == {MaskFlags.per_dataset} and told.nodata[at] is not None
 
 
 def _number(text: str | None) -> float | None:
@@ -176,9 +199,9 @@ def _without_empty_names(layers: list[Layer]) -> list[Layer]:
     return [replace(layer, band=replace(layer.band, name="")) for layer in layers]
 
 
-def _reason(layer: Layer, dataset: Any) -> str | None:
+def _reason(layer: Layer, told: _Told) -> str | None:
     """Why this band is not spectral, or None."""
-    interpretation = dataset.colorinterp[layer.index - 1].name
+    interpretation = told.colours[layer.index - 1].name
     if interpretation == "alpha":
         return "alpha, used as the mask"
     if categorical(layer.band.name):
