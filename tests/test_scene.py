@@ -26,6 +26,7 @@ from specvae.raster.bands import layers_of
 from specvae.raster.grid import Grid
 from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
+from specvae.raster.sources import find_sources
 from specvae.raster.windows import tile
 from specvae.spectra import Band, BandSet, Cube, Invalid, Window
 from tests.raster_files import UTM, ramp, write
@@ -544,3 +545,12 @@ def test_the_lists_of_all_bands_are_gathered_once_however_many_bands_there_are(t
     assert [layer.band.name for layer in layers] == [f"b{i}" for i in range(40)]
     lists = ("descriptions", "units", "scales", "offsets", "nodatavals", "mask_flag_enums", "colorinterp")
     assert {name: asked[name] for name in lists} == dict.fromkeys(lists, 1)
+
+
+def test_links_to_one_missing_file_are_a_scene_each_and_links_to_one_file_are_one(tmp_path: Path) -> None:
+    write(tmp_path / "there.tif", ramp(2, 8, 8))
+    for name, target in (("a.tif", "gone"), ("b.tif", "gone"), ("c.tif", "there.tif")):
+        (tmp_path / name).symlink_to(tmp_path / target)
+    keys = sorted(source.key for source in find_sources([str(tmp_path / "*.tif")]))
+    assert len(keys) == 3
+    assert keys[:2] == ["a", "b"]

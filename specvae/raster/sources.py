@@ -55,7 +55,10 @@ def find_sources(patterns: Iterable[str | Path]) -> list[Source]:
     found: dict[str, Source] = {}
     for pattern in patterns:
         for source in _expand(str(pattern)):
-            found.setdefault("\0".join((os.path.realpath(source.path), *source.members)), source)
+            # One file under two names is one scene; links to what is not there are one each, to be named each.
+            place = os.path.realpath(source.path)
+            place = place if os.path.exists(place) else os.path.abspath(source.path)
+            found.setdefault("\0".join((place, *source.members)), source)
     if not found:
         raise UsageError("no source is named; give files, folders or globs")
     return _told_apart(list(found.values()))
