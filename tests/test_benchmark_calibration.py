@@ -13,7 +13,7 @@ from specvae.benchmarks.calibration.data import NormalSet
 from specvae.benchmarks.calibration.trial import FILLS, METHODS, RATES, run_trial
 from specvae.benchmarks.report import Report
 from specvae.benchmarks.settings import Settings
-from specvae.config import load_config
+from specvae.config_file import load_config
 from specvae.errors import InputError
 from specvae.sampling import Region, Role
 from specvae.spectra import Band, BandSet, Cube, Window

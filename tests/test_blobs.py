@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from sklearn.metrics import roc_auc_score
 
-from specvae.config import load_config
+from specvae.config_file import load_config
 from specvae.detector import Detector
 from specvae.sampling import Region, Role, split_blocks
 from specvae.spectra import Band, BandSet, Cube, Window

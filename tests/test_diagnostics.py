@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from specvae.config import load_config
+from specvae.config_file import load_config
 from specvae.detector import Detector
 from specvae.sampling import region_of_rows
 from specvae.spectra import Band, BandSet

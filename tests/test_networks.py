@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import binary_cross_entropy
 
-from specvae.config import NetworkConfig, load_config, presets
+from specvae.config import NetworkConfig
+from specvae.config_file import load_config, presets
 from specvae.errors import InputError, UsageError
 from specvae.likelihoods import bernoulli_nats
 from specvae.networks import ConvDecoder, ConvEncoder

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specvae.cli.main import main
-from specvae.config import load_config
+from specvae.config_file import load_config
 from specvae.errors import UsageError
 from specvae.normaliser import Normaliser
 from specvae.patches import Lattice, by_band, to_patches, to_pixels

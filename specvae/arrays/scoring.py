@@ -93,7 +93,7 @@ def score_array(
     scores = score_plain(stored, detector, bands, None if valid is None else _to_numpy(valid), nodata)
     found = scores if parts else scores[0]
     # A tensor's result is a tensor, where the tensor was.
-    return cube.new_empty(0).float().new_tensor(found) if hasattr(cube, "new_empty") else found  # type: ignore[return-value]
+    return _like(cube, found) if hasattr(cube, "new_tensor") else found  # type: ignore[return-value]
 
 
 def score_plain(
@@ -138,6 +138,12 @@ def detector_of(model: Model) -> Detector:
             "score rasters with `specvae score`, or fit without --patch"
         )
     return found
+
+
+def _like(tensor: Any, found: NDArray[np.float32]) -> Any:
+    """``found`` as a float32 tensor on the device of ``tensor``; made by its own methods, so that torch is not imported."""
+    floating = tensor.new_empty(0).float()
+    return floating.new_tensor(found)
 
 
 def _to_numpy(array: Any) -> NDArray[Any]:

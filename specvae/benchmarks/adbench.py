@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from specvae.benchmarks.report import Report, Row, environment, table, write_figure, write_metrics
 from specvae.benchmarks.settings import Settings
-from specvae.config import ModelConfig, load_config
+from specvae.config import ModelConfig
+from specvae.config_file import load_config
 from specvae.datasets import OneClass, plain_name, published_figures, semi_supervised
 from specvae.detector import Detector
 from specvae.errors import InputError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -87,13 +88,16 @@ def write_metrics(out: Path, benchmark: str, rows: Iterable[Row], environment: M
 
 
 def write_figure(out: Path, name: str, figure: Figure) -> Path:
-    """Write a figure as ``out/name.png`` and close it."""
+    """Write a figure as ``out/name.png``, in 256 colours, and close it."""
     import matplotlib.pyplot as plt
+    from PIL import Image
 
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=110, bbox_inches="tight")
+    plt.close(figure)
     with atomic_file(out / f"{name}.png") as beside:
         # No software version or date inside: the same figure is the same file.
-        figure.savefig(beside, dpi=110, bbox_inches="tight", metadata={"Software": None})
-    plt.close(figure)
+        Image.open(drawn).convert("RGB").quantize(256).save(beside, "PNG", optimize=True)
     return out / f"{name}.png"
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from specvae.benchmarks.settings import BENCHMARKS
-from specvae.config import load_config, read_toml
+from specvae.config_file import load_config, read_toml
 from specvae.errors import UsageError
 from specvae.pipeline.mistakes import explain
 from specvae.pipeline.settings import apply_settings

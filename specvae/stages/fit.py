@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from specvae import __version__
-from specvae.config import ModelConfig, load_config
+from specvae.config import ModelConfig
+from specvae.config_file import load_config
 from specvae.context import RingContext
 from specvae.detector import Detector
 from specvae.errors import InputError, OutputError, UsageError

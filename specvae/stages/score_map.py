@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,6 +103,13 @@ class Gatherers:
         rows = np.vstack([score[known][None], detector.background.scores(cube.values[:, known].T)])
         self.metrics.update(rows, piece.truth[known] != 0)
 
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Count the seconds inside for ``read``, ``compute`` or ``write``."""
+        begun = time.perf_counter()
+        yield
+        self.seconds[name] += time.perf_counter() - begun
+
     def merge(self, other: Gatherers) -> None:
         """Take in another shard's."""
         self.counts.merge(other.counts)
@@ -179,57 +187,44 @@ def _write_maps(
     detector = model.detector
     bands = SCORE_BANDS if request.parts else SCORE_BANDS[:1]
     tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous", "unit": "nat"}
+    cut = tags | {"threshold_nats": repr(threshold.value)}
     flag = MapBand("anomaly", "1 anomalous, 0 normal, 255 invalid", "1")
     threads = request.threads
     with (
         read_in_order(scene, detector, request.max_memory, len(bands)) as reader,
         MapWriter(place / "score.tif", scene.grid, bands, "float32", float("nan"), tags, threads) as scores,
-        MapWriter(
-            place / "anomaly.tif",
-            scene.grid,
-            [flag],
-            "uint8",
-            255,
-            tags | {"threshold_nats": repr(threshold.value)},
-            threads,
-        ) as anomalies,
+        MapWriter(place / "anomaly.tif", scene.grid, [flag], "uint8", 255, cut, threads) as anomalies,
     ):
         done = 0
 
         def read(window: Window) -> tuple[Cube, NDArray[np.uint8] | None]:
-            begun = time.perf_counter()
-            cube = reader.read(window)
-            truth = scene.truth(window)
-            gathered.seconds["read"] += time.perf_counter() - begun
-            return cube, truth
+            with gathered.timed("read"):
+                return reader.read(window), scene.truth(window)
 
         def work(window: Window, piece: tuple[Cube, NDArray[np.uint8] | None]) -> Piece:
-            begun = time.perf_counter()
-            made = score_window(detector, piece[0], window, piece[1], threshold, gathered.sample)
-            gathered.seconds["compute"] += time.perf_counter() - begun
             nonlocal done
+            with gathered.timed("compute"):
+                made = score_window(detector, piece[0], window, piece[1], threshold, gathered.sample)
             done += window.size
             if progress:
                 progress(scene.key, done / scene.grid.window.size)
             return made
 
         def write(window: Window, made: Piece) -> None:
-            begun = time.perf_counter()
-            gathered.update(made.scored, made.sampled)
-            gathered.compare(made, detector)
-            score_bands, flag_bands = map_bands(detector, made, request.parts)
-            scores.write(window, score_bands)
-            anomalies.write(window, flag_bands)
-            gathered.seconds["write"] += time.perf_counter() - begun
+            with gathered.timed("write"):
+                gathered.update(made.scored, made.sampled)
+                gathered.compare(made, detector)
+                score_bands, flag_bands = map_bands(detector, made, request.parts)
+                scores.write(window, score_bands)
+                anomalies.write(window, flag_bands)
 
         if fill is None:
             overlapped(reader.windows, read, work, write)
         else:
             fill(gathered, scores, anomalies)
-        begun = time.perf_counter()
-        scores.close()
-        anomalies.close()
-        gathered.seconds["write"] += time.perf_counter() - begun
+        with gathered.timed("write"):
+            scores.close()
+            anomalies.close()
 
 
 @dataclass(frozen=True, eq=False)

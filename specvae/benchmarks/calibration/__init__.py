@@ -15,7 +15,8 @@ from specvae.benchmarks.calibration.series import Dates, judge_dates
 from specvae.benchmarks.calibration.trial import SPLITS, Trial, run_trial
 from specvae.benchmarks.report import environment, write_metrics
 from specvae.benchmarks.settings import Settings
-from specvae.config import ModelConfig, load_config
+from specvae.config import ModelConfig
+from specvae.config_file import load_config
 from specvae.errors import InputError
 from specvae.training import pick_device
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from specvae.baselines import Background
 from specvae.benchmarks.report import table
-from specvae.config import load_config
+from specvae.config_file import load_config
 from specvae.detector import Detector
 from specvae.metrics import auroc, average_precision
 from specvae.raster.opening import open_scene

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from specvae.baselines import METHODS, Background
 from specvae.benchmarks.hyperspectral.mat_scene import MatScene
-from specvae.config import ModelConfig, load_config
+from specvae.config import ModelConfig
+from specvae.config_file import load_config
 from specvae.context import RingContext
 from specvae.detector import Detector
 from specvae.evidence import pool
