@@ -176,14 +176,16 @@ def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, se
         order = order[np.argsort(-edges, kind="stable")]
     if count < 4:
         return Split(shape, unit, roles, buffer)
-    calibration = max(1, round(count * config.calibration))
-    for taken, number in enumerate(order[:calibration]):
-        roles.flat[number] = Role.CALIBRATION
-        split = Split(shape, unit, roles, buffer)
-        kept = float((split.role(Window(0, 0, rows, cols)) == Role.TRAIN).mean())
-        if small and buffer and taken and kept < 1.0 - SMALL_BUDGET:
-            roles.flat[number] = Role.TRAIN
-            break
+    calibration = order[: max(1, round(count * config.calibration))]
+    roles.flat[calibration] = Role.CALIBRATION
+    if small and buffer:
+        roles.flat[calibration[1:]] = Role.TRAIN
+        for number in calibration[1:]:
+            roles.flat[number] = Role.CALIBRATION
+            kept = Split(shape, unit, roles, buffer).role(Window(0, 0, rows, cols)) == Role.TRAIN
+            if kept.mean() < 1.0 - SMALL_BUDGET:
+                roles.flat[number] = Role.TRAIN
+                break
     return Split(shape, unit, roles, buffer, config.validation, seed)
 
 

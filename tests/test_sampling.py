@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_cdt
@@ -81,3 +83,14 @@ def test_a_region_brings_no_more_than_is_wanted_evenly_spread_and_held_out_block
     rows = np.nonzero(taken == Role.TRAIN)[0]
     assert np.histogram(rows, bins=5, range=(25, 100))[0] == pytest.approx([600] * 5, abs=10)
     assert (quota.take(role) == Role.UNUSED).all()
+
+
+def test_splitting_a_huge_scene_looks_at_blocks_and_never_at_pixels() -> None:
+    tracemalloc.start()
+    split = split_blocks((18_000, 36_000), 20, SamplingConfig(), 0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    share = (split.roles == Role.CALIBRATION).mean()
+    assert split.roles.shape == (282, 563)
+    assert share == pytest.approx(SamplingConfig().calibration, abs=1e-4)
+    assert peak < 36_000 * 18_000 / 10
