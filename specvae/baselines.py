@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specvae.principal import Principal
+
 __all__ = ["METHODS", "Background"]
 
 METHODS = ("rx", "pca", "iforest")
@@ -30,6 +32,8 @@ class Background:
     """``(bands, bands)``, shrunk."""
     reference: NDArray[np.float32]
     """``(n, bands)``: up to 4,096 training spectra, evenly taken."""
+    principal: Principal | None = None
+    """Components as many as the latent values, of all values of a patch; None in models made before they were kept."""
 
     @classmethod
     def fit(cls, spectra: NDArray[np.floating]) -> Background:

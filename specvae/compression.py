@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from specvae.baselines import Background
 from specvae.latent import latent_means, spectra_of
+from specvae.principal import Principal
 from specvae.spectral_net import SpectralNet
 
 __all__ = ["CompressionPoint", "active_latent", "compression_curve"]
@@ -29,7 +29,11 @@ class CompressionPoint:
     error: float
     """Of the median spectrum: root mean square over its bands, in standard deviations of the training spectra."""
     pca_error: float
-    """The same of as many principal components of the training spectra."""
+    """The same of as many principal components of the training spectra's correlation."""
+    mse: float
+    """Mean squared error over all spectra and values, in the squares of the data's units."""
+    pca_mse: float
+    """The same of as many principal components of the training spectra's covariance."""
 
 
 def active_latent(z: Floats) -> int:
@@ -38,28 +42,33 @@ def active_latent(z: Floats) -> int:
 
 
 def compression_curve(
-    net: SpectralNet, background: Background, values: Floats, context: Floats | None
+    net: SpectralNet, principal: Principal, values: Floats, context: Floats | None
 ) -> list[CompressionPoint]:
-    """Points for 1, 2, ... latent values kept of ``(bands, n)`` spectra, the most useful first.
+    """Points for 1, 2, ... latent values kept of ``(bands, n)`` spectra or patches, the most useful first.
 
     A value that is not kept is replaced by its prior mean, which whoever decodes knows; so is the ``context``
     ``(components, n)`` of a model with context taken as known.
     """
     z, bands = latent_means(net, values, context), len(values)
     blank = _prior_means(net, z, context)
-    scale = np.sqrt(np.maximum(np.diag(background.covariance), 1e-300))[:, None]
+    scale = principal.scale[:, None]
 
-    def error(keep: NDArray[np.bool_]) -> float:
-        expected = spectra_of(net, np.where(keep[:, None], z, blank), context)
-        return _median((values - expected) / scale)
+    def left(keep: NDArray[np.bool_]) -> NDArray[np.floating]:
+        return values - spectra_of(net, np.where(keep[:, None], z, blank), context)
 
-    without = [error(np.arange(len(z)) != j) for j in range(len(z))]
+    without = [_median(left(np.arange(len(z)) != j) / scale) for j in range(len(z))]
     order = np.argsort(-np.array(without), kind="stable")
     rank = np.argsort(order, kind="stable")
-    pca = _pca_errors(background, values, scale)
-    return [
-        CompressionPoint(k, bands / k, error(rank < k), pca[min(k, bands) - 1]) for k in range(1, len(z) + 1)
-    ]  # fmt: skip
+    plain = principal.left(values).mean(axis=1)
+    standard = np.median(np.sqrt(principal.left(values, in_units=False)), axis=1)
+    points = []
+    for k in range(1, len(z) + 1):
+        rest, last = left(rank < k), min(k, len(plain)) - 1
+        mse = float(np.square(rest, dtype=np.float64).mean())
+        points.append(
+            CompressionPoint(k, bands / k, _median(rest / scale), float(standard[last]), mse, float(plain[last]))
+        )
+    return points
 
 
 @torch.inference_mode()
@@ -72,15 +81,6 @@ def _prior_means(net: SpectralNet, z: Floats, context: Floats | None) -> Floats:
     c = torch.from_numpy(np.ascontiguousarray(context)).to(net.normaliser.centre.device)
     prior = net.vae.prior_of(net.vae.bounded(c))
     return np.zeros_like(z) if prior is None else np.asarray(prior[0].cpu().numpy())
-
-
-def _pca_errors(background: Background, values: Floats, scale: NDArray[np.float64]) -> list[float]:
-    """Errors with 1, 2, ... principal components of the training spectra's correlation kept."""
-    _, vectors = np.linalg.eigh(background.covariance / (scale * scale.T))
-    along = vectors[:, ::-1].T @ ((values - background.mean[:, None]) / scale)
-    left = np.cumsum((along**2)[::-1], axis=0)[::-1]  # what the components from each on hold, (bands, n)
-    left = np.vstack([left[1:], np.zeros((1, left.shape[1]))])
-    return [float(v) for v in np.median(np.sqrt(left / len(values)), axis=1)]
 
 
 def _median(deviations: NDArray[np.floating]) -> float:

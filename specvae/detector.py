@@ -7,7 +7,7 @@ gives the parts on its output grid.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from specvae.held_out import contamination_of, thin_scores, tiles_of
 from specvae.mixture import default_components
 from specvae.normaliser import Normaliser
 from specvae.patches import by_band
+from specvae.principal import Principal
 from specvae.sampling import Region, Role
 from specvae.scoring import CellScorer
 from specvae.spectra import BandSet, Cube, Explanation, Parts, Window
@@ -159,9 +160,9 @@ class Detector:
         }
         seen = band_means(spectra, config.patch)
         reference = DriftReference.fit(seen, tiles.scores)
-        return cls(
-            bands, config, net, calibration, Background.fit(seen), reference, provenance, device, threads, evidence
-        )
+        principal = Principal.fit(spectra, net.vae.latent, config.patch or 1)
+        background = replace(Background.fit(seen), principal=principal)
+        return cls(bands, config, net, calibration, background, reference, provenance, device, threads, evidence)
 
     def calibrate(self, regions: Sequence[Region], sources: tuple[str, ...], trusted: bool = False) -> Detector:
         """The same network with thresholds from other normal data: every usable pixel of ``regions`` calibrates.
@@ -226,9 +227,11 @@ class Detector:
 
     def seen(self, cube: Cube) -> Cube:
         """What reports show of a cube: itself, or the mean of each patch by band."""
-        if self.config.patch is None:
-            return cube
-        return Cube(band_means(cube.values, self.config.patch), cube.reason, cube.window)
+        return Cube(self.means(cube.values), cube.reason, cube.window) if self.config.patch else cube
+
+    def means(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``(values, ...)`` patches -> ``(bands, ...)``, their means by band; spectra as they are."""
+        return band_means(values, self.config.patch)
 
 
 def band_means(values: NDArray[np.float32], side: int | None) -> NDArray[np.float32]:

@@ -97,28 +97,30 @@ def _cell(columns: NDArray[np.floating], width: int) -> Tensor:
     return cell
 
 
-def map_cells(cube: Cube, window: Window, context: Floats | None, outputs: int, program: Program) -> Floats:
+def map_cells(
+    cube: Cube, window: Window, context: Floats | None, outputs: int, program: Program, side: int = CELL
+) -> Floats:
     """``program`` on a window, by the cells of the scene's own grid: ``(outputs, rows, cols)``, NaN where invalid.
 
     A pixel always stands in the same column of the same product, whatever the window it was read in. ``context`` is
-    ``(components, rows, cols)`` of the window.
+    ``(components, rows, cols)`` of the window, ``side`` that of a cell.
     """
     inner = cube.crop(window)
     values = np.where(inner.valid, inner.values, np.float32(0))
     found = np.empty((outputs, window.rows, window.cols), np.float32)
-    for cell in cells_of(window):
+    for cell in cells_of(window, side):
         part = cell.clip(window)
         place, inside = part.shift(-cell.row, -cell.col).slices, part.shift(-window.row, -window.col).slices
-        around = None if context is None else _block(context, place, inside)
-        told = program(_block(values, place, inside), around).reshape(outputs, CELL, CELL)
+        around = None if context is None else _block(context, place, inside, side)
+        told = program(_block(values, place, inside, side), around).reshape(outputs, side, side)
         found[(slice(None), *inside)] = told[(slice(None), *place)]
     found[:, ~inner.valid] = np.nan
     return found
 
 
-def _block(values: Floats, place: tuple[slice, slice], inside: tuple[slice, slice]) -> Floats:
-    """``(n, rows, cols)`` -> the part ``inside`` in a whole cell, ``(n, 4096)``, zero elsewhere."""
-    block = np.zeros((len(values), CELL, CELL), np.float32)
+def _block(values: Floats, place: tuple[slice, slice], inside: tuple[slice, slice], side: int) -> Floats:
+    """``(n, rows, cols)`` -> the part ``inside`` in a whole cell, ``(n, side * side)``, zero elsewhere."""
+    block = np.zeros((len(values), side, side), np.float32)
     block[(slice(None), *place)] = values[(slice(None), *inside)]
     return block.reshape(len(values), -1)
 

@@ -1,8 +1,9 @@
 """The model file: one safetensors file with everything that fit and score need; no pickle, no code run by loading.
 
 Tensors: ``net.*`` (the network's state), ``calibration.*`` (held-out score tiles), ``evidence.*`` (the same of the
-pooled evidence), ``background.*`` (baselines and reference spectra), ``drift.*``. One metadata key, ``specvae``, holds a
-sorted JSON: format version, configuration, bands, thresholds, provenance, and the SHA-256 of the tensors.
+pooled evidence), ``background.*`` (baselines and reference spectra), ``principal.*`` (principal components),
+``drift.*``. One metadata key, ``specvae``, holds a sorted JSON: format version, configuration, bands, thresholds,
+provenance, and the SHA-256 of the tensors.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from specvae.detector import Detector
 from specvae.drift import DriftReference
 from specvae.errors import ModelError
 from specvae.outputs.atomic import atomic_file
+from specvae.principal import Principal
 from specvae.spectra import Band, BandSet
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.tiles import CalibrationTiles
@@ -166,6 +168,8 @@ def _tensors(detector: Detector) -> dict[str, NDArray[Any]]:
     if _evidence(detector) is not None and detector.evidence is not None:
         tensors |= {f"evidence.{k}": v for k, v in detector.evidence.tiles.to_arrays().items()}
     tensors |= {f"background.{k}": v for k, v in vars(detector.background).items() if k in _BACKGROUND}
+    principal = detector.background.principal
+    tensors |= {} if principal is None else {f"principal.{k}": v for k, v in vars(principal).items()}
     tensors |= {f"drift.{k}": v for k, v in detector.drift_reference.to_arrays().items()}
     return {key: np.ascontiguousarray(value) for key, value in tensors.items()}
 
@@ -193,7 +197,8 @@ def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device
     if metadata.get("evidence"):
         pooled = CalibrationTiles.from_arrays(group("evidence"), tuple(metadata["sources"]))
         evidence = Calibration.from_json(pooled, metadata["evidence"])
-    background = Background(**{name: group("background")[name] for name in _BACKGROUND})
+    principal = Principal(**group("principal")) if group("principal") else None
+    background = Background(**{name: group("background")[name] for name in _BACKGROUND}, principal=principal)
     reference = DriftReference.from_arrays(group("drift"))
     return Detector(bands, config, net, calibration, background, reference, metadata["fit"], device, threads, evidence)
 

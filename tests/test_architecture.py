@@ -15,7 +15,7 @@ FLOORS = {
     1: ["errors", "spectra", "config", "config_file"],
     3: [
         "normaliser", "marginals", "mixture",
-        "context", "vae", "thresholds", "drift", "components", "baselines", "metrics", "synthetic",
+        "context", "vae", "thresholds", "drift", "components", "principal", "baselines", "metrics", "synthetic",
         "accumulators", "evidence", "networks", "likelihoods", "patches", "sampling", "pooling", "closed_form", "stack",
     ],
     4: [

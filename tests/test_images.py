@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from scipy.io import loadmat
+from sklearn.decomposition import PCA
 
 from specvae.cli.main import main
 from specvae.model_file import load_model
@@ -72,6 +73,9 @@ def test_draws_and_paths_come_as_arrays_and_grids(place: Path, tmp_path: Path) -
     assert run("sample", "--model", model, "--count", 30, "--out", tmp_path / "s") == 0
     drawn = pd.read_csv(tmp_path / "s" / "samples.csv").to_numpy()
     assert drawn.shape == (30, 784)
+    array = np.load(tmp_path / "s" / "samples.npy")
+    assert array.shape == (30, 1, 28, 28)
+    np.testing.assert_allclose(array.reshape(30, 784), drawn, atol=1e-5)
     assert drawn.min() >= 0
     assert drawn.max() <= 1
     assert drawn.std(axis=0).max() > 1e-3
@@ -100,6 +104,12 @@ def test_codes_and_reconstructions_tell_the_compression(place: Path, tmp_path: P
     curve = pd.read_csv(folder / "compression.csv")
     assert curve["ratio"].iloc[-1] == pytest.approx(784 / 3)
     assert {"error", "pca_error"} <= set(curve)
+    images = [read_table(str(place / "in" / f"{name}-images-idx3-ubyte")) for name in ("train", "t10k")]
+    zeros = images[0].values[np.asarray(images[0].others["label"]) == 0]
+    pca = PCA(max(1, told["active"])).fit(zeros)
+    theirs = np.square(pca.inverse_transform(pca.transform(images[1].values)) - images[1].values).mean()
+    assert told["pca_mse"] == pytest.approx(theirs, rel=0.05)
+    assert told["mse_of_all"] == pytest.approx(curve["mse"].iloc[-1], rel=1e-4)
     with Image.open(folder / "images.png") as picture:
         assert picture.width / picture.height == pytest.approx(12 / 3, rel=0.01)
     assert run("sample", "--model", model, "--out", tmp_path / "s") == 4
@@ -118,7 +128,7 @@ def test_a_grid_shows_every_image_where_it_belongs(tmp_path: Path) -> None:
     images = np.stack([np.full(12, i / 10) for i in range(6)])
     write_grid(tmp_path / "g.png", [images[:3], images[3:]], (1, 3, 4))
     with Image.open(tmp_path / "g.png") as picture:
-        factor = 560 // 15
+        factor = 1120 // 15
         assert picture.size == (15 * factor, 8 * factor)
         at = [(2, 1), (12, 1), (7, 5)]
         middle = [picture.convert("L").getpixel((int((x + 0.5) * factor), int((y + 0.5) * factor))) for x, y in at]

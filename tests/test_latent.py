@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from specvae.cli.main import cli
 from specvae.compression import compression_curve
+from specvae.detector import Detector
 from specvae.errors import InputError, ModelError, OutputError, UsageError
 from specvae.latent import draw_spectra, latent_means, nats, reconstructions, spectra_of
 from specvae.model_file import StoredModel, load_model
 from specvae.outputs.scenes import write_scene
+from specvae.principal import Principal
 from specvae.stages.fit import fit
 from specvae.stages.latent.encode import encode
 from specvae.stages.latent.interpolate import interpolate
@@ -62,6 +64,11 @@ def stored(place: Path, name: str) -> StoredModel:
 def read(path: Path) -> NDArray[Any]:
     with rasterio.open(path) as raster:
         return np.asarray(raster.read())
+
+
+def principal_of(detector: Detector) -> Principal:
+    assert detector.background.principal is not None
+    return detector.background.principal
 
 
 def test_latent_means_are_the_encoder_s(place: Path) -> None:
@@ -186,7 +193,7 @@ def test_keeping_more_latent_values_loses_less_and_two_endmembers_need_one(place
     """The spectra lie on a line but for noise: one value keeps nearly all, of either kind."""
     detector = stored(place, "rows").detector
     values = mixed(2000, 5).astype(np.float32)
-    curve = compression_curve(detector.net, detector.background, values, None)
+    curve = compression_curve(detector.net, principal_of(detector), values, None)
     assert [p.kept for p in curve] == [1, 2, 3, 4, 5]
     assert curve[0].ratio == 5
     errors = [p.error for p in curve]
@@ -205,8 +212,11 @@ def test_pca_errors_are_those_of_scikit_learn(place: Path) -> None:
     scale = rows.std(axis=0)
     fitted = PCA(2).fit(rows / scale)
     left = rows / scale - fitted.inverse_transform(fitted.transform(rows / scale))
-    curve = compression_curve(detector.net, detector.background, rows.T.astype(np.float32), None)
+    curve = compression_curve(detector.net, principal_of(detector), rows.T.astype(np.float32), None)
     assert curve[1].pca_error == pytest.approx(np.median(np.sqrt((left**2).mean(axis=1))), rel=0.03)
+    plain = PCA(2).fit(rows)
+    missed = np.square(rows - plain.inverse_transform(plain.transform(rows))).mean()
+    assert curve[1].pca_mse == pytest.approx(missed, rel=0.02)
 
 
 @pytest.mark.parametrize("name", ["rows", "scene"])

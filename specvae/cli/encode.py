@@ -35,6 +35,8 @@ __all__ = ["command"]
 def command(source: tuple[str, ...], as_json: bool, **options: Any) -> int:
     """Write latent means: of a table as rows, of a raster as a raster of latent bands, or as rows with --format.
 
+    A model of patches has one pixel of the raster, or one row, for each patch.
+
     \b
     specvae encode spectra.csv --model lab.specvae
     specvae encode "inbox/*.tif" --model coast.specvae --out codes

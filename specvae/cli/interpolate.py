@@ -29,7 +29,9 @@ __all__ = ["command"]
 @overwrite_option
 @json_option
 def command(as_json: bool, **options: Any) -> int:
-    """Walk from one spectrum to another through the latent space, and write what lies on the way.
+    """Walk from one spectrum, image or patch to another through the latent space, and write what lies on the way.
+
+    A model of patches takes row,col of patches, as on its maps.
 
     \b
     specvae interpolate spectra.csv --start 3 --end 17 --model lab.specvae
@@ -43,7 +45,8 @@ def command(as_json: bool, **options: Any) -> int:
         click.echo(json.dumps({"folder": str(result.folder), "skipped": result.skipped, **result.summary}))
         return 0
     scores = result.summary["scores"]
+    picture = "path.png" if result.summary["kind"] == "spectra" else "images.png"
     click.echo(
-        f"{len(scores)} steps, scores {min(scores):.4g} to {max(scores):.4g} nats on the way -> {result.folder}/path.png"
+        f"{len(scores)} steps, scores {min(scores):.4g} to {max(scores):.4g} nats on the way -> {result.folder}/{picture}"
     )
     return 0

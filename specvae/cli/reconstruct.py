@@ -32,6 +32,9 @@ __all__ = ["command"]
 def command(source: tuple[str, ...], as_json: bool, **options: Any) -> int:
     """Write reconstructions and residuals, and the error against the compression ratio, beside principal components.
 
+    The error is the mean squared one, in the squares of the data's units, and that of the median spectrum in standard
+    deviations of the training spectra.
+
     \b
     specvae reconstruct scene.tif
     specvae reconstruct spectra.csv --model lab.specvae --out rebuilt

@@ -22,7 +22,7 @@ __all__ = ["command"]
 @overwrite_option
 @json_option
 def command(as_json: bool, **options: Any) -> int:
-    """Draw spectra from a model's prior, and lay them over the envelope of its training spectra.
+    """Draw spectra, images or patches from a model's prior, and lay them over the envelope of its training spectra.
 
     \b
     specvae sample --model lab.specvae
@@ -36,5 +36,6 @@ def command(as_json: bool, **options: Any) -> int:
         return 0
     told = result.summary
     share = f"{100 * told['inside_envelope']:.1f} % of their values within the training spectra's 5 to 95 %"
-    click.echo(f"{told['count']:,} draws, {share} -> {result.folder}/envelope.png")
+    picture = "envelope.png" if told["kind"] == "spectra" else "samples.png"
+    click.echo(f"{told['count']:,} draws, {share} -> {result.folder}/{picture}")
     return 0

@@ -11,7 +11,7 @@ from PIL import Image
 __all__ = ["write_grid"]
 
 GAP = 1
-LEAST = 560
+LEAST = 1120
 """Pixels that a grid is enlarged to, about, by whole factors."""
 
 

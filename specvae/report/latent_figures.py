@@ -105,7 +105,7 @@ def draw_compression(path: Path, curve: Sequence[CompressionPoint]) -> None:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
         axes.yaxis.set_major_formatter("{x:.3g}")
     ticks = sorted({p.ratio for p in curve if p.kept in (1, 2, 3, 5, 8, 12, 20, len(curve))})
-    axes.set_xticks(ticks, [f"{t:.3g} : 1" for t in ticks])
+    axes.set_xticks(ticks, [f"{t:,.0f} : 1" if t >= 100 else f"{t:.3g} : 1" for t in ticks])
     axes.minorticks_off()
     axes.set_xlabel("values of a spectrum to one that is kept")
     axes.set_ylabel("error of the median spectrum, standard deviations")

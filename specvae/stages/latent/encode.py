@@ -23,6 +23,7 @@ from specvae.raster.patch_scene import in_patches
 from specvae.raster.sources import Source, find_sources
 from specvae.spectra import Window
 from specvae.stages.latent.folder import LatentResult, for_each, make_folder
+from specvae.stages.latent.images import kind_of
 from specvae.stages.latent.windows import Piece, each_window, table_chunks
 from specvae.stages.score import SceneOutcome, ScoreRun
 from specvae.table.columns import is_parquet
@@ -49,7 +50,8 @@ def encode(
 ) -> ScoreRun:
     """``latent.tif``, ``latent.csv`` or ``latent.parquet`` of every source, in its folder below ``out``.
 
-    By default as the source is: a raster of latent bands for a raster, NaN where invalid; rows for a table.
+    By default as the source is: a raster of latent bands for a raster, NaN where invalid, of patches on their coarse grid;
+    rows for a table.
     """
     stored = load_model(model, pick_device(device), threads=2)
     ingest = ingest or IngestOptions()
@@ -62,7 +64,7 @@ def encode(
 
         def make(place: Path) -> dict[str, Any]:
             told = write(one, stored.detector, ingest, place / f"latent.{kind}", max_memory)
-            return {"command": "encode", "source": one.path, **told.to_json()}
+            return {"command": "encode", "kind": kind_of(stored.detector), "source": one.path, **told.to_json()}
 
         return make_folder(folder, mark, overwrite, make)
 
@@ -78,7 +80,7 @@ def _format(source: Source, format: str | None) -> str:
 
 
 def _tell(summary: dict[str, Any]) -> str:
-    return f"{summary['valid']:,} spectra, {summary['active']} of {summary['latent']} latent dimensions vary here"
+    return f"{summary['valid']:,} {summary['kind']}, {summary['active']} of {summary['latent']} latent dimensions vary here"
 
 
 @dataclass
@@ -120,7 +122,7 @@ def _encoded(detector: Detector, piece: Piece) -> Floats:
     """``(latent, rows, cols)`` of a window."""
     net = detector.net
     return map_cells(
-        piece.cube, piece.window, piece.context, net.vae.latent, lambda x, c: latent_means(net, x, c)
+        piece.cube, piece.window, piece.context, net.vae.latent, lambda x, c: latent_means(net, x, c), net.cell
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Models of images: their pictures, and what does not go with patches of a scene."""
+"""Models of images and of patches: their pictures and arrays, and what a patch has no use for."""
 
 from __future__ import annotations
 
@@ -8,23 +8,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.detector import Detector
-from specvae.errors import ModelError
 from specvae.report.image_grid import write_grid
+from specvae.report.quicklook import rgb_bands
 
-__all__ = ["draw_images", "refuse_patches"]
+__all__ = ["draw_images", "kind_of", "save_images"]
+
+Array = NDArray[np.floating]
 
 
-def draw_images(path: Path, detector: Detector, rows: list[NDArray[np.floating]]) -> None:
-    """Rows of images ``(n, values)`` as a PNG; nothing for a model of spectra."""
+def kind_of(detector: Detector) -> str:
+    """What the model takes, in a word."""
+    if detector.config.patch:
+        return "patches"
+    return "spectra" if detector.net.vae.shape is None else "images"
+
+
+def save_images(path: Path, detector: Detector, images: Array) -> None:
+    """Images or patches ``(n, values)`` as an array ``(n, channels, rows, cols)``, .npy; nothing for spectra."""
     shape = detector.net.vae.shape
     if shape is not None:
-        write_grid(path, rows, shape)
+        np.save(path, np.asarray(images, np.float32).reshape(-1, *shape), allow_pickle=False)
 
 
-def refuse_patches(detector: Detector, command: str) -> None:
-    """Raise ModelError for a model of patches."""
+def draw_images(path: Path, detector: Detector, rows: list[Array], residuals: Array | None = None) -> None:
+    """Rows of images or patches ``(n, values)`` as a PNG, ``residuals`` last, grey where 0; nothing for spectra.
+
+    Images are in 0..1. Patches are shown as quicklooks are, by three bands, each from the 2 to the 98 % of all shown.
+    """
+    shape = detector.net.vae.shape
+    if shape is None:
+        return
     if detector.config.patch:
-        raise ModelError(
-            f"`specvae {command}` works on spectra and images, and the model takes patches of a scene; "
-            "encode it with `specvae encode`, or see each pixel's share with `specvae score --parts`"
-        )
+        low, high = _limits(rows, detector)
+        shape = (3, *shape[1:])
+        rows = [_composite((_pixels(images, detector) - low) / (high - low)) for images in rows]
+        if residuals is not None:
+            residuals = _composite(_pixels(residuals, detector) / (high - low))
+    write_grid(path, rows if residuals is None else [*rows, 0.5 + 0.5 * residuals], shape)
+
+
+def _pixels(patches: Array, detector: Detector) -> Array:
+    """``(n, values) -> (n, side * side, 3)``: the bands of the quicklook."""
+    each = patches.reshape(len(patches), len(detector.bands), -1)
+    return np.moveaxis(each[:, list(rgb_bands(detector.bands))], 1, 2)
+
+
+def _composite(pixels: Array) -> Array:
+    return np.moveaxis(pixels, 2, 1).reshape(len(pixels), -1)
+
+
+def _limits(rows: list[Array], detector: Detector) -> tuple[Array, Array]:
+    """``(3,)`` twice."""
+    pixels = np.concatenate([_pixels(images, detector).reshape(-1, 3) for images in rows])
+    low, high = np.nanpercentile(pixels, [2, 98], axis=0)
+    return low, np.maximum(high, low + 1e-12)

@@ -16,11 +16,12 @@ from specvae.latent import latent_means, nats, spectra_of
 from specvae.model_file import StoredModel, load_model
 from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
+from specvae.raster.patch_scene import in_patches
 from specvae.raster.sources import Source, find_sources
 from specvae.report.latent_figures import draw_path
 from specvae.spectra import Invalid, Window
 from specvae.stages.latent.folder import LatentResult, make_folder
-from specvae.stages.latent.images import draw_images, refuse_patches
+from specvae.stages.latent.images import draw_images, kind_of, save_images
 from specvae.stages.latent.windows import table_chunks
 from specvae.stages.score_request import DEFAULT_RATE
 from specvae.table.spectra_file import write_columns
@@ -36,7 +37,7 @@ class Ends:
     """The two spectra."""
 
     values: Floats
-    """``(bands, 2)``"""
+    """``(bands, 2)``, of patches all their values."""
     context: Floats | None
     """``(components, 2)``: what surrounds them, for a model with context."""
 
@@ -57,12 +58,13 @@ def interpolate(
     """``path.csv`` (or Parquet) and ``path.png`` in ``out``: decoded spectra between ``start`` and ``end``.
 
     Of a table they are row numbers, the first being 1; of a raster ``row,col``, the upper left being 0,0; without a
-    source, spectra: a number for each band. Raises UsageError or InputError for what cannot be an end.
+    source, spectra: a number for each band. For a model of patches row and col are those of a patch on the coarse grid of
+    its maps, ``path.csv`` has each patch's mean by band, and ``path.npy`` the patches ``(steps + 2, bands, side, side)``, the
+    given ones first and last. Raises UsageError or InputError for what cannot be an end.
     """
     if steps < 2:
         raise UsageError(f"--steps is {steps}; give 2 or more")
     stored = load_model(model, pick_device(device))
-    refuse_patches(stored.detector, "interpolate")
     ingest = ingest or IngestOptions()
     found = find_sources([source]) if source else []
     if len(found) > 1:
@@ -77,7 +79,7 @@ def interpolate(
 
 
 def _spectra(stored: StoredModel, folder: Path, ends: Ends, steps: int, format: str) -> dict[str, Any]:
-    """Of a model of spectra: latent means, and what surrounds them, mixed in equal steps, then decoded."""
+    """Latent means, and what surrounds them, mixed in equal steps, then decoded."""
     detector, net = stored.detector, stored.detector.net
     share = np.linspace(0, 1, steps)
     weights = np.stack([1 - share, share]).astype(np.float32)
@@ -86,7 +88,8 @@ def _spectra(stored: StoredModel, folder: Path, ends: Ends, steps: int, format: 
     path = spectra_of(net, z, context)
     score = nats(net, path, context)[0]
     given = nats(net, ends.values, ends.context)[0]
-    rows = np.column_stack([ends.values[:, :1], path, ends.values[:, 1:]])
+    whole = np.column_stack([ends.values[:, :1], path, ends.values[:, 1:]])
+    rows = detector.means(whole)
     columns: dict[str, Any] = {
         "kind": ["given", *["path"] * steps, "given"],
         "share": np.concatenate([[0.0], share, [1.0]]),
@@ -95,10 +98,12 @@ def _spectra(stored: StoredModel, folder: Path, ends: Ends, steps: int, format: 
     write_columns(folder / f"path.{format}", columns | dict(zip(detector.bands.labels, rows, strict=True)))
     calibration = detector.calibration
     cut = calibration.threshold(DEFAULT_RATE, False).value if calibration.size else None
-    draw_images(folder / "images.png", detector, [rows.T])
-    draw_path(folder / "path.png", detector.bands, path.T, ends.values.T, score, cut)
+    draw_images(folder / "images.png", detector, [whole.T])
+    save_images(folder / "path.npy", detector, whole.T)
+    draw_path(folder / "path.png", detector.bands, rows[:, 1:-1].T, rows[:, [0, -1]].T, score, cut)
     return {
         "command": "interpolate",
+        "kind": kind_of(detector),
         "steps": steps,
         "bands": list(detector.bands.labels),
         "scores_given": [float(v) for v in given],
@@ -114,6 +119,10 @@ def _ends(detector: Detector, found: list[Source], start: str, end: str, ingest:
 
 
 def _given(detector: Detector, start: str, end: str) -> Ends:
+    if detector.config.patch:
+        raise InputError(
+            "the model takes patches of a scene; give a raster, and --start and --end as row,col of a patch"
+        )
     if detector.has_context:
         raise InputError("the model looks at what surrounds a pixel; give a raster, and --start and --end as row,col")
     n = len(detector.bands)
@@ -153,19 +162,22 @@ def _whole(text: str, name: str) -> int:
 
 def _pixels(detector: Detector, source: Source, start: str, end: str, ingest: IngestOptions) -> Ends:
     values, contexts = [], []
-    with open_scene(source, ingest, match=detector.bands) as scene:
+    one = "patch" if detector.config.patch else "pixel"
+    wanted = f"row,col of a {one}, the upper left being 0,0"
+    with in_patches(open_scene(source, ingest, match=detector.bands), detector.config.patch) as scene:
+        size = f"{scene.rows} x {scene.cols} {one}{'es' if detector.config.patch else 's'}"
         for name, text in (("start", start), ("end", end)):
-            numbers = _numbers(text, name, "row,col of a pixel, the upper left being 0,0")
+            numbers = _numbers(text, name, wanted)
             if len(numbers) != 2 or any(v != int(v) for v in numbers):
-                raise UsageError(f"--{name} is {text!r}; give row,col of a pixel, the upper left being 0,0")
+                raise UsageError(f"--{name} is {text!r}; give {wanted}")
             row, col = (int(v) for v in numbers)
             if not (0 <= row < scene.rows and 0 <= col < scene.cols):
-                raise UsageError(f"--{name} {text} lies outside {source.path}, of {scene.rows} x {scene.cols} pixels")
+                raise UsageError(f"--{name} {text} lies outside {source.path}, of {size}")
             window = Window(row, col, 1, 1)
             cube = scene.read(window.grow(detector.halo).clip(scene.grid.window))
             pixel = cube.crop(window)
             if not pixel.valid[0, 0]:
-                raise InputError(f"pixel {row},{col} of {source.path} is not valid: {_why(pixel.reason[0, 0])}")
+                raise InputError(f"{one} {row},{col} of {source.path} is not valid: {_why(pixel.reason[0, 0])}")
             values.append(pixel.values[:, 0, 0])
             context = detector.context(cube, window)
             contexts += [] if context is None else [context[:, 0, 0]]

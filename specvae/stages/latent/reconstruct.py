@@ -17,15 +17,17 @@ from specvae.fingerprint import Fingerprint, identify
 from specvae.latent import latent_means, map_cells, reconstructions
 from specvae.model_file import load_model
 from specvae.outputs.maps import MapBand, MapWriter
+from specvae.patches import to_pixels
 from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
+from specvae.raster.patch_scene import PatchScene, in_patches
 from specvae.raster.scene import Scene
 from specvae.raster.sources import Source, find_sources
 from specvae.report.latent_figures import draw_compression
 from specvae.spectra import Window
 from specvae.stages.latent.errors import Errors
 from specvae.stages.latent.folder import LatentResult, for_each, make_folder
-from specvae.stages.latent.images import draw_images, refuse_patches
+from specvae.stages.latent.images import draw_images, kind_of
 from specvae.stages.latent.windows import Piece, each_window, table_chunks
 from specvae.stages.score import SceneOutcome, ScoreRun
 from specvae.table.columns import is_parquet
@@ -37,7 +39,7 @@ __all__ = ["reconstruct"]
 
 Floats = NDArray[np.float32]
 SHOWN = 12
-"""Images in the picture: as they are, rebuilt, and what is left (grey: nothing)."""
+"""Images or patches in the picture: as they are, rebuilt, and what is left (grey: nothing)."""
 
 
 def reconstruct(
@@ -53,12 +55,11 @@ def reconstruct(
 ) -> ScoreRun:
     """Reconstructions and residuals (observed less reconstruction) of every source, in its folder below ``out``.
 
-    Of a raster ``reconstruction.tif`` and ``residual.tif``; of a table files of its own kind. Beside them ``bands.csv``
-    (error by band), ``compression.csv`` and ``compression.png`` (error against compression ratio), ``summary.json``; of a
-    model of images also ``images.png``.
+    Of a raster ``reconstruction.tif`` and ``residual.tif`` on its own grid, also where the model takes patches; of a table
+    files of its own kind. Beside them ``bands.csv`` (error by band), ``compression.csv`` and ``compression.png`` (error
+    against compression ratio), ``summary.json``; of a model of images or patches also ``images.png``.
     """
     stored = load_model(model, pick_device(device), threads=2)
-    refuse_patches(stored.detector, "reconstruct")
     ingest = ingest or IngestOptions()
 
     def work(one: Source, folder: Path) -> LatentResult:
@@ -79,8 +80,9 @@ def reconstruct(
 
 def _tell(summary: dict[str, Any]) -> str:
     told = (
-        f"{summary['bands']} values by {summary['active']} active of {summary['latent']} latent ones, "
-        f"{summary['ratio']:.3g} : 1, the median spectrum off by {summary['error_median']:.3g} standard deviations"
+        f"{summary['values']} values by {summary['active']} active of {summary['latent']} latent ones, "
+        f"{summary['ratio']:.3g} : 1, mean squared error {summary['mse']:.4g} and {summary['pca_mse']:.4g} by as many principal "
+        f"components, the median off by {summary['error_median']:.3g} standard deviations"
     )
     # Spectra far from all training may be reconstructed worse than by their mean.
     return told + (f", {100 * summary['explained']:.2f} % of the variance" if summary["explained"] > 0 else "")
@@ -89,23 +91,31 @@ def _tell(summary: dict[str, Any]) -> str:
 def _told(detector: Detector, errors: Errors, folder: Path) -> dict[str, Any]:
     """Write the error by band and against the compression ratio, and summarise both."""
     values, context = errors.sample()
-    curve = compression_curve(detector.net, detector.background, values, context)
+    curve = compression_curve(detector.net, errors.principal, values, context)
     by_band = errors.by_band()
     if detector.net.vae.shape is not None:
-        shown = values[:, :SHOWN]
+        shown = values[:, :: max(1, values.shape[1] // SHOWN)][:, :SHOWN]
         made = reconstructions(detector.net, shown)
-        draw_images(folder / "images.png", detector, [shown.T, made.T, 0.5 + 0.5 * (shown - made).T])
+        draw_images(folder / "images.png", detector, [shown.T, made.T], (shown - made).T)
     write_columns(folder / "bands.csv", {"band": list(detector.bands.labels), **by_band})
     points = [asdict(point) for point in curve]
     write_columns(folder / "compression.csv", {name: [point[name] for point in points] for name in points[0]})
     draw_compression(folder / "compression.png", curve)
     active = active_latent(latent_means(detector.net, values, context))
+    kept = curve[max(1, active) - 1]
     return {
+        "kind": kind_of(detector),
         "valid": errors.count,
+        "sampled": values.shape[1],
         "bands": len(detector.bands),
+        "values": len(values),
         "latent": detector.net.vae.latent,
         "active": active,
-        "ratio": len(detector.bands) / max(1, active),
+        "ratio": kept.ratio,
+        "mse": kept.mse,
+        "pca_mse": kept.pca_mse,
+        "mse_unit": "squared units of the data, mean over all values of the sampled spectra, images or patches",
+        "mse_of_all": errors.mse(),
         "surroundings_known": detector.has_context,
         "elbo_defined": detector.net.vae.kl_weight > 0,
         "error_median": curve[-1].error,
@@ -117,33 +127,43 @@ def _told(detector: Detector, errors: Errors, folder: Path) -> dict[str, Any]:
 
 
 def _map(source: Source, detector: Detector, ingest: IngestOptions, folder: Path, max_memory: str | None) -> Errors:
-    with open_scene(source, ingest, match=detector.bands) as scene:
+    with in_patches(open_scene(source, ingest, match=detector.bands), detector.config.patch) as scene:
         errors = Errors.of(detector, scene.rows, scene.cols)
         bands = [MapBand(b, "reconstruction at the posterior mean", u) for b, u in _named(detector, scene)]
         left = [MapBand(b.name, "observed less reconstruction", b.unit) for b in bands]
 
         def cube(name: str, bands: list[MapBand]) -> MapWriter:
-            return MapWriter(folder / name, scene.grid, bands, "float32", float("nan"), {}, 2, highest=False)
+            return MapWriter(folder / name, scene.plan.grid, bands, "float32", float("nan"), {}, 2, highest=False)
 
         with cube("reconstruction.tif", bands) as expected, cube("residual.tif", left) as residual:
 
             def work(piece: Piece) -> tuple[Floats, Floats]:
                 net, inner = detector.net, piece.cube.crop(piece.window)
                 made = map_cells(
-                    piece.cube, piece.window, piece.context, len(bands), lambda x, c: reconstructions(net, x, c)
-                )
+                    piece.cube, piece.window, piece.context, net.vae.bands, lambda x, c: reconstructions(net, x, c),
+                    net.cell,
+                )  # fmt: skip
                 rest = inner.values - made
                 errors.add(inner, rest, piece.context)
                 return made, rest
 
             def write(window: Window, made: tuple[Floats, Floats]) -> None:
-                expected.write(window, made[0])
-                residual.write(window, made[1])
+                for file, values in zip((expected, residual), made, strict=True):
+                    file.write(*_on_pixels(scene, window, values))
 
-            each_window(scene, detector, max_memory, 5 * len(bands), work, write)
+            each_window(scene, detector, max_memory, 5 * detector.net.vae.bands, work, write)
             expected.close()
             residual.close()
     return errors
+
+
+def _on_pixels(scene: Scene, window: Window, values: Floats) -> tuple[Window, Floats]:
+    """A window and its values on the grid of the source's own pixels, as far as this goes."""
+    if not isinstance(scene, PatchScene):
+        return window, values
+    around = scene.lattice.pixels(window)
+    inside = around.clip(scene.plan.grid.window)
+    return inside, to_pixels(values, scene.side)[(slice(None), *inside.shift(-around.row, -around.col).slices)]
 
 
 def _named(detector: Detector, scene: Scene) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from specvae.latent import draw_spectra
 from specvae.model_file import load_model
 from specvae.report.latent_figures import draw_envelopes
 from specvae.stages.latent.folder import LatentResult, make_folder
-from specvae.stages.latent.images import draw_images, refuse_patches
+from specvae.stages.latent.images import draw_images, kind_of, save_images
 from specvae.table.spectra_file import write_columns
 from specvae.training import pick_device
 
@@ -38,14 +38,14 @@ def sample(
 ) -> LatentResult:
     """Draw ``count`` spectra; ``samples.csv`` (or Parquet), ``envelope.csv`` and ``envelope.png`` in ``out``.
 
-    Of a model of images also ``samples.png``, a grid of the first hundred.
+    Of a model of images or patches also ``samples.png``, a grid of the first hundred, and ``samples.npy``, all of them as
+    ``(count, channels, rows, cols)`` in physical units. A patch's row in the tables is its mean by band.
 
     Raises ModelError for a plain autoencoder, which has no prior.
     """
     if count < 1:
         raise UsageError(f"--count is {count}; give 1 or more")
     stored = load_model(model, pick_device(device))
-    refuse_patches(stored.detector, "sample")
     mark = Fingerprint((), stored.sha256, {"command": "sample", "count": count, "seed": seed, "format": format})
     return make_folder(
         Path(out), mark, overwrite, lambda folder: _spectra(stored.detector, folder, count, seed, format)
@@ -53,18 +53,20 @@ def sample(
 
 
 def _spectra(detector: Detector, folder: Path, count: int, seed: int, format: str) -> dict[str, Any]:
-    """Of a model of spectra."""
     normal = detector.background.reference
-    drawn = draw_spectra(detector.net, count, seed, normal).T
+    whole = draw_spectra(detector.net, count, seed, normal)
+    drawn, shown = detector.means(whole).T, whole.T[: SIDE**2]
     labels = detector.bands.labels
     write_columns(folder / f"samples.{format}", dict(zip(labels, drawn.T, strict=True)))
     theirs, ours = (np.quantile(rows, QUANTILES, axis=0) for rows in (normal, drawn))
     inside = ((drawn >= theirs[0]) & (drawn <= theirs[2])).mean(axis=0)
     write_columns(folder / "envelope.csv", _envelope(detector, theirs, ours, inside))
     draw_envelopes(folder / "envelope.png", detector.bands, theirs, ours, drawn[:40])
-    draw_images(folder / "samples.png", detector, [drawn[i : i + SIDE] for i in range(0, min(count, SIDE**2), SIDE)])
+    draw_images(folder / "samples.png", detector, [shown[i : i + SIDE] for i in range(0, len(shown), SIDE)])
+    save_images(folder / "samples.npy", detector, whole.T)
     return {
         "command": "sample",
+        "kind": kind_of(detector),
         "count": count,
         "seed": seed,
         "bands": list(labels),

@@ -58,7 +58,12 @@ def each_window(
 
 
 def table_chunks(source: Source, detector: Detector, ingest: IngestOptions) -> Iterator[Table]:
-    """The rows of a table. Raises InputError for a model that looks at what surrounds a pixel."""
+    """The rows of a table. Raises InputError for a model of patches, or one that looks at what surrounds a pixel."""
+    if detector.config.patch:
+        raise InputError(
+            f"{source.path} is a table and has no patches, and the model takes patches of {detector.config.patch} x "
+            f"{detector.config.patch} pixels: fit one without --patch, or give a raster"
+        )
     if detector.has_context:
         raise InputError(
             f"{source.path} is a table and has no surroundings, and the model looks at what surrounds a pixel "
