@@ -9,7 +9,10 @@ import torch
 from specvae.spectral_net import SpectralNet
 from specvae.training import Sample
 
-__all__ = ["diagnose"]
+__all__ = ["bernoulli_spread", "diagnose"]
+
+LITTLE = 2.0
+"""Variance in units of a Bernoulli value's below which a collapse is no wonder: a code gains less than .16 nats an axis."""
 
 
 @torch.no_grad()
@@ -22,7 +25,7 @@ def diagnose(net: SpectralNet, sample: Sample, device: str, side: int = 1) -> di
     kl, reconstruction = float(terms.kl.mean()), float(terms.reconstruction.mean())
     warnings = []
     if active == 0:
-        warnings.append("the latent space collapsed: no dimension varies with the input")
+        warnings.append("the latent space collapsed: no dimension varies with the input" + _why(net, sample.x))
     pixels = side * side
     contribution = net.vae.explain(sample.x, sample.c)[0].mean(dim=1).reshape(-1, pixels).sum(dim=1)
     exploding = _exploding(contribution)
@@ -41,6 +44,30 @@ def diagnose(net: SpectralNet, sample: Sample, device: str, side: int = 1) -> di
         "kl_share": kl / max(1e-12, kl + reconstruction),
         "warnings": warnings,
     }
+
+
+def bernoulli_spread(x: torch.Tensor) -> float:
+    """Variance of values in 0..1 ``(bands, n)`` along their strongest axis, in units of a Bernoulli value's, p (1 - p).
+
+    A linear VAE codes an axis only where this is above 1 (Lucas et al., *Don't Blame the ELBO!*, 2019, section 4).
+    """
+    mean = x.mean(dim=1, keepdim=True)
+    noise = (mean * (1.0 - mean)).clamp(min=1e-4).sqrt()
+    axes: torch.Tensor = torch.linalg.svdvals((x - mean).double() / noise.double())
+    return float(axes[0].square() / x.shape[1])
+
+
+def _why(net: SpectralNet, x: torch.Tensor) -> str:
+    """What a collapse is owed to, where that is known."""
+    if not net.vae.bernoulli:
+        return ""
+    spread = bernoulli_spread(x)
+    if spread > LITTLE:
+        return "; the data vary enough for a code: train for longer with --set training.epochs=N"
+    return (
+        f"; along their strongest axis the data vary {spread:.2g} times as much as a bernoulli value does of itself, "
+        "too little for any code to be worth its nats: use the default preset for data so alike"
+    )
 
 
 def _exploding(contribution: torch.Tensor) -> str:

@@ -216,10 +216,14 @@ class _Descent:
 
 def _optimiser(vae: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
     kind = getattr(torch.optim, config.optimiser, None)
-    if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
+    if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)) or kind is torch.optim.Optimizer:
         raise UsageError(f"training.optimiser = {config.optimiser!r} is not an optimiser of torch.optim; try 'Adam'")
+    if kind is torch.optim.SparseAdam:
+        raise UsageError("training.optimiser = 'SparseAdam' takes sparse gradients, and these are dense; try 'Adam'")
     make: Any = kind
     told: dict[str, Any] = {"weight_decay": config.weight_decay} if config.optimiser == "AdamW" else {}
+    if kind is torch.optim.LBFGS:
+        told["line_search_fn"] = "strong_wolfe"  # the curvature of one batch leads astray on the next
     if kind in FUSED:
         told["fused"] = True
     optimiser: torch.optim.Optimizer = make(vae.parameters(), lr=config.learning_rate or RATE, **told)
@@ -246,14 +250,21 @@ def _step(
 ) -> Tensor:
     """One descent step, the KL term weighed by ``weight`` besides; returns its loss without waiting for the device."""
     noise = torch.randn(vae.latent, batch.size, generator=generator, device=batch.x.device)
-    terms = vae.terms(batch.x, batch.c, noise, batch.cost)
-    loss = (terms.reconstruction + weight * vae.kl_weight * terms.kl).mean() + terms.log_volume
-    optimiser.zero_grad(set_to_none=True)
-    # Divided by the bands, so that the clip means the same for 4 bands and for 400.
-    (loss / vae.bands).backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(vae.parameters(), 20.0)
+
+    def descend() -> Tensor:
+        terms = vae.terms(batch.x, batch.c, noise, batch.cost)
+        loss = (terms.reconstruction + weight * vae.kl_weight * terms.kl).mean() + terms.log_volume
+        optimiser.zero_grad(set_to_none=True)
+        # Divided by the bands, so that the clip means the same for 4 bands and for 400.
+        (loss / vae.bands).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 20.0)
+        return loss.detach()
+
+    if isinstance(optimiser, torch.optim.LBFGS):  # looks several times at one batch
+        return torch.as_tensor(optimiser.step(descend))  # type: ignore[no-untyped-call]
+    loss = descend()
     optimiser.step()
-    return loss.detach()
+    return loss
 
 
 @torch.no_grad()

@@ -122,7 +122,7 @@ def test_interpolation_is_exact_at_its_corners() -> None:
 
 def test_a_preset_that_is_not_for_images_is_refused() -> None:
     with pytest.raises(UsageError, match="no preset of this benchmark; known: conv-bernoulli"):
-        chosen(Settings(presets=("spectral-64",)))
+        chosen(Settings(presets=("patches",)))
     with pytest.raises(UsageError, match="give a positive number, as in mlp:5"):
         chosen(Settings(presets=("mlp:few",)))
     assert chosen(Settings(presets=("mlp:3", "deep-autoencoder"))) == {"mlp": 3, "deep-autoencoder": None}

@@ -12,6 +12,7 @@ import torch
 
 from specvae.config_file import load_config
 from specvae.detector import Detector
+from specvae.diagnostics import bernoulli_spread
 from specvae.sampling import region_of_rows
 from specvae.spectra import Band, BandSet
 from tests.test_cli import run
@@ -110,3 +111,12 @@ def test_fit_prints_them_and_the_report_holds_them(tmp_path: Path, capsys: pytes
     page = (tmp_path / "out" / "t" / "report.html").read_text()
     assert "bands that explode" in page
     assert "latent" in page
+
+
+@pytest.mark.parametrize("spread", [0.3, 1.0, 4.0])
+def test_the_spread_of_values_is_told_in_units_of_a_bernoulli_value_s(spread: float) -> None:
+    """Planted: one axis over ten bands of mean .2, whose variance is ``spread`` times .2 (1 - .2)."""
+    generator = torch.Generator().manual_seed(0)
+    axis = torch.ones(10, 1) / 10**0.5
+    x = 0.2 + (0.16 * spread) ** 0.5 * axis * torch.randn(1, 20_000, generator=generator)
+    assert bernoulli_spread(x) == pytest.approx(spread, rel=0.05)

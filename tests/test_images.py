@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat
 from sklearn.decomposition import PCA
+from sklearn.metrics import roc_auc_score
 
 from specvae.cli.main import main
 from specvae.model_file import load_model
@@ -199,6 +200,21 @@ def test_spectral_64_takes_real_spectra_scaled_to_0_to_1(real_data: Path, tmp_pa
     drawn = pd.read_csv(tmp_path / "s" / "samples.csv")
     assert drawn.shape == (300, 191)
     np.testing.assert_allclose(drawn.mean(), rows.mean(axis=0), atol=0.05)
+    odd = scene["map"].ravel() > 0
+    test = np.vstack([values[odd], values[~odd][4::9]])
+    pd.DataFrame(test, columns=names).to_csv(tmp_path / "tonight.csv", index=False)
+    assert run("score", tmp_path / "tonight.csv", "--model", model, "--out", tmp_path) == 0
+    scores = pd.read_csv(tmp_path / "tonight" / "scores.csv")
+    np.testing.assert_allclose(scores["score"], scores["reconstruction"] + scores["kl"], rtol=1e-5)
+    assert roc_auc_score(np.arange(len(test)) < odd.sum(), scores["score"]) > 0.85
+    assert run("encode", tmp_path / "tonight.csv", "--model", model, "--out", tmp_path / "e") == 0
+    codes = pd.read_csv(tmp_path / "e" / "tonight" / "latent.csv").filter(regex="^z")
+    assert (codes.var() > 0.01).sum() >= 5
+    ends = ("--start", 1, "--end", len(test), "--model", model, "--out", tmp_path / "i")
+    assert run("interpolate", tmp_path / "tonight.csv", *ends) == 0
+    path = pd.read_csv(tmp_path / "i" / "path.csv")[names].to_numpy()
+    assert path[1:-1].min() >= 0
+    assert path[1:-1].max() <= 1
 
 
 def test_spectral_64_says_so_where_spectra_are_too_alike_for_it(
@@ -206,4 +222,6 @@ def test_spectral_64_says_so_where_spectra_are_too_alike_for_it(
 ) -> None:
     source = real_data / "spectra" / "soilmoisture_dataset.csv"
     assert run("fit", source, "--preset", "spectral-64", "--model", tmp_path / "m.specvae") == 0
-    assert "the latent space collapsed" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "the latent space collapsed" in told
+    assert "too little for any code to be worth its nats: use the default preset" in told

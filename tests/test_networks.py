@@ -12,6 +12,7 @@ from torch.nn.functional import binary_cross_entropy
 from specvae.config import NetworkConfig
 from specvae.config_file import load_config, presets
 from specvae.errors import InputError, UsageError
+from specvae.images import ImageModel
 from specvae.likelihoods import bernoulli_nats
 from specvae.networks import ConvDecoder, ConvEncoder
 from specvae.vae import VAE
@@ -195,3 +196,33 @@ def test_settings_that_do_not_go_together_are_refused_in_one_line(setting: str, 
     with pytest.raises(UsageError, match=told) as refused:
         load_config(settings=[setting])
     assert "\n" not in str(refused.value)
+
+
+def optimisers() -> list[str]:
+    """Every one of torch that takes dense gradients."""
+    kinds = {name: kind for name, kind in vars(torch.optim).items() if isinstance(kind, type)}
+    real = {name for name, kind in kinds.items() if issubclass(kind, torch.optim.Optimizer)}
+    return sorted(real - {"Optimizer", "SparseAdam"})
+
+
+@pytest.mark.parametrize("name", optimisers())
+def test_any_optimiser_of_torch_lowers_the_loss(name: str) -> None:
+    rng = np.random.default_rng(0)
+    images = np.clip(0.3 + 0.25 * np.outer(rng.normal(size=256), np.sin(np.arange(16))), 0, 1).astype(np.float32)
+    rate = {"SGD": 0.1, "ASGD": 0.1, "Adadelta": 5.0}.get(name, 0.01)
+    told = {"training.optimiser": name, "training.epochs": 8, "training.learning_rate": rate}
+    model = ImageModel.fit(images, load_config("spectral-64", overrides=told))
+    assert model.losses[-1] < model.losses[0] - 0.01
+    assert np.isfinite(model.score(images).score).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("Optimizer", "is not an optimiser"), ("lr_scheduler", "is not an optimiser"), ("Adams", "is not an optimiser"),
+     ("SparseAdam", "takes sparse gradients")],
+)  # fmt: skip
+def test_what_is_no_optimiser_for_it_is_refused(name: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        ImageModel.fit(
+            np.full((40, 8), 0.5, np.float32), load_config("spectral-64", overrides={"training.optimiser": name})
+        )

@@ -19,7 +19,7 @@ from specvae.outputs.atomic import atomic_file
 
 __all__ = ["OURS", "PRESETS", "Trial", "run_trial"]
 
-PRESETS = ("conv-bernoulli", "mlp-gaussian-tanh", "mlp-bernoulli", "deep-autoencoder", "mlp")
+PRESETS = ("conv-bernoulli", "mlp-gaussian-tanh", "mlp-bernoulli", "deep-autoencoder", "spectral-64", "mlp")
 OURS = "binary-mixture"
 SNAPSHOTS = (1, 2, 5, 10, 20, 50, 100)
 """Epochs after which test images are reconstructed for the report."""
