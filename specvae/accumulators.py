@@ -140,6 +140,7 @@ class Overview:
         self.score = np.full(shape, np.nan, np.float32)
         self.kl = np.full(shape, np.nan, np.float32)
         self.anomalous = np.zeros(shape, bool)
+        # A scene of patches is shown in its own pixels instead, several a patch, once all of it was scored.
         self.composite = np.full((3, *shape), np.nan, np.float32)
 
     @staticmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import pickle
 from pathlib import Path
@@ -14,6 +16,7 @@ import torch
 from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from specvae.cli.main import main
 from specvae.config_file import load_config
@@ -24,6 +27,7 @@ from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
 from specvae.raster.patch_scene import PatchScene, in_patches
 from specvae.spectra import Window
+from specvae.stages.score_pixels import picture_of
 from specvae.synthetic import make_texture
 from specvae.training import Sample
 
@@ -244,3 +248,33 @@ def test_a_real_fire_is_found_in_patches_of_16_pixels(real_data: Path, tmp_path:
     told = json.loads((tmp_path / "20160723_post_sr7" / "report.json").read_text())
     assert told["metrics"]["auroc"] > 0.9
     assert told["metrics"]["auroc"] > told["metrics"]["baselines"]["rx"]["auroc"]
+
+
+def test_the_report_counts_patches_and_shows_the_scene_in_its_own_pixels(place: Path) -> None:
+    page = (place / "patch" / "planted" / "report.html").read_text(encoding="utf-8")
+    assert report(place, "patch")["model"]["patch"] == SIDE
+    assert "of 1,024 valid patches are anomalous" in page
+    assert report(place, "pixel")["model"]["patch"] is None
+    encoded = page.partition('id="blob-composite"')[2].partition(">")[2].partition("<")[0]
+    with Image.open(io.BytesIO(base64.b64decode(encoded))) as picture:
+        assert picture.size == (256, 256)
+    with in_patches(open_scene(str(place / "planted.tif")), SIDE) as scene:
+        assert isinstance(scene, PatchScene)
+        shown = picture_of(scene, (2, 1, 0))
+        assert shown is not None
+        with rasterio.open(place / "planted.tif") as file:
+            np.testing.assert_array_equal(shown, file.read([3, 2, 1]))
+
+
+def test_pixels_beyond_the_scene_are_no_data_in_its_picture(tmp_path: Path) -> None:
+    write(tmp_path / "crop.tif", make_texture(41, 50, bands=2).values, 3, 5)
+    with in_patches(open_scene(str(tmp_path / "crop.tif")), SIDE) as scene:
+        assert isinstance(scene, PatchScene)
+        shown = picture_of(scene, (1, 1, 0))
+        with rasterio.open(tmp_path / "crop.tif") as file:
+            values = file.read()
+    assert shown is not None
+    assert shown.shape == (3, scene.rows * SIDE, scene.cols * SIDE)
+    inside = (slice(-scene.lattice.row, 41 - scene.lattice.row), slice(-scene.lattice.col, 50 - scene.lattice.col))
+    np.testing.assert_array_equal(shown[(slice(None), *inside)], values[[1, 1, 0]])
+    assert np.isfinite(shown[0]).sum() == 41 * 50

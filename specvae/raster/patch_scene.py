@@ -83,6 +83,11 @@ class PatchScene(Scene):
 
     def read(self, window: Window) -> Cube:
         """``(bands * side * side, rows, cols)`` physical values of a window of patches, and reasons."""
+        under = self.under(window)
+        return Cube(to_patches(under.values, self.side), self._each(under.reason).max(axis=0), window)
+
+    def under(self, window: Window) -> Cube:
+        """The pixels under a window of patches, ``(bands, rows * side, cols * side)``; no data beyond the scene."""
         around = self.lattice.pixels(window)
         inside = around.clip(self.plan.grid.window)
         cube = self._pixels.read(inside)
@@ -90,7 +95,7 @@ class PatchScene(Scene):
         reason = np.full((around.rows, around.cols), Invalid.NODATA, np.uint8)
         rows, cols = inside.shift(-around.row, -around.col).slices
         values[:, rows, cols], reason[rows, cols] = cube.values, cube.reason
-        return Cube(to_patches(values, self.side), self._each(reason).max(axis=0), window)
+        return Cube(values, reason, around)
 
     def normal(self, window: Window) -> Mask:
         """Where all pixels of a patch are normal."""

@@ -70,6 +70,7 @@ def report_of(
             "sha256": model.sha256,
             "created": model.created,
             "bands": list(detector.bands.labels),
+            "patch": detector.config.patch,
         },
         "pixels": pixels,
         "threshold": threshold.summary(),

@@ -61,10 +61,17 @@ def _span(pair: list[float] | None) -> str:
     return "–" if not pair else f"{pair[0]:.2g} to {pair[1]:.2g}"
 
 
+def noun_of(report: dict[str, Any]) -> str:
+    """What the report counts."""
+    if report["scene"]["kind"] == "table":
+        return "rows"
+    return "patches" if report["model"].get("patch") else "pixels"
+
+
 def claim(report: dict[str, Any]) -> str:
     """The report in one sentence."""
     pixels, cut = report["pixels"], report["threshold"]
-    noun = "rows" if report["scene"]["kind"] == "table" else "pixels"
+    noun = noun_of(report)
     objects = report["objects"].get("count")
     where = f", in {objects:,} {'object' if objects == 1 else 'objects'}" if objects else ""
     rate = cut["false_alarm_rate"]
@@ -78,10 +85,10 @@ def render_page(report: dict[str, Any], data: PageData) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return _environment().get_template("page.html").render(
         report=report, data=data, claim=claim(report), cases=data.cases[:SHOWN_CASES],
-        columns=_columns(data.cases), style=Markup(_part("page.css")), script=Markup(script), digest=digest,
+        columns=_columns(data.cases, noun_of(report)), style=Markup(_part("page.css")), script=Markup(script), digest=digest,
         payload=Markup(_payload(report, data)), blobs=_blobs(report, data),
         composite=jpeg(data.picture.composite) if data.picture else None,
-        noun="rows" if report["scene"]["kind"] == "table" else "pixels",
+        noun=noun_of(report),
         check_chart=check_chart(report["calibration"].get("check") or {}),
     )  # fmt: skip
 
@@ -94,12 +101,13 @@ TITLES = {
 }  # fmt: skip
 
 
-def _columns(cases: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def _columns(cases: list[dict[str, Any]], noun: str) -> list[tuple[str, str]]:
     """Key and title of the columns that hold anything."""
     if not cases:
         return []
     keys = [key for key in cases[0] if any(case[key] is not None for case in cases)]
-    return [(key, TITLES.get(key, key)) for key in keys if key not in HIDDEN]
+    titles = TITLES | {"pixels": noun}
+    return [(key, titles.get(key, key)) for key in keys if key not in HIDDEN]
 
 
 HIDDEN = {"row", "col", "box"}
@@ -110,7 +118,7 @@ def _payload(report: dict[str, Any], data: PageData) -> str:
     curves, picture = data.curves, data.picture
     scale = scale_of(picture.score if picture else curves.score)
     tree: dict[str, Any] = {
-        "noun": "rows" if picture is None else "pixels",
+        "noun": noun_of(report),
         "rows": report["scene"]["rows"],
         "cols": report["scene"]["cols"],
         "valid": report["pixels"]["valid"],

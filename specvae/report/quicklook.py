@@ -57,8 +57,10 @@ def stretched(composite: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str) -> None:
     """Write the PNG."""
-    step = max(1, -(-max(view.score.shape) // PANEL))
-    score, flags = _highest(view.score, step), np.nan_to_num(_highest(view.anomalous.astype(np.float32), step)) > 0
+    finer = view.composite.shape[1] // view.score.shape[0]
+    whole, above = (np.kron(part, np.ones((finer, finer), np.float32)) for part in (view.score, view.anomalous))
+    step = max(1, -(-max(whole.shape) // PANEL))
+    score, flags = _highest(whole, step), np.nan_to_num(_highest(above, step)) > 0
     colour = (stretched(view.composite[:, ::step, ::step]) * 255).astype(np.uint8)
     scale = _Scale.of(score, threshold.value)
     rate = "" if threshold.false_alarm_rate is None else f", false-alarm rate {threshold.false_alarm_rate:.2g}"

@@ -35,7 +35,7 @@ from specvae.stages.reading import read_in_order
 from specvae.stages.score_evidence import evidence_cut, pool_evidence
 from specvae.stages.score_objects import explain_objects, find_objects, known_objects
 from specvae.stages.score_page import map_page, sample_pixels
-from specvae.stages.score_pixels import write_pixels
+from specvae.stages.score_pixels import picture_of, write_pixels
 from specvae.thresholds.survival import SurvivalHistogram
 from specvae.thresholds.threshold import Threshold
 
@@ -154,8 +154,11 @@ def score_map(
         objects = find_objects(found, scene.grid, detector, threshold, request, known, work.path)
         if len(objects.table):
             explain_objects(work.path / "explanations.csv", objects.table, detector.bands.labels)
-        if request.parts and isinstance(scene, PatchScene):
-            write_pixels(work.path, scene, model, request.threads)
+        if isinstance(scene, PatchScene):
+            fine = picture_of(scene, rgb)
+            gathered.overview.composite = gathered.overview.composite if fine is None else fine
+            if request.parts:
+                write_pixels(work.path, scene, model, request.threads)
         evidence = pool_evidence(work.path, scene, model, request) if request.pool else None
         report = report_of(
             scene.about(), model, threshold, gathered, seconds, request.settings(), objects.section, evidence

@@ -1,22 +1,26 @@
-"""``--parts`` of a patch model: pixels.tif, what each pixel costs of its patch's reconstruction term."""
+"""What a patch model's scene shows pixel by pixel: its picture, and with ``--parts`` each pixel's share of the nats."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specvae.model_file import StoredModel
 from specvae.outputs.maps import MapBand, MapWriter
 from specvae.patches import to_pixels
 from specvae.raster.patch_scene import PatchScene
+from specvae.spectra import Window
 
-__all__ = ["FILE", "write_pixels"]
+__all__ = ["FILE", "picture_of", "write_pixels"]
 
 FILE = "pixels.tif"
 COST = MapBand("reconstruction", "the pixel's share of its patch's reconstruction term, all bands together", "nat")
 VALUES = 1 << 23
 """Values of patches read at once."""
+SHOWN, LARGE = 1 << 20, 1 << 24
+"""Pixels of a picture at most, and of a scene that is read again for one."""
 
 
 def write_pixels(folder: Path, scene: PatchScene, model: StoredModel, threads: int) -> None:
@@ -32,3 +36,22 @@ def write_pixels(folder: Path, scene: PatchScene, model: StoredModel, threads: i
             inside = around.clip(whole.window)
             writer.write(inside, to_pixels(costs, side)[(slice(None), *inside.shift(-around.row, -around.col).slices)])
         writer.close()
+
+
+def picture_of(scene: PatchScene, rgb: tuple[int, int, int]) -> NDArray[np.float32] | None:
+    """``(3, rows * k, cols * k)``: the scene in more detail than a pixel a patch, NaN where invalid; None of a large one.
+
+    ``k``, the largest divisor of the patches' side that keeps the picture small, is more than 1.
+    """
+    size, side = scene.rows * scene.cols, scene.side
+    fits = [k for k in range(2, side + 1) if side % k == 0 and size * k * k <= SHOWN]
+    if not fits or size * side**2 > LARGE:
+        return None
+    k, thin = fits[-1], side // fits[-1]
+    out = np.empty((3, scene.rows * k, scene.cols * k), np.float32)
+    for window in scene.windows(VALUES // (side**2 * len(scene.bands))):
+        under = scene.under(window)
+        shown = np.where(under.valid, under.values[list(rgb)], np.float32(np.nan))[:, ::thin, ::thin]
+        place = Window(window.row * k, window.col * k, window.rows * k, window.cols * k)
+        out[(slice(None), *place.slices)] = shown
+    return out
