@@ -121,4 +121,5 @@ def _explain(error: ValidationError, source: str | Path | None) -> str:
     if first["type"] == "extra_forbidden":
         near = get_close_matches(path, known_keys(), n=1, cutoff=0.4)
         return f"{where}unknown setting {path!r}{f'; did you mean {near[0]!r}?' if near else ''}"
-    return f"{where}{path or 'configuration'} = {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
+    given = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
+    return f"{where}{path or 'configuration'}{given}: {first['msg'].removeprefix('Value error, ')}"

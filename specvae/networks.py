@@ -17,6 +17,10 @@ CHUNK = 256
 """Images that go through the convolutions at once when scoring: what a few thousand would hold is not needed."""
 
 
+_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+"""Whether a graph is being traced for elsewhere; torch before 2.7 has only the wider question."""
+
+
 def _sizes(shape: tuple[int, int, int], strides: Sequence[int]) -> list[tuple[int, int]]:
     """Rows and columns before and after each 3 x 3 convolution with padding 1."""
     sizes = [(shape[1], shape[2])]
@@ -54,9 +58,9 @@ class _Straight(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(inputs, n) -> (outputs, n)``."""
-        out = (
-            self.bend(x) if torch.is_grad_enabled() else torch.cat([self.bend(p) for p in torch.split(x, CHUNK, 1)], 1)
-        )
+        # A graph that is traced, for ONNX, takes any number at once.
+        whole = torch.is_grad_enabled() or _exporting()
+        out = self.bend(x) if whole else torch.cat([self.bend(part) for part in torch.split(x, CHUNK, 1)], 1)
         if self.linear is None or self.bias is None:
             return out
         return torch.addmm(self.bias, self.linear, x) + out

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import struct
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -150,6 +156,46 @@ def test_a_download_is_checked_against_its_hash(tmp_path: Path, monkeypatch: pyt
     assert fetch_mnist(tmp_path) == tmp_path
     assert len(asked) == 4
     assert all(digest.startswith("md5:") and len(digest) == 36 and url.endswith(name) for url, digest, name in asked)
+
+
+@pytest.fixture
+def server(done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A server of the four files, gzipped, whose hashes are the ones that are expected."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    hashes = {}
+    for name in NAMES:
+        packed = gzip.compress((done.parent / "in" / name).read_bytes())
+        (folder / f"{name}.gz").write_bytes(packed)
+        hashes[name] = hashlib.md5(packed, usedforsecurity=False).hexdigest()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    monkeypatch.setattr(SimpleHTTPRequestHandler, "log_message", lambda *args: None)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        monkeypatch.setattr("specvae.datasets.MNIST_URL", f"http://127.0.0.1:{httpd.server_port}/")
+        monkeypatch.setattr("specvae.datasets.MNIST_MD5", hashes)
+        Thread(target=httpd.serve_forever, daemon=True).start()
+        yield folder
+        httpd.shutdown()
+
+
+def test_the_files_are_downloaded_once_where_they_are_wanted(
+    server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SPECVAE_DATA", raising=False)
+    assert load_digits(Settings()).train.shape == (1400, 784)
+    assert len(list((tmp_path / "data" / "cache" / "mnist").glob("*.gz"))) == 4
+    for path in server.glob("*.gz"):
+        path.unlink()
+    assert load_digits(Settings()).test.shape == (397, 784)
+
+
+def test_a_downloaded_file_of_another_hash_is_refused_and_not_kept(server: Path, tmp_path: Path) -> None:
+    name = "t10k-images-idx3-ubyte.gz"
+    (server / name).write_bytes(gzip.compress(b"another file"))
+    with pytest.raises(InputError, match=r"could not be downloaded \(ValueError\); put its four IDX files"):
+        fetch_mnist(tmp_path / "cache")
+    assert not (tmp_path / "cache" / name).exists()
 
 
 @pytest.mark.parametrize("cut", [3, 15, 500])

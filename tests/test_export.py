@@ -13,14 +13,17 @@ import rasterio
 from click.testing import CliRunner, Result
 from scipy.ndimage import uniform_filter
 
-from specvae import SpectralVAE, load_model
+from specvae import SpectralVAE, load_model, score_array
 from specvae.cli.main import cli
 from specvae.errors import MissingExtraError, ModelError, OutputError
+from specvae.latent import nats
+from specvae.networks import CHUNK
 from specvae.outputs.scenes import write_scene
+from specvae.patches import to_patches
 from specvae.spectra import Cube, Window
 from specvae.stages.export import export
 from specvae.stages.fit import fit
-from specvae.synthetic import BAND_NAMES, make_scene
+from specvae.synthetic import BAND_NAMES, make_scene, make_texture
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}
 
@@ -156,3 +159,20 @@ def test_what_is_no_model_and_a_missing_package_are_refused(place: Path, tmp_pat
     with pytest.raises(MissingExtraError, match=r"specvae\[onnx\]"):
         export(str(place / "pixel.specvae"), str(tmp_path / "a.onnx"))
     assert not (tmp_path / "a.onnx").exists()
+
+
+def test_a_model_of_patches_scores_alike_and_takes_more_than_a_chunk_of_them(tmp_path: Path) -> None:
+    values = make_texture(128, 136, 1, side=8, bands=2).values
+    write_scene(tmp_path / "texture.tif", values, ("a", "b"))
+    quick = ("training.steps=60", "training.refits=0", "network.latent=6")
+    fit([str(tmp_path / "texture.tif")], model=str(tmp_path / "m.specvae"), device="cpu", patch=8, set=quick)
+    export(str(tmp_path / "m.specvae"), str(tmp_path / "m.onnx"))
+    detector = load_model(tmp_path / "m.specvae").detector
+    patches = to_patches(values, 8).reshape(128, -1)
+    assert patches.shape[1] == 16 * 17 > CHUNK
+    theirs = run(tmp_path / "m.onnx", spectra=np.ascontiguousarray(patches.T))
+    np.testing.assert_allclose(theirs["score"], nats(detector.net, patches)[0], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(theirs["score"], theirs["reconstruction"] + theirs["kl"], rtol=1e-6)
+    assert told(tmp_path / "m.onnx")["patch"] == 8
+    with pytest.raises(ModelError, match="takes patches of 8 x 8 pixels anchored in a CRS"):
+        score_array(values, tmp_path / "m.specvae")

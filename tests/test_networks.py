@@ -226,3 +226,45 @@ def test_what_is_no_optimiser_for_it_is_refused(name: str, told: str) -> None:
         ImageModel.fit(
             np.full((40, 8), 0.5, np.float32), load_config("spectral-64", overrides={"training.optimiser": name})
         )
+
+
+SHAPES = [
+    ("gaussian", "linear", True), ("gaussian", "linear", False), ("gaussian", "sigmoid", False),
+    ("gaussian", "tanh", False), ("bernoulli", "sigmoid", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["mlp", "conv"])
+@pytest.mark.parametrize(("likelihood", "output", "linear"), SHAPES)
+@pytest.mark.parametrize("variance", ["fixed", "learned"])
+@pytest.mark.parametrize("weight", [0.0, 0.5, 1.0])
+def test_every_network_goes_with_every_likelihood_output_variance_and_kl_weight(
+    kind: str, likelihood: str, output: str, linear: bool, variance: str, weight: float
+) -> None:
+    """One function makes both terms of them all; without KL the second is 0."""
+    told = {
+        "network.kind": kind, "network.likelihood": likelihood, "network.output": output, "network.linear": linear,
+        "network.variance": variance, "network.kl_weight": weight, "network.shape": [1, 8, 8], "network.latent": 4,
+        "network.prior": "normal", "normaliser.kind": "fixed", "training.epochs": 3, "training.refits": 0,
+        "training.batch": 32, "training.keep": "last",
+    }  # fmt: skip
+    if likelihood == "bernoulli" and variance == "learned":
+        with pytest.raises(UsageError, match="network: a bernoulli likelihood goes with"):
+            load_config(overrides=told)
+        return
+    rng = np.random.default_rng(0)
+    images = np.clip(0.5 + 0.2 * rng.normal(size=(300, 3)) @ rng.normal(size=(3, 64)), 0, 1).astype(np.float32)
+    model = ImageModel.fit(images, load_config(overrides=told))
+    parts = model.score(images)
+    np.testing.assert_allclose(parts.score, parts.reconstruction + parts.kl, rtol=1e-6)
+    assert np.isfinite(parts.score).all()
+    assert (parts.kl == 0).all() if weight == 0 else (parts.kl > 0).all()
+    assert model.has_elbo == (weight > 0)
+    if not linear:  # else it starts at the optimum of its linear part
+        assert model.losses[-1] < model.losses[0]
+    made = model.reconstruct(images)
+    if output == "sigmoid":
+        assert made.min() >= 0
+        assert made.max() <= 1
+    sigma = model.net.vae.log_sigma.detach()
+    assert float(sigma.abs().max()) > 1e-3 if variance == "learned" else float(sigma.std()) < 1e-6

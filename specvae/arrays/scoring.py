@@ -123,9 +123,7 @@ def score_plain(
 
 def detector_of(model: Model) -> Detector:
     """The detector in whatever stands for a model."""
-    if isinstance(model, (str, Path)):
-        return load_model(model).detector
-    found: Any = model
+    found: Any = load_model(model) if isinstance(model, (str, Path)) else model
     for name in ("detector", "detector_"):
         found = getattr(found, name, found)
     if not isinstance(found, Detector):
