@@ -50,7 +50,7 @@ docs: $(VENV)/.docs
 
 # Pages and figures of docs/results, on real data.
 examples: $(VENV)/.docs
-	for name in head_to_head grid_search rufiji spectral_64; do $(BIN)/python examples/$$name.py || exit 1; done
+	for name in head_to_head grid_search rufiji spectral_64 patches; do $(BIN)/python examples/$$name.py || exit 1; done
 
 clean:
 	rm -rf $(VENV) demo build dist site
