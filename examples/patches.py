@@ -83,8 +83,9 @@ def main() -> None:
         "anomalous by the truth if any of its pixels lies in the fire's perimeter.",
         "![The scene, the score by patch, and what was flagged](patches_map.png)",
         f"{first['pixels']['anomalous']} of {first['pixels']['valid']} patches are flagged at {cut['value']:.0f} nats, the cut "
-        f"that stands for a false-alarm rate of {cut['false_alarm_rate']:.2g}, as fine as so few held-out patches tell. The fire is one "
-        "object and its outline is the perimeter's, to the size of a patch. The patch alone in the north is a small cloud that the "
+        f"that stands for a false-alarm rate of {cut['false_alarm_rate']:.2g}, as fine as so few held-out patches tell. "
+        "The fire is one object and its outline is the perimeter's, to the size of a patch. "
+        "The patch alone in the north is a small cloud that the "
         "scene before did not have. Those in the south-west are the middle of the town, whose roofs are like nothing else that "
         "was trained on: false alarms.",
         f"Mean of {seeds} seed{'s' if seeds > 1 else ''}; the baselines see the mean of each patch:",
