@@ -34,6 +34,10 @@ class CompressionPoint:
     """Mean squared error over all spectra and values, in the squares of the data's units."""
     pca_mse: float
     """The same of as many principal components of the training spectra's covariance."""
+    mse_median: float
+    """The squared error of the median spectrum, mean over its values: what a few strange ones have no say in."""
+    pca_mse_median: float
+    """The same of the principal components."""
 
 
 def active_latent(z: Floats) -> int:
@@ -59,14 +63,24 @@ def compression_curve(
     without = [_median(left(np.arange(len(z)) != j) / scale) for j in range(len(z))]
     order = np.argsort(-np.array(without), kind="stable")
     rank = np.argsort(order, kind="stable")
-    plain = principal.left(values).mean(axis=1)
+    plain = principal.left(values)
     standard = np.median(np.sqrt(principal.left(values, in_units=False)), axis=1)
     points = []
     for k in range(1, len(z) + 1):
         rest, last = left(rank < k), min(k, len(plain)) - 1
-        mse = float(np.square(rest, dtype=np.float64).mean())
+        each = np.square(rest, dtype=np.float64).mean(axis=0)
+        ours, theirs = (float(each.mean()), float(np.median(each))), (plain[last].mean(), np.median(plain[last]))
         points.append(
-            CompressionPoint(k, bands / k, _median(rest / scale), float(standard[last]), mse, float(plain[last]))
+            CompressionPoint(
+                k,
+                bands / k,
+                _median(rest / scale),
+                float(standard[last]),
+                ours[0],
+                float(theirs[0]),
+                ours[1],
+                float(theirs[1]),
+            )
         )
     return points
 

@@ -73,7 +73,12 @@ def test_reconstruct_tells_the_mean_squared_error_and_that_of_as_many_components
     assert curve.loc[kept, "mse"] == pytest.approx(told["mse"], rel=1e-6)
     assert curve["mse"].iloc[-1] == pytest.approx(told["mse_of_all"], rel=1e-4)
     assert curve["pca_mse"].is_monotonic_decreasing
-    assert f"mean squared error {told['mse']:.4g} and {told['pca_mse']:.4g}" in outcome.message
+    assert told["mse_median"] == pytest.approx(curve.loc[kept, "mse_median"], rel=1e-6)
+    assert curve["mse_median"].iloc[-1] == pytest.approx(np.median(np.square(left).mean(axis=1)), rel=1e-4)
+    each = np.square(test - pca.inverse_transform(pca.transform(test))).mean(axis=1)
+    assert told["pca_mse_median"] == pytest.approx(np.median(each), rel=0.1)
+    assert f"mean squared error {told['mse']:.4g} (median {told['mse_median']:.4g})" in outcome.message
+    assert f"principal components {told['pca_mse']:.4g} ({told['pca_mse_median']:.4g})" in outcome.message
 
 
 def test_a_model_file_keeps_the_components_and_one_without_them_says_what_to_do(tmp_path: Path) -> None:

@@ -81,8 +81,9 @@ def reconstruct(
 def _tell(summary: dict[str, Any]) -> str:
     told = (
         f"{summary['values']} values by {summary['active']} active of {summary['latent']} latent ones, "
-        f"{summary['ratio']:.3g} : 1, mean squared error {summary['mse']:.4g} and {summary['pca_mse']:.4g} by as many principal "
-        f"components, the median off by {summary['error_median']:.3g} standard deviations"
+        f"{summary['ratio']:.3g} : 1, mean squared error {summary['mse']:.4g} (median {summary['mse_median']:.4g}) and by as many "
+        f"principal components {summary['pca_mse']:.4g} ({summary['pca_mse_median']:.4g}), the median off by "
+        f"{summary['error_median']:.3g} standard deviations"
     )
     # Spectra far from all training may be reconstructed worse than by their mean.
     return told + (f", {100 * summary['explained']:.2f} % of the variance" if summary["explained"] > 0 else "")
@@ -114,6 +115,8 @@ def _told(detector: Detector, errors: Errors, folder: Path) -> dict[str, Any]:
         "ratio": kept.ratio,
         "mse": kept.mse,
         "pca_mse": kept.pca_mse,
+        "mse_median": kept.mse_median,
+        "pca_mse_median": kept.pca_mse_median,
         "mse_unit": "squared units of the data, mean over all values of the sampled spectra, images or patches",
         "mse_of_all": errors.mse(),
         "surroundings_known": detector.has_context,
