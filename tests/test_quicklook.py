@@ -72,3 +72,23 @@ def test_the_colours_are_those_of_matplotlib_to_a_shade() -> None:
     places = np.linspace(0, 1, 50)
     truth = colormaps["viridis"](places)[:, :3] * 255
     assert np.abs(viridis(places) - truth).max() < 16
+
+
+@pytest.mark.parametrize("value", [7.0, 1234.5, 123_456_789.0])
+def test_what_is_said_of_the_cut_ends_within_the_picture(tmp_path: Path, value: float) -> None:
+    draw_quicklook(tmp_path / "q.png", view(300, 60), cut(value, 0.00123), "a narrow scene")
+    pixels = np.asarray(Image.open(tmp_path / "q.png").convert("RGB"))
+    inked = np.argwhere((pixels[: HEAD - 4] < 200).any(axis=(0, 2)))
+    assert inked.max() < pixels.shape[1] - GAP // 2
+
+
+def test_a_picture_finer_than_the_score_is_drawn_over_it(tmp_path: Path) -> None:
+    made = view(20, 30, (5, 6))
+    made.composite = np.random.default_rng(0).uniform(0, 1, (3, 20 * 8, 30 * 8)).astype(np.float32)
+    draw_quicklook(tmp_path / "fine.png", made, cut(), "patches")
+    draw_quicklook(tmp_path / "coarse.png", view(20, 30, (5, 6)), cut(), "pixels")
+    for name in ("fine", "coarse"):
+        found = flags_in(tmp_path / f"{name}.png")
+        height = Image.open(tmp_path / f"{name}.png").height - HEAD - 20
+        assert found[:, 0].mean() / height == pytest.approx(5.5 / 20, abs=0.01)
+        assert np.ptp(found[:, 0]) + 1 == pytest.approx(height / 20, abs=1)

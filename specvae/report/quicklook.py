@@ -68,10 +68,11 @@ def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str)
     panels = [
         ("scene", "", _enlarged(colour)),
         ("score", "nats", _enlarged(_coloured(score, scale))),
-        ("anomalous", cut, _flagged(colour, flags)),
+        ("anomalous", cut, _flagged(colour, flags, thicken=finer < 3)),
     ]
     width = max(COLUMN, panels[0][2].width)
-    sheet = Image.new("RGB", (3 * width + BAR + 4 * GAP, HEAD + panels[0][2].height + FOOT), PAPER)
+    last = max(width, math.ceil(_font(16).getlength("anomalous  ") + _font(14).getlength(cut)))
+    sheet = Image.new("RGB", (2 * width + last + BAR + 4 * GAP, HEAD + panels[0][2].height + FOOT), PAPER)
     brush = ImageDraw.Draw(sheet)
     brush.text((GAP, 14), title, INK, _font(19))
     for k, (name, note, panel) in enumerate(panels):
@@ -174,10 +175,10 @@ def _enlarged(pixels: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST)
 
 
-def _flagged(colour: NDArray[np.uint8], flags: NDArray[np.bool_]) -> Image.Image:
-    """The scene faded, flagged pixels on it at least three wide, so that one alone is seen."""
+def _flagged(colour: NDArray[np.uint8], flags: NDArray[np.bool_], thicken: bool) -> Image.Image:
+    """The scene faded, flagged pixels on it; ``thicken``: at least three wide, so that one alone is seen."""
     faded = _enlarged((colour * 0.45 + 255 * 0.5).astype(np.uint8))
-    if max(flags.shape) > PANEL // 3:
+    if thicken and max(flags.shape) > PANEL // 3:
         wide = np.pad(flags, 1)
         flags = np.logical_or.reduce(
             [wide[r : r + flags.shape[0], c : c + flags.shape[1]] for r in range(3) for c in range(3)]
