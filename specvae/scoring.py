@@ -18,6 +18,7 @@ from torch import Tensor
 from specvae.programs import BothTerms, Programs, Quantise
 from specvae.spectra import Cube, Explanation, Parts, Window
 from specvae.spectral_net import CELL, SpectralNet
+from specvae.uniform import Uniform
 from specvae.workers import Workers
 
 __all__ = ["CellScorer", "cells_of"]
@@ -45,6 +46,7 @@ class CellScorer:
         self.net, self.device = net.to(device).eval(), device
         self._workers = Workers(device, self.threads, _cell_bytes(net))
         self._programs = Programs(self.net, device)
+        self._codes, self._terms = Uniform(), Uniform()
 
     def score(self, cube: Cube, window: Window) -> tuple[Parts, NDArray[np.float32] | None]:
         """Parts of ``window`` (rows, cols), and its contexts ``(components, rows, cols)`` for a model with context.
@@ -62,15 +64,13 @@ class CellScorer:
         return self._score(cube, window)
 
     def _score(self, cube: Cube, window: Window) -> tuple[Parts, NDArray[np.float32] | None]:
-        good = _unless_all(cube.valid)
+        good, inner = _unless_all(cube.valid), _part(cube.valid, cube.window, window)
         context = self.context(cube, window)
         out = np.full((2, window.rows, window.cols), np.nan, np.float32)
-        self._workers.each(
-            cells_of(window, self.cell), lambda cells: self._evaluate(cells, cube, good, context, window, out)
-        )
-        inner = cube.crop(window).valid
-        if not inner.all():
-            out[:, ~inner] = np.nan
+        cells = _with_any(cells_of(window, self.cell), inner, window)
+        self._workers.each(cells, lambda cells: self._evaluate(cells, cube, good, context, window, out))
+        if good is not None:
+            np.copyto(out, np.float32(np.nan), where=~inner)
         return Parts(out[0] + out[1], out[0], out[1]), context
 
     def context(self, cube: Cube, window: Window) -> NDArray[np.float32] | None:
@@ -78,12 +78,15 @@ class CellScorer:
         ring = self.net.ring
         if ring is None:
             return None
+        if not _part(cube.valid, cube.window, window).any():
+            return np.zeros((ring.components, window.rows, window.cols), np.float32)
         good, around = _unless_all(cube.valid), window.grow(ring.halo)
         maps = np.zeros((ring.components, around.rows, around.cols), np.int32)
         inside = cube.window.clip(around)
-        self._workers.each(cells_of(inside, self.cell), lambda cells: self._project(cells, cube, good, maps, around))
         valid = np.zeros((around.rows, around.cols), bool)
-        valid[inside.shift(-around.row, -around.col).slices] = cube.crop(inside).valid
+        valid[inside.shift(-around.row, -around.col).slices] = _part(cube.valid, cube.window, inside)
+        cells = _with_any(cells_of(inside, self.cell), valid, around)
+        self._workers.each(cells, lambda cells: self._project(cells, cube, good, maps, around))
         return ring.ring_means(maps, valid, self._workers.spread)
 
     def score_rows(self, values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Parts:
@@ -140,8 +143,8 @@ class CellScorer:
     ) -> None:
         """Quantised components of the cells, written where they fall in ``maps``, 0 where not valid."""
         assert self.net.ring is not None
-        x = self.net.normaliser(self._gather(cells, cube.values, cube.window, good))
-        codes = self._programs.run(Quantise, x).cpu().numpy()
+        raw = self._gather(cells, cube.values, cube.window, good)
+        codes = self._codes.of(lambda: self._programs.run(Quantise, self.net.normaliser(raw)), raw)
         for i, cell in enumerate(cells):
             part = cell.clip(cube.window).clip(around)
             code = codes[:, i * self.width : (i + 1) * self.width].reshape(-1, self.cell, self.cell)
@@ -164,19 +167,20 @@ class CellScorer:
     ) -> None:
         """Both terms of the cells, written where they fall in ``out`` (2, rows, cols)."""
         raw = self._gather(cells, cube.values, cube.window, good)
-        x, costs = self.net.normaliser.with_cost(raw)
-        cost = None if costs is None else costs.sum(dim=0)
-        c = None
-        if context is not None:
-            c = self._gather(cells, context, window)
-        given = [tensor for tensor in (x, c, cost) if tensor is not None]
-        both = self._programs.run(BothTerms, *given).cpu().numpy()
+        c = () if context is None else (self._gather(cells, context, window),)
+        both = self._terms.of(lambda: self._both(raw, *c), raw, *c)
         for i, cell in enumerate(cells):
             part = cell.clip(window)
             block = both[:, i * self.width : (i + 1) * self.width].reshape(2, self.cell, self.cell)
             out[(slice(None), *part.shift(-window.row, -window.col).slices)] = block[
                 (slice(None), *part.shift(-cell.row, -cell.col).slices)
             ]
+
+    def _both(self, raw: Tensor, *context: Tensor) -> Tensor:
+        """Both terms ``(2, n)`` of physical units ``(bands, n)``, and contexts ``(components, n)`` where they are used."""
+        x, costs = self.net.normaliser.with_cost(raw)
+        cost = () if costs is None else (costs.sum(dim=0),)
+        return self._programs.run(BothTerms, x, *context, *cost)
 
     def _gather(
         self,
@@ -206,6 +210,21 @@ class CellScorer:
         """On the device: to a GPU from pinned memory, without waiting."""
         here = torch.from_numpy(block)
         return here if self.device == "cpu" else here.pin_memory().to(self.device, non_blocking=True)
+
+
+def _with_any(cells: Sequence[Window], valid: NDArray[np.bool_], window: Window) -> Sequence[Window]:
+    """The cells in which something is ``valid`` ``(rows, cols)`` of ``window``: the others have nothing to compute."""
+    if valid.all():
+        return cells
+    rows = [max(0, row - window.row) for row in sorted({cell.row for cell in cells})]
+    cols = [max(0, col - window.col) for col in sorted({cell.col for cell in cells})]
+    found = np.logical_or.reduceat(np.logical_or.reduceat(valid, rows, axis=0), cols, axis=1).ravel()
+    return [cell for cell, here in zip(cells, found, strict=True) if here]
+
+
+def _part(array: NDArray[np.bool_], of: Window, window: Window) -> NDArray[np.bool_]:
+    """What of an array that covers ``of`` lies in ``window``."""
+    return array[window.shift(-of.row, -of.col).slices]
 
 
 def _unless_all(valid: NDArray[np.bool_]) -> NDArray[np.bool_] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -253,10 +254,12 @@ class Cube:
         if self.reason.shape != (self.window.rows, self.window.cols):
             raise ValueError(f"reason {self.reason.shape} is not of the size of {self.window}")
 
-    @property
+    @cached_property
     def valid(self) -> NDArray[np.bool_]:
-        """``(rows, cols)``, True = usable."""
-        return np.asarray(self.reason == Invalid.VALID)
+        """``(rows, cols)``, True = usable; not to be written to."""
+        valid = np.asarray(self.reason == Invalid.VALID)
+        valid.flags.writeable = False
+        return valid
 
     def crop(self, window: Window) -> Cube:
         """The part inside ``window`` (scene coordinates), which must lie within this cube."""

@@ -19,7 +19,7 @@ FLOORS = {
         "accumulators", "evidence", "networks", "likelihoods", "patches", "sampling", "pooling", "closed_form", "stack",
     ],
     4: [
-        "training", "scoring", "spectral_net", "programs", "workers", "held_out", "diagnostics", "latent", "compression",
+        "training", "scoring", "spectral_net", "programs", "uniform", "workers", "held_out", "diagnostics", "latent", "compression",
         "process", "onnx_graph",
     ],
     5: ["detector", "images"],

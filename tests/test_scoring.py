@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from specvae.config import ModelConfig
 from specvae.detector import Detector
 from specvae.errors import InputError
+from specvae.programs import Programs
 from specvae.sampling import Quota, Region, Role, split_blocks
 from specvae.scoring import CellScorer, cells_of
 from specvae.spectra import Band, BandSet, Cube, Invalid, Parts, Window
@@ -79,6 +80,37 @@ def test_any_window_of_the_scene_gives_the_same_bits(context: bool, window: Wind
     read = window.grow(model.halo).clip(Window(0, 0, 200, 230))
     part = model.score(cube_of(scene()).crop(read), window)
     np.testing.assert_array_equal(part.score, whole(context).score[window.slices])
+
+
+@contexts
+def test_flat_and_empty_ground_is_scored_to_the_same_bits_as_cell_by_cell(
+    context: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.tile(scene(), (1, 3, 2))
+    values[:, :300, :200] = values[:, 100:101, 100:101]
+    values[:, 300:450, 100:330] = 0
+    cube = cube_of(values)
+    window = Window(10, 20, 580, 430)
+    told = detector(context).score(cube, window)
+    monkeypatch.setattr("specvae.uniform.uniform_key", lambda given: None)
+    monkeypatch.setattr("specvae.scoring._with_any", lambda cells, valid, window: cells)
+    plain = detector(context).score(cube, window)
+    assert np.isnan(told.score).sum() == (~cube.valid[10:590, 20:450]).sum() > 30_000
+    for ours, theirs in ((told.reconstruction, plain.reconstruction), (told.kl, plain.kl), (told.score, plain.score)):
+        np.testing.assert_array_equal(ours.view(np.uint32), theirs.view(np.uint32))
+
+
+@contexts
+def test_flat_ground_is_computed_once(context: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.broadcast_to(scene()[:, 100:101, 100:101], (10, 640, 640)).copy()
+    done: list[int] = []
+    run = Programs.run
+    monkeypatch.setattr(Programs, "run", lambda *given: done.append(1) or run(*given))
+    scores = detector(context).score(cube_of(values), Window(0, 0, 640, 640)).score
+    inner = scores[64:-64, 64:-64]
+    assert (inner == inner[0, 0]).all()
+    # Of the hundred cells those at the border are cut, or have other surroundings; a model with context looks twice.
+    assert 2 <= len(done) <= (80 if context else 20)
 
 
 @contexts

@@ -88,9 +88,11 @@ class Gatherers:
     def update(self, piece: ScoredWindow, expected: NDArray[np.float32] | None = None) -> None:
         """Give one window to each; ``expected`` are the reconstructions of the sample's pixels."""
         self.counts.update(piece)
+        self.objects.update(piece)
+        if not piece.cube.valid.any():
+            return
         self.overview.update(piece)
         self.sample.update(piece, expected)
-        self.objects.update(piece)
         self.survival.update(piece)
         self.drift.update(piece)
 

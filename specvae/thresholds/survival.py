@@ -14,13 +14,21 @@ __all__ = ["Survival", "SurvivalHistogram"]
 KEPT_BITS = 16
 """Sign, exponent and the first 7 bits of the mantissa: bins 1/128 to 1/256 of the score wide."""
 SIGN = np.uint32(0x80000000)
+EXPONENT = np.uint32(0x7F80)
+"""All bits of the exponent, among the leading ones."""
+PATTERNS = np.arange(2**KEPT_BITS, dtype=np.uint32)
 
 
 def _bins(scores: NDArray[np.float32]) -> NDArray[np.uint32]:
     """Bin of each finite score: the leading bits of its float32, flipped so that they sort as the numbers do."""
     bits = (np.ascontiguousarray(scores, np.float32) + np.float32(0)).view(np.uint32)  # -0 becomes 0
-    ordered = np.where(bits & SIGN, ~bits, bits | SIGN)
-    return np.asarray(ordered >> np.uint32(32 - KEPT_BITS))
+    return _sorting(bits >> np.uint32(32 - KEPT_BITS))
+
+
+def _sorting(leading: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Bin of each pattern of leading bits."""
+    sign = np.uint32(1 << (KEPT_BITS - 1))
+    return np.asarray(leading ^ np.where(leading & sign, np.uint32(2**KEPT_BITS - 1), sign))
 
 
 def _lower_edges() -> NDArray[np.float32]:
@@ -79,8 +87,12 @@ class SurvivalHistogram:
 
     def add(self, scores: NDArray[np.float32]) -> None:
         """Counts scores of any shape."""
-        finite = scores[np.isfinite(scores)]
-        self._counts += np.bincount(_bins(finite), minlength=2**KEPT_BITS)
+        leading = (np.ascontiguousarray(scores, np.float32) + np.float32(0)).view(np.uint32) >> np.uint32(
+            32 - KEPT_BITS
+        )
+        counts = np.bincount(leading.ravel(), minlength=2**KEPT_BITS)
+        counts[PATTERNS & EXPONENT == EXPONENT] = 0  # infinite, or no number
+        self._counts[_sorting(PATTERNS)] += counts
 
     def merge(self, other: SurvivalHistogram) -> None:
         """Takes the counts of ``other`` in."""
