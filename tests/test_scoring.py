@@ -102,15 +102,16 @@ def test_flat_and_empty_ground_is_scored_to_the_same_bits_as_cell_by_cell(
 
 @contexts
 def test_flat_ground_is_computed_once(context: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.broadcast_to(scene()[:, 100:101, 100:101], (10, 640, 640)).copy()
+    values = np.broadcast_to(scene()[:, 120:121, 90:91], (10, 640, 640)).copy()
+    ours = detector(context)
     done: list[int] = []
     run = Programs.run
     monkeypatch.setattr(Programs, "run", lambda *given: done.append(1) or run(*given))
-    scores = detector(context).score(cube_of(values), Window(0, 0, 640, 640)).score
+    scores = ours.score(cube_of(values), Window(0, 0, 640, 640)).score
     inner = scores[64:-64, 64:-64]
     assert (inner == inner[0, 0]).all()
-    # Of the hundred cells those at the border are cut, or have other surroundings; a model with context looks twice.
-    assert 2 <= len(done) <= (80 if context else 20)
+    # Of the hundred cells the 36 at the border may differ in the last bit of their means; with context all are seen twice.
+    assert len(done) <= 38 if context else len(done) == 1
 
 
 @contexts
