@@ -18,7 +18,7 @@ from torch import Tensor
 from specvae.programs import BothTerms, Programs, Quantise
 from specvae.spectra import Cube, Explanation, Parts, Window
 from specvae.spectral_net import CELL, SpectralNet
-from specvae.uniform import Uniform
+from specvae.uniform import Uniform, uniform_key
 from specvae.workers import Workers
 
 __all__ = ["CellScorer", "cells_of"]
@@ -143,8 +143,8 @@ class CellScorer:
     ) -> None:
         """Quantised components of the cells, written where they fall in ``maps``, 0 where not valid."""
         assert self.net.ring is not None
-        raw = self._gather(cells, cube.values, cube.window, good)
-        codes = self._codes.of(lambda: self._programs.run(Quantise, self.net.normaliser(raw)), raw)
+        key = uniform_key(cells, good, (cube.values, cube.window))
+        codes = self._codes.of(key, lambda: self._quantised(self._gather(cells, cube.values, cube.window, good)))
         for i, cell in enumerate(cells):
             part = cell.clip(cube.window).clip(around)
             code = codes[:, i * self.width : (i + 1) * self.width].reshape(-1, self.cell, self.cell)
@@ -166,9 +166,14 @@ class CellScorer:
         out: NDArray[np.float32],
     ) -> None:
         """Both terms of the cells, written where they fall in ``out`` (2, rows, cols)."""
-        raw = self._gather(cells, cube.values, cube.window, good)
-        c = () if context is None else (self._gather(cells, context, window),)
-        both = self._terms.of(lambda: self._both(raw, *c), raw, *c)
+        around = () if context is None else ((context, window),)
+        key = uniform_key(cells, good, (cube.values, cube.window), *around)
+        both = self._terms.of(
+            key,
+            lambda: self._both(
+                self._gather(cells, cube.values, cube.window, good), *(self._gather(cells, *c) for c in around)
+            ),
+        )
         for i, cell in enumerate(cells):
             part = cell.clip(window)
             block = both[:, i * self.width : (i + 1) * self.width].reshape(2, self.cell, self.cell)
@@ -176,11 +181,15 @@ class CellScorer:
                 (slice(None), *part.shift(-cell.row, -cell.col).slices)
             ]
 
-    def _both(self, raw: Tensor, *context: Tensor) -> Tensor:
+    def _quantised(self, raw: Tensor) -> NDArray[np.int32]:
+        """Components of the context ``(components, n)`` of physical units ``(bands, n)``."""
+        return self._programs.run(Quantise, self.net.normaliser(raw)).cpu().numpy()
+
+    def _both(self, raw: Tensor, *context: Tensor) -> NDArray[np.float32]:
         """Both terms ``(2, n)`` of physical units ``(bands, n)``, and contexts ``(components, n)`` where they are used."""
         x, costs = self.net.normaliser.with_cost(raw)
         cost = () if costs is None else (costs.sum(dim=0),)
-        return self._programs.run(BothTerms, x, *context, *cost)
+        return self._programs.run(BothTerms, x, *context, *cost).cpu().numpy()
 
     def _gather(
         self,
@@ -218,7 +227,7 @@ def _with_any(cells: Sequence[Window], valid: NDArray[np.bool_], window: Window)
         return cells
     rows = [max(0, row - window.row) for row in sorted({cell.row for cell in cells})]
     cols = [max(0, col - window.col) for col in sorted({cell.col for cell in cells})]
-    found = np.logical_or.reduceat(np.logical_or.reduceat(valid, rows, axis=0), cols, axis=1).ravel()
+    found = np.maximum.reduceat(np.maximum.reduceat(valid.view(np.uint8), rows, axis=0), cols, axis=1).ravel()
     return [cell for cell, here in zip(cells, found, strict=True) if here]
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-__all__ = ["Uniform"]
+from specvae.spectra import Window
+
+__all__ = ["Uniform", "uniform_key"]
 
 MOST = 1024
 """Results that are remembered at most."""
-PROBES = 8
-"""Columns that are looked at before all are: a cell of a real scene is told by them at once."""
+PROBE = 21
+"""Every so many rows and columns are looked at before all are: a cell of a real scene is told by them at once."""
 
 
 class Uniform:
@@ -23,29 +24,42 @@ class Uniform:
     def __init__(self) -> None:
         self._known: dict[bytes, NDArray[Any]] = {}
 
-    def of(self, compute: Callable[[], Tensor], *given: Tensor) -> NDArray[Any]:
-        """What ``compute`` makes of the cells ``given``, ``(rows, n)`` each; not to be written to."""
-        key = uniform_key(given)
+    def of(self, key: bytes | None, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """What ``compute`` makes of the cell that ``key`` tells, None for one that is not uniform; not to be written to."""
         if key is None:
-            return compute().cpu().numpy()
+            return compute()
         found = self._known.get(key)
         if found is None:
-            found = compute().cpu().numpy()
+            found = compute()
             if len(self._known) >= MOST:
                 self._known.clear()
             self._known[key] = found
         return found
 
 
-def uniform_key(given: tuple[Tensor, ...]) -> bytes | None:
-    """What tells uniform cells apart: their one column and their size; None on a GPU, and where a column differs."""
-    parts = []
-    for tensor in given:
-        if tensor.device.type != "cpu":
+def uniform_key(
+    cells: Sequence[Window], good: NDArray[np.bool_] | None, *given: tuple[NDArray[np.floating], Window]
+) -> bytes | None:
+    """What tells uniform cells apart: the one column of each of ``given``, arrays ``(rows, ...)`` over their windows.
+
+    None where the cell reaches beyond one of them, holds a pixel that is not ``good`` (over the first's window), or
+    differs within; and for several cells at once, as a GPU takes them.
+    """
+    if len(cells) > 1:
+        return None
+    cell = cells[0]
+    parts: list[bytes] = []
+    for values, window in given:
+        if cell.clip(window) != cell:
             return None
-        block = tensor.numpy()
-        first, step = block[:, :1], max(1, block.shape[1] // PROBES)
-        if (block[:, ::step] != first).any() or (block != first).any():
+        inside = cell.shift(-window.row, -window.col).slices
+        block = values[(slice(None), *inside)]
+        first = block[:, :1, :1]
+        if (block[:, ::PROBE, ::PROBE] != first).any():
+            return None
+        if good is not None and not parts and not good[inside].all():
+            return None
+        if (block != first).any():
             return None
         parts.append(first.tobytes())
-    return b"".join(parts) + np.int64(given[0].shape[1]).tobytes()
+    return b"".join(parts)

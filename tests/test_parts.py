@@ -12,6 +12,7 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from specvae.accumulators import Overview, PixelCounts, SampleOfPixels
+from specvae.accumulators import _highest as highest
 from specvae.baselines import METHODS, Background
 from specvae.metrics import TruthMetrics
 from specvae.spectra import Cube, Parts, ScoredWindow, Window
@@ -156,3 +157,24 @@ def test_a_synthetic_scene_is_physical_and_seeded() -> None:
     for spectrum in endmembers().values():
         assert (spectrum > 0).all()
         assert (spectrum < 1).all()
+
+
+@pytest.mark.parametrize("step", [2, 8, 16])
+@pytest.mark.parametrize("kind", ["rough", "flat", "holes"])
+def test_an_overview_keeps_the_highest_score_of_each_block_and_its_kl(step: int, kind: str) -> None:
+    rng = np.random.default_rng(step)
+    score = rng.random((64, 128), dtype=np.float32)
+    if kind == "flat":
+        score[:] = 2.0
+    if kind == "holes":
+        score[rng.random(score.shape) < 0.3] = np.nan
+        score[:32, :64] = np.nan
+    beside = np.where(np.isnan(score), np.nan, rng.random(score.shape)).astype(np.float32)
+    best, told = highest(score, beside, step)
+    for row, col in np.ndindex(best.shape):
+        block = (slice(row * step, (row + 1) * step), slice(col * step, (col + 1) * step))
+        if np.isnan(score[block]).all():
+            assert np.isnan([best[row, col], told[row, col]]).all()
+            continue
+        assert best[row, col] == np.nanmax(score[block])
+        assert told[row, col] == beside[block].ravel()[np.nanargmax(score[block])]
