@@ -17,10 +17,6 @@ from specvae.spectra import Cube, Invalid, ScoredWindow
 __all__ = ["Accumulator", "Overview", "PixelCounts", "Sample", "SampleOfPixels"]
 
 
-LARGE_STEP = 8
-"""From so many pixels a side on, looking for a block's highest score is quicker than comparing its pixels in turn."""
-
-
 class Accumulator(Protocol):
     """What every accumulator does."""
 
@@ -185,38 +181,28 @@ class Overview:
 def _highest(
     score: NDArray[np.float32], beside: NDArray[np.float32], step: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Of each ``step x step`` block the highest score, NaN only where all are, and what stands beside it."""
+    """Of each ``step x step`` block the highest score, NaN only where all are, and what stands beside it.
+
+    Where several pixels of a block score as high, the highest of what stands beside them.
+    """
     if step == 1:
         return score, beside
-    if step >= LARGE_STEP and not (score.shape[0] % step or score.shape[1] % step):
-        found = _highest_alone(score, beside, step)
-        if found is not None:
-            return found
-    best, told = score[::step, ::step].copy(), beside[::step, ::step].copy()
-    for row in range(step):
-        for col in range(step):
-            here, with_it = score[row::step, col::step], beside[row::step, col::step]
-            part = (slice(0, here.shape[0]), slice(0, here.shape[1]))
-            better = (here > best[part]) | (np.isnan(best[part]) & ~np.isnan(here))
-            np.copyto(best[part], here, where=better)
-            np.copyto(told[part], with_it, where=better)
-    return best, told
+    rows, cols = score.shape
+    if rows % step or cols % step:
+        beyond = ((0, -rows % step), (0, -cols % step))
+        score, beside = (np.pad(a, beyond, constant_values=np.nan) for a in (score, beside))
+    best = _block_max(score, step)
+    is_best = score.reshape(len(best), step, -1) == np.repeat(best, step, axis=1)[:, None, :]
+    return best, _block_max(np.where(is_best.reshape(score.shape), beside, np.float32(np.nan)), step)
 
 
-def _highest_alone(
-    score: NDArray[np.float32], beside: NDArray[np.float32], step: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-    """The same of whole blocks in few passes, where nearly every block has one highest score; else None."""
-    blocks = score.reshape(score.shape[0] // step, step, -1, step)
-    best = np.fmax.reduce(np.fmax.reduce(blocks, axis=1), axis=2)
-    # Most of a flat window ties: a part of it tells.
-    if np.count_nonzero(score[::step, ::step] == best) > max(4.0, best.size / 4):
-        return None
-    at = np.flatnonzero(blocks == best[:, None, :, None])[::-1]  # the first of equals is written last
-    rows, cols = np.divmod(at, score.shape[1])
-    told = np.full_like(best, np.nan)
-    told[rows // step, cols // step] = beside[rows, cols]
-    return best, told
+def _block_max(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """Of each ``step x step`` block the highest that is a number: first down the columns, which is quick."""
+    tall: NDArray[np.float32] = np.fmax.reduce(values.reshape(-1, step, values.shape[1]), axis=1)
+    best = tall[:, ::step].copy()
+    for col in range(1, step):
+        np.fmax(best, tall[:, col::step], out=best)
+    return best
 
 
 def _any(flags: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:

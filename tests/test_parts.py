@@ -163,7 +163,7 @@ def test_a_synthetic_scene_is_physical_and_seeded() -> None:
 @pytest.mark.parametrize("kind", ["rough", "flat", "holes"])
 def test_an_overview_keeps_the_highest_score_of_each_block_and_its_kl(step: int, kind: str) -> None:
     rng = np.random.default_rng(step)
-    score = rng.random((64, 128), dtype=np.float32)
+    score = rng.random((64, 120), dtype=np.float32)
     if kind == "flat":
         score[:] = 2.0
     if kind == "holes":
@@ -177,4 +177,4 @@ def test_an_overview_keeps_the_highest_score_of_each_block_and_its_kl(step: int,
             assert np.isnan([best[row, col], told[row, col]]).all()
             continue
         assert best[row, col] == np.nanmax(score[block])
-        assert told[row, col] == beside[block].ravel()[np.nanargmax(score[block])]
+        assert told[row, col] == beside[block][score[block] == best[row, col]].max()
