@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,20 +30,21 @@ from specvae.raster.scene import Scene
 from specvae.raster.sources import Source
 from specvae.report.build import finish_folder, report_of
 from specvae.report.quicklook import draw_quicklook, rgb_bands
-from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
+from specvae.spectra import Cube, ScoredWindow, Window
 from specvae.stages.overlap import overlapped
 from specvae.stages.reading import read_in_order
 from specvae.stages.score_evidence import evidence_cut, pool_evidence
-from specvae.stages.score_objects import explain_objects, find_objects, known_objects
+from specvae.stages.score_objects import SceneObjects, explain_objects, find_objects, known_objects
 from specvae.stages.score_page import map_page, sample_pixels
 from specvae.stages.score_pixels import picture_of, write_pixels
+from specvae.stages.score_window import Piece, map_bands, score_window
 from specvae.thresholds.survival import SurvivalHistogram
 from specvae.thresholds.threshold import Threshold
 
 if TYPE_CHECKING:
     from specvae.stages.score_request import ScoreRequest
 
-__all__ = ["Gatherers", "Piece", "map_bands", "score_map", "score_window"]
+__all__ = ["Gatherers", "score_map"]
 
 OVERVIEW_PIXELS = 1_500_000
 MOST_OBJECTS, OBJECT_VALUES = 10_000, 2_000_000
@@ -54,6 +56,7 @@ SCORE_BANDS = (
     MapBand("p_value", "share of normal pixels that score as high", "1"),
     MapBand("dominant_band", "1-based number of the band with the largest share of the reconstruction term", "1"),
 )
+FLAG = MapBand("anomaly", "1 anomalous, 0 normal, 255 invalid", "1")
 
 
 @dataclass
@@ -149,13 +152,17 @@ def score_map(
         rgb = rgb_bands(detector.bands)
         gathered = Gatherers.of(detector, scene.rows, scene.cols, rgb, scene.has_truth, threshold.value)
         started = time.perf_counter()
-        _write_maps(scene, model, request, threshold, work.path, gathered, progress, fill)
-        _refuse_empty(scene, gathered)
+
+        def outline() -> SceneObjects:
+            _refuse_empty(scene, gathered)
+            found = gathered.objects.finish()
+            objects = find_objects(found, scene.grid, detector, threshold, request, known, work.path)
+            if len(objects.table):
+                explain_objects(work.path / "explanations.csv", objects.table, detector.bands.labels)
+            return objects
+
+        objects = _write_maps(scene, model, request, threshold, work.path, gathered, outline, progress, fill)
         seconds = {**gathered.seconds, "total": time.perf_counter() - started}
-        found = gathered.objects.finish()
-        objects = find_objects(found, scene.grid, detector, threshold, request, known, work.path)
-        if len(objects.table):
-            explain_objects(work.path / "explanations.csv", objects.table, detector.bands.labels)
         if isinstance(scene, PatchScene):
             fine = picture_of(scene, rgb)
             gathered.overview.composite = gathered.overview.composite if fine is None else fine
@@ -179,6 +186,26 @@ def _refuse_empty(scene: Scene, gathered: Gatherers) -> None:
         raise InputError(f"{scene.path} has no valid pixel ({why}); see `specvae inspect`, --nodata, --mask and --aoi")
 
 
+def _bands(request: ScoreRequest) -> tuple[MapBand, ...]:
+    """Bands of score.tif."""
+    return SCORE_BANDS if request.parts else SCORE_BANDS[:1]
+
+
+@contextmanager
+def _open_maps(
+    scene: Scene, model: StoredModel, request: ScoreRequest, threshold: Threshold, place: Path
+) -> Iterator[tuple[MapWriter, MapWriter]]:
+    """score.tif and anomaly.tif."""
+    tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous", "unit": "nat"}
+    cut = tags | {"threshold_nats": repr(threshold.value)}
+    score, anomaly, bands = place / "score.tif", place / "anomaly.tif", _bands(request)
+    with (
+        MapWriter(score, scene.grid, bands, "float32", float("nan"), tags, request.threads) as scores,
+        MapWriter(anomaly, scene.grid, [FLAG], "uint8", 255, cut, request.threads) as anomalies,
+    ):
+        yield scores, anomalies
+
+
 def _write_maps(
     scene: Scene,
     model: StoredModel,
@@ -186,19 +213,14 @@ def _write_maps(
     threshold: Threshold,
     place: Path,
     gathered: Gatherers,
+    outline: Callable[[], SceneObjects],
     progress: Callable[[str, float], None] | None,
     fill: Callable[[Gatherers, MapWriter, MapWriter], None] | None = None,
-) -> None:
-    detector = model.detector
-    bands = SCORE_BANDS if request.parts else SCORE_BANDS[:1]
-    tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous", "unit": "nat"}
-    cut = tags | {"threshold_nats": repr(threshold.value)}
-    flag = MapBand("anomaly", "1 anomalous, 0 normal, 255 invalid", "1")
-    threads = request.threads
+) -> SceneObjects:
+    """Both maps; ``outline`` has anomaly.tif to draw the objects from, while score.tif is being finished."""
     with (
-        read_in_order(scene, detector, request.max_memory, len(bands)) as reader,
-        MapWriter(place / "score.tif", scene.grid, bands, "float32", float("nan"), tags, threads) as scores,
-        MapWriter(place / "anomaly.tif", scene.grid, [flag], "uint8", 255, cut, threads) as anomalies,
+        read_in_order(scene, model.detector, request.max_memory, len(_bands(request))) as reader,
+        _open_maps(scene, model, request, threshold, place) as (scores, anomalies),
     ):
         done = 0
 
@@ -209,7 +231,7 @@ def _write_maps(
         def work(window: Window, piece: tuple[Cube, NDArray[np.uint8] | None]) -> Piece:
             nonlocal done
             with gathered.timed("compute"):
-                made = score_window(detector, piece[0], window, piece[1], threshold, gathered.sample)
+                made = score_window(model.detector, piece[0], window, piece[1], threshold, gathered.sample)
             done += window.size
             if progress:
                 progress(scene.key, done / scene.grid.window.size)
@@ -218,8 +240,8 @@ def _write_maps(
         def write(window: Window, made: Piece) -> None:
             with gathered.timed("write"):
                 gathered.update(made.scored, made.sampled)
-                gathered.compare(made, detector)
-                score_bands, flag_bands = map_bands(detector, made, request.parts)
+                gathered.compare(made, model.detector)
+                score_bands, flag_bands = map_bands(model.detector, made, request.parts)
                 scores.write(window, score_bands)
                 anomalies.write(window, flag_bands)
 
@@ -227,71 +249,9 @@ def _write_maps(
             overlapped(reader.windows, read, work, write)
         else:
             fill(gathered, scores, anomalies)
-        with gathered.timed("write"):
-            scores.close()
+        with gathered.timed("write"), ThreadPoolExecutor(1, "close") as beside:
             anomalies.close()
-
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """One window as scored, on its way to the accumulators and the files."""
-
-    scored: ScoredWindow
-    context: NDArray[np.float32] | None
-    sampled: NDArray[np.float32] | None
-    """Reconstructions of the sample's pixels."""
-    truth: NDArray[np.uint8] | None
-    cube: Cube
-    """The window as the model reads it: of patches, all their values, where ``scored`` has their means."""
-
-
-def score_window(
-    detector: Detector,
-    cube: Cube,
-    window: Window,
-    truth: NDArray[np.uint8] | None,
-    threshold: Threshold,
-    sample: SampleOfPixels,
-) -> Piece:
-    """Score one window, and explain its anomalous and its sampled pixels."""
-    parts, context = detector.score_with_context(cube, window)
-    inner = cube.crop(window)
-    anomalous = parts.score > threshold.value
-    here = np.nonzero(anomalous)
-    explanation = _explained(detector, inner, context, here) if here[0].size else None
-    sampled = _explained(detector, inner, context, sample.at(inner))
-    scored = ScoredWindow(detector.seen(inner), parts, anomalous, explanation)
-    return Piece(scored, context, sampled.expected, truth, inner)
-
-
-def map_bands(detector: Detector, piece: Piece, with_parts: bool) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """What goes to score.tif and to anomaly.tif."""
-    scored = piece.scored
-    flags = np.where(scored.cube.valid, scored.anomalous.astype(np.uint8), np.uint8(255))[None]
-    if not with_parts:
-        return scored.parts.score[None], flags
-    return _all_parts(detector, piece.cube, scored.parts, piece.context), flags
-
-
-def _explained(
-    detector: Detector,
-    cube: Cube,
-    context: NDArray[np.float32] | None,
-    at: tuple[NDArray[np.intp], ...],
-) -> Explanation:
-    """Why the pixels at these rows and columns of the window score as they do."""
-    around = None if context is None else context[:, at[0], at[1]]
-    return detector.explain(cube.values[:, at[0], at[1]], around)
-
-
-def _all_parts(
-    detector: Detector, cube: Cube, parts: Parts, context: NDArray[np.float32] | None
-) -> NDArray[np.float32]:
-    """``(5, rows, cols)``: score, reconstruction, kl, p-value and dominant band."""
-    valid = cube.valid
-    dominant = np.full(valid.shape, np.nan, np.float32)
-    if valid.any():
-        told = detector.explain(cube.values[:, valid], None if context is None else context[:, valid])
-        dominant[valid] = told.contribution.argmax(axis=0) + 1
-    p = detector.calibration.p_values(parts.score).astype(np.float32)
-    return np.stack([parts.score, parts.reconstruction, parts.kl, p, dominant])
+            closing = beside.submit(scores.close)
+            objects = outline()
+            closing.result()
+    return objects

@@ -26,8 +26,9 @@ from specvae.spectra import Cube, Window
 from specvae.stages.memory import LARGEST, parse_size
 from specvae.stages.overlap import overlapped
 from specvae.stages.reading import read_in_order
-from specvae.stages.score_map import SCORE_BANDS, Gatherers, Piece, map_bands, score_window
+from specvae.stages.score_map import SCORE_BANDS, Gatherers
 from specvae.stages.score_request import ScoreRequest
+from specvae.stages.score_window import Piece, map_bands, score_window
 
 __all__ = ["Shard", "Shards", "count_shards", "score_shard", "write_shards"]
 
