@@ -103,6 +103,11 @@ class NormaliserConfig(_Frozen):
     smooth: float = Field(
         default=0.0, ge=0.0, le=8.0, description="Gaussian blur of images before, pixels, where fixed"
     )
+    length: float = Field(
+        default=0.0,
+        ge=0.0,
+        description="Euclidean length that each image is brought to, after the blur, where fixed; 0: as it came",
+    )
 
 
 class ContextConfig(_Frozen):

@@ -16,6 +16,8 @@ __all__ = ["Normaliser"]
 LINEAR = 8.0
 """Up to so many standard deviations the normalised value is linear unless told; beyond, its excess grows by a logarithm."""
 LARGEST = 3e38
+SHORTEST = 1e-3
+"""Share of the length asked for below which a column is as good as empty, and is not brought to it."""
 RIDGE = 1e-3
 """Share of a band's variance added to all directions before patches are whitened: no noise is blown up without end."""
 
@@ -48,6 +50,8 @@ class Normaliser(nn.Module):
         super().__init__()
         self.reach = LINEAR
         """Standard units up to which it is linear."""
+        self.length = 0.0
+        """Euclidean length that every column is brought to, 0 for none: how much ink there is then tells nothing."""
         # Of patches: the pixels' bands in standard units, mixed so that none tells of another (symmetric whitening).
         self.register_buffer("mix", torch.eye(mixed), persistent=bool(mixed))
         self.register_buffer("unmix", torch.eye(mixed), persistent=bool(mixed))
@@ -101,6 +105,7 @@ class Normaliser(nn.Module):
         normaliser = cls(bands, smooth=smooth)
         normaliser.centre.fill_(config.centre)
         normaliser.scale.fill_(config.scale)
+        normaliser.length = config.length
         if smooth and shape is not None:
             normaliser.blur.copy_(torch.from_numpy(_blur(shape, config.smooth)))
         return normaliser
@@ -110,9 +115,18 @@ class Normaliser(nn.Module):
         t = torch.sub(values, self.centre).div_(self.scale)
         if len(self.blur):
             t = self.blur @ t
+        if self.length:
+            t = self._lengthened(t)
         if len(self.mix):
             t = (self.mix @ t.reshape(len(self.mix), -1)).reshape(t.shape)
         return _compressed(t if self.marginals is None else self.marginals(t), self.reach)
+
+    def _lengthened(self, t: Tensor) -> Tensor:
+        """Every column brought to ``length``; first to a largest value of one, for a square may be beyond all numbers."""
+        largest = t.abs().amax(dim=0).clamp(min=SHORTEST * self.length / len(t) ** 0.5)
+        t = t / largest
+        length = torch.linalg.vector_norm(t, dim=0).clamp(min=SHORTEST)
+        return torch.mul(t, self.length / length)
 
     def with_cost(self, values: Tensor) -> tuple[Tensor, Tensor | None]:
         """What :meth:`forward` gives, and the nats of the change of variable by band, ``(bands, n)``, as :meth:`cost`."""

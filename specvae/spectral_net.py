@@ -63,6 +63,7 @@ class SpectralNet(nn.Module):
             bands, bool(shape.get("marginals", False)), bool(shape.get("smooth", False)), int(shape.get("mixed", 0))
         )
         normaliser.reach = config.normaliser.reach or normaliser.reach
+        normaliser.length = config.normaliser.length if config.normaliser.kind == "fixed" else 0.0
         net = cls(normaliser, ring, vae)
         net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
         return net.eval()

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specvae.config import ModelConfig, NormaliserConfig, TrainingConfig
+from specvae.images import ImageModel
 from specvae.normaliser import LINEAR, Normaliser
+from specvae.spectral_net import SpectralNet
 
 
 def fitted(seed: int = 0) -> Normaliser:
@@ -107,3 +109,29 @@ def test_scenes_of_many_bands_have_their_own_defaults_and_what_is_told_stands() 
     assert (few.training.learning_rate, many.training.learning_rate) == (None, 2e-3)
     told = ModelConfig(training=TrainingConfig(learning_rate=0.1)).resolved(table=False, bands=200)
     assert told.training.learning_rate == 0.1
+
+
+def test_images_are_brought_to_one_length_after_the_blur_and_an_empty_one_stays() -> None:
+    config = NormaliserConfig(kind="fixed", length=5.0)
+    normaliser = Normaliser.fixed(16, config, (1, 4, 4))
+    image = np.random.default_rng(0).random(16, dtype=np.float32)
+    columns = np.stack([image, 0.2 * image, 1e30 * image, 1e-30 * image, 0 * image], axis=1)
+    found = normaliser(torch.from_numpy(columns)).numpy()
+    expected = 5.0 * image / np.linalg.norm(image)
+    for column in range(3):
+        np.testing.assert_allclose(found[:, column], expected, rtol=1e-5)
+    assert np.abs(found[:, 3:]).max() < 1e-20
+
+
+def test_a_length_is_kept_with_the_model() -> None:
+    config = ModelConfig.model_validate({
+        "normaliser": {"kind": "fixed", "length": 3.0},
+        "network": {"shape": [1, 4, 4], "hidden": [8], "latent": 2},
+        "training": {"steps": 5, "refits": 0},
+    })  # fmt: skip
+    images = np.random.default_rng(0).random((40, 16), dtype=np.float32)
+    fitted = ImageModel.fit(images, config, images[::4])
+    net = fitted.net
+    again = SpectralNet.restore(16, config, net.state_shape(), net.state_arrays())
+    assert again.normaliser.length == 3.0
+    np.testing.assert_allclose(fitted.score(images).score, fitted.score(2 * images).score, rtol=1e-4)
