@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import math
@@ -10,6 +11,7 @@ import platform
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
@@ -21,7 +23,7 @@ from specvae.outputs.atomic import atomic_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Report", "Row", "environment", "pivot", "table", "write_figure", "write_metrics"]
+__all__ = ["Report", "Row", "environment", "pivot", "table", "tried", "write_figure", "write_metrics"]
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "rasterio")
 
@@ -105,6 +107,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table, the first column left, the others right; None is an empty cell, a float has four digits."""
     lines = [_line(header), _line(["---"] + ["---:"] * (len(header) - 1))]
     return "\n".join(lines + [_line(row) for row in rows])
+
+
+def tried(package: str) -> str:
+    """A Markdown table of the ``tried.csv`` of a benchmark's package: each idea and what it came to."""
+    text = resources.files(package).joinpath("tried.csv").read_text(encoding="utf-8")
+    head, *lines = csv.reader(text.splitlines())
+    return table(head, lines)
 
 
 def _line(cells: Sequence[object]) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from specvae.benchmarks.report import Report, Row, table
+from specvae.benchmarks.report import Report, Row, table, tried
 from specvae.benchmarks.speed.processes import METHODS, Timing
 
 __all__ = ["Measured", "write_page"]
@@ -85,7 +83,7 @@ def write_page(out: Path, measured: Measured, rows: list[Row], told: dict[str, A
         [row.method, row.value] for row in rows if row.method in ("help", "imports") or row.dataset.startswith("100x")
     ]
     report.section("Start-up, seconds").text(table(["", "seconds"], small))
-    _tried(report)
+    report.section("What was tried").text(tried("specvae.benchmarks.speed"))
     report.made_with(told).write(out)
 
 
@@ -128,9 +126,3 @@ def _stages(report: Report, measured: Measured, rows: list[Row]) -> None:
         "Reading is bounded by decoding; computing by the matrix products alone, at the rate of products of that shape."
     )
     report.text(table(["", *names, "decoding alone", "products alone"], body))
-
-
-def _tried(report: Report) -> None:
-    text = resources.files("specvae.benchmarks.speed").joinpath("tried.csv").read_text(encoding="utf-8")
-    head, *body = csv.reader(text.splitlines())
-    report.section("What was tried").text(table(head, body))
