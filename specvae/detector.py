@@ -18,7 +18,7 @@ from specvae.baselines import Background
 from specvae.config import ModelConfig
 from specvae.context import RingContext
 from specvae.diagnostics import diagnose
-from specvae.drift import DriftReference
+from specvae.drift.reference import DriftReference
 from specvae.errors import InputError, ModelError
 from specvae.held_out import contamination_of, thin_scores, tiles_of
 from specvae.mixture import default_components

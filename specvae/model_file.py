@@ -26,7 +26,7 @@ from safetensors.numpy import save as save_tensors
 from specvae.baselines import Background
 from specvae.config import ModelConfig
 from specvae.detector import Detector
-from specvae.drift import DriftReference
+from specvae.drift.reference import DriftReference
 from specvae.errors import ModelError
 from specvae.outputs.atomic import atomic_file
 from specvae.principal import Principal

@@ -7,7 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from specvae.drift import Drift, DriftAccumulator, DriftReference, lattice_step
+from specvae.drift.accumulator import DriftAccumulator
+from specvae.drift.reference import DriftReference, lattice_step
+from specvae.drift.verdict import Drift
 from specvae.errors import ModelError
 from specvae.spectra import Cube, Parts, ScoredWindow, Window
 

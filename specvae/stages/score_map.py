@@ -17,7 +17,8 @@ from specvae.accumulators import Overview, PixelCounts, SampleOfPixels
 from specvae.baselines import METHODS
 from specvae.components.joining import Components
 from specvae.detector import Detector
-from specvae.drift import DriftAccumulator, lattice_step
+from specvae.drift.accumulator import DriftAccumulator
+from specvae.drift.reference import lattice_step
 from specvae.errors import InputError
 from specvae.fingerprint import Fingerprint
 from specvae.metrics import TruthMetrics

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.detector import Detector
-from specvae.drift import DriftAccumulator
+from specvae.drift.accumulator import DriftAccumulator
 from specvae.errors import InputError
 from specvae.fingerprint import Fingerprint
 from specvae.metrics import TruthMetrics

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from specvae.benchmarks.calibration.known import Coverage, Reach
 from specvae.benchmarks.calibration.series import Dates, DateVerdict
 from specvae.benchmarks.calibration.trial import Trial
-from specvae.drift import BandDrift, Drift
+from specvae.drift.verdict import BandDrift, Drift
 from specvae.outputs.atomic import atomic_file
 
 __all__ = ["Kept"]

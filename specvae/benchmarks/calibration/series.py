@@ -10,7 +10,8 @@ import numpy as np
 
 from specvae.config import ModelConfig
 from specvae.detector import Detector
-from specvae.drift import Drift, DriftAccumulator
+from specvae.drift.accumulator import DriftAccumulator
+from specvae.drift.verdict import Drift
 from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
 from specvae.raster.sensors import SENTINEL2, band_name

@@ -1,130 +1,26 @@
-"""Drift: whether a scene is still what the model was fitted on, before anyone trusts its map."""
+"""What is gathered of a scene to judge its drift: counts between the quantiles of the reference."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.errors import ModelError
+from specvae.drift.reference import BULK, GRID, DriftReference
+from specvae.drift.verdict import GAIN, OFFSET, BandDrift, Drift, judge
 from specvae.spectra import ScoredWindow
 
-__all__ = ["Drift", "DriftAccumulator", "DriftReference", "lattice_step"]
+__all__ = ["DriftAccumulator"]
 
-GRID = np.r_[0.0005, 0.002, 0.01, np.linspace(0.025, 0.975, 39), 0.99, 0.998, 0.9995]
-"""Shares of training pixels below each quantile of the reference."""
-SAMPLE = 250_000
-"""As many pixels of a scene are compared, about."""
 FEWEST = 50
 """Fewer pixels give no verdict but caution."""
 EXTREME = 1e-2
 """Share of normal pixels above the cut whose excess is watched."""
-
-OUTSIDE = (0.05, 0.30)
-"""Share of pixels beyond the training range in the worst band: caution, do-not-use."""
-DISTANCE = (0.40, 0.65)
-"""Largest distance between the cumulative distributions of the worst band."""
-HIGHER = (0.30, 0.50)
-"""The same of the score where the scene's is higher."""
-LOWER = (0.50, 2.0)
-"""The same where it is lower: the model is surprised less than by its own held-out data, which is never a refusal."""
-EXCESS = (0.10, 0.30)
-"""Share of pixels above the cut of EXTREME: beyond what anomalies explain."""
-GAIN = (0.07, 0.13)
-"""Absolute logarithm of a factor that all quantiles of all bands share."""
-OFFSET = (0.15, 0.30)
-"""The same for an addend, over the median band's interquartile range."""
 ALIKE = 0.35
 """Median deviation of the quantiles' changes from their common one, over it, below which it is a change of radiometry."""
 MARGIN = 0.10
 """The training range is from the 0.05 to the 99.95 % quantile and so much of it more on each side."""
-BULK = np.nonzero((GRID > 0.09) & (GRID < 0.91))[0]
-
-
-def lattice_step(rows: int, cols: int, sample: int = SAMPLE) -> int:
-    """Every how many rows and columns a pixel is compared, so that about ``sample`` are; a property of the scene alone."""
-    return max(1, int(np.ceil(np.sqrt(rows * cols / sample))))
-
-
-@dataclass(frozen=True, eq=False)
-class DriftReference:
-    """What the training spectra and the held-out scores were."""
-
-    bands: NDArray[np.float32]
-    """``(bands, len(GRID))``: quantiles of the training spectra, physical units."""
-    scores: NDArray[np.float32]
-    """``(len(GRID),)``: quantiles of the held-out scores, nats; empty where none were held out."""
-
-    @classmethod
-    def fit(cls, spectra: NDArray[np.floating], scores: NDArray[np.floating]) -> DriftReference:
-        """From ``(bands, n)`` training spectra, n > 0, and ``(m,)`` held-out normal scores."""
-        thin = np.asarray(spectra[:, :: max(1, spectra.shape[1] // SAMPLE)], np.float64)
-        return cls(np.quantile(thin, GRID, axis=1).T.astype(np.float32), _quantiles(scores))
-
-    def with_scores(self, scores: NDArray[np.floating]) -> DriftReference:
-        """The same bands with the scores of another calibration."""
-        return DriftReference(self.bands, _quantiles(scores))
-
-    def to_arrays(self) -> dict[str, NDArray[np.float32]]:
-        """``bands`` and ``scores``, for the model file."""
-        return {"bands": self.bands, "scores": self.scores}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]]) -> DriftReference:
-        """The inverse of :meth:`to_arrays`; raises ModelError on other shapes."""
-        bands, scores = np.asarray(arrays["bands"], np.float32), np.asarray(arrays["scores"], np.float32)
-        if bands.ndim != 2 or bands.shape[1] != GRID.size or scores.shape not in ((0,), GRID.shape):
-            raise ModelError(f"the model's drift reference has shapes {bands.shape} and {scores.shape}; refit")
-        return cls(bands, scores)
-
-
-def _quantiles(scores: NDArray[np.floating]) -> NDArray[np.float32]:
-    if not scores.size:
-        return np.empty(0, np.float32)
-    return np.asarray(np.quantile(np.asarray(scores, np.float64), GRID), np.float32)
-
-
-@dataclass(frozen=True)
-class BandDrift:
-    """How one band moved."""
-
-    band: str
-    outside: float
-    """Share of pixels beyond the training range and its margin."""
-    distance: float
-    """Largest distance between the cumulative distributions, at the quantiles of the reference."""
-    shift: float
-    """The scene's median as a share of training pixels below it, less one half: -0.5 to 0.5."""
-
-
-@dataclass(frozen=True)
-class Drift:
-    """The verdict, its reasons and its numbers."""
-
-    verdict: str
-    """``ok``, ``caution`` or ``do-not-use``."""
-    reasons: tuple[str, ...]
-    """In words; one of them where all is well."""
-    pixels: int
-    """Compared."""
-    score_distance: float | None
-    """As for bands, below 0 where the scene's scores are lower than held-out normal ones."""
-    score_shift: float | None
-    """As for bands."""
-    extreme_share: float | None
-    """Share of pixels above the cut that 1 % of normal pixels exceed."""
-    gain: float | None
-    """Factor of the scene's quantiles over the training's, where it is alike for all bands; else None."""
-    offset: float | None
-    """Addend, physical units, likewise."""
-    bands: tuple[BandDrift, ...]
-
-    def summary(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
 
 
 class DriftAccumulator:
@@ -202,7 +98,7 @@ class DriftAccumulator:
             found = replace(found, score_distance=sided, score_shift=shift, extreme_share=self._extreme / self._scored)
         else:
             notes = ("the model holds no held-out scores to compare with", *notes)
-        return _judge(found, self._reference, notes)
+        return judge(found, self._reference, notes)
 
 
 def _radiometry(counts: NDArray[np.int64], quantiles: NDArray[np.float32]) -> tuple[float | None, float | None]:
@@ -263,58 +159,3 @@ def _moved(counts: NDArray[np.int64], quantiles: NDArray[np.float32]) -> tuple[f
     distance = float(np.max(np.abs(cumulative - GRID)[distinct])) if distinct.any() else 0.0
     median = float(np.interp(0.5, np.r_[0.0, cumulative, 1.0], np.r_[0.0, GRID, 1.0]))
     return distance, median - 0.5
-
-
-def _judge(found: Drift, reference: DriftReference, notes: tuple[str, ...]) -> Drift:
-    """Its verdict by the worst of the signs; notes make for caution."""
-    reasons, worst = list(notes), 1 if notes else 0
-    for value, (caution, refuse), words in (
-        *_band_signs(found),
-        *_radiometry_signs(found, reference),
-        *_score_signs(found),
-    ):
-        level = 2 if value >= refuse else 1 if value >= caution else 0
-        worst = max(worst, level)
-        if level:
-            reasons.append(words)
-    verdict = ("ok", "caution", "do-not-use")[worst]
-    return replace(
-        found, verdict=verdict, reasons=tuple(reasons) or ("bands and scores are distributed as in the fit",)
-    )
-
-
-Sign = tuple[float, tuple[float, float], str]
-"""A value, its limits of caution and do-not-use, and the words for it."""
-
-
-def _band_signs(found: Drift) -> list[Sign]:
-    widest = max(found.bands, key=lambda band: band.outside)
-    farthest = max(found.bands, key=lambda band: band.distance)
-    direction = "higher" if farthest.shift > 0 else "lower"
-    moved = (
-        f"{farthest.band} has {direction} values than in training (its distribution moved by {farthest.distance:.2f})"
-    )
-    outside = f"{widest.outside:.0%} of the pixels lie outside the training range of {widest.band}"
-    return [(widest.outside, OUTSIDE, outside), (farthest.distance, DISTANCE, moved)]
-
-
-def _radiometry_signs(found: Drift, reference: DriftReference) -> list[Sign]:
-    signs = []
-    if found.gain is not None:
-        words = f"all bands are {found.gain:.2f} times their training values alike: another gain or processing level"
-        signs.append((abs(float(np.log(found.gain))), GAIN, words))
-    if found.offset is not None:
-        spread = float(np.median(reference.bands[:, BULK[-1]] - reference.bands[:, BULK[0]])) / 2
-        words = f"all bands are moved by {found.offset:+.4g} alike: another offset or processing level"
-        signs.append((abs(found.offset) / spread, OFFSET, words))
-    return signs
-
-
-def _score_signs(found: Drift) -> list[Sign]:
-    if found.score_distance is None or found.extreme_share is None:
-        return []
-    distance = found.score_distance
-    word, limits = ("higher", HIGHER) if distance > 0 else ("lower", LOWER)
-    bulk = f"the bulk of the scores is {word} than held-out normal scores (moved by {abs(distance):.2f})"
-    many = f"{found.extreme_share:.0%} of the pixels score above the cut that 1% of normal pixels exceed"
-    return [(abs(distance), limits, bulk), (found.extreme_share, EXCESS, f"{many}: more than anomalies explain")]

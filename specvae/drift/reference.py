@@ -1,0 +1,62 @@
+"""What a scene is compared with: quantiles of the training spectra and of the held-out scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.errors import ModelError
+
+__all__ = ["BULK", "GRID", "DriftReference", "lattice_step"]
+
+GRID = np.r_[0.0005, 0.002, 0.01, np.linspace(0.025, 0.975, 39), 0.99, 0.998, 0.9995]
+"""Shares of training pixels below each quantile of the reference."""
+SAMPLE = 250_000
+"""As many pixels of a scene are compared, about."""
+BULK = np.nonzero((GRID > 0.09) & (GRID < 0.91))[0]
+
+
+def lattice_step(rows: int, cols: int, sample: int = SAMPLE) -> int:
+    """Every how many rows and columns a pixel is compared, so that about ``sample`` are; a property of the scene alone."""
+    return max(1, int(np.ceil(np.sqrt(rows * cols / sample))))
+
+
+@dataclass(frozen=True, eq=False)
+class DriftReference:
+    """What the training spectra and the held-out scores were."""
+
+    bands: NDArray[np.float32]
+    """``(bands, len(GRID))``: quantiles of the training spectra, physical units."""
+    scores: NDArray[np.float32]
+    """``(len(GRID),)``: quantiles of the held-out scores, nats; empty where none were held out."""
+
+    @classmethod
+    def fit(cls, spectra: NDArray[np.floating], scores: NDArray[np.floating]) -> DriftReference:
+        """From ``(bands, n)`` training spectra, n > 0, and ``(m,)`` held-out normal scores."""
+        thin = np.asarray(spectra[:, :: max(1, spectra.shape[1] // SAMPLE)], np.float64)
+        return cls(np.quantile(thin, GRID, axis=1).T.astype(np.float32), _quantiles(scores))
+
+    def with_scores(self, scores: NDArray[np.floating]) -> DriftReference:
+        """The same bands with the scores of another calibration."""
+        return DriftReference(self.bands, _quantiles(scores))
+
+    def to_arrays(self) -> dict[str, NDArray[np.float32]]:
+        """``bands`` and ``scores``, for the model file."""
+        return {"bands": self.bands, "scores": self.scores}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]]) -> DriftReference:
+        """The inverse of :meth:`to_arrays`; raises ModelError on other shapes."""
+        bands, scores = np.asarray(arrays["bands"], np.float32), np.asarray(arrays["scores"], np.float32)
+        if bands.ndim != 2 or bands.shape[1] != GRID.size or scores.shape not in ((0,), GRID.shape):
+            raise ModelError(f"the model's drift reference has shapes {bands.shape} and {scores.shape}; refit")
+        return cls(bands, scores)
+
+
+def _quantiles(scores: NDArray[np.floating]) -> NDArray[np.float32]:
+    if not scores.size:
+        return np.empty(0, np.float32)
+    return np.asarray(np.quantile(np.asarray(scores, np.float64), GRID), np.float32)
