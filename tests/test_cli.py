@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import rasterio
 
 from specvae.cli.main import main
 from specvae.outputs.scenes import write_scene
+from specvae.report.page import claim
 from specvae.synthetic import make_scene
 
 QUICK = ["--set", "training.steps=80", "--set", "training.refits=1"]
@@ -321,3 +323,66 @@ def test_one_failed_scene_among_others_is_status_3(night: Path, tmp_path: Path) 
 def test_the_module_runs_as_a_process_and_its_version_is_told() -> None:
     done = subprocess.run([sys.executable, "-m", "specvae", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("specvae, version")
+
+
+def test_a_mask_among_the_scenes_of_a_fit_is_told_with_both_names(
+    night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = run("fit", night / "normal.tif", night / "truth.tif", "--model", tmp_path / "m.specvae", *QUICK)
+    told = capsys.readouterr().err
+    assert status == 4
+    assert len(told.strip().splitlines()) == 1
+    assert "truth.tif cannot be fitted together with" in told
+    assert "normal has 10" in told
+    assert "truth has 1 (truth)" in told
+
+
+def test_a_fit_on_nothing_says_why_nothing_is_valid(
+    night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with rasterio.open(night / "normal.tif") as scene:
+        profile = scene.profile | {"count": 1, "dtype": "uint8", "nodata": None}
+        nothing = np.zeros((1, *scene.shape), np.uint8)
+    with rasterio.open(tmp_path / "mask.tif", "w", **profile) as mask:
+        mask.write(nothing)
+    args = ("--mask", tmp_path / "mask.tif", "--mask-values", "0", "--model", tmp_path / "m.specvae")
+    assert run("fit", night / "normal.tif", *args) == 4
+    assert re.search(r"\(not valid: .*23,\d{3} mask\)|\(not valid: 24,000 mask\)", capsys.readouterr().err)
+
+
+def test_calibrating_on_what_was_trained_on_is_warned_of(
+    night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ("--model", night / "scene.specvae", "--out")
+    assert run("calibrate", night / "normal.tif", *args, tmp_path / "same.specvae") == 0
+    assert "the model was fitted on normal.tif too" in capsys.readouterr().err
+    write_scene(tmp_path / "other.tif", make_scene(150, 160, seed=2).values)
+    assert run("calibrate", tmp_path / "other.tif", *args, tmp_path / "other.specvae") == 0
+    assert "fitted on" not in capsys.readouterr().err
+
+
+def test_what_was_pooled_and_what_was_kept_is_told(
+    night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ("--model", night / "scene.specvae", "--out", tmp_path, "--pool", "--fdr", "0.1")
+    assert run("score", night / "tonight.tif", *args) == 0
+    told = capsys.readouterr().out
+    report = json.loads((tmp_path / "tonight" / "report.json").read_text())
+    assert f"{report['evidence']['anomalous']:,} by the pooled evidence" in told
+    assert f"{report['objects']['kept']:,} of {report['objects']['written']:,} objects kept" in told
+
+
+@pytest.mark.parametrize(
+    ("anomalous", "words"), [(0, "would be if"), (9, "would be even if"), (11, "would be if"), (400, "would be if")]
+)
+def test_the_claim_says_when_there_is_no_more_than_chance(anomalous: int, words: str) -> None:
+    report = {
+        "scene": {"kind": "map"},
+        "model": {},
+        "objects": {"count": 3},
+        "pixels": {"anomalous": anomalous, "valid": 10_000},
+        "threshold": {"false_alarm_rate": 1e-3},
+    }
+    told = claim(report)
+    assert words in told
+    assert told.endswith("no more than chance.") == ("even" in words)

@@ -75,7 +75,11 @@ def claim(report: dict[str, Any]) -> str:
     objects = report["objects"].get("count")
     where = f", in {objects:,} {'object' if objects == 1 else 'objects'}" if objects else ""
     rate = cut["false_alarm_rate"]
-    expected = f"; about {_n(rate * pixels['valid'])} would be if all were normal" if rate is not None else ""
+    expected = ""
+    if rate is not None:
+        chance = rate * pixels["valid"]
+        word = " even" if 0 < pixels["anomalous"] <= chance else ""
+        expected = f"; about {_n(chance)} would be{word} if all were normal{': no more than chance' if word else ''}"
     return f"{pixels['anomalous']:,} of {pixels['valid']:,} valid {noun} are anomalous{where}{expected}."
 
 

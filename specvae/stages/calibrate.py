@@ -84,4 +84,17 @@ def calibrate(
         "calibrate_command": sys.argv,
     }
     digest = save_model(fresh, target, provenance)
-    return FitOutcome(target, digest, False, fresh.provenance, gathered.notes)
+    notes = (*gathered.notes, *_trained_on(mark, loaded.metadata["provenance"].get("fingerprint")))
+    return FitOutcome(target, digest, False, fresh.provenance, notes)
+
+
+def _trained_on(mark: Fingerprint, fit: dict[str, Any] | None) -> list[str]:
+    """A warning where files are among those that the model was fitted on."""
+    before = {told["sha256"] for told in (fit or {}).get("inputs", []) if told["sha256"]}
+    again = [Path(file.path).name for file in mark.inputs if file.sha256 in before]
+    if not again:
+        return []
+    shown = ", ".join(again[:3]) + (", ..." if len(again) > 3 else "")
+    return [
+        f"the model was fitted on {shown} too: what it has seen scores lower, so these cuts are too low; take other data"
+    ]

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specvae import __version__
 from specvae.config import ModelConfig
 from specvae.config_file import load_config
 from specvae.context import RingContext
 from specvae.detector import Detector
-from specvae.errors import InputError, OutputError, UsageError
+from specvae.errors import InputError, ModelError, OutputError, UsageError
 from specvae.evidence import HALO
 from specvae.fingerprint import Fingerprint, identify, same
 from specvae.model_file import load_model, save_model
@@ -124,10 +125,14 @@ def fit(
             f"{target} stands already and was made from other inputs or settings; give --overwrite or --model"
         )
     gathered = gather(sources, options, chosen, None)
-    detector = Detector.fit(
-        gathered.regions, gathered.bands, chosen, gathered.names, gathered.context, pick_device(device),
-        max(1, threads), progress,
-    )  # fmt: skip
+    try:
+        detector = Detector.fit(
+            gathered.regions, gathered.bands, chosen, gathered.names, gathered.context, pick_device(device),
+            max(1, threads), progress,
+        )  # fmt: skip
+    except InputError as error:
+        why = ", ".join(f"{n:,} {reason}" for reason, n in gathered.invalid.items() if n)
+        raise InputError(f"{error} (not valid: {why})" if why else str(error)) from None
     return _save(detector, target, gathered, mark)
 
 
@@ -199,22 +204,34 @@ def gather(
             notes += table.notes
             counts += np.bincount(table.reason, minlength=len(counts))
             continue
-        with in_patches(open_scene(source, options, match=bands), config.patch) as scene:
+        first = sources[0] if match is None else None
+        with in_patches(_open_alike(source, options, bands, first), config.patch) as scene:
             bands = bands or scene.bands
             pixel_size = pixel_size or scene.pixel_size
             whole = not config.patch
             split = split_blocks((scene.rows, scene.cols), buffer, config.sampling, config.seed + number, whole)
             reads = _reads(scene, split, quota, buffer, config, config.seed + number, hold_all)
-            fresh = _regions(split, number, reads, quota, hold_all)
-            for region in fresh:
-                counts += np.bincount(region.cube.crop(region.window).reason.ravel(), minlength=len(counts))
-            regions += fresh
+            regions += _regions(split, number, reads, quota, hold_all, counts)
             notes += [f"{source.key}: {note}" for note in scene.notes]
     if bands is None:
         raise InputError("no source was given; expected a raster, a folder, a glob or a table")
     invalid = {kind.label: int(counts[kind]) for kind in Invalid if kind != Invalid.VALID}
     names = tuple(source.key for source in sources)
     return Gathered(tuple(regions), bands, names, context, tuple(dict.fromkeys(notes)), pixel_size, invalid)
+
+
+def _open_alike(source: Source, options: IngestOptions, bands: BandSet | None, first: Source | None) -> Scene:
+    """A scene with these bands. Raises InputError that names both where it has not those of the ``first`` of a fit."""
+    try:
+        return open_scene(source, options, match=bands)
+    except ModelError as error:
+        if first is None:
+            raise
+        told = str(error).split(";")[0].replace("the model", first.key).replace("the scene", source.key)
+        raise InputError(
+            f"{source.path} cannot be fitted together with {first.path}: {told}; "
+            "leave masks and other bands out of what is fitted on, or choose with --bands"
+        ) from None
 
 
 def _reads(
@@ -233,10 +250,14 @@ def _reads(
         yield cube, scene.normal(window), window
 
 
-def _regions(split: Split, source: int, reads: Any, quota: Quota, hold_all: bool) -> list[Region]:
+def _regions(
+    split: Split, source: int, reads: Any, quota: Quota, hold_all: bool, counts: NDArray[np.int64]
+) -> list[Region]:
+    """What is used of what is read; its pixels are added to ``counts`` by their reason."""
     regions = []
     for cube, normal, *rest in reads:
         window = rest[0] if rest else cube.window
+        counts += np.bincount(cube.crop(window).reason.ravel(), minlength=len(counts))
         role = np.full(normal.shape, Role.CALIBRATION, np.uint8) if hold_all else split.role(window)
         usable = normal & cube.crop(window).valid
         role = quota.take(np.where(usable, role, np.uint8(Role.UNUSED)).astype(np.uint8))

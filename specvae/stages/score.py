@@ -123,16 +123,26 @@ def score_one(
             work = _table_work() if source.is_table else _map_work(shards)
             report = work(source, model, request, request.cut(model), folder, mark.result, progress)
         seconds = time.perf_counter() - started
-        pixels = report["pixels"]
-        message = (
-            f"{pixels['anomalous']:,} of {pixels['valid']:,} anomalous, {report['drift']['verdict']}, {seconds:.1f} s"
-        )
+        message = f"{_counted(report)}, {report['drift']['verdict']}, {seconds:.1f} s"
         return replace(told, status="done", message=message, report=report)
     except (InputError, ModelError, OutputError, SpecvaeError) as error:
         return replace(told, message=str(error), exit_status=error.exit_status, fault=type(error))
     except MemoryError:
         message = f"{source.path}: out of memory; give a smaller --max-memory"
         return replace(told, message=message, exit_status=4, fault=MemoryError)
+
+
+def _counted(report: dict[str, Any]) -> str:
+    """How much is anomalous: by the cut, by the pooled evidence where asked for, and objects that were kept."""
+    pixels, objects, evidence = report["pixels"], report["objects"], report.get("evidence")
+    told = [f"{pixels['anomalous']:,} of {pixels['valid']:,} anomalous"]
+    if evidence:
+        told.append(f"{evidence['anomalous']:,} by the pooled evidence")
+    if "kept" in objects:
+        told.append(
+            f"{objects['kept']:,} of {objects['written']:,} objects kept at a false-discovery rate of {objects['fdr']:g}"
+        )
+    return ", ".join(told)
 
 
 def _map_work(shards: Shards | None) -> Callable[..., dict[str, Any]]:

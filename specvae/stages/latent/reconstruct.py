@@ -79,11 +79,11 @@ def reconstruct(
 
 
 def _tell(summary: dict[str, Any]) -> str:
+    s = summary
     told = (
-        f"{summary['values']} values by {summary['active']} active of {summary['latent']} latent ones, "
-        f"{summary['ratio']:.3g} : 1, mean squared error {summary['mse']:.4g} (median {summary['mse_median']:.4g}) and by as many "
-        f"principal components {summary['pca_mse']:.4g} ({summary['pca_mse_median']:.4g}), the median off by "
-        f"{summary['error_median']:.3g} standard deviations"
+        f"{s['values']} values as {s['active']} active of {s['latent']} latent ones ({s['ratio']:.3g} : 1): "
+        f"mean squared error {s['mse']:.4g} (median {s['mse_median']:.4g}), of as many principal components "
+        f"{s['pca_mse']:.4g} (median {s['pca_mse_median']:.4g}); median deviation {s['error_median']:.3g} sd"
     )
     # Spectra far from all training may be reconstructed worse than by their mean.
     return told + (f", {100 * summary['explained']:.2f} % of the variance" if summary["explained"] > 0 else "")
