@@ -78,7 +78,7 @@ def test_reconstruct_tells_the_mean_squared_error_and_that_of_as_many_components
     each = np.square(test - pca.inverse_transform(pca.transform(test))).mean(axis=1)
     assert told["pca_mse_median"] == pytest.approx(np.median(each), rel=0.1)
     assert f"mean squared error {told['mse']:.4g} (median {told['mse_median']:.4g})" in outcome.message
-    assert f"principal components {told['pca_mse']:.4g} ({told['pca_mse_median']:.4g})" in outcome.message
+    assert f"principal components {told['pca_mse']:.4g} (median {told['pca_mse_median']:.4g})" in outcome.message
 
 
 def test_a_model_file_keeps_the_components_and_one_without_them_says_what_to_do(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import heapq
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from specvae.pipeline.task import Result, Task
@@ -52,7 +53,8 @@ def carry_out_all(
     """Do every task; ``ended(number, result, attempts)`` is called once for each, as they end.
 
     A result that is ``transient`` is tried again up to ``retries`` times, after 1, 2, 4 ... 60 seconds, of which
-    ``again(number, result, pause)`` is told.
+    ``again(number, result, pause)`` is told. What a later attempt finds done already was done by an earlier one, which
+    ended before it could say so.
     """
     fresh = deque(range(len(tasks)))
     later: list[tuple[float, int]] = []
@@ -74,4 +76,5 @@ def carry_out_all(
                 heapq.heappush(later, (time.monotonic() + pause, number))
                 again(number, result, pause)
             else:
-                ended(number, result, attempts[number])
+                by_us = result.status == "already" and attempts[number] > 1
+                ended(number, replace(result, status="done") if by_us else result, attempts[number])
