@@ -19,7 +19,7 @@ from specvae.context import QUANTUM
 from specvae.errors import MissingExtraError
 from specvae.spectral_net import SpectralNet
 
-__all__ = ["INPUTS", "OUTPUTS", "OnnxScorer", "onnx_bytes"]
+__all__ = ["INPUTS", "OUTPUTS", "OnnxScorer", "onnx_bytes", "require_onnx"]
 
 INPUTS = ("spectra", "context")
 """``(n, bands)`` in physical units, and for a model with context ``(n, components)``: ring means of ``components``."""
@@ -46,16 +46,23 @@ class OnnxScorer(nn.Module):
         return found if net.ring is None else (*found, net.ring.quantise(x).T * QUANTUM)
 
 
+def require_onnx() -> None:
+    """Raise MissingExtraError without onnx and onnxscript."""
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(f"writing ONNX needs {error.name}; install specvae[onnx]") from None
+
+
 def onnx_bytes(net: SpectralNet, properties: dict[str, str]) -> bytes:
     """``net`` as an ONNX file with these properties; any number of spectra may come at once.
 
     Raises MissingExtraError without onnx and onnxscript.
     """
-    try:
-        import onnx
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(f"writing ONNX needs {error.name}; install specvae[onnx]") from None
+    require_onnx()
+    import onnx
+
     given = [torch.zeros(3, net.vae.bands)]
     if net.ring is not None:
         given.append(torch.zeros(3, net.ring.components))

@@ -361,6 +361,30 @@ def test_calibrating_on_what_was_trained_on_is_warned_of(
     assert "fitted on" not in capsys.readouterr().err
 
 
+def test_a_fit_and_a_calibration_tell_the_smallest_rate_that_they_carry(
+    night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from specvae.model_file import load_model
+
+    write_scene(tmp_path / "other.tif", make_scene(150, 160, seed=2).values)
+    args = (tmp_path / "other.tif", "--model", night / "scene.specvae", "--out", tmp_path / "other.specvae")
+    for words, path in (
+        (("fit", night / "normal.tif", "--model", night / "scene.specvae", *QUICK), night / "scene.specvae"),
+        (("calibrate", *args), tmp_path / "other.specvae"),
+        (("calibrate", *args), tmp_path / "other.specvae"),
+    ):
+        assert run(*words) == 0
+        rate = load_model(path).detector.calibration.smallest_rate
+        assert rate is not None
+        assert f"enough for false-alarm rates down to {rate:.2g}" in capsys.readouterr().out
+    few = pd.read_csv(night / "spectra.csv").head(60)
+    few.to_csv(tmp_path / "few.csv", index=False)
+    assert run("fit", tmp_path / "few.csv", "--model", tmp_path / "few.specvae", *QUICK) == 0
+    said = capsys.readouterr()
+    assert load_model(tmp_path / "few.specvae").detector.calibration.smallest_rate is None
+    assert "held out for thresholds (too few for any false-alarm rate)" in said.out
+
+
 def test_what_was_pooled_and_what_was_kept_is_told(
     night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

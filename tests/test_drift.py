@@ -83,7 +83,7 @@ def test_scores_that_are_higher_all_over_are_refused_and_lower_ones_are_not() ->
 def test_too_few_pixels_make_for_caution() -> None:
     found = judge(land(np.random.default_rng(0), 10))
     assert found.verdict == "caution"
-    assert "only 10 pixels" in found.reasons[0]
+    assert "only 10 spectra" in found.reasons[0]
     json.dumps(found.summary(), allow_nan=False)
 
 

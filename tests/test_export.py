@@ -155,10 +155,13 @@ def test_exporting_again_does_nothing_and_another_file_is_not_replaced_unasked(p
 def test_what_is_no_model_and_a_missing_package_are_refused(place: Path, tmp_path: Path, monkeypatch) -> None:
     with pytest.raises(ModelError, match="not a specvae model"):
         export(str(place / "scene.tif"), str(tmp_path / "a.onnx"))
-    monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(MissingExtraError, match=r"specvae\[onnx\]"):
-        export(str(place / "pixel.specvae"), str(tmp_path / "a.onnx"))
-    assert not (tmp_path / "a.onnx").exists()
+    for package in ("onnxscript", "onnx"):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(MissingExtraError, match=rf"needs {package}; install specvae\[onnx\]"):
+            export(str(place / "pixel.specvae"), str(tmp_path / "a.onnx"))
+        assert not (tmp_path / "a.onnx").exists()
+        with pytest.raises(MissingExtraError, match=r"specvae\[onnx\]"):
+            export(str(place / "pixel.specvae"), str(place / "pixel.onnx"))
 
 
 def test_a_model_of_patches_scores_alike_and_takes_more_than_a_chunk_of_them(tmp_path: Path) -> None:

@@ -268,6 +268,28 @@ def test_a_path_between_two_given_spectra_needs_no_source(place: Path, tmp_path:
     assert len(told.summary["scores"]) == 3
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "said"),
+    [
+        ("400,600,500,900,700", "1500,900,1200,700,1600", None),
+        ("400,600,500,900,700", "9000,1,9000,1,9000", "the end lies above the model's cut"),
+        ("9000,1,9000,1,9000", "400,600,500,900,700", "the start lies above the model's cut"),
+        ("1,9000,1,9000,1", "9000,1,9000,1,9000", "both ends lie above the model's cut"),
+    ],
+)
+def test_a_path_from_or_to_what_the_model_calls_anomalous_is_warned_of(
+    start: str, end: str, said: str | None, place: Path, tmp_path: Path
+) -> None:
+    words = ["interpolate", "--start", start, "--end", end, "--model", str(place / "rows.specvae")]
+    for _ in range(2):  # made, and made already
+        result = CliRunner().invoke(
+            cli, [*words, "--out", str(tmp_path)], catch_exceptions=False, standalone_mode=False
+        )
+        assert (said or "steps, scores") in result.output
+        assert ("warning" in result.stderr) == (said is not None)
+        assert len(result.stderr.splitlines()) <= 1
+
+
 def test_a_path_between_two_pixels_knows_what_surrounds_them(place: Path, tmp_path: Path) -> None:
     model = str(place / "scene.specvae")
     told = interpolate(str(place / "scene.tif"), start="20,30", end="140,160", model=model, out=str(tmp_path))

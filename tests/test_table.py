@@ -313,3 +313,31 @@ def test_any_csv_is_a_table_or_one_line(rows: list[list[str]], delimiter: str, p
         return
     assert np.isfinite(table.values[table.valid]).all()
     write_scores(tmp_path / "scores.csv", table.others, {"score": np.zeros(len(table), np.float32)})
+
+
+# --- what a fit is told of labels ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["label", "Class", "truth", "is_adulterated"])
+def test_a_column_that_may_be_a_label_is_told_where_none_was_named(name: str, tmp_path: Path) -> None:
+    path = text(tmp_path / "a.csv", f"red,green,blue,{name}\n1,2,3,0\n4,5,6,1\n7,8,9.5,0\n")
+    (note,) = read_table(path).notes
+    assert f"'{name}'" in note
+    assert f"--label-column {name}" in note
+    assert read_table(path, IngestOptions(bands=f"red,green,{name}")).notes == [], "it is a band then"
+    model = BandSet((Band("red"), Band("green"), Band("blue")))
+    assert read_table(path, match=model).notes == [], "a score takes no label column"
+
+
+def test_an_ordinary_column_is_not_told_of(tmp_path: Path) -> None:
+    path = text(tmp_path / "a.csv", "red,green,blue,depth,name\n1,2,3,0.5,a\n4,5,6,1.5,b\n")
+    assert read_table(path).notes == []
+
+
+def test_rows_that_a_label_leaves_out_are_counted(tmp_path: Path) -> None:
+    path = text(tmp_path / "a.csv", "red,green,odd\n1,2,0\n4,5,1\n7,8,0\n7,9,\n")
+    table = read_table(path, IngestOptions(label_column="odd"))
+    assert table.normal.sum() == 2
+    assert table.notes == ["2 of 4 rows are left out: their 'odd' does not say normal"]
+    clean = text(tmp_path / "b.csv", "red,green,odd\n1,2,0\n4,5,0\n")
+    assert read_table(clean, IngestOptions(label_column="odd")).notes == []

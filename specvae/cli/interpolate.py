@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from specvae.cli.options import device_option, ingest_of, json_option, mask_options, model_option, overwrite_option
+from specvae.cli.progress import warn
 
 __all__ = ["command"]
 
@@ -41,6 +42,8 @@ def command(as_json: bool, **options: Any) -> int:
     from specvae.stages.latent.interpolate import interpolate
 
     result = interpolate(**ingest_of(options))
+    if result.summary.get("warning"):
+        warn(result.summary["warning"])
     if as_json:
         click.echo(json.dumps({"folder": str(result.folder), "skipped": result.skipped, **result.summary}))
         return 0

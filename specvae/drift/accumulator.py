@@ -87,7 +87,7 @@ class DriftAccumulator:
             )
         )
         if self._scored < FEWEST:
-            reason = f"only {self._scored} pixels could be compared with the fit, {FEWEST} needed for a verdict"
+            reason = f"only {self._scored} spectra could be compared with the fit, {FEWEST} needed for a verdict"
             return Drift("caution", (reason, *self._notes), self._scored, None, None, None, None, None, bands)
         gain, offset = _radiometry(self._bands, self._reference.bands)
         found = Drift("ok", (), self._scored, None, None, None, gain, offset, bands)

@@ -96,7 +96,7 @@ def _band_signs(found: Drift) -> list[Sign]:
     moved = (
         f"{farthest.band} has {direction} values than in training (its distribution moved by {farthest.distance:.2f})"
     )
-    outside = f"{widest.outside:.0%} of the pixels lie outside the training range of {widest.band}"
+    outside = f"{widest.outside:.0%} of the spectra lie outside the training range of {widest.band}"
     return [(widest.outside, OUTSIDE, outside), (farthest.distance, DISTANCE, moved)]
 
 
@@ -118,5 +118,5 @@ def _score_signs(found: Drift) -> list[Sign]:
     distance = found.score_distance
     word, limits = ("higher", HIGHER) if distance > 0 else ("lower", LOWER)
     bulk = f"the bulk of the scores is {word} than held-out normal scores (moved by {abs(distance):.2f})"
-    many = f"{found.extreme_share:.0%} of the pixels score above the cut that 1% of normal pixels exceed"
+    many = f"{found.extreme_share:.0%} of the scores are above the cut that 1% of normal ones exceed"
     return [(abs(distance), limits, bulk), (found.extreme_share, EXCESS, f"{many}: more than anomalies explain")]

@@ -59,8 +59,7 @@ def calibrate(
     if dry_run:
         return FitOutcome(target, "", same(mark, stored), {}, ())
     if same(mark, stored) and not overwrite:
-        there = load_model(target)
-        return FitOutcome(target, there.sha256, True, there.metadata["fit"], ())
+        return FitOutcome.standing(target)
     if target.exists() and not (overwrite or renew):
         raise OutputError(
             f"{target} stands already and was made from other inputs or settings; give --overwrite or --out"
@@ -84,8 +83,8 @@ def calibrate(
         "calibrate_command": sys.argv,
     }
     digest = save_model(fresh, target, provenance)
-    notes = (*gathered.notes, *_trained_on(mark, loaded.metadata["provenance"].get("fingerprint")))
-    return FitOutcome(target, digest, False, fresh.provenance, notes)
+    warnings = (*gathered.notes, *_trained_on(mark, loaded.metadata["provenance"].get("fingerprint")))
+    return FitOutcome.of(fresh, target, digest, warnings)
 
 
 def _trained_on(mark: Fingerprint, fit: dict[str, Any] | None) -> list[str]:

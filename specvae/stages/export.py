@@ -10,7 +10,7 @@ from typing import Any
 from specvae import __version__
 from specvae.errors import OutputError
 from specvae.model_file import StoredModel, load_model
-from specvae.onnx_graph import onnx_bytes
+from specvae.onnx_graph import onnx_bytes, require_onnx
 from specvae.outputs.atomic import atomic_file
 
 __all__ = ["ExportOutcome", "export"]
@@ -33,6 +33,7 @@ def export(model: str, out: str, *, overwrite: bool = False) -> ExportOutcome:
     Raises OutputError where something else stands there and ``overwrite`` is not given, ModelError for what is no
     model, MissingExtraError without ``specvae[onnx]``.
     """
+    require_onnx()
     stored, path = load_model(model), Path(out)
     net = stored.detector.net
     inputs = [f"spectra (n, {net.vae.bands})"]

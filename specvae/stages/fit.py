@@ -44,6 +44,22 @@ class FitOutcome:
     """True where this very model stood there already."""
     summary: dict[str, Any]
     warnings: tuple[str, ...]
+    smallest_rate: float | None = None
+    """The smallest false-alarm rate that the calibration tiles support; None where they support none, or in a dry run."""
+
+    @classmethod
+    def standing(cls, target: Path) -> FitOutcome:
+        """Of a model that stands already, made from the same."""
+        there = load_model(target)
+        return cls.of(there.detector, target, there.sha256, (), skipped=True)
+
+    @classmethod
+    def of(
+        cls, detector: Detector, target: Path, digest: str, warnings: tuple[str, ...], skipped: bool = False
+    ) -> FitOutcome:
+        """Of a model in its file."""
+        rate = detector.calibration.summary()["smallest_rate"]
+        return cls(target, digest, skipped, detector.provenance, warnings, rate)
 
 
 @dataclass(frozen=True)
@@ -118,8 +134,7 @@ def fit(
     if dry_run:
         return FitOutcome(target, "", same(mark, stored), {}, ())
     if same(mark, stored) and not overwrite:
-        loaded = load_model(target)
-        return FitOutcome(target, loaded.sha256, True, loaded.metadata["fit"], ())
+        return FitOutcome.standing(target)
     if target.exists() and not (overwrite or renew):
         raise OutputError(
             f"{target} stands already and was made from other inputs or settings; give --overwrite or --model"
@@ -150,7 +165,7 @@ def _save(detector: Detector, target: Path, gathered: Gathered, mark: Fingerprin
         detector.evidence.prepare()
     digest = save_model(detector, target, provenance)
     warnings = (*gathered.notes, *detector.provenance["diagnostics"]["warnings"])
-    return FitOutcome(target, digest, False, detector.provenance, warnings)
+    return FitOutcome.of(detector, target, digest, warnings)
 
 
 def stored_fingerprint(target: Path, overwrite: bool) -> dict[str, Any] | None:

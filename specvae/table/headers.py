@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from specvae.errors import InputError, UsageError
 from specvae.spectra import Band
 
-__all__ = ["Column", "band_columns", "chosen_columns"]
+__all__ = ["Column", "band_columns", "chosen_columns", "is_label"]
 
 SERIES = re.compile(
     r"^(?P<before>[^\W\d][^\d]*?)?[ _\-.]*(?P<number>\d+(?:[.,]\d+)?)[ _]*(?P<unit>nm|um|µm|μm)?$", re.I
@@ -32,6 +32,8 @@ NOT_BANDS = re.compile(
     re.I,
 )
 """Headers that name a place, a time, a label or a result rather than a band."""
+LABEL = re.compile(r"^(?:label|labels|class|classes|target|truth|y_true|is_.*|anomaly|outlier|normal)$", re.I)
+"""Those of them that may tell normal rows from others."""
 LEAST_SERIES = 3
 
 
@@ -46,6 +48,11 @@ class Column:
     """Whether only 0 and 1 (or true and false) were seen."""
     counting: bool
     """Whether it goes up by one from row to row."""
+
+
+def is_label(name: str) -> bool:
+    """Whether a header reads like that of a label, which is no band."""
+    return bool(LABEL.match(name.strip()))
 
 
 def band_columns(

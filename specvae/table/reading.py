@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from specvae.raster.options import IngestOptions
 from specvae.spectra import Band, BandMatch, BandSet, Invalid
 from specvae.table.chunk import Chunk
 from specvae.table.columns import open_chunks
-from specvae.table.headers import Column, band_columns
+from specvae.table.headers import Column, band_columns, is_label
 from specvae.table.idx import IdxFile
 
 __all__ = ["Table", "TableFile", "is_one_of", "iter_table", "open_table", "read_table"]
@@ -142,7 +142,11 @@ class TableFile:
         if self.label is not None and not table.normal.any():
             wanted = self.normal_value if self.normal_value is not None else " or ".join(sorted(NORMAL))
             raise InputError(f"{self.path}: no row of {self.label!r} is {wanted}; give --normal-value")
-        return table
+        left = int((~table.normal).sum())
+        if not left:
+            return table
+        note = f"{left:,} of {len(table):,} rows are left out: their {self.label!r} does not say normal"
+        return replace(table, notes=[*table.notes, note])
 
     def _table(self, chunk: Chunk) -> Table:
         values = chunk.values
@@ -180,9 +184,21 @@ def open_table(path: str, options: IngestOptions | None = None, match: BandSet |
     if matched is not None:
         at, found = [at[i] for i in matched.order], [found[i] for i in matched.order]
     notes = [*file.notes, *([matched.warning] if matched and matched.warning else [])]
+    if match is None and told.label_column is None and not isinstance(file, IdxFile):
+        notes += _unread_labels([name for i, name in enumerate(names) if i not in set(at) and is_label(name)])
     nodata = told.nodata if isinstance(told.nodata, float | int) else None
     return TableFile(path, names, tuple(at), BandSet(tuple(found)), matched, told.label_column, told.normal_value,
                      nodata, tuple(notes), how, file.rows)  # fmt: skip
+
+
+def _unread_labels(names: list[str]) -> list[str]:
+    """A note where columns look like labels and none was named."""
+    if not names:
+        return []
+    return [
+        f"{', '.join(map(repr, names[:3]))} is no band but may be a label, and a fit takes every row for normal: "
+        f"where one is not, give --label-column {names[0]}"
+    ]
 
 
 def _bands(

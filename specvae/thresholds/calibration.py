@@ -139,7 +139,7 @@ class Calibration:
         n = self.size
         if self.contaminated:
             if self.trimmed is None:
-                return f"{n} held-out pixels with anomalies among them are too few to model what is normal"
+                return f"{n} held-out scores with anomalies among them are too few to model what is normal"
             if rate < self.trimmed.smallest_rate:
                 return f"the model of the trimmed tail serves down to {self.trimmed.smallest_rate:.2g}"
             return None
@@ -149,11 +149,11 @@ class Calibration:
         if self.tail is not None and self.tail.refused is None:
             if rate >= self.tail.smallest_rate:
                 return None
-            return f"{n} held-out pixels and their Pareto tail serve down to {self.tail.smallest_rate:.2g}"
+            return f"{n} held-out scores and their Pareto tail serve down to {self.tail.smallest_rate:.2g}"
         if rank >= FEWEST:
             return None
         refused = self.tail.refused if self.tail else "too few for a tail"
-        return f"{n} held-out pixels leave {rank} above the cut, and the tail is refused ({refused})"
+        return f"{n} held-out scores leave {rank} above the cut, and the tail is refused ({refused})"
 
     @cached_property
     def smallest_rate(self) -> float | None:

@@ -215,16 +215,16 @@ def find_contamination(
     pixels stand out in clean data too. :func:`find_gap` judges those.
     """
     if scores.size < FEWEST or trim <= 0:
-        return _undecided("too few held-out pixels, or nothing trimmed, to tell anomalies from normal data")
+        return _undecided("too few held-out scores, or nothing trimmed, to tell anomalies from normal data")
     if labels is None:
         labels = np.arange(scores.size) * 50 // scores.size
     tail = fit_trimmed_tail(scores, BlockBootstrap.of(labels), trim)
     if tail is None:
-        return _undecided("too few held-out pixels below the trim quantile to tell anomalies from normal data")
+        return _undecided("too few held-out scores below the trim quantile to tell anomalies from normal data")
     ordered = np.sort(scores)
     levels = [_level(tail, ordered, count) for count in _counts(scores.size, trim)]
     if not levels:
-        return _undecided("too few held-out pixels above the trim quantile to tell anomalies from normal data")
+        return _undecided("too few held-out scores above the trim quantile to tell anomalies from normal data")
     return max(levels, key=lambda c: (c.found, c.share if c.found else c.observed / max(c.expected_upper, 1e-9)))
 
 
@@ -236,11 +236,11 @@ def find_gap(scores: NDArray[np.floating], trim: float) -> Contamination:
     10 and far more.
     """
     if scores.size < FEWEST or trim <= 0:
-        return _undecided("too few training pixels, or nothing trimmed, to tell anomalies from normal data")
+        return _undecided("too few training scores, or nothing trimmed, to tell anomalies from normal data")
     ordered = np.sort(scores)
     middle, stop = (float(np.quantile(ordered, share)) for share in (0.5, 1 - trim))
     if stop <= middle:
-        return _undecided("half of the training pixels and more have one score")
+        return _undecided("half of the training scores and more are one score")
     slope = (np.sqrt(0.5 / trim) - 1) / (stop - middle)
     found = []
     for count in _counts(scores.size, trim):
@@ -248,7 +248,7 @@ def find_gap(scores: NDArray[np.floating], trim: float) -> Contamination:
         expected = 0.5 * scores.size / (1 + slope * (level - middle)) ** 2
         found.append(_verdict(ordered.size, count, level, expected, expected, APART * expected))
     if not found:
-        return _undecided("too few training pixels above the trim quantile to tell anomalies from normal data")
+        return _undecided("too few training scores above the trim quantile to tell anomalies from normal data")
     return max(found, key=lambda c: (c.found, c.share if c.found else c.observed / max(c.expected, 1e-9)))
 
 
@@ -277,6 +277,6 @@ def _verdict(n: int, count: int, level: float, expected: float, upper: float, li
     share = share if found else 0.0
     verb = "stand out from" if found else "agree with" if count <= limit else "are too rare to be told from"
     reason = (
-        f"{count} pixels above {level:.4g} nats {verb} the {expected:.1f} (at most {upper:.1f}) expected of normal data"
+        f"{count} scores above {level:.4g} nats {verb} the {expected:.1f} (at most {upper:.1f}) expected of normal data"
     )
     return Contamination(bool(found), share, level, count, expected, upper, reason)

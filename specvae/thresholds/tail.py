@@ -203,7 +203,7 @@ def _fit_top(scores: NDArray[np.floating], count: int, bootstrap: BlockBootstrap
 
 def _refusal(effective: float, lowest_shape: float, p_value: float) -> str | None:
     if effective < MIN_EFFECTIVE_EXCESSES:
-        return f"too few excesses: they tell as much as {effective:.0f} independent pixels, {MIN_EFFECTIVE_EXCESSES} needed"
+        return f"too few excesses: they tell as much as {effective:.0f} independent scores, {MIN_EFFECTIVE_EXCESSES} needed"
     if lowest_shape > MAX_SHAPE:
         return f"the tail is too heavy: its shape is above {MAX_SHAPE:g} ({lowest_shape:.2f} at its lower bound)"
     if p_value < REJECTED_BELOW:

@@ -109,7 +109,18 @@ def _spectra(stored: StoredModel, folder: Path, ends: Ends, steps: int, format: 
         "scores_given": [float(v) for v in given],
         "scores": [float(v) for v in score],
         "threshold": cut,
+        "warning": _warning(given, cut),
     }
+
+
+def _warning(given: NDArray[np.floating], cut: float | None) -> str | None:
+    """What to know of a path whose ends ``(2,)``, nats, are not what the model calls normal."""
+    ends = [name for name, score in zip(("start", "end"), given, strict=True) if cut is not None and score > cut]
+    if not ends:
+        return None
+    which = "both ends lie" if len(ends) == 2 else f"the {ends[0]} lies"
+    scores = " and ".join(f"{score:.4g}" for score in given if score > cut)
+    return f"{which} above the model's cut of {cut:.4g} nats ({scores}): what it never learned is on the path"
 
 
 def _ends(detector: Detector, found: list[Source], start: str, end: str, ingest: IngestOptions) -> Ends:
