@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import rasterio
 from affine import Affine
 
 from specvae.cli.main import cli
+from specvae.report.check_chart import check_words
 from specvae.report.page import _n
 
 pytestmark = pytest.mark.browser
@@ -58,6 +60,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (place / f"{name}.csv").write_text(head + "\n".join(lines) + "\n")
     cli(["fit", str(place / "lab.csv"), "--model", model, "--overwrite"], standalone_mode=False)
     cli(["score", str(place / "tonight.csv"), "--model", model, "--out", out, "--explain", "5"], standalone_mode=False)
+    (place / "long.csv").write_text((place / "tonight.csv").read_text())
+    cli(["score", str(place / "long.csv"), "--model", model, "--out", out, "--explain", "40"], standalone_mode=False)
     return place / "reports"
 
 
@@ -242,6 +246,68 @@ def test_a_table_has_the_same_page(driver: Any, folder: Path) -> None:
     rows[2].click()
     assert len(page.find_elements("css selector", "#spectrum path")) == 4
     assert len(page.find_elements("css selector", "#histogram rect")) > 5
+
+
+@pytest.mark.parametrize(("name", "noun"), [("tonight", "rows"), (HOSTILE, "pixels")])
+def test_a_page_has_one_word_for_what_it_counts(name: str, noun: str, folder: Path) -> None:
+    text = (folder / name / "report.html").read_text()
+    told = re.sub(r"<(script|style)\b.*?</\1>|<[^>]*>", " ", text, flags=re.S).casefold()
+    other = {"rows": "pixel", "pixels": "held-out rows"}[noun]
+    assert f"valid {noun} are anomalous" in told
+    assert f"held-out normal {noun}" in told
+    assert other not in told
+    assert "patch" not in told
+
+
+def test_a_long_table_shows_its_first_rows_until_all_are_asked_for(driver: Any, folder: Path) -> None:
+    page = opened(driver, folder / "long" / "report.html")
+    rows, button = page.find_elements("css selector", "#cases tbody tr"), page.find_element("id", "all")
+    assert [row.is_displayed() for row in rows] == [True] * 25 + [False] * 15
+    assert button.text == "show all 40"
+    page.find_elements("css selector", "#cases th button")[0].click()
+    assert sum(row.is_displayed() for row in page.find_elements("css selector", "#cases tbody tr")) == 25
+    button.click()
+    assert all(row.is_displayed() for row in rows)
+    assert not button.is_displayed()
+    short = opened(driver, folder / "tonight" / "report.html")
+    assert not short.find_element("id", "all").is_displayed()
+
+
+def test_no_table_scrolls_at_a_usual_window(driver: Any, folder: Path) -> None:
+    before = driver.get_window_size()
+    driver.set_window_size(1400, 1000)
+    for name in (HOSTILE, "tonight"):
+        page = opened(driver, folder / name / "report.html")
+        wide = page.execute_script(
+            "return [...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth).length"
+        )
+        assert wide == 0
+    driver.set_window_size(before["width"], before["height"])
+
+
+def test_the_ends_of_the_colours_are_told(page: Any, folder: Path) -> None:
+    score = score_of(folder)
+    low, high = (page.find_element("id", name).text.split() for name in ("low", "high"))
+    assert (low[0], high[0]) == ("≤", "≥")
+    good = score[np.isfinite(score)]
+    assert float(low[1]) == pytest.approx(np.quantile(good, 0.02), rel=0.03)
+    cut = json.loads((folder / HOSTILE / "report.json").read_text())["threshold"]["value"]
+    assert float(high[1]) == pytest.approx(max(np.quantile(good, 0.998), min(1.5 * cut, good.max())), rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("passed", "judged", "words"),
+    [
+        (True, [True, True], "passed"),
+        (True, [True, False, False], "passed where it could be judged (1 of 3 rates)"),
+        (False, [True, True, False], "did not pass where it could be judged (2 of 3 rates)"),
+        (False, [True], "did not pass"),
+        (None, [False, False], "had too few rows to judge by"),
+        (None, [], "had too few rows to judge by"),
+    ],
+)
+def test_a_check_says_of_how_many_rates_it_speaks(passed: bool | None, judged: list[bool], words: str) -> None:
+    assert check_words({"passed": passed, "rates": [{"judged": j} for j in judged]}, "rows") == words
 
 
 def test_every_control_has_a_name(page: Any) -> None:

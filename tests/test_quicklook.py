@@ -11,7 +11,8 @@ from PIL import Image
 
 from specvae.accumulators import Overview
 from specvae.report.colours import FLAG, viridis
-from specvae.report.quicklook import GAP, HEAD, draw_quicklook
+from specvae.report.quicklook import FOOT, GAP, HEAD, ScoreScale, draw_quicklook
+from specvae.report.table_quicklook import draw_table_quicklook
 from specvae.thresholds.threshold import Threshold
 
 
@@ -42,7 +43,7 @@ def test_a_single_flagged_pixel_is_seen_at_its_place_in_any_size(tmp_path: Path,
     draw_quicklook(tmp_path / "q.png", view(*shape, at), cut(), "a scene")
     found = flags_in(tmp_path / "q.png")
     assert len(found) >= 9
-    height = Image.open(tmp_path / "q.png").height - HEAD - 20
+    height = Image.open(tmp_path / "q.png").height - HEAD - FOOT
     assert found[:, 0].mean() / height == pytest.approx(1 / 3, abs=0.02)
     assert np.ptp(found[:, 1]) < 12
 
@@ -89,6 +90,37 @@ def test_a_picture_finer_than_the_score_is_drawn_over_it(tmp_path: Path) -> None
     draw_quicklook(tmp_path / "coarse.png", view(20, 30, (5, 6)), cut(), "pixels")
     for name in ("fine", "coarse"):
         found = flags_in(tmp_path / f"{name}.png")
-        height = Image.open(tmp_path / f"{name}.png").height - HEAD - 20
+        height = Image.open(tmp_path / f"{name}.png").height - HEAD - FOOT
         assert found[:, 0].mean() / height == pytest.approx(5.5 / 20, abs=0.01)
         assert np.ptp(found[:, 0]) + 1 == pytest.approx(height / 20, abs=1)
+
+
+def test_the_scale_is_linear_up_to_the_cut_and_logarithmic_above() -> None:
+    scale = ScoreScale(0.0, 1e4, 10.0)
+    place = [float(scale.place(v)) for v in (0, 5, 10, 100, 1000, 10_000)]
+    assert (place[0], place[-1]) == (pytest.approx(0), pytest.approx(1))
+    assert place[1] == pytest.approx(place[2] / 2)
+    assert np.diff(place[2:]) == pytest.approx([(1 - place[2]) / 3] * 3)
+
+
+def flagged_share(path: Path) -> float:
+    """Share of the columns of a table's quicklook that hold the colour of flags, its legend left out."""
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    return float((pixels[-80:-60] == FLAG).all(axis=-1).any(axis=0).mean())
+
+
+def test_a_table_s_tail_is_spread_out_and_its_colour_is_that_of_flags(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    score = np.r_[rng.uniform(0, 10, 5000), 10 ** rng.uniform(1, 4, 2000)].astype(np.float32)
+    draw_table_quicklook(tmp_path / "q.png", score, cut(10.0), "rows")
+    # A third of the axis is linear up to the cut: 1 of 1 + 3 / 1.5.
+    assert flagged_share(tmp_path / "q.png") == pytest.approx(0.9 * 2 / 3, abs=0.06)
+    draw_table_quicklook(tmp_path / "normal.png", score[:5000], cut(10.0), "rows")
+    assert flagged_share(tmp_path / "normal.png") == 0
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, -5.0, 0.0, 1e30])
+@pytest.mark.parametrize("score", [[], [np.nan], [-3.0], [2.0, 2.0], [-1e3, 0.0, 1e30]])
+def test_any_table_is_drawn(score: list[float], value: float, tmp_path: Path) -> None:
+    draw_table_quicklook(tmp_path / "q.png", np.array(score, np.float32), cut(value, None), "<b>$x$ Österreich</b>")
+    assert (tmp_path / "q.png").stat().st_size > 1000

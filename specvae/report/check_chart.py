@@ -1,4 +1,4 @@
-"""The held-out check as a picture: realised over asked rates of blocks, files and halves, on a logarithmic axis."""
+"""The held-out check in words, and as a picture: realised over asked rates of blocks, files and halves, logarithmic."""
 
 from __future__ import annotations
 
@@ -7,12 +7,28 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-__all__ = ["check_chart"]
+__all__ = ["check_chart", "check_words"]
 
 LOW, HIGH = 1 / 30, 30.0
 """Realised over asked at the ends of the axis; beyond them marks stand at the ends."""
 LEFT, WIDTH, ROW, TOP = 64, 404, 56, 10
 TICKS = (0.1, 0.3, 1.0, 3.0, 10.0)
+
+
+def check_words(check: dict[str, Any], noun: str = "pixels") -> str:
+    """What ``calibration.check`` of report.json came to, and of how many of its rates that is said.
+
+    Examples
+    --------
+    >>> check_words({"passed": True, "rates": [{"judged": True}, {"judged": False}, {"judged": False}]})
+    'passed where it could be judged (1 of 3 rates)'
+    """
+    rates = check.get("rates", ())
+    judged = sum(bool(row["judged"]) for row in rates)
+    if not judged:
+        return f"had too few {noun} to judge by"
+    verdict = "passed" if check.get("passed") else "did not pass"
+    return verdict if judged == len(rates) else f"{verdict} where it could be judged ({judged} of {len(rates)} rates)"
 
 
 def check_chart(check: dict[str, Any]) -> Markup | None:

@@ -54,7 +54,7 @@ function chooseCase(i) {
   }
 }
 
-const sampleAt = new Map();
+const sampleAt = new Map(), named = data.one[0].toUpperCase() + data.one.slice(1);
 function chooseSample(i, name) {
   const s = data.samples;
   $("which").textContent = name;
@@ -73,9 +73,9 @@ function picked([row, col]) {
   }
   const k = data.sampleStep, near = (v, s) => k * Math.round((v + (s - 1) / 2) / k);
   const found = sampleAt.get(near(top, step) * data.cols + near(left, step));
-  if (found === undefined) { $("about").textContent = "No spectrum of this pixel is in this page; try beside it, or an object."; return; }
+  if (found === undefined) { $("about").textContent = `No spectrum of this ${data.one} is in this page; try beside it, or an object.`; return; }
   const r = data.samples.row[found], c = data.samples.col[found];
-  chooseSample(found, `Pixel in row ${r}, column ${c}`);
+  chooseSample(found, `${named} in row ${r}, column ${c}`);
   map.mark = [r, c, r + 1, c + 1].map((v) => v / step);
   map.draw();
 }
@@ -100,6 +100,15 @@ function sortable(table) {
   });
 }
 
+// A long table shows its first rows until all are asked for; printed, or without a script, it is whole.
+function folded(table) {
+  const most = 25, button = $("all");
+  if (table.tBodies[0].rows.length <= most) return;
+  table.classList.add("folded");
+  button.hidden = false;
+  button.addEventListener("click", () => { table.classList.remove("folded"); button.hidden = true; });
+}
+
 async function openMap() {
   const image = new Image();
   image.src = "data:image/jpeg;base64," + $("blob-composite").textContent;
@@ -108,7 +117,7 @@ async function openMap() {
   map.picked = picked;
   const ramp = $("ramp").getContext("2d");
   for (let x = 0; x < 256; x++) { ramp.fillStyle = `rgb(${viridis(x / 255).join()})`; ramp.fillRect(x, 0, 1, 1); }
-  $("low").textContent = shown(map.range[0], 3); $("high").textContent = shown(map.range[1], 3);
+  $("low").textContent = "≤ " + shown(map.range[0], 3); $("high").textContent = "≥ " + shown(map.range[1], 3);
   for (const radio of document.querySelectorAll("input[name=layer]")) radio.addEventListener("change", () => { map.layer = radio.value; map.draw(); });
   $("flags").addEventListener("change", (e) => { map.flags = e.target.checked; map.draw(); });
   $("closer").addEventListener("click", () => map.scale(1.6)); $("farther").addEventListener("click", () => map.scale(1 / 1.6)); $("whole").addEventListener("click", () => map.fit());
@@ -118,14 +127,14 @@ async function open() {
   $("slider").addEventListener("input", (e) => setCut(cutAt(Number(e.target.value)), true));
   $("nats").addEventListener("change", (e) => { const v = Number(e.target.value); if (isFinite(v)) setCut(v); });
   $("reset").addEventListener("click", () => setCut(data.threshold ?? high));
-  if ($("cases")) sortable($("cases"));
+  if ($("cases")) { sortable($("cases")); folded($("cases")); }
   drawLosses();
   if (data.picture) await openMap();
   setCut(data.threshold ?? high);
   [observed, expected] = (await Promise.all([bytesOf("observed"), bytesOf("expected")])).map(floatsOf);
   data.samples.row.forEach((r, i) => sampleAt.set(r * data.cols + data.samples.col[i], i));
   if (data.caseSpectra) [caseObserved, caseExpected] = (await Promise.all([bytesOf("case-observed"), bytesOf("case-expected")])).map(floatsOf);
-  if (data.cases.length) chooseCase(0); else if (data.samples.row.length) chooseSample(0, map ? `Pixel in row ${data.samples.row[0]}, column ${data.samples.col[0]}` : `Row ${data.samples.row[0] + 1}`);
+  if (data.cases.length) chooseCase(0); else if (data.samples.row.length) chooseSample(0, map ? `${named} in row ${data.samples.row[0]}, column ${data.samples.col[0]}` : `Row ${data.samples.row[0] + 1}`);
   performance.mark("ready");
   document.body.dataset.ready = "yes";
 }

@@ -14,7 +14,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from specvae.report.check_chart import check_chart
+from specvae.report.check_chart import check_chart, check_words
 from specvae.report.packing import jpeg, packed_floats, packed_scores, packed_shares, scale_of
 from specvae.report.page_data import PageData
 
@@ -57,8 +57,8 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.3g} %"
 
 
-def _span(pair: list[float] | None) -> str:
-    return "–" if not pair else f"{pair[0]:.2g} to {pair[1]:.2g}"
+def _span(pair: list[float] | None, digits: int = 2) -> str:
+    return "–" if not pair else f"{_g(pair[0], digits)} to {_g(pair[1], digits)}"
 
 
 def noun_of(report: dict[str, Any]) -> str:
@@ -66,6 +66,11 @@ def noun_of(report: dict[str, Any]) -> str:
     if report["scene"]["kind"] == "table":
         return "rows"
     return "patches" if report["model"].get("patch") else "pixels"
+
+
+def one_of(report: dict[str, Any]) -> str:
+    """The same of one."""
+    return {"rows": "row", "patches": "patch", "pixels": "pixel"}[noun_of(report)]
 
 
 def claim(report: dict[str, Any]) -> str:
@@ -92,8 +97,9 @@ def render_page(report: dict[str, Any], data: PageData) -> str:
         columns=_columns(data.cases, noun_of(report)), style=Markup(_part("page.css")), script=Markup(script), digest=digest,
         payload=Markup(_payload(report, data)), blobs=_blobs(report, data),
         composite=jpeg(data.picture.composite) if data.picture else None,
-        noun=noun_of(report),
+        noun=noun_of(report), one=one_of(report),
         check_chart=check_chart(report["calibration"].get("check") or {}),
+        check_words=check_words(report["calibration"].get("check") or {}, noun_of(report)),
     )  # fmt: skip
 
 
@@ -123,6 +129,7 @@ def _payload(report: dict[str, Any], data: PageData) -> str:
     scale = scale_of(picture.score if picture else curves.score)
     tree: dict[str, Any] = {
         "noun": noun_of(report),
+        "one": one_of(report),
         "rows": report["scene"]["rows"],
         "cols": report["scene"]["cols"],
         "valid": report["pixels"]["valid"],

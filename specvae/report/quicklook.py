@@ -17,12 +17,12 @@ from specvae.report.colours import FLAG, viridis
 from specvae.spectra import BandSet
 from specvae.thresholds.threshold import Threshold
 
-__all__ = ["draw_quicklook", "rgb_bands", "stretched"]
+__all__ = ["ScoreScale", "draw_quicklook", "rgb_bands", "round_numbers", "stretched"]
 
 RED, GREEN, BLUE = 650.0, 560.0, 480.0
 PANEL = 640
 """Longest side of a panel, pixels; of a scene up to half as large, every pixel becomes a square of whole pixels."""
-COLUMN, GAP, HEAD, FOOT, BAR = 330, 24, 78, 20, 76
+COLUMN, GAP, HEAD, FOOT, BAR = 330, 24, 78, 28, 76
 """Least width of a column, space between columns, above and below the panels, and for the scale: pixels."""
 INK, SOFT, PAPER = (28, 32, 36), (91, 96, 105), (255, 255, 255)
 
@@ -62,29 +62,31 @@ def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str)
     step = max(1, -(-max(whole.shape) // PANEL))
     score, flags = _highest(whole, step), np.nan_to_num(_highest(above, step)) > 0
     colour = (stretched(view.composite[:, ::step, ::step]) * 255).astype(np.uint8)
-    scale = _Scale.of(score, threshold.value)
+    scale = ScoreScale.of(score, threshold.value)
     rate = "" if threshold.false_alarm_rate is None else f", false-alarm rate {threshold.false_alarm_rate:.2g}"
     cut = f"above {threshold.value:.4g} nats{rate}" if math.isfinite(threshold.value) else "no cut is supported"
+    thick = finer < 3 and max(flags.shape) > PANEL // 3
     panels = [
-        ("scene", "", _enlarged(colour)),
-        ("score", "nats", _enlarged(_coloured(score, scale))),
-        ("anomalous", cut, _flagged(colour, flags, thicken=finer < 3)),
+        ("scene", "", _enlarged(colour), "each band from its 2 to its 98 %"),
+        ("score", "nats", _enlarged(_coloured(score, scale)), "from the 1 % score to the highest"),
+        ("anomalous", cut, _flagged(colour, flags, thick), "flags are drawn larger than pixels" if thick else ""),
     ]
     width = max(COLUMN, panels[0][2].width)
     last = max(width, math.ceil(_font(16).getlength("anomalous  ") + _font(14).getlength(cut)))
     sheet = Image.new("RGB", (2 * width + last + BAR + 4 * GAP, HEAD + panels[0][2].height + FOOT), PAPER)
     brush = ImageDraw.Draw(sheet)
     brush.text((GAP, 14), title, INK, _font(19))
-    for k, (name, note, panel) in enumerate(panels):
+    for k, (name, note, panel, foot) in enumerate(panels):
         left = GAP + k * (width + GAP) + (BAR if k == 2 else 0)
         brush.text((left, HEAD - 26), name, INK, _font(16))
         brush.text((left + brush.textlength(name + "  ", _font(16)), HEAD - 24), note, SOFT, _font(14))
         sheet.paste(panel, (left, HEAD))
+        brush.text((left, HEAD + panel.height + 4), foot, SOFT, _font(13))
     scale.draw(sheet, (2 * GAP + width + panels[1][2].width + 8, HEAD), panels[1][2].height)
     sheet.save(path, optimize=False, compress_level=2)
 
 
-class _Scale:
+class ScoreScale:
     """Linear up to the cut, logarithmic above: the bulk keeps its detail and extremes stay apart."""
 
     def __init__(self, low: float, high: float, cut: float) -> None:
@@ -93,7 +95,7 @@ class _Scale:
         self.low, self.high = low, max(high, self.knee * 1.2, low + 1e-6)
 
     @classmethod
-    def of(cls, score: NDArray[np.float32], cut: float) -> _Scale:
+    def of(cls, score: NDArray[np.float32], cut: float) -> ScoreScale:
         """From the 1 % score to the highest."""
         good = score[np.isfinite(score)]
         low, high = (float(v) for v in np.percentile(good, [1, 100])) if good.size else (0.0, 1.0)
@@ -120,7 +122,7 @@ class _Scale:
 
         marked = math.isfinite(self.cut) and self.low <= self.cut <= self.high
         taken = [at(self.cut)] if marked else []
-        for value in _round_numbers(self.low, self.high):
+        for value in round_numbers(self.low, self.high):
             y = at(value)
             if all(abs(y - other) >= 17 for other in taken):
                 taken.append(y)
@@ -132,7 +134,7 @@ class _Scale:
             brush.text((left + 21, y - 8), f"{self.cut:.4g}", FLAG, font)
 
 
-def _round_numbers(low: float, high: float) -> list[float]:
+def round_numbers(low: float, high: float) -> list[float]:
     """1, 2 and 5 times powers of ten between two bounds, the powers themselves first."""
     top = max(abs(low), abs(high), 1e-6)
     powers = [10.0**e for e in range(math.floor(math.log10(top)), math.floor(math.log10(top)) - 8, -1)]
@@ -161,7 +163,7 @@ def _highest(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
     return np.asarray(np.fmax.reduce(np.fmax.reduce(whole.reshape(rows, step, cols, step), axis=3), axis=1))
 
 
-def _coloured(score: NDArray[np.float32], scale: _Scale) -> NDArray[np.uint8]:
+def _coloured(score: NDArray[np.float32], scale: ScoreScale) -> NDArray[np.uint8]:
     image = viridis(scale.place(score))
     image[~np.isfinite(score)] = PAPER
     return image
@@ -178,7 +180,7 @@ def _enlarged(pixels: NDArray[np.uint8]) -> Image.Image:
 def _flagged(colour: NDArray[np.uint8], flags: NDArray[np.bool_], thicken: bool) -> Image.Image:
     """The scene faded, flagged pixels on it; ``thicken``: at least three wide, so that one alone is seen."""
     faded = _enlarged((colour * 0.45 + 255 * 0.5).astype(np.uint8))
-    if thicken and max(flags.shape) > PANEL // 3:
+    if thicken:
         wide = np.pad(flags, 1)
         flags = np.logical_or.reduce(
             [wide[r : r + flags.shape[0], c : c + flags.shape[1]] for r in range(3) for c in range(3)]
