@@ -56,11 +56,9 @@ def _quiet() -> None:
     sys.unraisablehook = hook
 
 
-def configure(cache_bytes: int | None = None, threads: int | None = None) -> None:
-    """Set GDAL up for this process: its block cache in bytes and its decoding threads (all processors unless told)."""
+def configure(threads: int | None = None) -> None:
+    """Set GDAL up for this process: its decoding threads, all processors unless told."""
     _quiet()
-    if cache_bytes is not None:
-        set_gdal_config("GDAL_CACHEMAX", max(16, cache_bytes >> 20))
     if threads is not None:
         set_gdal_config("GDAL_NUM_THREADS", str(threads))
 

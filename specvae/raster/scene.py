@@ -186,7 +186,7 @@ class Scene:
     @contextmanager
     def cached(self, size: int, rows: int = 0) -> Iterator[None]:
         """Read with GDAL's block cache bounded to ``size`` bytes; with ``rows``, keep whole rows of so many bytes."""
-        with rasterio.Env(GDAL_CACHEMAX=max(16, size >> 20)):
+        with rasterio.Env(GDAL_CACHEMAX=max(1 << 20, size)):  # rasterio counts it in bytes
             if rows:
                 self.open()
                 self._readers = [(at, self._by_rows(reader, rows)) for at, reader in self._readers or []]
