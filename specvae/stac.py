@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,9 @@ def scene_item(
     grid: Grid | None,
     footprint: tuple[dict[str, Any] | None, list[float] | None],
     maps: dict[str, list[dict[str, Any]]],
+    sums: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The item of a finished folder; ``maps`` gives the ``bands`` of each raster in it.
+    """The item of a finished folder; ``maps`` gives the ``bands`` of each raster in it, ``sums`` the SHA-256 of some files.
 
     Its time is the acquisition where it is known, else the processing, and ``specvae:datetime_from`` says which.
     """
@@ -83,7 +85,10 @@ def scene_item(
         _add_projection(item, grid)
     for path in sorted(folder.iterdir()):
         if path.name in KINDS:
-            item.add_asset(path.stem if path.stem != "report" else path.name, _asset(path, maps.get(path.name)))
+            item.add_asset(
+                path.stem if path.stem != "report" else path.name,
+                _asset(path, maps.get(path.name), sums.get(path.name)),
+            )
     for made_from in mark.inputs:
         item.add_link(_link("derived_from", made_from.path, folder, made_from.sha256))
     item.add_link(_link("derived_from", report["model"]["path"], folder, report["model"]["sha256"], "the model"))
@@ -119,9 +124,9 @@ def _add_projection(item: pystac.Item, grid: Grid) -> None:
             item.properties["proj:wkt2"] = grid.crs.to_wkt(version="WKT2_2019")
 
 
-def _asset(path: Path, bands: list[dict[str, Any]] | None) -> pystac.Asset:
+def _asset(path: Path, bands: list[dict[str, Any]] | None, sha256: str | None) -> pystac.Asset:
     kind, roles, title = KINDS[path.name]
-    extra: dict[str, Any] = {"file:size": path.stat().st_size, "file:checksum": _multihash(sha256_of(path))}
+    extra: dict[str, Any] = {"file:size": path.stat().st_size, "file:checksum": _multihash(sha256 or sha256_of(path))}
     if bands:
         extra["bands"] = bands
     return pystac.Asset(f"./{path.name}", title, None, kind, roles, extra)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
 from specvae.components.table import Found, LeftOut, ObjectTable, no_objects
-from specvae.spectra import ScoredWindow, Window
+from specvae.spectra import ScoredWindow, Window, positions
 
 __all__ = ["Components"]
 
@@ -129,7 +129,7 @@ def _border(window: Window, labels: NDArray[np.int32]) -> Ints:
     ring = np.zeros(labels.shape, bool)
     ring[[0, -1]] = True
     ring[:, [0, -1]] = True
-    rows, cols = np.nonzero(ring & (labels > 0))
+    rows, cols = positions(ring & (labels > 0))
     return np.vstack([rows + window.row, cols + window.col, labels[rows, cols] - 1]).astype(np.int64)
 
 
@@ -154,7 +154,7 @@ def _touching(borders: Ints) -> Ints:
 
 def _table(piece: ScoredWindow, labels: NDArray[np.int32], count: int) -> ObjectTable:
     """The objects of one window: each anomalous pixel an object at first, then merged by label."""
-    rows, cols = np.nonzero(labels)
+    rows, cols = positions(labels > 0)
     group = labels[rows, cols] - 1
     score = piece.parts.score[rows, cols]
     r, c = rows.astype(np.int64) + piece.window.row, cols.astype(np.int64) + piece.window.col

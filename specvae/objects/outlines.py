@@ -10,7 +10,7 @@ import shapely
 from numpy.typing import NDArray
 from rasterio.features import shapes
 from scipy import ndimage
-from shapely.geometry import MultiPolygon, shape
+from shapely.geometry import MultiPolygon
 
 from specvae.components.table import ObjectTable
 from specvae.spectra import Window
@@ -24,7 +24,7 @@ LARGEST_BOX = 1 << 22
 ALL_BOXES = 1 << 28
 """Pixels of all bounding boxes together, up to which outlines are drawn."""
 SMALL_SIDE = 64
-"""Side of a bounding box up to which objects are drawn together, from their runs of pixels."""
+"""Side of a bounding box up to which objects are drawn together."""
 TILE = 512
 """Side of the squares in which they are."""
 MOST_EDGES = 200_000
@@ -66,55 +66,47 @@ def _by_tile(table: ObjectTable, chosen: NDArray[np.bool_]) -> list[NDArray[np.i
 
 
 def _drawn_together(table: ObjectTable, members: NDArray[np.intp], flags: Flags) -> NDArray[Any]:
-    """The outlines of objects that lie near each other: unions of the rectangles that runs of pixels in a row make."""
+    """The outlines of objects that lie near each other."""
     row, col = int(table.row[members].min()), int(table.col[members].min())
     window = Window(row, col, int(table.bottom[members].max()) - row, int(table.right[members].max()) - col)
     labels, count = ndimage.label(flags(window), EIGHT_CONNECTED)
-    owner = np.full(count + 1, -1)
-    owner[labels[table.peak_row[members] - row, table.peak_col[members] - col]] = np.arange(len(members))
-    owner[0] = -1
-    owned = np.pad(owner[labels], ((0, 0), (1, 1)), constant_values=-1)
-    changes = owned[:, 1:] != owned[:, :-1]
-    at, first = np.nonzero(changes & (owned[:, 1:] >= 0))
-    _, end = np.nonzero(changes & (owned[:, :-1] >= 0))
-    of = owned[at, first + 1]
-    runs = shapely.box(first + col, at + row, end + col, at + row + 1)
-    return _united(runs, of, len(members))
+    owner = np.zeros(count + 1, np.int32)
+    owner[labels[table.peak_row[members] - row, table.peak_col[members] - col]] = np.arange(1, len(members) + 1)
+    owner[0] = 0
+    return _traced(owner[labels], len(members), window)
 
 
-def _united(runs: NDArray[Any], of: NDArray[np.intp], count: int) -> NDArray[Any]:
-    """The union of each object's runs, ``of`` being whose each is; corners on a straight edge are left out."""
-    order = np.argsort(of, kind="stable")
-    place = np.arange(of.size) - np.searchsorted(of[order], of[order])
-    found = np.empty(count, object)
-    length = np.bincount(of, minlength=count)
-    for low in 2 ** np.arange(int(length.max()).bit_length()):  # rows as long as one another, or nearly
-        alike = (length >= low) & (length < 2 * low)
-        if not alike.any():
-            continue
-        table = np.full((count, 2 * low), None, object)
-        mine = alike[of[order]]
-        table[of[order][mine], place[mine]] = runs[order][mine]
-        found[alike] = shapely.simplify(shapely.union_all(table[alike], axis=1), 0)
-    single = shapely.get_type_id(found) == shapely.GeometryType.POLYGON
-    found[single] = shapely.multipolygons(found[single], indices=np.arange(int(single.sum())))
-    return found
-
-
-def _outline(flags: NDArray[np.bool_], window: Window, peak_row: int, peak_col: int) -> MultiPolygon | None:
-    """The component that holds the peak; None where it is too ragged.
-
-    Its 4-connected parts touch only at corners, so that together they make a valid MultiPolygon.
-    """
+def _outline(flags: NDArray[np.bool_], window: Window, peak_row: int, peak_col: int) -> Any:
+    """The MultiPolygon of the component that holds the peak; None where it is too ragged."""
     labels, _ = ndimage.label(flags, EIGHT_CONNECTED)
     mine = labels == labels[peak_row - window.row, peak_col - window.col]
     padded = np.pad(mine, 1)
     edges = int((padded[1:] != padded[:-1]).sum() + (padded[:, 1:] != padded[:, :-1]).sum())
-    if edges > MOST_EDGES:
-        return None
-    parts = [shape(geometry) for geometry, _ in shapes(mine.astype(np.uint8), mask=mine, connectivity=4)]
-    whole = MultiPolygon(parts)
-    if not whole.is_valid:  # rings that touch themselves at a corner
-        whole = shapely.union_all([shapely.make_valid(part) for part in parts])
-        whole = whole if isinstance(whole, MultiPolygon) else MultiPolygon([whole])
-    return shapely.transform(whole, lambda xy: np.add(xy, (window.col, window.row)))
+    return None if edges > MOST_EDGES else _traced(mine.astype(np.int32), 1, window)[0]
+
+
+def _traced(owner: NDArray[np.int32], count: int, window: Window) -> NDArray[Any]:
+    """``(count,)`` MultiPolygons of the pixels of ``window`` that are 1, 2 ... ``count`` in ``owner``; 0 is nobody's.
+
+    The 4-connected parts of an object touch only at corners, so that together they make a valid MultiPolygon.
+    """
+    traced = list(shapes(owner, mask=owner > 0, connectivity=4))
+    order = np.argsort([value for _, value in traced], kind="stable")
+    parts = [traced[i][0]["coordinates"] for i in order]
+    rings = [ring for part in parts for ring in part]
+    corners = np.add([corner for ring in rings for corner in ring], (window.col, window.row))
+    of = np.array([traced[i][1] for i in order])
+    found = shapely.from_ragged_array(
+        shapely.GeometryType.MULTIPOLYGON, corners,
+        (_offsets([len(ring) for ring in rings]), _offsets([len(part) for part in parts]),
+         np.searchsorted(of, np.arange(1, count + 2))),
+    )  # fmt: skip
+    for i in np.flatnonzero(~shapely.is_valid(found)):  # rings that touch themselves at a corner
+        whole = shapely.union_all(shapely.make_valid(shapely.get_parts(found[i])))
+        found[i] = whole if isinstance(whole, MultiPolygon) else MultiPolygon([whole])
+    return np.asarray(found, object)
+
+
+def _offsets(lengths: list[int]) -> NDArray[np.int64]:
+    """Where each of some runs begins, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])

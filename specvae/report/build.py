@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specvae import __version__
-from specvae.fingerprint import Fingerprint
+from specvae.fingerprint import Fingerprint, sha256_of
 from specvae.model_file import StoredModel
 from specvae.outputs.atomic import LAST
 from specvae.outputs.flags import map_bands
@@ -129,14 +130,17 @@ def finish_folder(
     folder: Path, report: dict[str, Any], page: PageData, mark: Fingerprint, model: StoredModel, scene: Scene | None
 ) -> None:
     """Write thresholds.csv, report.html, report.json, the model's item and, last, item.json."""
-    write_thresholds(folder / "thresholds.csv", report["thresholds"])
-    if page.picture is not None:
-        _write_styles(folder, page.curves, report["threshold"]["value"])
-    (folder / "report.html").write_text(render_page(report, page), encoding="utf-8")
-    write_json(folder / "report.json", report)
-    write_json(folder / MODEL_ITEM, model_item(model, folder))
-    grid, footprint = (scene.grid, scene.footprint()) if scene is not None else (None, (None, None))
-    write_json(folder / LAST, scene_item(report, mark, folder, grid, footprint, map_bands(folder)))
+    with ThreadPoolExecutor(1, "hash") as beside:  # maps may be large, and what is hashed takes no turn of Python's
+        sums = {path.name: beside.submit(sha256_of, path) for path in sorted(folder.glob("*.tif"))}
+        write_thresholds(folder / "thresholds.csv", report["thresholds"])
+        if page.picture is not None:
+            _write_styles(folder, page.curves, report["threshold"]["value"])
+        (folder / "report.html").write_text(render_page(report, page), encoding="utf-8")
+        write_json(folder / "report.json", report)
+        write_json(folder / MODEL_ITEM, model_item(model, folder))
+        grid, footprint = (scene.grid, scene.footprint()) if scene is not None else (None, (None, None))
+        known = {name: found.result() for name, found in sums.items()}
+    write_json(folder / LAST, scene_item(report, mark, folder, grid, footprint, map_bands(folder), known))
 
 
 def _write_styles(folder: Path, curves: Curves, threshold: float | None) -> None:

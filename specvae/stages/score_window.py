@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from specvae.accumulators import SampleOfPixels
 from specvae.detector import Detector
-from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
+from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window, positions
 from specvae.thresholds.threshold import Threshold
 
 __all__ = ["Piece", "map_bands", "score_window"]
@@ -40,7 +40,7 @@ def score_window(
     parts, context = detector.score_with_context(cube, window)
     inner = cube.crop(window)
     anomalous = parts.score > threshold.value
-    here = np.nonzero(anomalous)
+    here = positions(anomalous)
     explanation = _explained(detector, inner, context, here) if here[0].size else None
     sampled = _explained(detector, inner, context, sample.at(inner))
     scored = ScoredWindow(detector.seen(inner), parts, anomalous, explanation)
