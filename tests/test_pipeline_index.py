@@ -73,6 +73,25 @@ def test_a_chart_places_dates_and_areas_linearly() -> None:
     assert len(list(xml.fromstring(svg.group()).iter("circle"))) == 3
 
 
+@pytest.mark.parametrize(
+    ("drifts", "labels", "heights"),
+    [
+        ((-0.2, -0.1), ["-0.2", "-0.15", "-0.1", "-0.05", "0"], (0, 0.5)),
+        ((-0.1, 0.3), ["-0.1", "0.05", "0.2", "0.35", "0.5"], (0, 2 / 3)),
+        ((0.0, 0.0), ["0", "0.25", "0.5", "0.75", "1"], (0, 0)),
+    ],
+)
+def test_drift_downwards_is_drawn_below_zero(
+    drifts: tuple[float, float], labels: list[str], heights: tuple[float, float]
+) -> None:
+    days = ("2024-01-01", "2024-01-11")
+    told = [scene(d, date=d, drift=v).to_json() | {"href": ""} for d, v in zip(days, drifts, strict=True)]
+    drift = charts_of(told)[1]
+    assert [label for _, label in drift.rows] == labels
+    tall = HEIGHT - TOP - BOTTOM
+    assert [(HEIGHT - BOTTOM - p.y) / tall for p in drift.points] == pytest.approx(heights, abs=0.01)
+
+
 def test_one_date_makes_no_chart_and_no_area_makes_a_share() -> None:
     told = [scene("a").to_json() | {"href": ""}, scene("b").to_json() | {"href": ""}]
     assert charts_of(told) == []

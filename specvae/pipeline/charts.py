@@ -51,7 +51,7 @@ def charts_of(scenes: list[dict[str, Any]]) -> list[Chart]:
     found = [_chart("Anomalous area, km²" if areas else "Anomalous share, %", dated, anomalous)]
     drifting = [s for s in dated if s.get("drift") is not None]
     if len({s["date"] for s in drifting}) >= 2:
-        title = "Drift: distance of the scores' distribution from that of the fit"
+        title = "Drift: how far the scores moved from those of the fit, + up, - down"
         found.append(_chart(title, drifting, [s["drift"] for s in drifting]))
     return found
 
@@ -59,15 +59,19 @@ def charts_of(scenes: list[dict[str, Any]]) -> list[Chart]:
 def _chart(title: str, scenes: list[dict[str, Any]], values: list[float]) -> Chart:
     days = [date.fromisoformat(s["date"]).toordinal() for s in scenes]
     first, last = days[0], days[-1]
-    top = _round_up(max(values))
+    least, most = min(values), max(values)
+    bottom = -_round_up(-least) if least < 0 else 0.0
+    top = _round_up(most) if most > 0 or least >= 0 else 0.0
     xs = [LEFT + (WIDTH - LEFT - RIGHT) * (day - first) / (last - first) for day in days]
-    ys = [HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / top for value in values]
+    ys = [HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - bottom) / (top - bottom) for value in values]
     points = tuple(
         Point(round(x, 1), round(y, 1), str(s.get("verdict")), quote(s["href"]), f"{s['key']}, {s['date']}: {v:.4g}")
         for x, y, s, v in zip(xs, ys, scenes, values, strict=True)
     )
     path = "M" + " L".join(f"{p.x} {p.y}" for p in points)
-    rows = tuple((HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * k / 4, f"{top * k / 4:.3g}") for k in range(5))
+    rows = tuple(
+        (HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * k / 4, f"{bottom + (top - bottom) * k / 4:.3g}") for k in range(5)
+    )
     columns = tuple(
         (LEFT + (WIDTH - LEFT - RIGHT) * k / 4, date.fromordinal(round(first + (last - first) * k / 4)).isoformat())
         for k in range(5)

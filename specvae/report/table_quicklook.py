@@ -33,9 +33,7 @@ def draw_table_quicklook(path: Path, score: NDArray[np.float32], threshold: Thre
     scale = ScoreScale(low, high, cut)
     for part, colour, name in ((good <= cut, BELOW, "normal"), (good > cut, ABOVE, "anomalous")):
         if part.any():
-            axes.hist(
-                scale.place(good[part]), np.linspace(0, 1, BINS + 1), color=colour, label=f"{name}, {part.sum():,}"
-            )
+            axes.hist(scale.place(good[part]), bins=BINS, range=(0, 1), color=colour, label=f"{name}, {part.sum():,}")
     if np.isfinite(cut):
         label = f"threshold {cut:.4g} nats, linear below and logarithmic above"
         axes.axvline(float(scale.place(cut)), color="black", linewidth=1, linestyle="--", label=label)
