@@ -19,7 +19,7 @@ from tests.tutorials import FIGURES, PAGES, ROOT, blocks_of, run_page, same
 mpl.use("Agg")
 
 
-SLOW = ("hyperspectral", "night-batch")
+SLOW = ("hyperspectral", "night-batch", "wrong-map")
 
 
 def marked(page: Path) -> object:
@@ -64,7 +64,7 @@ def test_the_pages_of_the_site_are_all_in_its_menu() -> None:
 
 
 def test_every_tutorial_has_blocks_that_run() -> None:
-    assert len(PAGES) == 6
+    assert len(PAGES) == 7
     for page in PAGES:
         assert sum(block.language in ("python", "bash") for block in blocks_of(page)) >= 5
 

@@ -45,7 +45,11 @@ bands_option = click.option(
 )
 
 mask_options = _chain(
-    click.option("--mask", metavar="PATH", help="Raster whose values say which pixels count; {stem} is filled in."),
+    click.option(
+        "--mask",
+        metavar="PATH",
+        help="Raster: 0 is left out, or what its kind or --mask-values say; or polygons to leave out. {stem} is filled in.",
+    ),
     click.option(
         "--mask-values",
         multiple=True,
