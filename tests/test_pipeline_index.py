@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,6 +123,14 @@ def test_alerts_are_what_failed_then_what_is_new_and_nothing_else() -> None:
     assert [(a["key"], a["why"]) for a in found.alerts()] == [
         ("bad", "why"), ("many", "4 new objects"), ("some", "3 objects"), ("odd", "its map is not to be used"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("area", "size"), [(1600.0, "object 7: 1,600 m²"), (None, "object 7: 4 px")])
+def test_an_alert_tells_an_object_s_area_where_it_is_known(area: float | None, size: str, tmp_path: Path) -> None:
+    leading = {"id": 7, "pixels": 4, "area_m2": area, "peak": 99.5, "lat": 52.25, "lon": 9.5}
+    (tmp_path / "report.json").write_text(json.dumps({"objects": {"leading": [leading]}}))
+    found = batch(dataclasses.replace(scene("a"), folder=str(tmp_path)))
+    assert f"{size}, peak 99.5 nats at 52.25000, 9.50000." in page(found)
 
 
 @pytest.mark.parametrize(
