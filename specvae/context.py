@@ -117,9 +117,13 @@ class RingContext(nn.Module):
         result ``(components, rows, cols)``. A ring with no valid pixel has the mean spectrum's context, 0.
         ``spread`` may run the components' jobs at the same time.
         """
-        count = ring_sums(summed_area(valid.astype(np.int32)), self.outer, self.guard)
-        scale = np.float32(QUANTUM) / np.maximum(count, 1).astype(np.float32)
-        means = np.empty((len(maps), *count.shape), np.float32)
+        if valid.all():
+            scale: NDArray[np.float32] | np.float32 = np.float32(QUANTUM) / np.float32(self.outer**2 - self.guard**2)
+        else:
+            count = ring_sums(summed_area(valid.astype(np.int32)), self.outer, self.guard)
+            scale = np.float32(QUANTUM) / np.maximum(count, 1).astype(np.float32)
+        rows, cols = valid.shape
+        means = np.empty((len(maps), rows + 1 - self.outer, cols + 1 - self.outer), np.float32)
 
         def fill(component: int) -> None:
             sums = ring_sums(summed_area(maps[component]), self.outer, self.guard)

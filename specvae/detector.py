@@ -88,6 +88,11 @@ class Detector:
         """Whether the model looks at what surrounds a pixel; such a model scores no tables."""
         return self.net.ring is not None
 
+    @property
+    def windows_at_once(self) -> int:
+        """Windows that are best scored at the same time: while one is prepared, the threads compute the other's cells."""
+        return 2 if self.device == "cpu" and self.threads > 1 else 1
+
     def evidence_calibration(self) -> Calibration:
         """Thresholds of the pooled evidence. Raises ModelError for a model that has none."""
         if self.evidence is None or not self.evidence.size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
-from threading import local
+from threading import Lock, local
 
 import torch
 
@@ -30,6 +30,7 @@ class Workers:
         self.device, self.threads = device, threads
         self.group = group or (1 if device == "cpu" else _group(device, threads, cell_bytes))
         self._pool: ThreadPoolExecutor | None = None
+        self._opening = Lock()
         self._own = local()
 
     def each(self, cells: Sequence[Window], work: Callable[[Sequence[Window]], None]) -> None:
@@ -50,8 +51,9 @@ class Workers:
             for number in numbers:
                 job(number)
             return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads, "score", initializer=torch.set_num_threads, initargs=(1,))
+        with self._opening:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self.threads, "score", initializer=torch.set_num_threads, initargs=(1,))
         under_way = [self._pool.submit(job, number) for number in numbers]
         wait(under_way)
         for done in under_way:

@@ -55,13 +55,19 @@ def pooled(block: NDArray[Any], nodata: float) -> NDArray[Any]:
 
 def _highest(band: NDArray[Any], nodata: float) -> NDArray[Any]:
     """``(rows, cols)`` -> half the size: of each 2 x 2 the highest value that is not nodata."""
-    rows, cols = band.shape
-    known = band if np.isnan(nodata) else np.where(band == nodata, np.float32(np.nan), band)
-    tall = known[::2].copy()
-    np.fmax(tall[: rows // 2], known[1::2], out=tall[: rows // 2])
-    best = tall[:, ::2].copy()
-    np.fmax(best[:, : cols // 2], tall[:, 1::2], out=best[:, : cols // 2])
-    return best if np.isnan(nodata) else np.where(np.isnan(best), nodata, best).astype(band.dtype)
+    if np.isnan(nodata):
+        return _pairs(_pairs(band).T).T
+    if band.dtype.kind == "u" and nodata == np.iinfo(band.dtype).max:  # one more, and it is the lowest
+        return _pairs(_pairs(band + band.dtype.type(1)).T).T - band.dtype.type(1)
+    best = _pairs(_pairs(np.where(band == nodata, np.float32(np.nan), band)).T).T
+    return np.where(np.isnan(best), nodata, best).astype(band.dtype)
+
+
+def _pairs(values: NDArray[Any]) -> NDArray[Any]:
+    """Half the rows, rounded up: of each two the higher, of a number and NaN the number."""
+    best = values[::2].copy()
+    np.fmax(best[: len(values) // 2], values[1::2], out=best[: len(values) // 2])
+    return best
 
 
 class MapWriter:

@@ -20,16 +20,22 @@ def overlapped(
     work: Callable[[Item, Read], Done],
     write: Callable[[Item, Done], None],
     ahead: int = 1,
+    at_once: int = 1,
 ) -> None:
-    """``write(item, work(item, read(item)))`` for every item, in order; the three overlap.
+    """``write(item, work(item, read(item)))`` for every item; the three overlap. Reads and writes are made in order.
 
-    At most ``ahead`` pieces are read in advance and as many are being written, which bounds memory. The first
-    exception of any of them ends the whole and is raised here.
+    At most ``ahead`` pieces are read in advance, ``at_once`` are worked on and ``ahead`` are being written, which bounds
+    memory. The first exception of any of them ends the whole and is raised here.
     """
     queue = iter(items)
     reading: deque[tuple[Item, Future[Read]]] = deque()
+    working: deque[tuple[Item, Future[Done]]] = deque()
     writing: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
+    with (
+        ThreadPoolExecutor(1, "read") as reader,
+        ThreadPoolExecutor(at_once, "work") as worker,
+        ThreadPoolExecutor(1, "write") as writer,
+    ):
 
         def fetch() -> None:
             for item in queue:
@@ -37,22 +43,25 @@ def overlapped(
                 return
 
         try:
-            for _ in range(ahead + 1):
+            for _ in range(ahead):
                 fetch()
-            while reading:
-                item, future = reading.popleft()
-                piece = future.result()
-                fetch()
-                done = work(item, piece)
-                del piece, future
+            while reading or working:
+                if reading and len(working) < at_once:
+                    item, read_piece = reading.popleft()
+                    working.append((item, worker.submit(work, item, read_piece.result())))
+                    del read_piece
+                    fetch()
+                    continue
+                item, done = working.popleft()
+                made = done.result()
                 while len(writing) >= ahead:
                     writing.popleft().result()
-                writing.append(writer.submit(write, item, done))
-                del done
+                writing.append(writer.submit(write, item, made))
+                del made, done
             while writing:
                 writing.popleft().result()
         finally:
-            for pending in [f for _, f in reading] + list(writing):
+            for pending in (*(f for _, f in reading), *(f for _, f in working), *writing):
                 pending.cancel()
 
 

@@ -71,7 +71,8 @@ class Gatherers:
     drift: DriftAccumulator
     objects: Components
     metrics: TruthMetrics | None = None
-    seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "compute": 0.0, "write": 0.0})
+    spent: list[tuple[str, float]] = field(default_factory=list)
+    """Seconds of every ``read``, ``compute`` and ``write``, by whichever thread."""
 
     @classmethod
     def of(
@@ -114,7 +115,12 @@ class Gatherers:
         """Count the seconds inside for ``read``, ``compute`` or ``write``."""
         begun = time.perf_counter()
         yield
-        self.seconds[name] += time.perf_counter() - begun
+        self.spent.append((name, time.perf_counter() - begun))
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds of reading, computing and writing, which overlap."""
+        return {kind: sum(s for name, s in self.spent if name == kind) for kind in ("read", "compute", "write")}
 
     def merge(self, other: Gatherers) -> None:
         """Take in another shard's."""
@@ -126,8 +132,7 @@ class Gatherers:
         self.objects.merge(other.objects)
         if self.metrics is not None and other.metrics is not None:
             self.metrics.merge(other.metrics)
-        for name, seconds in other.seconds.items():
-            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+        self.spent += other.spent
 
 
 def score_map(
@@ -230,29 +235,28 @@ def _write_maps(
                 return reader.read(window), scene.truth(window)
 
         def work(window: Window, piece: tuple[Cube, NDArray[np.uint8] | None]) -> Piece:
-            nonlocal done
             with gathered.timed("compute"):
-                made = score_window(model.detector, piece[0], window, piece[1], threshold, gathered.sample)
-            done += window.size
-            if progress:
-                progress(scene.key, done / scene.grid.window.size)
-            return made
+                return score_window(model.detector, piece[0], window, piece[1], threshold, gathered.sample)
 
         def write(window: Window, made: Piece) -> None:
+            nonlocal done
             with gathered.timed("write"):
                 gathered.update(made.scored, made.sampled)
                 gathered.compare(made, model.detector)
                 score_bands, flag_bands = map_bands(model.detector, made, request.parts)
                 scores.write(window, score_bands)
                 anomalies.write(window, flag_bands)
+            done += window.size
+            if progress:
+                progress(scene.key, done / scene.grid.window.size)
 
         if fill is None:
-            overlapped(reader.windows, read, work, write)
+            overlapped(reader.windows, read, work, write, at_once=model.detector.windows_at_once)
         else:
             fill(gathered, scores, anomalies)
         with gathered.timed("write"), ThreadPoolExecutor(1, "close") as beside:
-            anomalies.close()
             closing = beside.submit(scores.close)
+            anomalies.close()
             objects = outline()
             closing.result()
     return objects

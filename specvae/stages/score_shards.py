@@ -111,7 +111,7 @@ def score_shard(
             scores[at], flags[at] = map_bands(detector, made, request.parts)
 
         with read_in_order(scene, detector, request.max_memory, len(scores), windows) as reader:
-            overlapped(reader.windows, read, work, write)
+            overlapped(reader.windows, read, work, write, at_once=detector.windows_at_once)
         for array in (scores, flags):
             array.flush()
     return Shard(number, first, tall, gathered)

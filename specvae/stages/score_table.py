@@ -125,7 +125,7 @@ class _Scored:
         """The chunks, timed."""
         begun = time.perf_counter()
         for table in chunks:
-            self.gathered.seconds["read"] += time.perf_counter() - begun
+            self.gathered.spent.append(("read", time.perf_counter() - begun))
             yield table
             begun = time.perf_counter()
 
@@ -133,7 +133,7 @@ class _Scored:
         """Parts ``(n,)`` of a chunk."""
         begun = time.perf_counter()
         parts = self.detector.score_rows(table.values, table.valid)
-        self.gathered.seconds["compute"] += time.perf_counter() - begun
+        self.gathered.spent.append(("compute", time.perf_counter() - begun))
         return parts
 
     def write(self, table: Table, parts: Parts) -> None:
@@ -161,7 +161,7 @@ class _Scored:
         self.best.update(table, self.rows, parts, p_values)
         self.scores.append(parts.score)
         self.rows += len(table)
-        self.gathered.seconds["write"] += time.perf_counter() - begun
+        self.gathered.spent.append(("write", time.perf_counter() - begun))
 
     def _compare(self, metrics: TruthMetrics, table: Table, parts: Parts) -> None:
         """Figures against the truth column, where ``--truth`` names one."""
