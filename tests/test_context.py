@@ -49,6 +49,15 @@ def test_a_ring_mean_leaves_out_the_guard_and_what_is_not_valid() -> None:
         np.testing.assert_allclose(means[:, row, col], expected, rtol=1e-6)
 
 
+def test_a_ring_of_valid_pixels_has_the_same_bits_whether_others_are_valid_or_not() -> None:
+    context = ring(outer=5, guard=3, bands=2)
+    maps = np.random.default_rng(4).integers(-49_000, 49_000, (2, 20, 30)).astype(np.int32)
+    valid = np.ones((20, 30), bool)
+    whole = context.ring_means(maps, valid)
+    valid[:, -1] = False
+    np.testing.assert_array_equal(context.ring_means(maps, valid)[:, :, :-1], whole[:, :, :-1])
+
+
 def test_a_ring_without_a_valid_pixel_has_the_context_of_the_mean() -> None:
     context = ring()
     means = context.ring_means(np.zeros((context.components, 20, 20), np.int32), np.zeros((20, 20), bool))

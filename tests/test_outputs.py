@@ -68,6 +68,21 @@ def test_pooling_takes_all_bands_from_the_highest_first_band() -> None:
     np.testing.assert_array_equal(pooled(block, float("nan")), np.array([[[5, 7]], [[50, 70]]], np.float32))
 
 
+@pytest.mark.parametrize("shape", [(4, 6), (5, 7), (1, 1), (1, 8), (7, 2)])
+@pytest.mark.parametrize(("dtype", "nodata"), [("float32", np.nan), ("uint8", 255), ("uint8", 0), ("int16", -1)])
+def test_pooling_keeps_the_highest_that_is_not_nodata(dtype: str, nodata: float, shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(3)
+    block = rng.integers(0, 5, shape).astype(dtype)
+    block[rng.random(shape) < 0.5] = nodata
+    got = pooled(block[None], nodata)[0]
+    assert got.dtype == block.dtype
+    assert got.shape == (-(-shape[0] // 2), -(-shape[1] // 2))
+    for (row, col), value in np.ndenumerate(got):
+        four = block[2 * row : 2 * row + 2, 2 * col : 2 * col + 2]
+        known = four[~np.isnan(four)] if np.isnan(nodata) else four[four != nodata]
+        np.testing.assert_equal(value, known.max() if known.size else block.dtype.type(nodata))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
 def test_a_map_is_a_valid_cog_whose_overviews_keep_one_pixel(tmp_path: Path, dtype: str) -> None:
     from rio_cogeo.cogeo import cog_validate

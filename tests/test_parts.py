@@ -113,7 +113,8 @@ def test_every_baseline_ranks_a_far_spectrum_first() -> None:
         assert score.argmax() == 50, name
 
 
-def test_overlapping_keeps_order_and_bounds_what_is_under_way() -> None:
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_overlapping_keeps_order_and_bounds_what_is_under_way(at_once: int) -> None:
     under_way, most, lock, written = 0, 0, threading.Lock(), []
 
     def read(i: int) -> int:
@@ -130,13 +131,27 @@ def test_overlapping_keeps_order_and_bounds_what_is_under_way() -> None:
             under_way -= 1
         written.append((i, value))
 
-    overlapped(range(50), read, lambda i, v: v + 1, write)
+    working, together = 0, 0
+
+    def work(i: int, value: int) -> int:
+        nonlocal working, together
+        with lock:
+            working += 1
+            together = max(together, working)
+        time.sleep(0.002 * (i % 3))
+        with lock:
+            working -= 1
+        return value + 1
+
+    overlapped(range(50), read, work, write, at_once=at_once)
     assert written == [(i, i * i + 1) for i in range(50)]
-    assert most <= 6
+    assert together == at_once
+    assert most <= at_once + 3
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
 @pytest.mark.parametrize("fails", ["read", "work", "write"])
-def test_the_first_failure_ends_the_loop_and_is_raised(fails: str) -> None:
+def test_the_first_failure_ends_the_loop_and_is_raised(fails: str, at_once: int) -> None:
     def guard(name: str, i: int) -> int:
         if name == fails and i == 7:
             raise ValueError("seven")
@@ -144,8 +159,9 @@ def test_the_first_failure_ends_the_loop_and_is_raised(fails: str) -> None:
 
     with pytest.raises(ValueError, match="seven"):
         overlapped(
-            range(100), lambda i: guard("read", i), lambda i, v: guard("work", i), lambda i, v: guard("write", i)
-        )
+            range(100), lambda i: guard("read", i), lambda i, v: guard("work", i), lambda i, v: guard("write", i),
+            at_once=at_once,
+        )  # fmt: skip
 
 
 def test_a_synthetic_scene_is_physical_and_seeded() -> None:

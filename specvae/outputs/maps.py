@@ -58,9 +58,10 @@ def _highest(band: NDArray[Any], nodata: float) -> NDArray[Any]:
     if np.isnan(nodata):
         return _pairs(_pairs(band).T).T
     if band.dtype.kind == "u" and nodata == np.iinfo(band.dtype).max:  # one more, and it is the lowest
-        return _pairs(_pairs(band + band.dtype.type(1)).T).T - band.dtype.type(1)
+        one = band.dtype.type(1)
+        return np.asarray(_pairs(_pairs(band + one).T).T - one)
     best = _pairs(_pairs(np.where(band == nodata, np.float32(np.nan), band)).T).T
-    return np.where(np.isnan(best), nodata, best).astype(band.dtype)
+    return np.asarray(np.where(np.isnan(best), nodata, best), band.dtype)
 
 
 def _pairs(values: NDArray[Any]) -> NDArray[Any]:

@@ -61,7 +61,8 @@ def overlapped(
             while writing:
                 writing.popleft().result()
         finally:
-            for pending in (*(f for _, f in reading), *(f for _, f in working), *writing):
+            under_way: list[Future[Any]] = [*(f for _, f in reading), *(f for _, f in working), *writing]
+            for pending in under_way:
                 pending.cancel()
 
 
