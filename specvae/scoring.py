@@ -132,7 +132,6 @@ class CellScorer:
         whole[:, : block.shape[1]] = block
         return torch.from_numpy(whole).to(self.device)
 
-    @torch.inference_mode()
     def _project(
         self,
         cells: Sequence[Window],
@@ -155,7 +154,6 @@ class CellScorer:
             else:
                 np.multiply(code, good[part.shift(-cube.window.row, -cube.window.col).slices], out=place)
 
-    @torch.inference_mode()
     def _evaluate(
         self,
         cells: Sequence[Window],

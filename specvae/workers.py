@@ -34,12 +34,12 @@ class Workers:
         self._own = local()
 
     def each(self, cells: Sequence[Window], work: Callable[[Sequence[Window]], None]) -> None:
-        """Do ``work`` on groups of cells. Raises torch.OutOfMemoryError where even one cell does not fit."""
+        """Do ``work`` on groups of cells, in inference mode. Raises torch.OutOfMemoryError where even one cell does not fit."""
         groups = [cells[i : i + self.group] for i in range(0, len(cells), self.group)]
         share = max(1, -(-len(groups) // (4 * self.threads)))
 
         def bundle(start: int) -> None:
-            with self._stream():
+            with torch.inference_mode(), self._stream():
                 for group in groups[start : start + share]:
                     self._in_memory(group, work)
 

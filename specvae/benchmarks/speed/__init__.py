@@ -77,7 +77,7 @@ def _start_up(work: Path, bands: int, dtype: str, repeats: int, device: str) -> 
     score = ["-m", "specvae", "score", str(scene), "--model", str(work / "score-context.specvae"), "--device", device]
     commands = {
         "help": ["-m", "specvae", "--help"],
-        "imports": ["-c", "import specvae.stages.score"],
+        "imports": ["-c", "import gc, specvae.stages.score; gc.freeze()"],  # ends as a command does
         "score": [*score, "--out", str(work / "small"), "--overwrite"],
     }
     rows = []
