@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from specvae.bands import BandSet
 from specvae.baselines import Background
 from specvae.config import ModelConfig
 from specvae.context import RingContext
@@ -27,7 +28,7 @@ from specvae.patches import by_band
 from specvae.principal import Principal
 from specvae.sampling import Region, Role
 from specvae.scoring import CellScorer
-from specvae.spectra import BandSet, Cube, Explanation, Parts, Window
+from specvae.spectra import Cube, Explanation, Parts, Window
 from specvae.spectral_net import SpectralNet
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.contamination import find_contamination

@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from specvae.bands import Band, BandSet
 from specvae.baselines import Background
 from specvae.config import ModelConfig
 from specvae.detector import Detector
@@ -30,7 +31,6 @@ from specvae.drift.reference import DriftReference
 from specvae.errors import ModelError
 from specvae.outputs.atomic import atomic_file
 from specvae.principal import Principal
-from specvae.spectra import Band, BandSet
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.tiles import CalibrationTiles
 

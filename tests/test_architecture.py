@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "specvae"
 
 FLOORS = {
-    1: ["errors", "spectra", "config", "config_file"],
+    1: ["errors", "bands", "spectra", "config", "config_file"],
     3: [
         "normaliser", "marginals", "mixture",
         "context", "vae", "thresholds", "drift", "components", "principal", "baselines", "metrics", "synthetic",

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from specvae.bands import Band, BandSet
 from specvae.benchmarks.calibration import known, run
 from specvae.benchmarks.calibration.data import NormalSet
 from specvae.benchmarks.calibration.trial import FILLS, METHODS, RATES, run_trial
@@ -16,7 +17,7 @@ from specvae.benchmarks.settings import Settings
 from specvae.config_file import load_config
 from specvae.errors import InputError
 from specvae.sampling import Region, Role
-from specvae.spectra import Band, BandSet, Cube, Window
+from specvae.spectra import Cube, Window
 
 QUICK = load_config(None, None, ["training.steps=40", "training.refits=0"])
 

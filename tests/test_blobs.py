@@ -9,10 +9,11 @@ import pytest
 import rasterio
 from sklearn.metrics import roc_auc_score
 
+from specvae.bands import Band, BandSet
 from specvae.config_file import load_config
 from specvae.detector import Detector
 from specvae.sampling import Region, Role, split_blocks
-from specvae.spectra import Band, BandSet, Cube, Window
+from specvae.spectra import Cube, Window
 from specvae.synthetic import BAND_NAMES, endmembers, make_scene
 
 SIZES = {1: 30, 5: 20, 50: 8, 500: 2}

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import torch
 
+from specvae.bands import Band, BandSet
 from specvae.config_file import load_config
 from specvae.detector import Detector
 from specvae.diagnostics import bernoulli_spread
 from specvae.sampling import region_of_rows
-from specvae.spectra import Band, BandSet
 from tests.test_cli import run
 
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from rasterio.enums import ColorInterp
 from shapely.geometry import Point, box
 
+from specvae.bands import Band, BandSet
 from specvae.errors import InputError, ModelError, ReadError, UsageError
 from specvae.raster.area import pixel_areas
 from specvae.raster.bands import layers_of
@@ -28,7 +29,7 @@ from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
 from specvae.raster.sources import find_sources
 from specvae.raster.windows import tile
-from specvae.spectra import Band, BandSet, Cube, Invalid, Window
+from specvae.spectra import Cube, Invalid, Window
 from tests.raster_files import UTM, ramp, write
 
 

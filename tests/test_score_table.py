@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 import specvae.stages.score_table as score_table
 import specvae.table.columns as columns
+from specvae.bands import Band, BandSet
 from specvae.cli.main import main
-from specvae.spectra import Band, BandSet, Parts
+from specvae.spectra import Parts
 from specvae.stages.best_rows import BestRows
 from specvae.stages.overlap import prefetched
 from specvae.table.reading import Table, open_table

@@ -11,13 +11,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from specvae.bands import Band, BandSet
 from specvae.config import ModelConfig
 from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.programs import Programs
 from specvae.sampling import Quota, Region, Role, split_blocks
 from specvae.scoring import CellScorer, cells_of
-from specvae.spectra import Band, BandSet, Cube, Invalid, Parts, Window
+from specvae.spectra import Cube, Invalid, Parts, Window
 from specvae.synthetic import make_scene
 from specvae.workers import Workers
 

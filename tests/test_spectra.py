@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from specvae.bands import Band, BandMatch, BandSet
 from specvae.errors import ModelError, SpecvaeError
-from specvae.spectra import Band, BandMatch, BandSet, Cube, Window
+from specvae.spectra import Cube, Window
 
 
 def named(*names: str) -> BandSet:

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from specvae.bands import Band, BandSet
 from specvae.errors import InputError, ModelError, ReadError, SpecvaeError, UsageError
 from specvae.raster.options import IngestOptions
-from specvae.spectra import Band, BandSet, Invalid
+from specvae.spectra import Invalid
 from specvae.table.reading import iter_table, open_table, read_table
 from specvae.table.writing import ScoresWriter, scores_name, write_scores
 

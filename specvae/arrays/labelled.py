@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from specvae.arrays.block import ArrayScorer
 from specvae.arrays.stored import Stored, stored_as
+from specvae.bands import Band, BandSet
 from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.raster.bands import nanometres
-from specvae.spectra import Band, BandSet, Window
+from specvae.spectra import Window
 
 __all__ = ["score_labelled"]
 

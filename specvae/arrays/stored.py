@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specvae.bands import Band, BandSet
 from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.raster.layer import Layer
 from specvae.raster.validity import fill_reasons, keep_first, to_physical
-from specvae.spectra import Band, BandSet, Invalid
+from specvae.spectra import Invalid
 
 __all__ = ["Stored", "band_set", "stored_as"]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specvae.bands import Band, BandSet
 from specvae.benchmarks.report import Report, Row, environment, table, write_figure, write_metrics
 from specvae.benchmarks.settings import Settings
 from specvae.config import ModelConfig
@@ -21,7 +22,6 @@ from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.metrics import auroc, average_precision, norm_rank_correlation
 from specvae.sampling import region_of_rows
-from specvae.spectra import Band, BandSet
 from specvae.training import pick_device
 
 if TYPE_CHECKING:

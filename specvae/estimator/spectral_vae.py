@@ -13,13 +13,13 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, OutlierMixin, Transfor
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
+from specvae.bands import Band, BandSet
 from specvae.config import ModelConfig
 from specvae.config_file import load_config
 from specvae.detector import Detector
 from specvae.estimator.extras import TellingEstimator
 from specvae.estimator.rows import Rows, region_of, roles_of, seed_of
 from specvae.process import undisturbed
-from specvae.spectra import Band, BandSet
 from specvae.table.headers import wavelength_of
 
 __all__ = ["SpectralVAE"]

@@ -13,13 +13,13 @@ import scipy
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.raster.grid import Grid
 from specvae.raster.layer import Layer
 from specvae.raster.limits import check_array
 from specvae.raster.options import IngestOptions
 from specvae.raster.product import Product
-from specvae.spectra import Band
 
 __all__ = ["is_array_file", "load_cube", "product_of_array", "read_plane"]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.raster.bands import categorical, layers_of
 from specvae.raster.bundles import band_token
@@ -21,7 +22,6 @@ from specvae.raster.references import check_references
 from specvae.raster.sensors import SENTINEL2, band_name
 from specvae.raster.single import acquired, block_of
 from specvae.raster.sources import Source
-from specvae.spectra import Band
 
 __all__ = ["BandFile", "Read", "product_of_members", "read_files"]
 

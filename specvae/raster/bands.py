@@ -9,9 +9,9 @@ from typing import Any
 
 from rasterio.enums import MaskFlags
 
+from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.raster.layer import Layer
-from specvae.spectra import Band
 
 __all__ = ["band_from_tags", "categorical", "layers_of", "listed", "nanometres"]
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.raster.archive import read_member
 from specvae.raster.layer import Layer
 from specvae.raster.sensors import SensorBand, landsat_bands
-from specvae.spectra import Band
 
 __all__ = ["Landsat", "landsat_rules", "read_mtl"]
 

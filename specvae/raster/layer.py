@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from specvae.spectra import Band
+from specvae.bands import Band
 
 __all__ = ["Layer"]
 

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from specvae.bands import BandSet
 from specvae.errors import InputError, ModelError
 from specvae.raster.archive import Archive
 from specvae.raster.arrays import is_array_file, product_of_array
@@ -23,7 +24,6 @@ from specvae.raster.sentinel2 import METADATA, product_of_safe
 from specvae.raster.single import data_file, product_of_dataset
 from specvae.raster.sources import Source, find_sources
 from specvae.raster.subdatasets import product_of_container
-from specvae.spectra import BandSet
 
 __all__ = ["open_scene"]
 

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from specvae.bands import BandMatch, BandSet
 from specvae.errors import InputError, UsageError
 from specvae.raster.grid import Grid
 from specvae.raster.layer import Layer
@@ -13,7 +14,6 @@ from specvae.raster.options import IngestOptions
 from specvae.raster.product import Product
 from specvae.raster.references import is_remote
 from specvae.raster.selection import asked_for, choose, for_model
-from specvae.spectra import BandMatch, BandSet
 
 __all__ = ["FileStamp", "Plan", "plan_product"]
 

@@ -14,6 +14,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
+from specvae.bands import BandMatch, BandSet
 from specvae.errors import ReadError
 from specvae.raster import describe
 from specvae.raster.area import pixel_areas
@@ -25,7 +26,7 @@ from specvae.raster.reader import GdalReader, Reader, open_reader
 from specvae.raster.rows import RowReader
 from specvae.raster.validity import Mask, fill_reasons, keep_first, to_physical
 from specvae.raster.windows import tile
-from specvae.spectra import BandMatch, BandSet, Cube, Invalid, Window
+from specvae.spectra import Cube, Invalid, Window
 
 __all__ = ["Scene"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from specvae.bands import BandMatch, BandSet
 from specvae.errors import InputError, ModelError, UsageError
 from specvae.raster.layer import Layer
 from specvae.raster.sensors import band_name
-from specvae.spectra import BandMatch, BandSet
 
 __all__ = ["asked_for", "choose", "for_model"]
 

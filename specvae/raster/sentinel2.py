@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.raster.archive import Archive, read_member
 from specvae.raster.bandfiles import BandFile, read_files
@@ -15,7 +16,6 @@ from specvae.raster.options import IngestOptions
 from specvae.raster.product import Product
 from specvae.raster.sensors import SENTINEL2, band_name
 from specvae.raster.sources import Source
-from specvae.spectra import Band
 
 __all__ = ["METADATA", "product_of_safe"]
 

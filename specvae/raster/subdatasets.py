@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.raster.bands import layers_of
 from specvae.raster.gdal import errors_in_one_line, open_dataset
@@ -17,7 +18,6 @@ from specvae.raster.limits import check_raster
 from specvae.raster.options import IngestOptions
 from specvae.raster.product import Product
 from specvae.raster.single import acquired, block_of
-from specvae.spectra import Band
 
 __all__ = ["BANDS_LAST", "product_of_container"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specvae.bands import BandSet
 from specvae.compression import CompressionPoint
-from specvae.spectra import BandSet
 
 __all__ = ["draw_compression", "draw_envelopes", "draw_path"]
 

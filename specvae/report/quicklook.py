@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from specvae.accumulators import Overview
+from specvae.bands import BandSet
 from specvae.report.colours import FLAG, viridis
-from specvae.spectra import BandSet
 from specvae.thresholds.threshold import Threshold
 
 __all__ = ["ScoreScale", "draw_quicklook", "rgb_bands", "round_numbers", "stretched"]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae import __version__
+from specvae.bands import BandSet
 from specvae.config import ModelConfig
 from specvae.config_file import load_config
 from specvae.context import RingContext
@@ -27,7 +28,7 @@ from specvae.raster.patch_scene import in_patches
 from specvae.raster.scene import Scene
 from specvae.raster.sources import Source, find_sources
 from specvae.sampling import Quota, Region, Role, Split, region_of_rows, regions_of, split_blocks
-from specvae.spectra import BandSet, Invalid, Window
+from specvae.spectra import Invalid, Window
 from specvae.table.reading import read_table
 from specvae.training import Check, pick_device
 

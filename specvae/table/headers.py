@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from specvae.bands import Band
 from specvae.errors import InputError, UsageError
-from specvae.spectra import Band
 
 __all__ = ["Column", "band_columns", "chosen_columns", "is_label"]
 

@@ -11,9 +11,10 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from specvae.bands import Band, BandMatch, BandSet
 from specvae.errors import InputError
 from specvae.raster.options import IngestOptions
-from specvae.spectra import Band, BandMatch, BandSet, Invalid
+from specvae.spectra import Invalid
 from specvae.table.chunk import Chunk
 from specvae.table.columns import open_chunks
 from specvae.table.headers import Column, band_columns, is_label

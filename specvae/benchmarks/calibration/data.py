@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
+from specvae.bands import Band, BandSet
 from specvae.config import ModelConfig, SamplingConfig
 from specvae.datasets import read_adbench
 from specvae.raster.options import IngestOptions
 from specvae.raster.sources import find_sources
 from specvae.sampling import Region, Role, region_of_rows
-from specvae.spectra import Band, BandSet, Cube, Invalid, Window
+from specvae.spectra import Cube, Invalid, Window
 from specvae.stages.fit import gather
 from specvae.thresholds.tiles import INDEPENDENT
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from specvae.bands import BandSet
 from specvae.config import ModelConfig
 from specvae.detector import Detector
 from specvae.drift.accumulator import DriftAccumulator
@@ -16,7 +17,7 @@ from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
 from specvae.raster.sensors import SENTINEL2, band_name
 from specvae.raster.sources import find_sources
-from specvae.spectra import BandSet, Window
+from specvae.spectra import Window
 from specvae.stages.fit import gather
 
 __all__ = ["DateVerdict", "Dates", "judge_dates"]

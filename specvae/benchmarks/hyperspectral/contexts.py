@@ -14,6 +14,7 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
+from specvae.bands import Band, BandSet
 from specvae.baselines import Background
 from specvae.benchmarks.report import table
 from specvae.config_file import load_config
@@ -22,7 +23,7 @@ from specvae.metrics import auroc, average_precision
 from specvae.raster.opening import open_scene
 from specvae.raster.options import IngestOptions
 from specvae.sampling import Region, Role, split_blocks
-from specvae.spectra import Band, BandSet, Cube, Window
+from specvae.spectra import Cube, Window
 from specvae.synthetic import BAND_NAMES, make_scene
 
 __all__ = ["Contexts", "Ground", "compare_contexts", "context_section", "plant"]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specvae.bands import Band, BandSet
 from specvae.baselines import METHODS, Background
 from specvae.benchmarks.hyperspectral.mat_scene import MatScene
 from specvae.config import ModelConfig
@@ -18,7 +19,7 @@ from specvae.context import RingContext
 from specvae.detector import Detector
 from specvae.evidence import pool
 from specvae.sampling import Region, Role, split_blocks
-from specvae.spectra import Band, BandSet, Cube, Window
+from specvae.spectra import Cube, Window
 
 __all__ = ["Result", "baselines", "fit_and_score"]
 
