@@ -91,8 +91,11 @@ class Detector:
 
     @property
     def windows_at_once(self) -> int:
-        """Windows that are best scored at the same time: while one is prepared, the threads compute the other's cells."""
-        return 2 if self.device == "cpu" and self.threads > 1 else 1
+        """Windows that are best scored at the same time: while one is prepared, the threads compute the other's cells.
+
+        Windows of patches, with hundreds of values in each, are scored one at a time: two would take too much memory.
+        """
+        return 2 if self.device == "cpu" and self.threads > 1 and not self.config.patch else 1
 
     def evidence_calibration(self) -> Calibration:
         """Thresholds of the pooled evidence. Raises ModelError for a model that has none."""
