@@ -131,13 +131,15 @@ def test_overlapping_keeps_order_and_bounds_what_is_under_way(at_once: int) -> N
             under_way -= 1
         written.append((i, value))
 
-    working, together = 0, 0
+    working, together, met = 0, 0, threading.Barrier(at_once)
 
     def work(i: int, value: int) -> int:
         nonlocal working, together
         with lock:
             working += 1
             together = max(together, working)
+        if i < at_once:  # the first ones wait for each other: broken, were they not worked on at once
+            met.wait(timeout=30)
         time.sleep(0.002 * (i % 3))
         with lock:
             working -= 1
