@@ -10,6 +10,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -49,8 +50,8 @@ class OnnxScorer(nn.Module):
 def require_onnx() -> None:
     """Raise MissingExtraError without onnx and onnxscript."""
     try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
+        for needed in ("onnx", "onnxscript"):
+            import_module(needed)
     except ImportError as error:
         raise MissingExtraError(f"writing ONNX needs {error.name}; install specvae[onnx]") from None
 

@@ -30,7 +30,6 @@ def command(source: tuple[str, ...], **options: Any) -> int:
     for warning in outcome.warnings:
         warn(warning)
     state = "stands already, made from the same inputs" if outcome.skipped else "written"
-    rate = outcome.smallest_rate
-    carried = f"enough for false-alarm rates down to {rate:.2g}" if rate else "too few for any false-alarm rate"
-    click.echo(f"{outcome.model} {state}: {outcome.summary['pixels']['calibration']:,} calibration scores, {carried}")
+    scores = f"{outcome.summary['pixels']['calibration']:,} calibration scores"
+    click.echo(f"{outcome.model} {state}: {scores}, {outcome.reach}")
     return 0

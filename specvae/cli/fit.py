@@ -45,23 +45,14 @@ def command(source: tuple[str, ...], set_: tuple[str, ...], as_json: bool, **opt
     if outcome.summary.get("interrupted"):
         warn("training was interrupted; the best weights so far were kept")
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "model": str(outcome.model),
-                    "sha256": outcome.sha256,
-                    "smallest_rate": outcome.smallest_rate,
-                    **outcome.summary,
-                }
-            )
-        )
+        told = {"model": str(outcome.model), "sha256": outcome.sha256, "smallest_rate": outcome.smallest_rate}
+        click.echo(json.dumps(told | outcome.summary))
         return 0
-    pixels, told, rate = outcome.summary["pixels"], outcome.summary["diagnostics"], outcome.smallest_rate
-    carried = f"enough for false-alarm rates down to {rate:.2g}" if rate else "too few for any false-alarm rate"
+    pixels, told = outcome.summary["pixels"], outcome.summary["diagnostics"]
     state = "stands already, made from the same inputs and settings" if outcome.skipped else "written"
     click.echo(
         f"{outcome.model} {state}: trained on {pixels['train']:,} spectra, {pixels['calibration']:,} held out for "
-        f"thresholds ({carried}), {told['active_latent']} of {told['latent']} latent dimensions active, "
+        f"thresholds ({outcome.reach}), {told['active_latent']} of {told['latent']} latent dimensions active, "
         f"{100 * told['kl_share']:.0f} % of a normal score is KL"
     )
     return 0

@@ -48,6 +48,13 @@ class FitOutcome:
     smallest_rate: float | None = None
     """The smallest false-alarm rate that the calibration tiles support; None where they support none, or in a dry run."""
 
+    @property
+    def reach(self) -> str:
+        """In words, what rates the calibration tiles support."""
+        if not self.smallest_rate:
+            return "too few for any false-alarm rate"
+        return f"enough for false-alarm rates down to {self.smallest_rate:.2g}"
+
     @classmethod
     def standing(cls, target: Path) -> FitOutcome:
         """Of a model that stands already, made from the same."""
