@@ -121,7 +121,7 @@ def _stages(report: Report, measured: Measured, rows: list[Row]) -> None:
         floor = resident.get((method, "floor_mpx_per_s"))
         bound = None if floor is None else largest**2 / 1e6 / floor
         body.append([method, *(stages.get(s) for s in names), decode, bound])
-    report.section(f"Stages at {largest} x {largest}, seconds (they overlap)")
+    report.section(f"Stages at {largest} x {largest}, seconds of all threads together (they overlap)")
     report.text(
         "Reading is bounded by decoding; computing by the matrix products alone, at the rate of products of that shape."
     )
