@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from specvae.latent import latent_means, spectra_of
 from specvae.principal import Principal
+from specvae.process import inferred_on_one_thread
 from specvae.spectral_net import SpectralNet
 
 __all__ = ["CompressionPoint", "active_latent", "compression_curve"]
@@ -85,7 +86,7 @@ def compression_curve(
     return points
 
 
-@torch.inference_mode()
+@inferred_on_one_thread
 def _prior_means(net: SpectralNet, z: Floats, context: Floats | None) -> Floats:
     """``(latent, n)``: the prior's mean given the context, of a mixture the mean of what was encoded, else zero."""
     if net.vae.mixture is not None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from specvae.context import QUANTUM
 from specvae.errors import ModelError
+from specvae.process import inferred_on_one_thread
 from specvae.scoring import WIDTH, cells_of
 from specvae.spectra import Cube, Window
 from specvae.spectral_net import CELL, SpectralNet
@@ -32,7 +33,7 @@ Program = Callable[[Floats, Floats | None], Floats]
 """``(bands, n)`` spectra and their ``(components, n)`` contexts -> ``(outputs, n)``."""
 
 
-@torch.inference_mode()
+@inferred_on_one_thread
 def latent_means(net: SpectralNet, values: NDArray[np.floating], context: Floats | None = None) -> Floats:
     """``(bands, n)`` valid spectra in physical units -> ``(latent, n)`` posterior means.
 
@@ -46,7 +47,7 @@ def latent_means(net: SpectralNet, values: NDArray[np.floating], context: Floats
     return _in_cells(net, values, context, net.vae.latent, encode)
 
 
-@torch.inference_mode()
+@inferred_on_one_thread
 def spectra_of(net: SpectralNet, z: NDArray[np.floating], context: Floats | None = None) -> Floats:
     """``(latent, n)`` latent values -> ``(bands, n)`` means of p(x | z, c) in physical units."""
 
@@ -61,7 +62,7 @@ def reconstructions(net: SpectralNet, values: NDArray[np.floating], context: Flo
     return spectra_of(net, latent_means(net, values, context), context)
 
 
-@torch.inference_mode()
+@inferred_on_one_thread
 def nats(net: SpectralNet, values: NDArray[np.floating], context: Floats | None = None) -> Floats:
     """``(3, n)``: score, reconstruction and KL of ``(bands, n)`` valid spectra."""
 
@@ -125,7 +126,7 @@ def _block(values: Floats, place: tuple[slice, slice], inside: tuple[slice, slic
     return block.reshape(len(values), -1)
 
 
-@torch.inference_mode()
+@inferred_on_one_thread
 def log_evidence(net: SpectralNet, values: NDArray[np.floating], draws: int = 16, seed: int = 0) -> NDArray[np.float64]:
     """``(bands, n)`` valid spectra -> ``(n,)`` nats: a lower bound of log p(x), for a model without context.
 
@@ -146,7 +147,7 @@ def log_evidence(net: SpectralNet, values: NDArray[np.floating], draws: int = 16
     return np.asarray(torch.cat(found).cpu().numpy(), np.float64)
 
 
-@torch.inference_mode()
+@inferred_on_one_thread
 def draw_spectra(
     net: SpectralNet, count: int, seed: int, reference: NDArray[np.floating] | None = None
 ) -> NDArray[np.float32]:

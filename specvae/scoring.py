@@ -96,9 +96,11 @@ class CellScorer:
         n = len(values)
         return Parts(*(part.reshape(-1)[:n] for part in (parts.score, parts.reconstruction, parts.kl)))
 
-    @torch.inference_mode()
     def explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> Explanation:
         """Why these valid pixels score as they do: ``(bands, n)`` spectra and their ``(components, n)`` contexts."""
+        return self._workers.alone(lambda: self._explain(values, context))
+
+    def _explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> Explanation:
         bands, n = values.shape
         found = np.empty((3, bands, n), np.float32)
         for start in range(0, n, self.width):
@@ -113,8 +115,9 @@ class CellScorer:
 
     def cost(self, values: NDArray[np.floating]) -> Tensor | None:
         """``(n,)`` nats of the normaliser's change of variable for ``(bands, n)`` physical units, or None."""
-        with torch.inference_mode():
-            return self._cost(torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device))
+        return self._workers.alone(
+            lambda: self._cost(torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device))
+        )
 
     def _cost(self, values: Tensor) -> Tensor | None:
         cost = self.net.normaliser.cost(values)
@@ -122,10 +125,11 @@ class CellScorer:
 
     def normalised(self, values: NDArray[np.floating]) -> Tensor:
         """``(bands, n)`` physical units -> normalised, on the scorer's device."""
-        with torch.inference_mode():
-            return torch.as_tensor(
+        return self._workers.alone(
+            lambda: torch.as_tensor(
                 self.net.normaliser(torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device))
             )
+        )
 
     def _padded(self, block: NDArray[np.floating]) -> Tensor:
         whole = np.zeros((len(block), self.width), np.float32)

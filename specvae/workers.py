@@ -6,12 +6,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from threading import Lock, local
+from typing import TypeVar
 
 import torch
 
+from specvae.process import settings_of_new_threads, single_threaded_pool
 from specvae.spectra import Window
 
 __all__ = ["Workers"]
+
+Result = TypeVar("Result")
 
 LARGEST_GROUP = 1024
 """Cells that are computed at once on a GPU, at most."""
@@ -47,17 +51,28 @@ class Workers:
 
     def spread(self, numbers: Sequence[int], job: Callable[[int], None]) -> None:
         """Do ``job`` for each number; all have ended when this does."""
-        if self.threads == 1 or len(numbers) == 1:
-            for number in numbers:
-                job(number)
-            return
-        with self._opening:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self.threads, "score", initializer=torch.set_num_threads, initargs=(1,))
-        under_way = [self._pool.submit(job, number) for number in numbers]
-        wait(under_way)
+        with settings_of_new_threads():
+            under_way = [self._opened().submit(job, number) for number in numbers]
+            wait(under_way)
         for done in under_way:
             done.result()
+
+    def alone(self, job: Callable[[], Result]) -> Result:
+        """What ``job`` returns, computed in one of the threads, in inference mode: never in the caller's own."""
+
+        def inferred() -> Result:
+            with torch.inference_mode():
+                return job()
+
+        with settings_of_new_threads():
+            return self._opened().submit(inferred).result()
+
+    def _opened(self) -> ThreadPoolExecutor:
+        """The pool, made when first used; even a single thread is one of its own, so that no setting of the caller's counts."""
+        with self._opening:
+            if self._pool is None:
+                self._pool = single_threaded_pool(self.threads, "score")
+            return self._pool
 
     def _in_memory(self, cells: Sequence[Window], work: Callable[[Sequence[Window]], None]) -> None:
         try:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +20,15 @@ from specvae.bands import Band, BandSet
 from specvae.config import ModelConfig
 from specvae.detector import Detector
 from specvae.errors import InputError
+from specvae.latent import draw_spectra, latent_means, nats
+from specvae.model_file import save_model
+from specvae.normaliser import Normaliser
 from specvae.programs import Programs
 from specvae.sampling import Quota, Region, Role, split_blocks
 from specvae.scoring import CellScorer, cells_of
 from specvae.spectra import Cube, Invalid, Parts, Window
 from specvae.synthetic import make_scene
+from specvae.vae import VAE
 from specvae.workers import Workers
 
 CONFIG = ModelConfig.model_validate({"training": {"steps": 60, "refits": 1}})
@@ -134,14 +143,89 @@ def test_threads_change_no_bit(context: bool, threads: int) -> None:
     np.testing.assert_array_equal(score, whole(context).score)
 
 
-def test_torch_threads_change_no_bit() -> None:
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
     before = torch.get_num_threads()
+    torch.set_num_threads(count)
     try:
-        torch.set_num_threads(2 if before == 1 else 1)
-        score = detector(True).score(cube_of(scene()), Window(0, 0, 200, 230)).score
+        yield
+        assert torch.get_num_threads() == count, "the caller's setting stays as it was"
     finally:
         torch.set_num_threads(before)
+
+
+def test_torch_threads_change_no_bit() -> None:
+    with torch_threads(2 if torch.get_num_threads() == 1 else 1):
+        score = detector(True).score(cube_of(scene()), Window(0, 0, 200, 230)).score
     np.testing.assert_array_equal(score, whole(True).score)
+
+
+@contexts
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_product_of_the_scorer_uses_one_thread(
+    context: bool, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which bits a split product gives depends on the processor; that none is split can be seen on any."""
+    scorer, cube = CellScorer(detector(context).net, "cpu", threads), cube_of(scene())
+    seen: set[int] = set()
+    for module in (VAE, Normaliser):
+        for name in ("terms", "explain", "forward", "with_cost", "encode", "decode"):
+            if name in vars(module):
+                monkeypatch.setattr(module, name, noting_threads(getattr(module, name), seen))
+    with torch_threads(3):
+        _, contexts_of = scorer.score(cube, cube.window)
+        values = cube.values[:, 40:50, 60:70].reshape(10, -1)
+        around = None if contexts_of is None else contexts_of[:, 40:50, 60:70].reshape(len(contexts_of), -1)
+        scorer.explain(values, around)
+        scorer.normalised(values)
+        scorer.cost(values)
+        latent_means(scorer.net, values, around)
+        nats(scorer.net, values, around)
+        draw_spectra(scorer.net, 5, 0, values.T)
+    assert seen == {1}
+
+
+def noting_threads(function: Callable[..., object], seen: set[int]) -> Callable[..., object]:
+    def noted(*args: object, **kwargs: object) -> object:
+        seen.add(torch.get_num_threads())
+        return function(*args, **kwargs)
+
+    return noted
+
+
+@pytest.mark.parametrize("caller", ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"])
+def test_no_setting_of_the_environment_changes_a_bit(caller: str, tmp_path: Path) -> None:
+    for count in ("1", "2"):
+        scored_elsewhere(tmp_path / f"{count}.npy", "score_array(cube, model)", {caller: count})
+    np.testing.assert_array_equal(np.load(tmp_path / "1.npy"), np.load(tmp_path / "2.npy"))
+
+
+def test_a_notebook_and_a_dask_worker_without_a_nanny_get_the_bits_of_the_command_line(tmp_path: Path) -> None:
+    """A notebook has torch's own default of threads; such a worker is a thread of a process that set nothing."""
+    cube = cube_of(scene())
+    line = detector(True).on("cpu", 2).score(cube, cube.window).score
+    environment = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    scored_elsewhere(tmp_path / "notebook.npy", "score_array(cube, model)", environment)
+    dask = "client.submit(score_array, cube, model, pure=False).result()"
+    scored_elsewhere(tmp_path / "dask.npy", dask, environment, "client = Client(processes=False, n_workers=1)")
+    for name in ("notebook", "dask"):
+        np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), line, err_msg=name)
+
+
+def scored_elsewhere(out: Path, expression: str, environment: dict[str, str], first: str = "") -> None:
+    """Write what ``expression`` makes of the test's scene in a fresh process with these settings."""
+    model, cube = out.with_suffix(".specvae"), out.with_suffix(".cube.npy")
+    save_model(detector(True), model, {})
+    values = cube_of(scene())
+    np.save(cube, np.where(values.valid, values.values, np.nan))
+    code = (
+        "import numpy as np; from specvae import score_array; from dask.distributed import Client\n"
+        f"if __name__ == '__main__':\n    cube, model = np.load({str(cube)!r}), {str(model)!r}\n    {first or 'pass'}\n"
+        f"    np.save({str(out)!r}, {expression})"
+    )
+    settings_named = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    plain = {key: value for key, value in os.environ.items() if key not in settings_named}
+    subprocess.run([sys.executable, "-c", code], check=True, env=plain | environment, timeout=120)
 
 
 def test_rows_score_like_pixels_in_any_order() -> None:
