@@ -11,14 +11,14 @@ from typing import Any
 from pages import arguments, table, write
 from PIL import Image
 
-from specvae.outputs.atomic import atomic_file
-from specvae.raster.options import IngestOptions
+from specvae.files.atomic import atomic_file
+from specvae.ingest.options import IngestOptions
 from specvae.stages.fit import fit
 from specvae.stages.latent.interpolate import interpolate
 from specvae.stages.latent.reconstruct import reconstruct
 from specvae.stages.latent.sample import sample
-from specvae.stages.score import score
-from specvae.stages.score_request import ScoreRequest
+from specvae.stages.score.request import ScoreRequest
+from specvae.stages.score.run import score
 
 SIDE = 16
 SCENE = "20160723_post_sr7"

@@ -20,14 +20,14 @@ from scipy.io import loadmat
 from sklearn.metrics import roc_auc_score
 
 from specvae.benchmarks.report import write_figure
-from specvae.diagnostics import bernoulli_spread
-from specvae.latent import reconstructions
 from specvae.model_file import load_model
+from specvae.scoring.latent import reconstructions
+from specvae.stages.demo.synthetic import make_scene
 from specvae.stages.fit import fit
 from specvae.stages.latent.sample import sample
-from specvae.stages.score import score
-from specvae.stages.score_request import ScoreRequest
-from specvae.synthetic import make_scene
+from specvae.stages.score.request import ScoreRequest
+from specvae.stages.score.run import score
+from specvae.training.diagnostics import bernoulli_spread
 
 Rows = NDArray[np.float64]
 

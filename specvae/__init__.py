@@ -10,18 +10,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from specvae.arrays.scoring import score_array
-    from specvae.estimator.spectral_vae import SpectralVAE
+    from specvae.api.score_array import score_array
+    from specvae.api.spectral_vae import SpectralVAE
     from specvae.model_file import load_model
 
-__version__ = "0.1.0"
+from specvae.version import __version__
 
 __all__ = ["SpectralVAE", "__version__", "load_model", "score_array"]
 
+ROOMS: tuple[tuple[str, ...], ...] = (
+    ("errors", "spectra", "version"),
+    ("bands", "files", "model", "thresholds"),
+    ("scoring", "ingest"),
+    ("training",),
+    ("detector",),
+    ("model_file",),
+    ("export", "api"),
+    ("stages", "__init__"),
+    ("benchmarks",),
+    ("pipeline",),
+    ("cli",),
+    ("__main__",),
+)
+"""The rooms of the package from the ground up: a file imports from its own room and from lower ones, never sideways."""
+
 _HOMES = {
-    "SpectralVAE": "specvae.estimator.spectral_vae",
+    "SpectralVAE": "specvae.api.spectral_vae",
     "load_model": "specvae.model_file",
-    "score_array": "specvae.arrays.scoring",
+    "score_array": "specvae.api.score_array",
 }
 
 

@@ -15,25 +15,25 @@ import torch
 from numpy.typing import NDArray
 
 from specvae.bands import BandSet
-from specvae.baselines import Background
-from specvae.config import ModelConfig
-from specvae.context import RingContext
-from specvae.diagnostics import diagnose
-from specvae.drift.reference import DriftReference
 from specvae.errors import InputError, ModelError
-from specvae.held_out import contamination_of, thin_scores, tiles_of
-from specvae.mixture import default_components
-from specvae.normaliser import Normaliser
-from specvae.patches import by_band
-from specvae.principal import Principal
-from specvae.sampling import Region, Role
-from specvae.scoring import CellScorer
+from specvae.model.config import ModelConfig
+from specvae.model.context import RingContext
+from specvae.model.mixture_prior import default_components
+from specvae.model.normaliser import Normaliser
+from specvae.model.patches import by_band
+from specvae.model.principal import Principal
+from specvae.model.spectral_net import SpectralNet
+from specvae.model.vae import VAE, default_latent
+from specvae.scoring.baselines import Background
+from specvae.scoring.cells import CellScorer
 from specvae.spectra import Cube, Explanation, Parts, Window
-from specvae.spectral_net import SpectralNet
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.contamination import find_contamination
-from specvae.training import Check, Sample, pick_device, train
-from specvae.vae import VAE, default_latent
+from specvae.thresholds.drift.reference import DriftReference
+from specvae.training.descent import Check, Sample, pick_device, train
+from specvae.training.diagnostics import diagnose
+from specvae.training.held_out import contamination_of, thin_scores, tiles_of
+from specvae.training.sampling import Region, Role
 
 __all__ = ["Detector"]
 

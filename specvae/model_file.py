@@ -24,14 +24,14 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from specvae.bands import Band, BandSet
-from specvae.baselines import Background
-from specvae.config import ModelConfig
 from specvae.detector import Detector
-from specvae.drift.reference import DriftReference
 from specvae.errors import ModelError
-from specvae.outputs.atomic import atomic_file
-from specvae.principal import Principal
+from specvae.files.atomic import atomic_file
+from specvae.model.config import ModelConfig
+from specvae.model.principal import Principal
+from specvae.scoring.baselines import Background
 from specvae.thresholds.calibration import Calibration
+from specvae.thresholds.drift.reference import DriftReference
 from specvae.thresholds.tiles import CalibrationTiles
 
 __all__ = ["FORMAT_VERSION", "StoredModel", "load_model", "pack_model", "save_model", "unpack_model"]
@@ -183,7 +183,7 @@ _BACKGROUND = ("mean", "covariance", "reference")
 
 
 def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device: str, threads: int) -> Detector:
-    from specvae.spectral_net import SpectralNet
+    from specvae.model.spectral_net import SpectralNet
 
     def group(name: str) -> dict[str, NDArray[Any]]:
         return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}

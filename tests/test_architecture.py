@@ -1,107 +1,50 @@
-"""The layout holds: imports point one way, heavy libraries stay on their floors."""
+"""The layout holds: imports point to lower rooms, no file takes part in a cycle, heavy libraries stay where they belong."""
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "specvae"
-
-FLOORS = {
-    1: ["errors", "bands", "spectra", "config", "config_file"],
-    3: [
-        "normaliser", "marginals", "mixture",
-        "context", "vae", "thresholds", "drift", "components", "principal", "baselines", "metrics", "synthetic",
-        "accumulators", "evidence", "networks", "likelihoods", "patches", "sampling", "pooling", "closed_form", "stack",
-    ],
-    4: [
-        "training", "scoring", "spectral_net", "programs", "uniform", "workers", "held_out", "diagnostics", "latent", "compression",
-        "process", "onnx_graph",
-    ],
-    5: ["detector", "images"],
-    6: [
-        "estimator", "pyod", "arrays",
-        "raster", "table", "model_file", "datasets", "objects", "stac", "report", "outputs", "fingerprint",
-    ],
-    7: ["stages"],
-    8: ["pipeline", "cluster", "benchmarks"],
-    9: ["cli"],
-}  # fmt: skip
-FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}
-FLOOR_OF["__init__"] = 8  # the public face gathers from the floors below, lazily
-FLOOR_OF["__main__"] = 9
+from specvae import ROOMS
+from tests.architecture import FLOOR_OF, PACKAGE, arrows, cycles, imported, modules, room_of
 
 HOMES = {
-    "torch": {3, 4, 5},
-    "rasterio": {6},
-    "pandas": {6},
-    "geopandas": {6},
-    "pyogrio": {6},
-    "click": {9},
+    "torch": {"model", "training", "scoring", "detector", "model_file", "benchmarks"},
+    "rasterio": {"ingest", "export", "stages", "api", "benchmarks"},
+    "pandas": {"ingest", "export", "api", "benchmarks"},
+    "geopandas": {"ingest", "export"},
+    "pyogrio": {"ingest", "export"},
+    "click": {"cli"},
 }
-"""Which floors may import a heavy library; optional faces (xarray) may import lazily."""
+"""Which rooms may import a heavy library."""
 
 
-def modules() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+def test_the_list_of_rooms_names_what_is_there() -> None:
+    there = {room_of(module) for module in modules()} - {"__init__"} | {"__init__"}
+    assert set(FLOOR_OF) == there, "the list of rooms in specvae/__init__.py and the folder differ"
+    assert len(FLOOR_OF) == sum(len(rooms) for rooms in ROOMS), "a room is named twice"
+    assert len(list(PACKAGE.glob("[!_]*"))) <= 22
 
 
-def unit(path: Path) -> str:
-    """The noun a file belongs to: the module, or its folder directly under the package."""
-    first = path.relative_to(PACKAGE).parts[0]
-    return first.removesuffix(".py")
+@pytest.mark.parametrize("module", modules())
+def test_imports_point_to_lower_rooms(module: str) -> None:
+    for start, end in arrows():
+        if start == module and room_of(start) != room_of(end):
+            assert FLOOR_OF[room_of(end)] < FLOOR_OF[room_of(start)], f"{start} imports {end}, which is not below it"
 
 
-def imported(path: Path) -> set[str]:
-    """Full dotted names of all imports in a file, wherever in the file they stand."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import; write the full name"
-            names.add(node.module or "")
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return names
+def test_no_file_takes_part_in_a_cycle() -> None:
+    assert cycles(arrows()) == []
 
 
-def test_every_file_has_a_floor() -> None:
-    unknown = {unit(path) for path in modules()} - set(FLOOR_OF)
-    assert not unknown, f"give these a floor in tests/test_architecture.py: {sorted(unknown)}"
-
-
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_to_lower_floors(path: Path) -> None:
-    mine = unit(path)
-    for name in imported(path):
-        parts = name.split(".")
-        if parts[0] != "specvae" or len(parts) < 2 or parts[1] not in FLOOR_OF or parts[1] == mine:
-            continue
-        assert FLOOR_OF[parts[1]] <= FLOOR_OF[mine], f"{path} (floor {FLOOR_OF[mine]}) imports {name} from above"
-
-
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_heavy_libraries_stay_on_their_floors(path: Path) -> None:
-    floor = FLOOR_OF[unit(path)]
-    for name in imported(path):
+@pytest.mark.parametrize("module", modules())
+def test_heavy_libraries_stay_in_their_rooms(module: str) -> None:
+    room = room_of(module)
+    for name in imported(modules()[module]):
         library = name.split(".")[0]
-        assert library not in HOMES or floor in HOMES[library], f"{path} on floor {floor} imports {library}"
-
-
-def test_no_import_cycles_between_nouns() -> None:
-    """No two nouns import each other, also on one floor."""
-    edges = {
-        (unit(path), name.split(".")[1])
-        for path in modules()
-        for name in imported(path)
-        if name.startswith("specvae.") and name.split(".")[1] in FLOOR_OF
-    }
-    both = [(a, b) for a, b in edges if a != b and (b, a) in edges and a != "__init__"]
-    assert not both, f"these import each other: {both}"
+        assert library not in HOMES or room in HOMES[library], f"{module} imports {library}"
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -15,13 +15,13 @@ import torch
 import xarray as xr
 
 from specvae import SpectralVAE, load_model, score_array
-from specvae.arrays.block import ArrayScorer
+from specvae.api.block import ArrayScorer
 from specvae.errors import InputError, ModelError, UsageError
-from specvae.outputs.scenes import write_scene
+from specvae.stages.demo.scenes import write_scene
+from specvae.stages.demo.synthetic import BAND_NAMES, WAVELENGTHS, make_scene
 from specvae.stages.fit import fit
-from specvae.stages.score import score
-from specvae.stages.score_request import ScoreRequest
-from specvae.synthetic import BAND_NAMES, WAVELENGTHS, make_scene
+from specvae.stages.score.request import ScoreRequest
+from specvae.stages.score.run import score
 
 ROWS, COLS = 150, 210
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from specvae.raster.opening import open_scene
-from specvae.raster.options import IngestOptions
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.scene.opening import open_scene
 from tests.awkward_containers import CASES
 from tests.awkward_files import Case
 from tests.fuzz import _call

@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import spearmanr
 
 from specvae.benchmarks.adbench import COLLAPSED, METHODS
+from specvae.benchmarks.datasets import plain_name, published_figures, read_adbench, semi_supervised
 from specvae.benchmarks.settings import Settings, run_benchmark
-from specvae.datasets import plain_name, published_figures, read_adbench, semi_supervised
 from specvae.errors import InputError
-from specvae.metrics import norm_rank_correlation
+from specvae.scoring.gathered.metrics import norm_rank_correlation
 
 
 def planted(path: Path, seed: int = 0) -> Path:

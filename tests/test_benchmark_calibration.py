@@ -14,10 +14,10 @@ from specvae.benchmarks.calibration.data import NormalSet
 from specvae.benchmarks.calibration.trial import FILLS, METHODS, RATES, run_trial
 from specvae.benchmarks.report import Report
 from specvae.benchmarks.settings import Settings
-from specvae.config_file import load_config
 from specvae.errors import InputError
-from specvae.sampling import Region, Role
+from specvae.model.config_file import load_config
 from specvae.spectra import Cube, Window
+from specvae.training.sampling import Region, Role
 
 QUICK = load_config(None, None, ["training.steps=40", "training.refits=0"])
 

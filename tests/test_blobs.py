@@ -10,11 +10,11 @@ import rasterio
 from sklearn.metrics import roc_auc_score
 
 from specvae.bands import Band, BandSet
-from specvae.config_file import load_config
 from specvae.detector import Detector
-from specvae.sampling import Region, Role, split_blocks
+from specvae.model.config_file import load_config
 from specvae.spectra import Cube, Window
-from specvae.synthetic import BAND_NAMES, endmembers, make_scene
+from specvae.stages.demo.synthetic import BAND_NAMES, endmembers, make_scene
+from specvae.training.sampling import Region, Role, split_blocks
 
 SIZES = {1: 30, 5: 20, 50: 8, 500: 2}
 """Pixels of a blob -> how many are planted."""

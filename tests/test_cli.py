@@ -14,9 +14,9 @@ import pytest
 import rasterio
 
 from specvae.cli.main import main
-from specvae.outputs.scenes import write_scene
-from specvae.report.page import claim
-from specvae.synthetic import make_scene
+from specvae.export.report.page import claim
+from specvae.stages.demo.scenes import write_scene
+from specvae.stages.demo.synthetic import make_scene
 
 QUICK = ["--set", "training.steps=80", "--set", "training.refits=1"]
 

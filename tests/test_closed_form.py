@@ -7,9 +7,9 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from specvae.closed_form import start_linear
-from specvae.config import NetworkConfig
-from specvae.vae import PRIOR_SPREAD, VAE
+from specvae.model.config import NetworkConfig
+from specvae.model.vae import PRIOR_SPREAD, VAE
+from specvae.training.closed_form import start_linear
 
 
 def planted(n: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

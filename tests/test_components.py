@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from specvae.components.joining import EIGHT_CONNECTED, Components
-from specvae.components.table import Found
+from specvae.scoring.gathered.joining import EIGHT_CONNECTED, Components
+from specvae.scoring.gathered.object_table import Found
 from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
 
 BANDS = 3

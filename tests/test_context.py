@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.ndimage import uniform_filter
 
-from specvae.config import ContextConfig
-from specvae.context import QUANTUM, RingContext, ring_sums, summed_area
+from specvae.model.config import ContextConfig
+from specvae.model.context import QUANTUM, RingContext, ring_sums, summed_area
 
 
 @pytest.mark.parametrize(("outer", "guard"), [(1, 0), (3, 1), (7, 3), (15, 7), (21, 9)])

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specvae.datasets import mnist, read_idx
+from specvae.benchmarks.datasets import mnist
 from specvae.errors import InputError
+from specvae.ingest.table.idx import read_idx
 
 
 def idx(array: np.ndarray) -> bytes:

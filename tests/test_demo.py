@@ -12,7 +12,7 @@ import rasterio
 from scipy.ndimage import distance_transform_cdt
 from sklearn.metrics import roc_auc_score
 
-from specvae.stages.demo import DemoOutcome, demo
+from specvae.stages.demo.demo import DemoOutcome, demo
 
 FILES = ("score.tif", "anomaly.tif", "objects.gpkg", "quicklook.png", "thresholds.csv", "report.html", "report.json")
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from specvae.bands import Band, BandSet
-from specvae.config_file import load_config
 from specvae.detector import Detector
-from specvae.diagnostics import bernoulli_spread
-from specvae.sampling import region_of_rows
+from specvae.model.config_file import load_config
+from specvae.training.diagnostics import bernoulli_spread
+from specvae.training.sampling import region_of_rows
 from tests.test_cli import run
 
 
@@ -64,8 +64,8 @@ def test_a_planted_collapse_is_told(weight: int) -> None:
 
 
 def test_an_encoder_that_was_silenced_is_told() -> None:
-    from specvae.diagnostics import diagnose
-    from specvae.training import Sample
+    from specvae.training.descent import Sample
+    from specvae.training.diagnostics import diagnose
 
     detector = fitted(factors())
     with torch.no_grad():

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import specvae
-from specvae.estimator.spectral_vae import SpectralVAE
-from specvae.pyod import PyODSpectralVAE
+from specvae.api.pyod import PyODSpectralVAE
+from specvae.api.spectral_vae import SpectralVAE
 
 PACKAGE = Path(specvae.__file__).parent
 MODULES = sorted(

@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from specvae.drift.accumulator import DriftAccumulator
-from specvae.drift.reference import DriftReference, lattice_step
-from specvae.drift.verdict import Drift
 from specvae.errors import ModelError
+from specvae.scoring.gathered.drift import DriftAccumulator
 from specvae.spectra import Cube, Parts, ScoredWindow, Window
+from specvae.thresholds.drift.reference import DriftReference, lattice_step
+from specvae.thresholds.drift.verdict import Drift
 
 LABELS = ("blue", "green", "red", "nir")
 

@@ -23,8 +23,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from specvae import SpectralVAE, load_model
+from specvae.api.pyod import PyODSpectralVAE
 from specvae.errors import ModelError, UsageError
-from specvae.pyod import PyODSpectralVAE
 
 
 @parametrize_with_checks([SpectralVAE(steps=40)])
@@ -236,9 +236,9 @@ def test_a_saved_model_scores_alike_in_python_and_on_the_command_line(tmp_path: 
 
 
 def test_a_model_of_the_command_line_loads_and_a_model_with_context_is_refused(tmp_path: Path) -> None:
-    from specvae.outputs.scenes import write_scene
+    from specvae.stages.demo.scenes import write_scene
+    from specvae.stages.demo.synthetic import make_scene
     from specvae.stages.fit import fit
-    from specvae.synthetic import make_scene
 
     pd.DataFrame(linear(300, 4), columns=list("abcd")).to_csv(tmp_path / "t.csv", index=False)
     fit([str(tmp_path / "t.csv")], model=str(tmp_path / "t.specvae"), set=["training.steps=30"])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import correlate1d, rank_filter
 
-from specvae.evidence import GUARD, HALO, REACH, SIDE, SPACING, WEIGHT, pool
+from specvae.scoring.pooling import GUARD, HALO, REACH, SIDE, SPACING, WEIGHT, pool
 
 
 def scores(rows: int = 50, cols: int = 60, seed: int = 0) -> np.ndarray:

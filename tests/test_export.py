@@ -16,14 +16,14 @@ from scipy.ndimage import uniform_filter
 from specvae import SpectralVAE, load_model, score_array
 from specvae.cli.main import cli
 from specvae.errors import MissingExtraError, ModelError, OutputError
-from specvae.latent import nats
-from specvae.networks import CHUNK
-from specvae.outputs.scenes import write_scene
-from specvae.patches import to_patches
+from specvae.model.convolutions import CHUNK
+from specvae.model.patches import to_patches
+from specvae.scoring.latent import nats
 from specvae.spectra import Cube, Window
+from specvae.stages.demo.scenes import write_scene
+from specvae.stages.demo.synthetic import BAND_NAMES, make_scene, make_texture
 from specvae.stages.export import export
 from specvae.stages.fit import fit
-from specvae.synthetic import BAND_NAMES, make_scene, make_texture
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}
 

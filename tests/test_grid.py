@@ -9,7 +9,7 @@ from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
-from specvae.raster.grid import Grid
+from specvae.ingest.grid import Grid
 
 UTM = CRS.from_epsg(32613)
 

@@ -14,11 +14,11 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
 from specvae.cli.main import main
+from specvae.export.report.image_grid import write_grid
+from specvae.ingest.table.idx import labels_beside
+from specvae.ingest.table.reading import read_table
 from specvae.model_file import load_model
-from specvae.report.image_grid import write_grid
-from specvae.synthetic import make_scene
-from specvae.table.idx import labels_beside
-from specvae.table.reading import read_table
+from specvae.stages.demo.synthetic import make_scene
 from tests.test_benchmark_mnist import write_digits
 
 PRESETS = {"mlp": 3, "deep-autoencoder": 3, "conv-bernoulli": 1}

@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from specvae.cli.main import cli
-from specvae.compression import compression_curve
 from specvae.detector import Detector
 from specvae.errors import InputError, ModelError, OutputError, UsageError
-from specvae.latent import draw_spectra, latent_means, nats, reconstructions, spectra_of
+from specvae.model.principal import Principal
 from specvae.model_file import StoredModel, load_model
-from specvae.outputs.scenes import write_scene
-from specvae.principal import Principal
+from specvae.scoring.compression import compression_curve
+from specvae.scoring.latent import draw_spectra, latent_means, nats, reconstructions, spectra_of
+from specvae.stages.demo.scenes import write_scene
 from specvae.stages.fit import fit
 from specvae.stages.latent.encode import encode
 from specvae.stages.latent.interpolate import interpolate
@@ -105,8 +105,8 @@ def test_encode_writes_the_same_latent_raster_whatever_the_memory(place: Path, t
 
 def test_a_latent_raster_holds_the_context_model_s_means(place: Path, tmp_path: Path) -> None:
     """Oracle: the whole scene at once through the detector's own context and the net."""
-    from specvae.raster.opening import open_scene
-    from specvae.raster.sources import find_sources
+    from specvae.ingest.scene.opening import open_scene
+    from specvae.ingest.sources import find_sources
 
     encode([str(place / "scene.tif")], model=str(place / "scene.specvae"), out=str(tmp_path), device="cpu")
     found = read(tmp_path / "scene" / "latent.tif")
@@ -294,7 +294,7 @@ def test_a_path_between_two_pixels_knows_what_surrounds_them(place: Path, tmp_pa
     model = str(place / "scene.specvae")
     told = interpolate(str(place / "scene.tif"), start="20,30", end="140,160", model=model, out=str(tmp_path))
     detector = stored(place, "scene").detector
-    from specvae.stages.score import ScoreRequest, score
+    from specvae.stages.score.run import ScoreRequest, score
 
     score([str(place / "scene.tif")], ScoreRequest(model=model, out=str(tmp_path / "r"), device="cpu"))
     scores = read(tmp_path / "r" / "scene" / "score.tif")[0]

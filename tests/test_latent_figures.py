@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from specvae.bands import Band, BandSet
-from specvae.compression import CompressionPoint
-from specvae.report.latent_figures import draw_compression, draw_envelopes, draw_path
+from specvae.export.report.latent_figures import draw_compression, draw_envelopes, draw_path
+from specvae.scoring.compression import CompressionPoint
 
 NAMED = BandSet((Band("red"), Band("$green$"), Band("blue")))
 MEASURED = BandSet(tuple(Band(f"b{w}", w, unit="reflectance") for w in (650.0, 450.0, 550.0)))

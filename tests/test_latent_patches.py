@@ -13,10 +13,10 @@ from affine import Affine
 from PIL import Image
 from sklearn.decomposition import PCA
 
-from specvae.latent import latent_means, reconstructions
+from specvae.model.patches import by_band, to_patches
 from specvae.model_file import load_model
-from specvae.patches import by_band, to_patches
-from specvae.synthetic import make_texture
+from specvae.scoring.latent import latent_means, reconstructions
+from specvae.stages.demo.synthetic import make_texture
 from tests.test_patches import PLACE, SIDE, run, write
 
 BANDS, ROWS, COLS = 3, 128, 168

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
 
-from specvae.marginals import KNOTS, MOST, Marginals
-from specvae.normaliser import Normaliser
+from specvae.model.marginals import KNOTS, MOST, Marginals
+from specvae.model.normaliser import Normaliser
 
 
 def standard(values: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 from torch.distributions import MixtureSameFamily, MultivariateNormal, Normal
 from torch.distributions.categorical import Categorical
 
-from specvae.mixture import MOST_COMPONENTS, Mixture, default_components
+from specvae.model.mixture_prior import MOST_COMPONENTS, Mixture, default_components
 
 
 def planted(components: int, latent: int = 3) -> Mixture:

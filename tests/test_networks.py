@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import binary_cross_entropy
 
-from specvae.config import NetworkConfig
-from specvae.config_file import load_config, presets
+from specvae.benchmarks.mnist.image_model import ImageModel
 from specvae.errors import InputError, UsageError
-from specvae.images import ImageModel
-from specvae.likelihoods import bernoulli_nats
-from specvae.networks import ConvDecoder, ConvEncoder
-from specvae.vae import VAE
+from specvae.model.config import NetworkConfig
+from specvae.model.config_file import load_config, presets
+from specvae.model.convolutions import ConvDecoder, ConvEncoder
+from specvae.model.likelihoods import bernoulli_nats
+from specvae.model.vae import VAE
 
 IMAGES = ("conv-bernoulli", "mlp-gaussian-tanh", "mlp-bernoulli", "deep-autoencoder", "mlp", "binary-mixture")
 
@@ -162,7 +162,7 @@ def test_importance_weights_bound_a_linear_models_true_likelihood() -> None:
     vae = VAE(4, 0, NetworkConfig(hidden=(), latent=2, linear=True, noise=0.2)) if False else None
     del vae
     config = NetworkConfig(hidden=(3,), latent=2, linear=True, noise=0.1)
-    from specvae.closed_form import start_linear
+    from specvae.training.closed_form import start_linear
 
     model = VAE(4, 0, config)
     x = torch.randn(4, 2) @ torch.randn(2, 4000) + 0.3 * torch.randn(4, 4000)

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specvae.config import ModelConfig, NormaliserConfig, TrainingConfig
-from specvae.images import ImageModel
-from specvae.normaliser import LINEAR, Normaliser
-from specvae.spectral_net import SpectralNet
+from specvae.benchmarks.mnist.image_model import ImageModel
+from specvae.model.config import ModelConfig, NormaliserConfig, TrainingConfig
+from specvae.model.normaliser import LINEAR, Normaliser
+from specvae.model.spectral_net import SpectralNet
 
 
 def fitted(seed: int = 0) -> Normaliser:

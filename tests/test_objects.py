@@ -21,14 +21,14 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from shapely.geometry import Point, box
 
-from specvae.components.joining import Components
-from specvae.components.table import ObjectTable
 from specvae.errors import InputError, UsageError
-from specvae.objects.frame import object_rows
-from specvae.objects.known import mark_known, read_known
-from specvae.objects.outlines import outlines
-from specvae.objects.writing import write_objects
-from specvae.raster.grid import Grid
+from specvae.export.objects.frame import object_rows
+from specvae.export.objects.known import mark_known, read_known
+from specvae.export.objects.outlines import outlines
+from specvae.export.objects.writing import write_objects
+from specvae.ingest.grid import Grid
+from specvae.scoring.gathered.joining import Components
+from specvae.scoring.gathered.object_table import ObjectTable
 from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
 
 ROWS, COLS = 60, 50
@@ -221,7 +221,7 @@ def test_a_reference_system_without_a_code_keeps_its_definition(tmp_path: Path) 
 def test_a_score_imports_no_data_frame() -> None:
     """Neither pandas nor what brings it along is needed until a table comes, or another format is asked for."""
     code = (
-        "import sys, specvae.stages.score, specvae.stages.score_objects; "
+        "import sys, specvae.stages.score.run, specvae.stages.score.objects; "
         "print([m for m in ('pandas', 'geopandas', 'pyogrio', 'matplotlib', 'sklearn', 'pyarrow') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

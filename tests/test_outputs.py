@@ -11,9 +11,9 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from specvae.errors import OutputError
-from specvae.outputs.atomic import OutputFolder, atomic_file
-from specvae.outputs.maps import MapBand, MapWriter, pooled
-from specvae.raster.grid import Grid
+from specvae.export.maps import MapBand, MapWriter, pooled
+from specvae.files.atomic import OutputFolder, atomic_file
+from specvae.ingest.grid import Grid
 from specvae.spectra import Window
 
 

@@ -16,8 +16,8 @@ import rasterio
 from affine import Affine
 
 from specvae.cli.main import cli
-from specvae.report.check_chart import check_words
-from specvae.report.page import _n
+from specvae.export.report.check_chart import check_words
+from specvae.export.report.page import _n
 
 pytestmark = pytest.mark.browser
 

@@ -11,13 +11,13 @@ from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from specvae.accumulators import Overview, PixelCounts, SampleOfPixels
-from specvae.accumulators import _highest as highest
-from specvae.baselines import METHODS, Background
-from specvae.metrics import TruthMetrics
+from specvae.scoring.baselines import METHODS, Background
+from specvae.scoring.gathered.metrics import TruthMetrics
+from specvae.scoring.gathered.pixels import Overview, PixelCounts, SampleOfPixels
+from specvae.scoring.gathered.pixels import _highest as highest
 from specvae.spectra import Cube, Parts, ScoredWindow, Window
-from specvae.stages.overlap import overlapped
-from specvae.synthetic import endmembers, make_scene
+from specvae.stages.demo.synthetic import endmembers, make_scene
+from specvae.stages.score.overlap import overlapped
 
 
 def pieces(rows: int, cols: int, step: int, seed: int = 0) -> tuple[list[ScoredWindow], ScoredWindow]:

@@ -19,17 +19,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from specvae.cli.main import main
-from specvae.config_file import load_config
 from specvae.errors import UsageError
-from specvae.normaliser import Normaliser
-from specvae.patches import Lattice, by_band, to_patches, to_pixels
-from specvae.raster.opening import open_scene
-from specvae.raster.options import IngestOptions
-from specvae.raster.patch_scene import PatchScene, in_patches
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.scene.opening import open_scene
+from specvae.ingest.scene.patch_scene import PatchScene, in_patches
+from specvae.model.config_file import load_config
+from specvae.model.normaliser import Normaliser
+from specvae.model.patches import Lattice, by_band, to_patches, to_pixels
 from specvae.spectra import Window
-from specvae.stages.score_pixels import picture_of
-from specvae.synthetic import make_texture
-from specvae.training import Sample
+from specvae.stages.demo.synthetic import make_texture
+from specvae.stages.score.patch_pixels import picture_of
+from specvae.training.descent import Sample
 
 SIDE = 8
 PLACE = Affine(20.0, 0.0, 500_000.0, 0.0, -20.0, 5_800_000.0)

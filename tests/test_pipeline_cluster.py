@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from specvae.errors import SpecvaeError, UsageError
-from specvae.pipeline import cluster
-from specvae.pipeline.cluster import ClusterWorkers
+from specvae.pipeline.workers import cluster
+from specvae.pipeline.workers.cluster import ClusterWorkers
 from tests.raster_files import write
 from tests.test_pipeline_workers import check_whole, finish, maps, place, scenes, start, wait_for, whole
 

@@ -12,11 +12,11 @@ from xml.etree import ElementTree as xml
 
 import pytest
 
-from specvae.pipeline.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, charts_of
-from specvae.pipeline.facts import facts_of
-from specvae.pipeline.index import render_index
-from specvae.pipeline.outcome import Batch, SceneRecord, StageRecord
-from specvae.pipeline.prometheus import exposition
+from specvae.pipeline.summary.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, charts_of
+from specvae.pipeline.summary.facts import facts_of
+from specvae.pipeline.summary.index import render_index
+from specvae.pipeline.summary.outcome import Batch, SceneRecord, StageRecord
+from specvae.pipeline.summary.prometheus import exposition
 
 FACTS: dict[str, Any] = {
     "verdict": "ok", "valid": 1000, "anomalous": 10, "objects": 2, "new_objects": None, "drift": 0.1,
@@ -159,6 +159,6 @@ def test_a_date_is_read_from_the_name_where_the_scene_has_none(key: str, date: s
 
 
 def test_the_template_is_shipped() -> None:
-    import specvae.pipeline.index as module
+    import specvae.pipeline.summary.index as module
 
     assert (Path(module.__file__).parent / "index.html").is_file()

@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 
 from specvae.errors import OutputError
-from specvae.outputs.scenes import write_scene
 from specvae.pipeline import run as batch
-from specvae.pipeline import schedule, work
-from specvae.pipeline.outcome import Batch
 from specvae.pipeline.run import Options, run
-from specvae.pipeline.task import Result, Task
-from specvae.synthetic import make_scene
+from specvae.pipeline.summary.outcome import Batch
+from specvae.pipeline.workers import schedule, work
+from specvae.pipeline.workers.task import Result, Task
+from specvae.stages.demo.scenes import write_scene
+from specvae.stages.demo.synthetic import make_scene
 from tests.fuzz import _call, fit_model
 from tests.raster_files import write
 
@@ -190,7 +190,7 @@ def test_a_scene_without_one_of_the_bands_is_invalid_and_says_so(place: Path) ->
 
 
 def test_a_failure_that_passes_is_tried_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from specvae.stages import score
+    from specvae.stages.score import run as score
 
     real, tries = score.score_map, []
 
@@ -210,7 +210,7 @@ def test_a_failure_that_passes_is_tried_again(place: Path, monkeypatch: pytest.M
     "error", [OutputError("the disk is full"), MemoryError(), OSError(5, "I/O error"), KeyError("x")]
 )
 def test_a_failure_that_stays_is_the_scenes_own(error: Exception, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from specvae.stages import score
+    from specvae.stages.score import run as score
 
     real = score.score_map
 

@@ -13,11 +13,11 @@ import pytest
 from specvae.benchmarks.settings import Settings
 from specvae.cli.main import cli
 from specvae.errors import UsageError
-from specvae.pipeline.spec import STAGES, Pipeline, load_pipeline
-from specvae.raster.options import IngestOptions
+from specvae.ingest.options import IngestOptions
+from specvae.pipeline.declaration.spec import STAGES, Pipeline, load_pipeline
 from specvae.stages.calibrate import calibrate
 from specvae.stages.fit import fit
-from specvae.stages.score_request import ScoreRequest
+from specvae.stages.score.request import ScoreRequest
 
 SCORE = '[[stage]]\nrun = "score"\nscene = "a.tif"\n'
 MISTAKES = {

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specvae.pipeline.local import LocalWorkers
 from specvae.pipeline.locks import WORKERS, at_work, sweep
-from specvae.pipeline.schedule import carry_out_all
-from specvae.pipeline.task import Result, StageTask
+from specvae.pipeline.workers.local import LocalWorkers
+from specvae.pipeline.workers.schedule import carry_out_all
+from specvae.pipeline.workers.task import Result, StageTask
 from tests.fuzz import fit_model
 from tests.raster_files import write
 
@@ -211,7 +211,7 @@ def test_two_runs_started_at_once_end_with_every_scene_done_once(place: Path) ->
 
 
 def test_what_a_dead_process_left_is_swept_and_what_is_being_written_stays(tmp_path: Path) -> None:
-    from specvae.outputs.atomic import OutputFolder
+    from specvae.files.atomic import OutputFolder
 
     (tmp_path / "x" / ".s1.part-dead").mkdir(parents=True)
     (tmp_path / "x" / ".s1.part-dead" / "score.tif").write_bytes(b"half")
@@ -263,7 +263,7 @@ class Unreliable:
 def test_a_task_is_tried_so_often_with_growing_pauses(
     failures: int, retries: int, status: str, attempts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("specvae.pipeline.schedule.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("specvae.pipeline.workers.schedule.FIRST_PAUSE", 0.01)
     ended: list[tuple[int, str, int]] = []
     pauses: list[float] = []
     carry_out_all(

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 import rasterio
 
-import specvae.sampling
-from specvae.evidence import pool
+import specvae.training.sampling
+from specvae.ingest.options import IngestOptions
 from specvae.model_file import load_model, save_model
-from specvae.outputs.scenes import write_scene
-from specvae.raster.options import IngestOptions
+from specvae.scoring.pooling import pool
 from specvae.spectra import Cube, Window
 from specvae.stages.calibrate import calibrate
+from specvae.stages.demo.scenes import write_scene
 from specvae.stages.fit import fit
-from specvae.stages.score import SceneOutcome, ScoreRequest, score
+from specvae.stages.score.run import SceneOutcome, ScoreRequest, score
 
 NAMES = ("B1", "B2", "B3", "B4")
 SETTINGS = ("training.steps=60", "training.refits=0")
@@ -47,7 +47,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_scene(folder / f"{name}.tif", values, NAMES)
     write_scene(folder / "truth.tif", truth, ("truth",))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(specvae.sampling, "WHOLE", 10_000)  # read block by block, as a large scene is
+        patch.setattr(specvae.training.sampling, "WHOLE", 10_000)  # read block by block, as a large scene is
         fit([str(folder / "normal.tif")], model=str(folder / "m.specvae"), device="cpu", set=SETTINGS)
     return folder
 
@@ -77,7 +77,7 @@ def test_evidence_is_the_pooled_score_and_its_flags_are_those_above_its_cut(plac
     np.testing.assert_array_equal(flags == 1, evidence > told["threshold"]["value"])
     assert told["anomalous"] == (flags == 1).sum()
     assert told["metrics"]["auroc"] > 0.95
-    schema = json.loads((resources.files("specvae.report") / "report.schema.json").read_text())
+    schema = json.loads((resources.files("specvae.export.report") / "report.schema.json").read_text())
     jsonschema.validate(report, schema)
     page = (place / "out" / "tonight" / "report.html").read_text()
     assert "Evidence over space" in page

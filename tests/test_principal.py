@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 
+from specvae.api.spectral_vae import SpectralVAE
 from specvae.errors import ModelError
-from specvae.estimator.spectral_vae import SpectralVAE
+from specvae.model.principal import Principal
 from specvae.model_file import load_model, save_model
-from specvae.principal import Principal
 from specvae.stages.latent.reconstruct import reconstruct
 
 

@@ -16,10 +16,10 @@ import scipy.io
 from affine import Affine
 
 from specvae.errors import InputError, SpecvaeError, UsageError
-from specvae.raster import guarded
-from specvae.raster.opening import open_scene
-from specvae.raster.options import IngestOptions
-from specvae.raster.sources import find_sources
+from specvae.ingest.formats import crash_guard
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.scene.opening import open_scene
+from specvae.ingest.sources import find_sources
 from specvae.spectra import Cube, Invalid
 from tests.raster_files import UTM, ramp, write
 
@@ -347,9 +347,9 @@ def test_what_is_no_raster_is_refused_in_one_line(name: str, content: bytes, mes
 def test_a_container_that_takes_its_library_down_is_refused(
     look: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guarded, "LOOK", look)
-    monkeypatch.setattr(guarded, "PATIENCE", 1)
-    monkeypatch.setattr(guarded, "WAIT", 1.0 if "sleep" in look else 120.0)
+    monkeypatch.setattr(crash_guard, "LOOK", look)
+    monkeypatch.setattr(crash_guard, "PATIENCE", 1)
+    monkeypatch.setattr(crash_guard, "WAIT", 1.0 if "sleep" in look else 120.0)
     (tmp_path / "a.nc").write_bytes(b"CDF\x01" + b"\0" * 100)
     with pytest.raises(InputError, match=message):
         open_scene(str(tmp_path / "a.nc"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
-from specvae.outputs.styles import FLAG_COLOUR, write_flag_style, write_score_style
+from specvae.export.qgis_styles import FLAG_COLOUR, write_flag_style, write_score_style
 
 
 def test_a_score_style_spans_its_range_in_ascending_colours(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from specvae.accumulators import Overview
-from specvae.report.colours import FLAG, viridis
-from specvae.report.quicklook import FOOT, GAP, HEAD, ScoreScale, draw_quicklook
-from specvae.report.table_quicklook import draw_table_quicklook
+from specvae.export.colours import FLAG, viridis
+from specvae.export.report.quicklook import FOOT, GAP, HEAD, ScoreScale, draw_quicklook
+from specvae.export.report.table_quicklook import draw_table_quicklook
+from specvae.scoring.gathered.pixels import Overview
 from specvae.thresholds.threshold import Threshold
 
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specvae.raster.carrying import CarryingReader
-from specvae.raster.opening import open_scene
-from specvae.raster.windows import CELL, pieces, steps
+from specvae.ingest.scene.carried_windows import CarryingReader
+from specvae.ingest.scene.opening import open_scene
+from specvae.ingest.scene.windows import CELL, pieces, steps
 from specvae.spectra import Cube, Window
-from specvae.stages.memory import Load, plan_reading
+from specvae.stages.score.memory import Load, plan_reading
 from tests.raster_files import write
 
 

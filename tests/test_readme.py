@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from specvae.outputs.scenes import write_scene
-from specvae.synthetic import make_scene
+from specvae.stages.demo.scenes import write_scene
+from specvae.stages.demo.synthetic import make_scene
 
 ROOT = Path(__file__).parents[1]
 NEEDS_A_CLUSTER = "--cluster"

@@ -12,10 +12,10 @@ import pytest
 import rasterio
 import rasterio.windows
 
-from specvae.raster.options import IngestOptions
+from specvae.ingest.options import IngestOptions
 from specvae.stages.fit import fit
-from specvae.stages.score import score
-from specvae.stages.score_request import ScoreRequest
+from specvae.stages.score.request import ScoreRequest
+from specvae.stages.score.run import score
 
 SCENES = {
     "coldsprings": "scenes/coldsprings/20160707_pre_sr7.tif",

@@ -10,10 +10,10 @@ import pytest
 import rasterio
 
 from specvae.errors import InputError
-from specvae.raster.opening import open_scene
-from specvae.raster.options import IngestOptions
-from specvae.raster.scene import Scene
-from specvae.raster.sources import find_sources
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.scene.opening import open_scene
+from specvae.ingest.scene.scene import Scene
+from specvae.ingest.sources import find_sources
 from specvae.spectra import Invalid
 
 ALL = "valid"

@@ -13,9 +13,9 @@ import pytest
 import rasterio
 from rio_cogeo.cogeo import cog_validate
 
-from specvae.raster.options import IngestOptions
+from specvae.ingest.options import IngestOptions
 from specvae.stages.fit import fit
-from specvae.stages.score import ScoreRequest, score
+from specvae.stages.score.run import ScoreRequest, score
 
 QUICK = ("training.steps=250", "training.refits=0")
 

@@ -15,12 +15,12 @@ import rasterio
 from scipy import stats
 
 from specvae.cli.main import main
+from specvae.ingest.options import IngestOptions
 from specvae.model_file import load_model
-from specvae.raster.options import IngestOptions
 from specvae.stages.calibrate import calibrate
 from specvae.stages.fit import fit
-from specvae.stages.score import ScoreRun, score
-from specvae.stages.score_request import ScoreRequest
+from specvae.stages.score.request import ScoreRequest
+from specvae.stages.score.run import ScoreRun, score
 
 FIRE = "scenes/coldsprings"
 BEFORE, AFTER = f"{FIRE}/20160707_pre_sr7.tif", f"{FIRE}/20160723_post_sr7.tif"

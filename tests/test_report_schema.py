@@ -14,14 +14,14 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from specvae.raster.options import IngestOptions
+from specvae.ingest.options import IngestOptions
 from specvae.stages.fit import fit
-from specvae.stages.score import ScoreRun, score
-from specvae.stages.score_request import ScoreRequest
+from specvae.stages.score.request import ScoreRequest
+from specvae.stages.score.run import ScoreRun, score
 
 
 def schema() -> dict[str, Any]:
-    tree: dict[str, Any] = json.loads((resources.files("specvae.report") / "report.schema.json").read_text())
+    tree: dict[str, Any] = json.loads((resources.files("specvae.export.report") / "report.schema.json").read_text())
     return tree
 
 

@@ -22,13 +22,14 @@ from shapely.geometry import Point, box
 
 from specvae.bands import Band, BandSet
 from specvae.errors import InputError, ModelError, ReadError, UsageError
-from specvae.raster.area import pixel_areas
-from specvae.raster.bands import layers_of
-from specvae.raster.grid import Grid
-from specvae.raster.opening import open_scene
-from specvae.raster.options import IngestOptions
-from specvae.raster.sources import find_sources
-from specvae.raster.windows import tile
+from specvae.ingest.formats.band_metadata import layers_of
+from specvae.ingest.grid import Grid
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.scene.area import pixel_areas
+from specvae.ingest.scene.describe import description
+from specvae.ingest.scene.opening import open_scene
+from specvae.ingest.scene.windows import tile
+from specvae.ingest.sources import find_sources
 from specvae.spectra import Cube, Invalid, Window
 from tests.raster_files import UTM, ramp, write
 
@@ -242,7 +243,7 @@ def test_bands_that_are_no_spectra_are_left_out_with_a_word(tmp_path: Path) -> N
     path = write(tmp_path / "a.tif", ramp(7), names)
     with open_scene(str(path)) as scene:
         assert scene.bands.names == ("B2", "B3")
-        told = {row["band"]: row["why"] for row in scene.describe()["left_out"]}
+        told = {row["band"]: row["why"] for row in description(scene)["left_out"]}
     assert told == {"SCL": "classes or flags, not spectra", "pixel_qa": "classes or flags, not spectra",
                     "ST_B10": "thermal", "cloud_mask": "classes or flags, not spectra",
                     "Fmask": "classes or flags, not spectra"}  # fmt: skip
@@ -516,7 +517,7 @@ def test_a_damaged_file_says_where_and_nothing_reaches_stderr(tmp_path: Path) ->
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     code = (
-        "import sys; from specvae.raster.opening import open_scene\n"
+        "import sys; from specvae.ingest.scene.opening import open_scene\n"
         f"s = open_scene({str(path)!r})\ns.read(s.grid.window)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

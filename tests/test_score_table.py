@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import specvae.stages.score_table as score_table
-import specvae.table.columns as columns
+import specvae.ingest.table.columns as columns
+import specvae.stages.score.table as score_table
 from specvae.bands import Band, BandSet
 from specvae.cli.main import main
+from specvae.ingest.table.reading import Table, open_table
 from specvae.spectra import Parts
-from specvae.stages.best_rows import BestRows
-from specvae.stages.overlap import prefetched
-from specvae.table.reading import Table, open_table
+from specvae.stages.score.best_rows import BestRows
+from specvae.stages.score.overlap import prefetched
 
 NAMES = ["a", "b", "c", "d"]
 

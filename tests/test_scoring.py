@@ -17,19 +17,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specvae.bands import Band, BandSet
-from specvae.config import ModelConfig
 from specvae.detector import Detector
 from specvae.errors import InputError
-from specvae.latent import draw_spectra, latent_means, nats
+from specvae.model.config import ModelConfig
+from specvae.model.normaliser import Normaliser
+from specvae.model.vae import VAE
 from specvae.model_file import save_model
-from specvae.normaliser import Normaliser
-from specvae.programs import Programs
-from specvae.sampling import Quota, Region, Role, split_blocks
-from specvae.scoring import CellScorer, cells_of
+from specvae.scoring.cells import CellScorer, cells_of
+from specvae.scoring.latent import draw_spectra, latent_means, nats
+from specvae.scoring.threads import Workers
+from specvae.scoring.traced import Programs
 from specvae.spectra import Cube, Invalid, Parts, Window
-from specvae.synthetic import make_scene
-from specvae.vae import VAE
-from specvae.workers import Workers
+from specvae.stages.demo.synthetic import make_scene
+from specvae.training.sampling import Quota, Region, Role, split_blocks
 
 CONFIG = ModelConfig.model_validate({"training": {"steps": 60, "refits": 1}})
 BANDS = BandSet(tuple(Band(f"b{i}") for i in range(10)))
@@ -102,8 +102,8 @@ def test_flat_and_empty_ground_is_scored_to_the_same_bits_as_cell_by_cell(
     cube = cube_of(values)
     window = Window(10, 20, 580, 430)
     told = detector(context).score(cube, window)
-    monkeypatch.setattr("specvae.scoring.uniform_key", lambda *given: None)
-    monkeypatch.setattr("specvae.scoring._with_any", lambda cells, valid, window: cells)
+    monkeypatch.setattr("specvae.scoring.cells.uniform_key", lambda *given: None)
+    monkeypatch.setattr("specvae.scoring.cells._with_any", lambda cells, valid, window: cells)
     plain = detector(context).score(cube, window)
     assert np.isnan(told.score).sum() == (~cube.valid[10:590, 20:450]).sum() > 30_000
     for ours, theirs in ((told.reconstruction, plain.reconstruction), (told.kl, plain.kl), (told.score, plain.score)):

@@ -13,11 +13,11 @@ import torch
 from rasterio.transform import from_origin
 
 from specvae.bands import Band, BandSet
-from specvae.config import ModelConfig
 from specvae.detector import Detector
-from specvae.sampling import region_of_rows
-from specvae.scoring import CellScorer
+from specvae.model.config import ModelConfig
+from specvae.scoring.cells import CellScorer
 from specvae.spectra import Cube, Parts, Window
+from specvae.training.sampling import region_of_rows
 from tests.test_cli import run
 
 CONFIG = ModelConfig.model_validate({"training": {"steps": 60, "refits": 1}})

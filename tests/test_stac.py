@@ -16,7 +16,7 @@ from pystac.validation import RegisteredValidator
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 
 from specvae.cli.main import cli
-from specvae.stac import write_collection
+from specvae.export.stac import write_collection
 from tests.stac_schemas import SCHEMAS
 
 

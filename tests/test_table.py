@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from specvae.bands import Band, BandSet
 from specvae.errors import InputError, ModelError, ReadError, SpecvaeError, UsageError
-from specvae.raster.options import IngestOptions
+from specvae.export.table_writing import ScoresWriter, scores_name, write_scores
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.table.reading import iter_table, open_table, read_table
 from specvae.spectra import Invalid
-from specvae.table.reading import iter_table, open_table, read_table
-from specvae.table.writing import ScoresWriter, scores_name, write_scores
 
 
 def text(path: Path, content: str, encoding: str = "utf-8") -> str:

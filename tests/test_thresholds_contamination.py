@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from specvae.thresholds.bootstrap import BlockBootstrap
 from specvae.thresholds.contamination import find_contamination, find_gap, fit_trimmed_tail
-from specvae.thresholds.intervals import BlockBootstrap
 
 LAWS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
     "chi-square": lambda rng, n: rng.chisquare(13, n) / 2,

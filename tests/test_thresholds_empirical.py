@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from specvae.thresholds.empirical import conformal_p_values, conformal_rank, conformal_threshold
+from specvae.thresholds.conformal import conformal_p_values, conformal_rank, conformal_threshold
 
 numbers = st.integers(-5, 5).map(float)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from specvae.thresholds.intervals import BlockBootstrap, widen
+from specvae.thresholds.bootstrap import BlockBootstrap, widen
 
 
 def test_independent_pixels_have_a_design_effect_of_one_and_equal_ones_that_of_the_block_size() -> None:

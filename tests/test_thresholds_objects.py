@@ -7,7 +7,7 @@ import pytest
 import scipy
 
 from specvae.thresholds.calibration import Calibration
-from specvae.thresholds.objects import ObjectCalibration, discoveries, object_excess
+from specvae.thresholds.object_p_values import ObjectCalibration, discoveries, object_excess
 from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles, Tile
 
 

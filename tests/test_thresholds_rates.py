@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from specvae.thresholds.calibration import Calibration
-from specvae.thresholds.rates import rates_of
+from specvae.thresholds.cut_rates import rates_of
 from specvae.thresholds.tiles import CalibrationTiles, Tile
 
 

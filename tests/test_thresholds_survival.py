@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from specvae.thresholds.survival import SurvivalHistogram
+from specvae.scoring.gathered.survival import SurvivalHistogram
 
 scores = hnp.arrays(np.float32, st.integers(0, 60), elements=st.floats(-(2.0**90), 2.0**90, width=32))
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from specvae.thresholds.intervals import BlockBootstrap
+from specvae.thresholds.bootstrap import BlockBootstrap
 from specvae.thresholds.pareto import pareto_survival
 from specvae.thresholds.tail import (
     AD_QUANTILES,

@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.bands import Band, BandSet
+from specvae.benchmarks.datasets import OneClass, plain_name, published_figures, semi_supervised
 from specvae.benchmarks.report import Report, Row, environment, table, write_figure, write_metrics
 from specvae.benchmarks.settings import Settings
-from specvae.config import ModelConfig
-from specvae.config_file import load_config
-from specvae.datasets import OneClass, plain_name, published_figures, semi_supervised
 from specvae.detector import Detector
 from specvae.errors import InputError
-from specvae.metrics import auroc, average_precision, norm_rank_correlation
-from specvae.sampling import region_of_rows
-from specvae.training import pick_device
+from specvae.model.config import ModelConfig
+from specvae.model.config_file import load_config
+from specvae.scoring.gathered.metrics import auroc, average_precision, norm_rank_correlation
+from specvae.training.descent import pick_device
+from specvae.training.sampling import region_of_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

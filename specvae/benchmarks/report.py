@@ -17,8 +17,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from specvae import __version__
-from specvae.outputs.atomic import atomic_file
+from specvae.files.atomic import atomic_file
+from specvae.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

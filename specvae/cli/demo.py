@@ -16,7 +16,7 @@ def command(out: str, seed: int) -> int:
     \b
     specvae demo --out demo
     """
-    from specvae.stages.demo import demo
+    from specvae.stages.demo.demo import demo
 
     found = demo(out, seed)
     reports = found.folder / "reports" / "tonight"

@@ -24,8 +24,8 @@ def command(path: str, as_json: bool, **options: Any) -> int:
     specvae inspect model.specvae
     specvae inspect scene.tif --json
     """
-    from specvae.raster.options import IngestOptions
-    from specvae.report.build import finite
+    from specvae.export.report.build import finite
+    from specvae.ingest.options import IngestOptions
     from specvae.stages.inspect import inspect
 
     told = finite(inspect(path, IngestOptions(**options)))

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from specvae import __version__
 from specvae.errors import SpecvaeError, one_line
+from specvae.version import __version__
 
 __all__ = ["cli", "main"]
 

@@ -86,7 +86,7 @@ def ingest_of(options: dict[str, Any]) -> dict[str, Any]:
     """The same options with those that say how sources are read gathered as ``ingest``."""
     from dataclasses import fields
 
-    from specvae.raster.options import IngestOptions
+    from specvae.ingest.options import IngestOptions
 
     reading = {field.name for field in fields(IngestOptions)}
     rest = {name: value for name, value in options.items() if name not in reading}

@@ -58,7 +58,7 @@ def command(scene: tuple[str, ...], scenes_from: str | None, jobs: int, as_json:
     specvae score "inbox/*.tif" --false-alarm-rate 1e-4 --out reports/night
     specvae score spectra.csv --model lab.specvae
     """
-    from specvae.stages.score import score
+    from specvae.stages.score.run import score
 
     if options["threshold"] is not None and options["false_alarm_rate"] is not None:
         raise click.UsageError("--threshold and --false-alarm-rate exclude each other; give one")
@@ -67,7 +67,7 @@ def command(scene: tuple[str, ...], scenes_from: str | None, jobs: int, as_json:
         raise click.UsageError("no scene was given; name files, folders or globs, or --scenes-from FILE")
     done = None if as_json else _tell
     if jobs > 1:
-        from specvae.pipeline.several import score_in_processes
+        from specvae.pipeline.jobs import score_in_processes
 
         run = score_in_processes(scenes, _request(options), jobs, done)
     else:
@@ -83,8 +83,8 @@ def command(scene: tuple[str, ...], scenes_from: str | None, jobs: int, as_json:
 
 
 def _request(options: dict[str, Any]) -> Any:
-    from specvae.raster.options import IngestOptions
-    from specvae.stages.score_request import ScoreRequest
+    from specvae.ingest.options import IngestOptions
+    from specvae.stages.score.request import ScoreRequest
 
     reading = (
         "bands",

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from specvae.fingerprint import Fingerprint
-from specvae.outputs.atomic import OutputFolder
-from specvae.stages.score_request import read_json
+from specvae.files.atomic import OutputFolder
+from specvae.files.fingerprint import Fingerprint
+from specvae.stages.score.request import read_json
 
 __all__ = ["INVALID", "read_invalid", "record_invalid"]
 

@@ -1,7 +1,7 @@
 """Locks of a run, by flock: the kernel drops them with the process, so that none is ever stale.
 
 Two files lie in each folder that a run fills. ``.specvae.lock`` belongs to the run itself; another one is refused.
-``.specvae.workers`` is shared by those at work on a scene: a run waits for orphans of one that was killed.
+``.specvae.scoring.threads`` is shared by those at work on a scene: a run waits for orphans of one that was killed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from specvae.errors import OutputError
 
 __all__ = ["WORKERS", "alone", "at_work", "sweep"]
 
-RUN, WORKERS = ".specvae.lock", ".specvae.workers"
+RUN, WORKERS = ".specvae.lock", ".specvae.scoring.threads"
 PART = re.compile(r"^\..*\.part-")
 OLD_SECONDS = 3600.0
 
@@ -75,7 +75,7 @@ def _wait_for_orphans(folder: Path, patience: float) -> None:
 
 @contextmanager
 def at_work(path: str | Path) -> Iterator[None]:
-    """Held by whoever works on a scene of the folder that ``path``, its ``.specvae.workers``, lies in."""
+    """Held by whoever works on a scene of the folder that ``path``, its ``.specvae.scoring.threads``, lies in."""
     with _locked(Path(path), fcntl.LOCK_SH):
         yield
 

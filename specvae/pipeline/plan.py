@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from specvae.fingerprint import Fingerprint, same, sha256_of
-from specvae.pipeline.facts import facts_of
+from specvae.files.fingerprint import Fingerprint, same, sha256_of
+from specvae.ingest.sources import Source
 from specvae.pipeline.invalid import read_invalid
-from specvae.raster.sources import Source
-from specvae.stages.score_request import ScoreRequest, fingerprint_of, stored_item
+from specvae.pipeline.summary.facts import facts_of
+from specvae.stages.score.request import ScoreRequest, fingerprint_of, stored_item
 
 __all__ = ["Decision", "decide", "model_hash"]
 

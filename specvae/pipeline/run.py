@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from specvae.errors import OutputError, SpecvaeError
-from specvae.pipeline.events import EventLog
-from specvae.pipeline.local import LocalWorkers
+from specvae.ingest.sources import find_sources
+from specvae.pipeline.declaration.spec import BenchmarkStage, CalibrateStage, Pipeline, ScoreStage, Stage, load_pipeline
 from specvae.pipeline.locks import WORKERS, alone, sweep
-from specvae.pipeline.outcome import Batch, SceneRecord, StageRecord
 from specvae.pipeline.plan import Decision, decide, model_hash
-from specvae.pipeline.schedule import Workers, carry_out_all
-from specvae.pipeline.sharding import in_shards
-from specvae.pipeline.spec import BenchmarkStage, CalibrateStage, Pipeline, ScoreStage, Stage, load_pipeline
-from specvae.pipeline.summary import write_summary
-from specvae.pipeline.task import Result, SceneTask, StageTask
-from specvae.raster.sources import find_sources
-from specvae.stages.memory import parse_size
+from specvae.pipeline.summary.events import EventLog
+from specvae.pipeline.summary.outcome import Batch, SceneRecord, StageRecord
+from specvae.pipeline.summary.summary import write_summary
+from specvae.pipeline.workers.local import LocalWorkers
+from specvae.pipeline.workers.schedule import Workers, carry_out_all
+from specvae.pipeline.workers.sharding import in_shards
+from specvae.pipeline.workers.task import Result, SceneTask, StageTask
+from specvae.stages.score.memory import parse_size
 
 __all__ = ["Options", "run"]
 
@@ -193,7 +193,7 @@ def _workers(spec: Pipeline) -> Iterator[Any]:
         with LocalWorkers(spec.jobs) as local:
             yield local
         return
-    from specvae.pipeline.cluster import ClusterWorkers
+    from specvae.pipeline.workers.cluster import ClusterWorkers
 
     with ClusterWorkers(spec.cluster) as cluster:
         yield cluster

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from specvae.errors import InputError, OutputError
-from specvae.fingerprint import Fingerprint, identify, same
+from specvae.files.fingerprint import Fingerprint, identify, same
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.sources import find_sources
 from specvae.model_file import load_model, save_model
-from specvae.raster.options import IngestOptions
-from specvae.raster.sources import find_sources
 from specvae.stages.fit import FitOutcome, files_of, gather, stored_fingerprint
 
 __all__ = ["calibrate"]

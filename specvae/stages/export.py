@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from specvae import __version__
 from specvae.errors import OutputError
+from specvae.files.atomic import atomic_file
 from specvae.model_file import StoredModel, load_model
-from specvae.onnx_graph import onnx_bytes, require_onnx
-from specvae.outputs.atomic import atomic_file
+from specvae.scoring.onnx_graph import onnx_bytes, require_onnx
+from specvae.version import __version__
 
 __all__ = ["ExportOutcome", "export"]
 

@@ -12,25 +12,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae import __version__
 from specvae.bands import BandSet
-from specvae.config import ModelConfig
-from specvae.config_file import load_config
-from specvae.context import RingContext
 from specvae.detector import Detector
 from specvae.errors import InputError, ModelError, OutputError, UsageError
-from specvae.evidence import HALO
-from specvae.fingerprint import Fingerprint, identify, same
+from specvae.files.fingerprint import Fingerprint, identify, same
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.scene.opening import open_scene
+from specvae.ingest.scene.patch_scene import in_patches
+from specvae.ingest.scene.scene import Scene
+from specvae.ingest.sources import Source, find_sources
+from specvae.ingest.table.reading import read_table
+from specvae.model.config import ModelConfig
+from specvae.model.config_file import load_config
+from specvae.model.context import RingContext
 from specvae.model_file import load_model, save_model
-from specvae.raster.opening import open_scene
-from specvae.raster.options import IngestOptions
-from specvae.raster.patch_scene import in_patches
-from specvae.raster.scene import Scene
-from specvae.raster.sources import Source, find_sources
-from specvae.sampling import Quota, Region, Role, Split, region_of_rows, regions_of, split_blocks
+from specvae.scoring.pooling import HALO
 from specvae.spectra import Invalid, Window
-from specvae.table.reading import read_table
-from specvae.training import Check, pick_device
+from specvae.training.descent import Check, pick_device
+from specvae.training.sampling import Quota, Region, Role, Split, region_of_rows, regions_of, split_blocks
+from specvae.version import __version__
 
 __all__ = ["FitOutcome", "Gathered", "fit", "gather"]
 

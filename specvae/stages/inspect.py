@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from specvae.errors import InputError, ModelError
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.scene.describe import description
+from specvae.ingest.scene.opening import open_scene
+from specvae.ingest.scene.scene import Scene
+from specvae.ingest.sources import find_sources
+from specvae.ingest.table.reading import read_table
 from specvae.model_file import load_model
-from specvae.raster.opening import open_scene
-from specvae.raster.options import IngestOptions
-from specvae.raster.scene import Scene
-from specvae.raster.sources import find_sources
 from specvae.spectra import Invalid
-from specvae.table.reading import read_table
 
 __all__ = ["inspect"]
 
@@ -43,7 +44,8 @@ def inspect(path: str, options: IngestOptions | None = None) -> dict[str, Any]:
             "notes": table.notes,
         }
     with open_scene(source, options) as scene:
-        return {**scene.describe(), "format": scene.describe()["kind"], "kind": "raster", **_validity(scene)}
+        told = description(scene)
+        return {**told, "format": told["kind"], "kind": "raster", **_validity(scene)}
 
 
 def _is_model(path: Path) -> bool:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.errors import ModelError
+from specvae.thresholds.bootstrap import BlockBootstrap
 from specvae.thresholds.check import HeldOutCheck, check_held_out
+from specvae.thresholds.conformal import conformal_p_values, conformal_rank, conformal_threshold
 from specvae.thresholds.contamination import TrimmedTail, fit_trimmed_tail
-from specvae.thresholds.empirical import conformal_p_values, conformal_rank, conformal_threshold
-from specvae.thresholds.intervals import BlockBootstrap
 from specvae.thresholds.tail import Tail, fit_tail
 from specvae.thresholds.threshold import Interval, Threshold
 from specvae.thresholds.tiles import CalibrationTiles

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.thresholds.empirical import conformal_rank
+from specvae.thresholds.conformal import conformal_rank
 from specvae.thresholds.tiles import CalibrationTiles
 
 __all__ = ["CHECK_RATES", "HeldOutCheck", "RateCheck", "check_held_out"]

@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from specvae.thresholds.intervals import BlockBootstrap
+from specvae.thresholds.bootstrap import BlockBootstrap
 from specvae.thresholds.pareto import pareto_excess, pareto_survival
 
 __all__ = ["Contamination", "TrimmedTail", "find_contamination", "find_gap", "fit_trimmed_tail"]

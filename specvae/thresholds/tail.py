@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.thresholds.intervals import BlockBootstrap
+from specvae.thresholds.bootstrap import BlockBootstrap
 from specvae.thresholds.pareto import pareto_excess, pareto_survival
 
 __all__ = ["Tail", "anderson_darling_p_value", "fit_pareto", "fit_tail"]

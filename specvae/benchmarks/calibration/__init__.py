@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from specvae import __version__
 from specvae.benchmarks.calibration.data import NormalSet, normal_sets, scene_series
 from specvae.benchmarks.calibration.kept import Kept
 from specvae.benchmarks.calibration.known import COVERAGE_SPLITS, Known, judge_known
@@ -15,10 +14,11 @@ from specvae.benchmarks.calibration.series import Dates, judge_dates
 from specvae.benchmarks.calibration.trial import SPLITS, Trial, run_trial
 from specvae.benchmarks.report import environment, write_metrics
 from specvae.benchmarks.settings import Settings
-from specvae.config import ModelConfig
-from specvae.config_file import load_config
 from specvae.errors import InputError
-from specvae.training import pick_device
+from specvae.model.config import ModelConfig
+from specvae.model.config_file import load_config
+from specvae.training.descent import pick_device
+from specvae.version import __version__
 
 __all__ = ["run"]
 

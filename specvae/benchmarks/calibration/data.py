@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 
 from specvae.bands import Band, BandSet
-from specvae.config import ModelConfig, SamplingConfig
-from specvae.datasets import read_adbench
-from specvae.raster.options import IngestOptions
-from specvae.raster.sources import find_sources
-from specvae.sampling import Region, Role, region_of_rows
+from specvae.benchmarks.datasets import read_adbench
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.sources import find_sources
+from specvae.model.config import ModelConfig, SamplingConfig
 from specvae.spectra import Cube, Invalid, Window
 from specvae.stages.fit import gather
 from specvae.thresholds.tiles import INDEPENDENT
+from specvae.training.sampling import Region, Role, region_of_rows
 
 __all__ = ["NormalSet", "normal_sets", "scene_series"]
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from specvae.benchmarks.calibration.known import Coverage, Reach
 from specvae.benchmarks.calibration.series import Dates, DateVerdict
 from specvae.benchmarks.calibration.trial import Trial
-from specvae.drift.verdict import BandDrift, Drift
-from specvae.outputs.atomic import atomic_file
+from specvae.files.atomic import atomic_file
+from specvae.thresholds.drift.verdict import BandDrift, Drift
 
 __all__ = ["Kept"]
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from specvae.bands import BandSet
-from specvae.config import ModelConfig
 from specvae.detector import Detector
-from specvae.drift.accumulator import DriftAccumulator
-from specvae.drift.verdict import Drift
-from specvae.raster.opening import open_scene
-from specvae.raster.options import IngestOptions
-from specvae.raster.sensors import SENTINEL2, band_name
-from specvae.raster.sources import find_sources
+from specvae.ingest.formats.sensors import SENTINEL2, band_name
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.scene.opening import open_scene
+from specvae.ingest.sources import find_sources
+from specvae.model.config import ModelConfig
+from specvae.scoring.gathered.drift import DriftAccumulator
 from specvae.spectra import Window
 from specvae.stages.fit import gather
+from specvae.thresholds.drift.verdict import Drift
 
 __all__ = ["DateVerdict", "Dates", "judge_dates"]
 

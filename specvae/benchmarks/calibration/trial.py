@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from specvae.benchmarks.calibration.data import NormalSet
-from specvae.config import ModelConfig
 from specvae.detector import Detector
-from specvae.sampling import Region, Role
+from specvae.model.config import ModelConfig
 from specvae.spectra import Cube
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles, Tile
+from specvae.training.sampling import Region, Role
 
 __all__ = ["FILLS", "METHODS", "RATES", "Trial", "run_trial"]
 

@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.bands import Band, BandSet
-from specvae.baselines import Background
 from specvae.benchmarks.report import table
-from specvae.config_file import load_config
 from specvae.detector import Detector
-from specvae.metrics import auroc, average_precision
-from specvae.raster.opening import open_scene
-from specvae.raster.options import IngestOptions
-from specvae.sampling import Region, Role, split_blocks
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.scene.opening import open_scene
+from specvae.model.config_file import load_config
+from specvae.scoring.baselines import Background
+from specvae.scoring.gathered.metrics import auroc, average_precision
 from specvae.spectra import Cube, Window
-from specvae.synthetic import BAND_NAMES, make_scene
+from specvae.stages.demo.synthetic import BAND_NAMES, make_scene
+from specvae.training.sampling import Region, Role, split_blocks
 
 __all__ = ["Contexts", "Ground", "compare_contexts", "context_section", "plant"]
 

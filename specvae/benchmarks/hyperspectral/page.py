@@ -15,7 +15,7 @@ from specvae.benchmarks.hyperspectral.published import PUBLISHED
 from specvae.benchmarks.hyperspectral.trial import Result
 from specvae.benchmarks.hyperspectral.tried import tried_table
 from specvae.benchmarks.report import Report, Row, pivot, table, write_figure
-from specvae.metrics import auroc
+from specvae.scoring.gathered.metrics import auroc
 
 __all__ = ["Shown", "page"]
 

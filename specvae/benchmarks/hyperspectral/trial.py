@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.bands import Band, BandSet
-from specvae.baselines import METHODS, Background
 from specvae.benchmarks.hyperspectral.mat_scene import MatScene
-from specvae.config import ModelConfig
-from specvae.config_file import load_config
-from specvae.context import RingContext
 from specvae.detector import Detector
-from specvae.evidence import pool
-from specvae.sampling import Region, Role, split_blocks
+from specvae.model.config import ModelConfig
+from specvae.model.config_file import load_config
+from specvae.model.context import RingContext
+from specvae.scoring.baselines import METHODS, Background
+from specvae.scoring.pooling import pool
 from specvae.spectra import Cube, Window
+from specvae.training.sampling import Region, Role, split_blocks
 
 __all__ = ["Result", "baselines", "fit_and_score"]
 

@@ -10,7 +10,7 @@ from specvae.benchmarks.hyperspectral.mat_scene import MatScene
 from specvae.benchmarks.hyperspectral.trial import fit_and_score
 from specvae.benchmarks.report import Report, table
 from specvae.benchmarks.settings import Settings
-from specvae.metrics import auroc
+from specvae.scoring.gathered.metrics import auroc
 
 __all__ = ["VARIANTS", "run_variants"]
 

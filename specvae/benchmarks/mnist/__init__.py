@@ -10,10 +10,10 @@ from specvae.benchmarks.mnist.page import trial_rows, write_page
 from specvae.benchmarks.mnist.trials import OURS, PRESETS, Trial, run_trial
 from specvae.benchmarks.report import environment, write_metrics
 from specvae.benchmarks.settings import Settings
-from specvae.config import ModelConfig
-from specvae.config_file import load_config
 from specvae.errors import UsageError
-from specvae.training import pick_device
+from specvae.model.config import ModelConfig
+from specvae.model.config_file import load_config
+from specvae.training.descent import pick_device
 
 __all__ = ["run"]
 

@@ -16,11 +16,11 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from specvae.benchmarks.mnist.data import Digits
+from specvae.benchmarks.mnist.image_model import ImageModel
 from specvae.benchmarks.report import Row
-from specvae.config import ModelConfig
-from specvae.images import ImageModel
-from specvae.metrics import auroc
-from specvae.outputs.atomic import atomic_file
+from specvae.files.atomic import atomic_file
+from specvae.model.config import ModelConfig
+from specvae.scoring.gathered.metrics import auroc
 
 __all__ = ["ANOMALOUS", "DETECTOR", "NORMAL", "dataset_name", "run_anomalies"]
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
+from specvae.benchmarks.datasets import fetch_mnist, mnist
 from specvae.benchmarks.settings import Settings
-from specvae.datasets import fetch_mnist, mnist
 
 __all__ = ["Digits", "load_digits"]
 

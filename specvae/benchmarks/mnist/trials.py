@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.benchmarks.mnist.data import Digits
-from specvae.config import ModelConfig
-from specvae.images import ImageModel
-from specvae.outputs.atomic import atomic_file
+from specvae.benchmarks.mnist.image_model import ImageModel
+from specvae.files.atomic import atomic_file
+from specvae.model.config import ModelConfig
 
 __all__ = ["OURS", "PRESETS", "Trial", "run_trial"]
 

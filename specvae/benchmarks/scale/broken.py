@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.outputs.scenes import write_scene
+from specvae.stages.demo.scenes import write_scene
 
 __all__ = ["WAYS", "make_scenes"]
 

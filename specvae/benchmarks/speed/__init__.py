@@ -17,7 +17,7 @@ from specvae.benchmarks.speed.page import Measured, write_page
 from specvae.benchmarks.speed.processes import Timing, fit_models, methods_for, time_method, timed_process
 from specvae.benchmarks.speed.resident import resident_rows
 from specvae.benchmarks.speed.tables import table_rows
-from specvae.outputs.scenes import write_large_scene
+from specvae.stages.demo.scenes import write_large_scene
 
 __all__ = ["run"]
 
@@ -77,7 +77,7 @@ def _start_up(work: Path, bands: int, dtype: str, repeats: int, device: str) -> 
     score = ["-m", "specvae", "score", str(scene), "--model", str(work / "score-context.specvae"), "--device", device]
     commands = {
         "help": ["-m", "specvae", "--help"],
-        "imports": ["-c", "import gc, specvae.stages.score; gc.freeze()"],  # ends as a command does
+        "imports": ["-c", "import gc, specvae.stages.score.run; gc.freeze()"],  # ends as a command does
         "score": [*score, "--out", str(work / "small"), "--overwrite"],
     }
     rows = []

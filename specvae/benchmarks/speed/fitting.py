@@ -10,13 +10,13 @@ import numpy as np
 
 from specvae.benchmarks.report import Row
 from specvae.benchmarks.speed.processes import timed_process
+from specvae.ingest.options import IngestOptions
 from specvae.model_file import load_model
-from specvae.outputs.scenes import write_scene
-from specvae.raster.options import IngestOptions
+from specvae.stages.demo.scenes import write_scene
+from specvae.stages.demo.synthetic import make_scene
 from specvae.stages.fit import fit
-from specvae.stages.score import score
-from specvae.stages.score_request import ScoreRequest
-from specvae.synthetic import make_scene
+from specvae.stages.score.request import ScoreRequest
+from specvae.stages.score.run import score
 
 __all__ = ["fit_rows"]
 

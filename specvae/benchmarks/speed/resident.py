@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from specvae.benchmarks.report import Row
 from specvae.detector import Detector
+from specvae.ingest.scene.opening import open_scene
+from specvae.model.spectral_net import SpectralNet
 from specvae.model_file import load_model
-from specvae.raster.opening import open_scene
 from specvae.spectra import Cube, Window
-from specvae.spectral_net import SpectralNet
 
 __all__ = ["resident_rows"]
 

@@ -13,23 +13,23 @@ from numpy.typing import NDArray
 
 from specvae.detector import Detector
 from specvae.errors import UsageError
-from specvae.fingerprint import Fingerprint, identify
-from specvae.latent import latent_means, map_cells
+from specvae.export.maps import MapBand, MapWriter
+from specvae.export.spectra_file import other_columns
+from specvae.export.table_writing import ScoresWriter
+from specvae.files.fingerprint import Fingerprint, identify
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.scene.opening import open_scene
+from specvae.ingest.scene.patch_scene import in_patches
+from specvae.ingest.sources import Source, find_sources
+from specvae.ingest.table.columns import is_parquet
 from specvae.model_file import load_model
-from specvae.outputs.maps import MapBand, MapWriter
-from specvae.raster.opening import open_scene
-from specvae.raster.options import IngestOptions
-from specvae.raster.patch_scene import in_patches
-from specvae.raster.sources import Source, find_sources
+from specvae.scoring.latent import latent_means, map_cells
 from specvae.spectra import Window
 from specvae.stages.latent.folder import LatentResult, for_each, make_folder
 from specvae.stages.latent.images import kind_of
 from specvae.stages.latent.windows import Piece, each_window, table_chunks
-from specvae.stages.score import SceneOutcome, ScoreRun
-from specvae.table.columns import is_parquet
-from specvae.table.spectra_file import other_columns
-from specvae.table.writing import ScoresWriter
-from specvae.training import pick_device
+from specvae.stages.score.run import SceneOutcome, ScoreRun
+from specvae.training.descent import pick_device
 
 __all__ = ["encode"]
 

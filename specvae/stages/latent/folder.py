@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from specvae.errors import OutputError, SpecvaeError
-from specvae.fingerprint import Fingerprint, same
-from specvae.outputs.atomic import OutputFolder
-from specvae.raster.sources import Source
-from specvae.report.build import finite, write_json
-from specvae.stages.score import SceneOutcome, ScoreRun
-from specvae.stages.score_request import read_json
+from specvae.export.report.build import finite, write_json
+from specvae.files.atomic import OutputFolder
+from specvae.files.fingerprint import Fingerprint, same
+from specvae.ingest.sources import Source
+from specvae.stages.score.request import read_json
+from specvae.stages.score.run import SceneOutcome, ScoreRun
 
 __all__ = ["SUMMARY", "LatentResult", "for_each", "make_folder"]
 

@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 
 from specvae.detector import Detector
 from specvae.errors import InputError, UsageError
-from specvae.fingerprint import Fingerprint, identify
-from specvae.latent import latent_means, nats, spectra_of
+from specvae.export.report.latent_figures import draw_path
+from specvae.export.spectra_file import write_columns
+from specvae.files.fingerprint import Fingerprint, identify
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.scene.opening import open_scene
+from specvae.ingest.scene.patch_scene import in_patches
+from specvae.ingest.sources import Source, find_sources
 from specvae.model_file import StoredModel, load_model
-from specvae.raster.opening import open_scene
-from specvae.raster.options import IngestOptions
-from specvae.raster.patch_scene import in_patches
-from specvae.raster.sources import Source, find_sources
-from specvae.report.latent_figures import draw_path
+from specvae.scoring.latent import latent_means, nats, spectra_of
 from specvae.spectra import Invalid, Window
 from specvae.stages.latent.folder import LatentResult, make_folder
 from specvae.stages.latent.images import draw_images, kind_of, save_images
 from specvae.stages.latent.windows import table_chunks
-from specvae.stages.score_request import DEFAULT_RATE
-from specvae.table.spectra_file import write_columns
-from specvae.training import pick_device
+from specvae.stages.score.request import DEFAULT_RATE
+from specvae.training.descent import pick_device
 
 __all__ = ["interpolate"]
 

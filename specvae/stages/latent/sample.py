@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from specvae.detector import Detector
 from specvae.errors import UsageError
-from specvae.fingerprint import Fingerprint
-from specvae.latent import draw_spectra
+from specvae.export.report.latent_figures import draw_envelopes
+from specvae.export.spectra_file import write_columns
+from specvae.files.fingerprint import Fingerprint
 from specvae.model_file import load_model
-from specvae.report.latent_figures import draw_envelopes
+from specvae.scoring.latent import draw_spectra
 from specvae.stages.latent.folder import LatentResult, make_folder
 from specvae.stages.latent.images import draw_images, kind_of, save_images
-from specvae.table.spectra_file import write_columns
-from specvae.training import pick_device
+from specvae.training.descent import pick_device
 
 __all__ = ["sample"]
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from specvae.detector import Detector
 from specvae.errors import InputError
-from specvae.raster.options import IngestOptions
-from specvae.raster.scene import Scene
-from specvae.raster.sources import Source
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.scene.scene import Scene
+from specvae.ingest.sources import Source
+from specvae.ingest.table.reading import Table, iter_table
 from specvae.spectra import Cube, Window
-from specvae.stages.overlap import overlapped
-from specvae.stages.reading import read_in_order
-from specvae.table.reading import Table, iter_table
+from specvae.stages.score.overlap import overlapped
+from specvae.stages.score.reading import read_in_order
 
 __all__ = ["Piece", "each_window", "table_chunks"]
 

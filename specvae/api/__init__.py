@@ -1,0 +1,1 @@
+"""Python's faces: the scikit-learn estimator, arrays, xarray, PyOD's names."""

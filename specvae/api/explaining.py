@@ -1,0 +1,172 @@
+"""What a fitted estimator tells beyond scikit-learn's contract: parts, probabilities, reasons, codes, draws."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from specvae.api.rows import RowExplanation, Rows, region_of, seed_of, to_float32
+from specvae.api.storing import StoredEstimator
+from specvae.errors import ModelError
+from specvae.scoring.latent import draw_spectra, latent_means, log_evidence
+from specvae.spectra import Parts
+from specvae.thresholds.calibration import DEFAULT_RATE
+from specvae.training.sampling import Role
+
+__all__ = ["TellingEstimator"]
+
+
+class TellingEstimator(StoredEstimator):
+    """A stored estimator that says how sure it is, and why."""
+
+    def score_parts(self, X: ArrayLike) -> Parts:
+        """Score, reconstruction and KL, ``(n,)`` nats each, in float32 as files have them: they add up exactly.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from specvae import SpectralVAE
+        >>> X = np.random.default_rng(0).normal(size=(100, 4))
+        >>> parts = SpectralVAE().fit(X).score_parts(X)
+        >>> bool(np.all(parts.score == parts.reconstruction + parts.kl))
+        True
+        """
+        return self._parts(self._checked(X))
+
+    def p_value(self, X: ArrayLike) -> Rows:
+        """``(n,)``: the probability that a normal row scores as high, from held-out rows (conformal; a Pareto tail beyond).
+
+        Raises ModelError where no row was held out: fewer than 50 were fitted and :meth:`calibrate` was given none.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from specvae import SpectralVAE
+        >>> X = np.random.default_rng(0).normal(size=(300, 4))
+        >>> model = SpectralVAE(steps=50).fit(X)
+        >>> normal, odd = np.zeros((1, 4)), np.full((1, 4), 9.0)
+        >>> bool(model.p_value(normal)[0] > 0.2), bool(model.p_value(odd)[0] < 0.03)
+        (True, True)
+        """
+        rows = self._checked(X)
+        self._need_held_out()
+        return np.asarray(self.detector_.calibration.p_values(self._scores(rows)), np.float64)
+
+    def calibrate(self, X: ArrayLike | None = None, false_alarm_rate: float | None = None) -> Self:
+        """Set ``threshold_`` and ``offset_`` from held-out normal rows, so that ``predict`` has a known false-alarm rate.
+
+        A rate that is given and not supported is kept, with a warning. Raises ModelError without held-out rows.
+
+        Parameters
+        ----------
+        X : array-like ``(n, features)``, optional
+            Normal rows that were not fitted on, taken at their word; without them, those that ``fit`` held out.
+        false_alarm_rate : float in (0, 1), optional
+            Share of normal rows that may be called outliers. By default 1e-3, or the nearest that the rows support.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from specvae import SpectralVAE
+        >>> rng = np.random.default_rng(0)
+        >>> model = SpectralVAE().fit(rng.normal(size=(300, 4)))
+        >>> model = model.calibrate(rng.normal(size=(3000, 4)), false_alarm_rate=0.01)
+        >>> fresh = model.predict(rng.normal(size=(5000, 4)))
+        >>> bool(0.003 < np.mean(fresh == -1) < 0.02)
+        True
+        """
+        check_is_fitted(self)
+        if X is not None:
+            rows = self._checked(X)
+            region = region_of(rows, np.full(len(rows), Role.CALIBRATION, np.uint8))
+            self.detector_ = self.detector_.calibrate([region], ("calibrate",), trusted=True)
+        self._need_held_out()
+        rate = DEFAULT_RATE if false_alarm_rate is None else false_alarm_rate
+        threshold = self.detector_.calibration.threshold(rate, explicit=false_alarm_rate is not None)
+        if threshold.warning:
+            warnings.warn(threshold.warning, UserWarning, stacklevel=2)
+        self.threshold_, self.offset_ = threshold, -float(threshold.value)
+        return self
+
+    def explain(self, X: ArrayLike) -> RowExplanation:
+        """Which features drive the score of each row, which way, and what was expected, ``(n, features)`` each.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from specvae import SpectralVAE
+        >>> X = np.random.default_rng(0).normal(size=(300, 4))
+        >>> told = SpectralVAE(steps=50).fit(X).explain([[0.0, 0.0, -50.0, 0.0]])
+        >>> int(told.contribution[0].argmax()), bool(told.deviation[0, 2] < 0)
+        (2, True)
+        """
+        rows = self._checked(X)
+        told = self.detector_.explain(np.ascontiguousarray(to_float32(rows).T))
+        return RowExplanation(
+            *(part.T.astype(np.float64) for part in (told.contribution, told.deviation, told.expected))
+        )
+
+    def transform(self, X: ArrayLike) -> Rows:
+        """``(n, latent)`` posterior means of the latent variables: mu in q(z | x) = N(mu, s^2), equation 9 there.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from specvae import SpectralVAE
+        >>> X = np.random.default_rng(0).normal(size=(300, 4))
+        >>> SpectralVAE(latent=2, steps=50).fit(X).transform(X).shape
+        (300, 2)
+        """
+        rows = self._checked(X)
+        return np.asarray(latent_means(self.detector_.net, to_float32(rows).T).T, np.float64)
+
+    def sample(self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> Rows:
+        """``(n_samples, features)`` rows drawn from the model; ``random_state`` as in the constructor by default.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from specvae import SpectralVAE
+        >>> X = np.random.default_rng(0).normal(5.0, 2.0, size=(500, 3))
+        >>> SpectralVAE().fit(X).sample(4).shape
+        (4, 3)
+        """
+        check_is_fitted(self)
+        seed = seed_of(self.random_state if random_state is None else random_state)
+        return np.asarray(draw_spectra(self.detector_.net, n_samples, seed).T, np.float64)
+
+    def score(self, X: ArrayLike, y: object = None) -> float:
+        """Mean lower bound of log p(x), nats, the higher the better: what a grid search without labels can use.
+
+        Of the rows as normalised, so that models of the same training rows compare; importance-weighted, its draws
+        seeded (Burda, Grosse and Salakhutdinov, 2015, equation 8).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.model_selection import GridSearchCV
+        >>> from specvae import SpectralVAE
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.normal(size=(300, 2)) @ rng.normal(size=(2, 6)) + 0.05 * rng.normal(size=(300, 6))
+        >>> GridSearchCV(SpectralVAE(steps=60), {"latent": [1, 2]}, cv=2).fit(X).best_params_
+        {'latent': 2}
+        """
+        return float(log_evidence(self.detector_.net, to_float32(self._checked(X)).T).mean())
+
+    def _checked(self, X: ArrayLike) -> Rows:
+        check_is_fitted(self)
+        return np.asarray(validate_data(self, X, dtype=np.float64, reset=False))
+
+    def _parts(self, rows: Rows) -> Parts:
+        return self.detector_.score_rows(to_float32(rows), np.ones(len(rows), bool))
+
+    def _scores(self, rows: Rows) -> Rows:
+        return self._parts(rows).score.astype(np.float64)
+
+    def _need_held_out(self) -> None:
+        if not self.detector_.calibration.size:
+            raise ModelError("no normal row was held out; give calibrate() normal rows that were not fitted on")

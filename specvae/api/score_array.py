@@ -1,0 +1,149 @@
+"""``score_array``: nats of every pixel of an array, whatever kind of array it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.api.block import ArrayScorer
+from specvae.api.stored import band_set, stored_as
+from specvae.detector import Detector
+from specvae.errors import InputError, ModelError, UsageError
+from specvae.model_file import StoredModel, load_model
+from specvae.spectra import Window
+
+if TYPE_CHECKING:
+    from specvae.api.spectral_vae import SpectralVAE
+
+    Model: TypeAlias = str | Path | StoredModel | Detector | SpectralVAE
+
+__all__ = ["score_array"]
+
+ArrayT = TypeVar("ArrayT")
+
+
+def score_array(
+    cube: ArrayT,
+    model: Model,
+    *,
+    bands: Sequence[str] | None = None,
+    valid: Any = None,
+    nodata: float | None = None,
+    parts: bool = False,
+    band_dim: str | None = None,
+) -> ArrayT:
+    """Nats that it costs to explain each pixel: reconstruction + KL, the higher, the more anomalous.
+
+    The same pixels get the same scores as on the command line, bit for bit. Nothing is learned from the array.
+
+    Parameters
+    ----------
+    cube : numpy array, torch tensor, xarray DataArray or Dataset
+        ``(bands, rows, cols)`` in the units that the model was fitted on; or rows ``(n, bands)``, for a model without
+        context. DataArrays say by their dimensions which is which, may have more of them (time), and keep coordinates
+        and CRS; a Dataset has a band a variable. On dask-backed ones the result is lazy, and blocks are read with
+        as much of their neighbours as the model needs.
+    model : path, or what ``load_model`` gives, or a fitted SpectralVAE, or its ``detector_``
+    bands : names, optional
+        Of the array's bands, so that they are matched by name and not by order. A DataArray's are its band coordinate's
+        or in its ``long_name``, and its wavelengths a coordinate ``wavelength`` along the bands.
+    valid : array of bool ``(rows, cols)`` or ``(n,)``, optional
+        True = usable. NaN, infinities and nodata are never usable; such pixels score NaN.
+    nodata : float, optional
+        Value that means no data; of DataArrays by default what they declare.
+    parts : bool
+        Return ``(3, rows, cols)``: score, reconstruction and KL. The first is the sum of the others.
+    band_dim : str, optional
+        Name of a DataArray's dimension of bands, where it is none of the usual ones.
+
+    Returns
+    -------
+    Array of the same kind, float32 ``(rows, cols)`` or ``(n,)``, NaN where not valid.
+
+    Raises
+    ------
+    InputError : rows for a model that looks at what surrounds a pixel; an array of another shape.
+    ModelError : bands that are not the model's, and what is no model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from specvae import SpectralVAE, score_array
+    >>> rng = np.random.default_rng(0)
+    >>> cube = rng.normal(size=(3, 20, 30)).astype("float32")
+    >>> model = SpectralVAE().fit(cube.reshape(3, -1).T)
+    >>> cube[:, 4, 7] = [9, -9, 9]
+    >>> score = score_array(cube, model, bands=["red", "green", "nir"])
+    >>> score.shape, [int(i) for i in np.unravel_index(score.argmax(), score.shape)]
+    ((20, 30), [4, 7])
+    """
+    detector = detector_of(model)
+    if hasattr(cube, "dims") and hasattr(cube, "coords"):
+        from specvae.api.xarrays import score_labelled
+
+        scored: ArrayT = score_labelled(cube, detector, bands, valid, nodata, parts, band_dim)
+        return scored
+    if band_dim is not None:
+        raise UsageError(f"band_dim={band_dim!r} names a dimension of a DataArray; this is a {type(cube).__name__}")
+    stored = _to_numpy(cube)
+    scores = score_plain(stored, detector, bands, None if valid is None else _to_numpy(valid), nodata)
+    found = scores if parts else scores[0]
+    # A tensor's result is a tensor, where the tensor was.
+    return _like(cube, found) if hasattr(cube, "new_tensor") else found  # type: ignore[return-value]
+
+
+def score_plain(
+    stored: NDArray[Any],
+    detector: Detector,
+    bands: Sequence[str] | None,
+    valid: NDArray[Any] | None,
+    nodata: float | None,
+) -> NDArray[np.float32]:
+    """``(3, rows, cols)`` of a cube ``(bands, rows, cols)``, or ``(3, n)`` of rows ``(n, bands)``."""
+    if stored.ndim not in (2, 3) or stored.dtype.kind not in "biuf":
+        raise InputError(
+            f"an array of shape {stored.shape} and type {stored.dtype} came; expected real numbers, "
+            "(bands, rows, cols) or (n, bands)"
+        )
+    stored = stored.T if stored.ndim == 2 else stored
+    if valid is not None and valid.shape != stored.shape[1:]:
+        raise InputError(f"valid has shape {valid.shape}; expected {stored.shape[1:]}, that of the pixels")
+    usable = None if valid is None else np.asarray(valid, bool)
+    how = stored_as(detector, band_set(len(stored), bands), stored.dtype, nodata)
+    scorer = ArrayScorer(detector)
+    if stored.ndim == 2:
+        return scorer.rows(stored, how, usable)
+    whole = Window(0, 0, *stored.shape[1:])
+    return scorer.block(stored, how, usable, whole, whole)
+
+
+def detector_of(model: Model) -> Detector:
+    """The detector in whatever stands for a model."""
+    found: Any = load_model(model) if isinstance(model, (str, Path)) else model
+    for name in ("detector", "detector_"):
+        found = getattr(found, name, found)
+    if not isinstance(found, Detector):
+        raise UsageError(
+            f"a {type(model).__name__} came as the model; expected a path, load_model(path), or a fitted SpectralVAE"
+        )
+    if found.config.patch:
+        raise ModelError(
+            f"the model takes patches of {found.config.patch} x {found.config.patch} pixels anchored in a CRS; "
+            "score rasters with `specvae score`, or fit without --patch"
+        )
+    return found
+
+
+def _like(tensor: Any, found: NDArray[np.float32]) -> Any:
+    """``found`` as a float32 tensor on the device of ``tensor``; made by its own methods, so that torch is not imported."""
+    floating = tensor.new_empty(0).float()
+    return floating.new_tensor(found)
+
+
+def _to_numpy(array: Any) -> NDArray[Any]:
+    """A torch tensor's values without its gradient, wherever it lies; anything else as numpy takes it."""
+    return np.asarray(array.detach().cpu().numpy() if hasattr(array, "detach") else array)

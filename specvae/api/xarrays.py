@@ -1,0 +1,222 @@
+"""Scores of xarray's DataArrays and Datasets: coordinates and CRS kept, lazy where they are lazy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.api.block import ArrayScorer
+from specvae.api.stored import Stored, stored_as
+from specvae.bands import Band, BandSet
+from specvae.detector import Detector
+from specvae.errors import InputError
+from specvae.ingest.formats.band_metadata import nanometres
+from specvae.spectra import Window
+
+__all__ = ["score_labelled"]
+
+BAND_DIMS = ("band", "bands", "wavelength", "wavelengths", "wl", "channel", "spectral", "variable")
+PLANE = (
+    ("y", "x"),
+    ("lat", "lon"),
+    ("latitude", "longitude"),
+    ("northing", "easting"),
+    ("row", "col"),
+    ("line", "sample"),
+)
+PARTS = ("score", "reconstruction", "kl")
+SAYING = {"long_name": "anomaly score: reconstruction + kl; higher is more anomalous", "units": "nat"}
+
+
+_STORED = (("scale_factor", 1.0), ("add_offset", 0.0))
+
+
+def score_labelled(
+    cube: Any,
+    detector: Detector,
+    bands: Sequence[str] | None,
+    valid: Any,
+    nodata: float | None,
+    parts: bool,
+    band_dim: str | None,
+) -> Any:
+    """:func:`specvae.score_array` of a DataArray or Dataset."""
+    array, bands = _one_array(cube, bands, nodata)
+    band = _band_dim(array, band_dim)
+    source = _bands(array, band, bands)
+    nodata = _declared(array) if nodata is None else nodata
+    scale, offset = (_by_band(array.attrs.get(key), len(source), default) for key, default in _STORED)
+    how = stored_as(detector, source, array.dtype, nodata, scale, offset)
+    plane = _plane(array, band)
+    if len(plane) == 1:
+        found = _rows(array.transpose(band, *plane), detector, how, valid)
+        return _finished(array, found, plane, band, parts)
+    others = [dim for dim in array.dims if dim not in (band, *plane)]
+    if others:
+        return _each(
+            array, others[0], valid, lambda one, ok: score_labelled(one, detector, bands, ok, nodata, parts, str(band))
+        )
+    array = array.transpose(band, *plane)
+    usable = None if valid is None else _usable(valid, plane)
+    lazy = array.chunks is not None
+    found = (_lazily if lazy else _now)(array.data, ArrayScorer(detector), how, usable)
+    return _finished(array, found, plane, band, parts)
+
+
+def _one_array(cube: Any, bands: Sequence[str] | None, nodata: float | None) -> tuple[Any, Sequence[str] | None]:
+    """A Dataset's variables, stacked along a new dimension ``band``; a DataArray as it is."""
+    if not hasattr(cube, "data_vars"):
+        return cube, bands
+    names = [str(name) for name in cube.data_vars]
+    declared = {_declared(cube[name]) for name in cube.data_vars}
+    array = cube.to_dataarray("band")
+    array.encoding.update({key: value for key, value in cube[names[0]].encoding.items() if key == "grid_mapping"})
+    if len(declared) > 1 and nodata is None:
+        raise InputError(f"the variables {names} declare different no-data values {declared}; give nodata=")
+    array.attrs["_FillValue"] = declared.pop()
+    for key, default in _STORED:
+        array.attrs[key] = [float(cube[name].attrs.get(key, default)) for name in names]
+    return array, bands or names
+
+
+def _band_dim(array: Any, told: str | None) -> Hashable:
+    dims = {str(dim).casefold(): dim for dim in array.dims}
+    known = [told] if told else [name for name in BAND_DIMS if name in dims]
+    found = next((dims[name.casefold()] for name in known if name.casefold() in dims), None)
+    if found is None:
+        raise InputError(f"none of the dimensions {tuple(array.dims)} is known to be the bands; give band_dim=")
+    dim: Hashable = found
+    return dim
+
+
+def _plane(array: Any, band: Hashable) -> tuple[Hashable, ...]:
+    """The rows' and the columns' dimension; the one of a table's rows where there is but one more."""
+    rest = [dim for dim in array.dims if dim != band]
+    low = {str(dim).casefold(): dim for dim in rest}
+    for row, col in PLANE:
+        if row in low and col in low:
+            return low[row], low[col]
+    if len(rest) not in (1, 2):
+        raise InputError(
+            f"of the dimensions {tuple(array.dims)} none are known to be rows and columns; rename them to y and x"
+        )
+    return tuple(rest)
+
+
+def _bands(array: Any, band: Hashable, told: Sequence[str] | None) -> BandSet:
+    """Names and wavelengths as told, else as the coordinates along the bands and ``long_name`` have them."""
+    count = array.sizes[band]
+    names = list(told) if told is not None else _names(array, band, count)
+    if len(names) != count:
+        raise InputError(f"{len(names)} band names came for an array of {count} bands; name each")
+    wavelengths: list[float | None] = [None] * count
+    for coordinate in array.coords.values():
+        if coordinate.dims == (band,) and str(coordinate.name).casefold().rstrip("s") in ("wavelength", "wl"):
+            unit = str(coordinate.attrs.get("units", ""))
+            wavelengths = [nanometres(value, unit) for value in coordinate.values]
+    return BandSet(tuple(Band(name, wave) for name, wave in zip(names, wavelengths, strict=True)))
+
+
+def _names(array: Any, band: Hashable, count: int) -> list[str]:
+    if band in array.coords and array.coords[band].dtype.kind in "USO":
+        return [str(name) for name in array.coords[band].values]
+    told = array.attrs.get("long_name")
+    told = [told] if isinstance(told, str) and count == 1 else told
+    return [str(name) for name in told] if isinstance(told, (list, tuple)) and len(told) == count else [""] * count
+
+
+def _declared(array: Any) -> float | None:
+    """The value that means no data among the values as they stand; masked arrays hold NaN instead."""
+    for key in ("_FillValue", "missing_value", "nodata"):
+        if array.attrs.get(key) is not None:
+            return float(np.asarray(array.attrs[key]).flat[0])
+    return None
+
+
+def _by_band(told: Any, count: int, default: float) -> list[float]:
+    values = np.atleast_1d(np.asarray(default if told is None else told, np.float64))
+    return [float(value) for value in (values if len(values) == count else np.repeat(values[:1], count))]
+
+
+def _usable(valid: Any, plane: tuple[Hashable, ...]) -> Any:
+    """``valid`` as an array ``(rows, cols)``, lazy where it is."""
+    return valid.transpose(*plane).data if hasattr(valid, "dims") else np.asarray(valid)
+
+
+def _rows(array: Any, detector: Detector, how: Stored, valid: Any) -> NDArray[np.float32]:
+    usable = None if valid is None else np.asarray(valid, bool)
+    return ArrayScorer(detector).rows(np.asarray(array.data), how, usable)
+
+
+def _now(stored: Any, scorer: ArrayScorer, how: Stored, valid: Any) -> NDArray[np.float32]:
+    whole = Window(0, 0, *stored.shape[1:])
+    return scorer.block(np.asarray(stored), how, None if valid is None else np.asarray(valid, bool), whole, whole)
+
+
+def _lazily(stored: Any, scorer: ArrayScorer, how: Stored, valid: Any) -> Any:
+    """The same block by block, each with the model's halo of its neighbours, when dask computes it."""
+    import dask.array
+
+    da: Any = dask.array
+    halo = scorer.detector.halo
+    plan = _Plan(tuple(da.overlap.ensure_minimum_chunksize(max(1, halo), sizes) for sizes in stored.chunks[1:]), halo)
+    given = [stored.rechunk((stored.shape[0], *plan.chunks))]
+    if valid is not None:
+        given.append(da.asarray(valid)[None].rechunk((1, *plan.chunks)))
+    return da.map_overlap(
+        _work, *given, scorer=scorer, how=how, plan=plan, depth={0: 0, 1: halo, 2: halo}, boundary="none", trim=False,
+        align_arrays=False, chunks=((len(PARTS),), *plan.chunks), dtype=np.float32, meta=np.empty((0, 0, 0), np.float32),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Where the blocks of a lazy array lie."""
+
+    chunks: tuple[tuple[int, ...], tuple[int, ...]]
+    """Rows of each row of blocks, columns of each column of blocks."""
+    halo: int
+
+    def windows(self, row: int, col: int) -> tuple[Window, Window]:
+        """The window of a block with its halo, and without."""
+        rows, cols = self.chunks
+        inner = Window(sum(rows[:row]), sum(cols[:col]), rows[row], cols[col])
+        return inner.grow(self.halo).clip(Window(0, 0, sum(rows), sum(cols))), inner
+
+
+def _work(
+    block: NDArray[Any],
+    usable: NDArray[Any] | None = None,
+    *,
+    scorer: ArrayScorer,
+    how: Stored,
+    plan: _Plan,
+    block_id: tuple[int, ...] = (),
+) -> NDArray[np.float32]:
+    around, inner = plan.windows(*block_id[-2:])
+    return scorer.block(block, how, None if usable is None else usable[0].astype(bool), around, inner)
+
+
+def _each(array: Any, dim: Hashable, valid: Any, score: Callable[[Any, Any], Any]) -> Any:
+    """Slices along a further dimension, such as time, scored one by one and put together again."""
+    import xarray
+
+    own = valid is not None and dim in getattr(valid, "dims", ())
+    done = [score(array.isel({dim: i}), valid.isel({dim: i}) if own else valid) for i in range(array.sizes[dim])]
+    return xarray.concat(done, dim=array.coords.get(dim, dim))
+
+
+def _finished(array: Any, found: Any, plane: tuple[Hashable, ...], band: Hashable, parts: bool) -> Any:
+    """A DataArray of the scores with the coordinates of the pixels."""
+    coords = {name: coord for name, coord in array.coords.items() if band not in coord.dims}
+    if parts:
+        made = type(array)(found, {**coords, "part": list(PARTS)}, ("part", *plane), "score", SAYING)
+    else:
+        made = type(array)(found[0], coords, plane, "score", SAYING)
+    if "grid_mapping" in array.encoding:
+        made.encoding["grid_mapping"] = array.encoding["grid_mapping"]
+    return made

@@ -1,1 +1,0 @@
-"""Scores of arrays in memory: numpy, torch, xarray, lazily on dask."""

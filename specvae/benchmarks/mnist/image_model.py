@@ -1,0 +1,182 @@
+"""A model of small images: a VAE of any preset behind arrays, with what only images have a use for.
+
+Images are ``(n, values)`` float32 in 0..1, flattened row by row, channel by channel.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from specvae.model.config import ModelConfig
+from specvae.model.mixture_prior import default_components
+from specvae.model.normaliser import Normaliser
+from specvae.model.spectral_net import SpectralNet
+from specvae.model.vae import VAE
+from specvae.spectra import Parts
+from specvae.training.descent import Check, Sample, train
+
+__all__ = ["ImageModel"]
+
+Images = NDArray[np.float32]
+BATCH = 500
+"""Images scored at once."""
+LOOKED_AT = 1000
+"""Validation images of the checks during training; the watcher may look at more."""
+
+
+@dataclass
+class ImageModel:
+    """A trained model of images."""
+
+    net: SpectralNet
+    config: ModelConfig
+    seconds: float = 0.0
+    """Wall-clock time of the training, watchers left out."""
+    cpu_seconds: float = 0.0
+    """The same in processor time, all threads together."""
+    losses: list[float] = field(default_factory=list)
+    """Training loss per image at each check: reconstruction + KL, nats."""
+
+    @classmethod
+    def fit(
+        cls,
+        images: Images,
+        config: ModelConfig,
+        validation: Images | None = None,
+        device: str = "cpu",
+        watch: Callable[[int, ImageModel], None] | None = None,
+    ) -> ImageModel:
+        """Train on images; ``watch(check, model)`` is called at each check, one an epoch where epochs are set."""
+        torch.manual_seed(config.seed)
+        config = config.resolved(table=False, bands=images.shape[1])
+        model = cls(_blank(images, config).to(device), config)
+        sample = model._sample(images)
+        seen = sample if validation is None else model._sample(validation[:LOOKED_AT])
+        volume = float(model.net.vae.log_volume())
+
+        def told(check: Check) -> None:
+            model.losses.append(check.loss - volume)
+            if watch is None:
+                return
+            begun = time.perf_counter(), time.process_time()
+            model.net.eval()
+            watch(len(model.losses), model)
+            model.net.train()
+            model.seconds -= time.perf_counter() - begun[0]
+            model.cpu_seconds -= time.process_time() - begun[1]
+
+        begun = time.perf_counter(), time.process_time()
+        train(model.net.vae, sample, seen, config.training, config.seed, told)
+        model.seconds += time.perf_counter() - begun[0]
+        model.cpu_seconds += time.process_time() - begun[1]
+        model.net.eval()
+        return model
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.net.vae.log_sigma.device
+
+    @property
+    def latent(self) -> int:
+        """Latent dimensions."""
+        return self.net.vae.latent
+
+    @property
+    def has_elbo(self) -> bool:
+        """False for a plain autoencoder, which has no posterior: its KL is 0 and no ELBO is defined."""
+        return self.net.vae.kl_weight > 0
+
+    def score(self, images: Images) -> Parts:
+        """Parts ``(n,)`` at the posterior mean; nothing is random."""
+        return self._terms(images, None)
+
+    def elbo(self, images: Images, seed: int = 0) -> Parts:
+        """The negative ELBO's two terms ``(n,)`` with one draw of z an image."""
+        return self._terms(images, seed)
+
+    @torch.inference_mode()
+    def _terms(self, images: Images, seed: int | None) -> Parts:
+        out = []
+        for start, x in self._batches(images):
+            noise = None
+            if seed is not None:
+                noise = torch.randn(self.latent, x.shape[1], generator=_generator(seed + start)).to(self.device)
+            terms = self.net.vae.terms(x, None, noise)
+            out.append(torch.stack([terms.reconstruction, terms.kl]).cpu())
+        both = torch.cat(out, dim=1).numpy()
+        return Parts(both[0] + both[1], both[0], both[1])
+
+    @torch.inference_mode()
+    def importance_bound(self, images: Images, draws: int, seed: int = 0, at_once: int = 25) -> NDArray[np.float64]:
+        """``(n,)`` nats: -log of the mean of ``draws`` importance weights, a bound of -log p(x) from above."""
+        bounds = []
+        for start, x in self._batches(images, 100):
+            generator = _generator(seed + start)
+            rows = []
+            for begun in range(0, draws, at_once):
+                shape = (min(at_once, draws - begun), self.latent, x.shape[1])
+                rows.append(self.net.vae.log_weights(x, torch.randn(shape, generator=generator).to(self.device)))
+            bounds.append(math.log(draws) - torch.logsumexp(torch.cat(rows).double(), dim=0).cpu())
+        return np.asarray(torch.cat(bounds).numpy())
+
+    @torch.inference_mode()
+    def encode(self, images: Images) -> Images:
+        """``(n, latent)``: posterior means."""
+        return np.concatenate([self.net.vae.encode(x, None)[0].T.cpu().numpy() for _, x in self._batches(images)])
+
+    @torch.inference_mode()
+    def decode(self, latents: Images) -> Images:
+        """``(n, latent) -> (n, values)``: the expected images."""
+        z = torch.from_numpy(np.ascontiguousarray(latents.T, np.float32)).to(self.device)
+        out: Images = self.net.normaliser.inverse(self.net.vae.decode(z, None)).T.cpu().numpy()
+        return out
+
+    def reconstruct(self, images: Images) -> Images:
+        """``(n, values)``: the expected images at the posterior means."""
+        return self.decode(self.encode(images))
+
+    @torch.inference_mode()
+    def sample(self, count: int, seed: int = 0) -> Images:
+        """``(count, values)``: expected images of draws from the prior."""
+        mixture, generator = self.net.vae.mixture, _generator(seed)
+        z = torch.randn(self.latent, count, generator=generator)
+        if mixture is not None:
+            z = mixture.sample(count, generator)
+        return self.decode(np.asarray(z.T.cpu().numpy()))
+
+    def _batches(self, images: Images, size: int = BATCH) -> Iterator[tuple[int, Tensor]]:
+        for start in range(0, len(images), size):
+            yield start, self._normalised(images[start : start + size])
+
+    @torch.inference_mode()
+    def _normalised(self, images: Images) -> Tensor:
+        raw = torch.from_numpy(np.ascontiguousarray(images.T, np.float32)).to(self.device)
+        return torch.as_tensor(self.net.normaliser(raw))
+
+    def _sample(self, images: Images) -> Sample:
+        """Normalised for training, piece by piece: a blur costs memory."""
+        return Sample(torch.cat([x for _, x in self._batches(images, 5000)], dim=1).clone()).by_rows()
+
+
+def _blank(images: Images, config: ModelConfig) -> SpectralNet:
+    values = images.shape[1]
+    if config.normaliser.kind == "fixed":
+        normaliser = Normaliser.fixed(values, config.normaliser, config.network.shape)
+    else:
+        normaliser = Normaliser.fit(images.T)
+    mixed = config.network.prior == "mixture"
+    components = (config.network.components or default_components(len(images))) if mixed else 0
+    return SpectralNet(normaliser, None, VAE(values, 0, config.network, components))
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)

@@ -1,1 +1,0 @@
-"""Connected components of anomalous pixels: their arithmetic, no files."""

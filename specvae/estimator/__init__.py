@@ -1,1 +1,0 @@
-"""The scikit-learn face: rows in, scores, labels and reasons out."""

@@ -1,0 +1,1 @@
+"""Everything that is written: maps, objects, reports, tables, STAC items."""

@@ -1,0 +1,202 @@
+"""Maps: windows go to a tiled TIFF beside the target, and at the end through GDAL's COG driver.
+
+GDAL has no overview resampling that keeps a single anomalous pixel, so overviews are pooled here: each pixel of an
+overview is the one of its four that has the highest first band, all bands taken from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.windows import Window as RasterWindow
+
+from specvae.errors import OutputError
+from specvae.ingest.grid import Grid
+from specvae.spectra import Window
+
+__all__ = ["MapBand", "MapWriter", "pooled"]
+
+TILE = 512
+SMALL = 1 << 28
+"""Bytes up to which the TIFF on the way is not compressed."""
+
+
+@dataclass(frozen=True)
+class MapBand:
+    """A band of a map."""
+
+    name: str
+    description: str
+    unit: str
+
+
+def pooled(block: NDArray[Any], nodata: float) -> NDArray[Any]:
+    """``(bands, rows, cols)`` -> half the size, rounded up: of each 2 x 2 the pixel with the highest first band."""
+    bands, rows, cols = block.shape
+    if bands == 1:
+        return _highest(block[0], nodata)[None]
+    whole = np.full((bands, rows + rows % 2, cols + cols % 2), nodata, block.dtype)
+    whole[:, :rows, :cols] = block
+    four = whole.reshape(bands, whole.shape[1] // 2, 2, whole.shape[2] // 2, 2).transpose(0, 1, 3, 2, 4)
+    four = four.reshape(bands, whole.shape[1] // 2, whole.shape[2] // 2, 4)
+    first = four[0].astype(np.float32)
+    key = np.where(np.isnan(first) | (first == nodata), -np.inf, first)
+    return np.take_along_axis(four, key.argmax(axis=-1)[None, :, :, None], axis=-1)[..., 0]
+
+
+def _highest(band: NDArray[Any], nodata: float) -> NDArray[Any]:
+    """``(rows, cols)`` -> half the size: of each 2 x 2 the highest value that is not nodata."""
+    if np.isnan(nodata):
+        return _pairs(_pairs(band).T).T
+    if band.dtype.kind == "u" and nodata == np.iinfo(band.dtype).max:  # one more, and it is the lowest
+        one = band.dtype.type(1)
+        return np.asarray(_pairs(_pairs(band + one).T).T - one)
+    best = _pairs(_pairs(np.where(band == nodata, np.float32(np.nan), band)).T).T
+    return np.asarray(np.where(np.isnan(best), nodata, best), band.dtype)
+
+
+def _pairs(values: NDArray[Any]) -> NDArray[Any]:
+    """Half the rows, rounded up: of each two the higher, of a number and NaN the number."""
+    best = values[::2].copy()
+    np.fmax(best[: len(values) // 2], values[1::2], out=best[: len(values) // 2])
+    return best
+
+
+class MapWriter:
+    """One map, written window by window; :meth:`close` makes the COG. A context manager that leaves no leftovers."""
+
+    def __init__(
+        self,
+        path: Path,
+        grid: Grid,
+        bands: Sequence[MapBand],
+        dtype: str,
+        nodata: float,
+        tags: dict[str, str],
+        threads: int = 1,
+        highest: bool = True,
+    ) -> None:
+        """``highest``: overviews keep the pixels with the highest first band; else they are averages of valid pixels."""
+        self.path, self.grid, self.bands, self.nodata, self.threads = path, grid, tuple(bands), nodata, threads
+        self.highest = highest
+        self.dtype = dtype
+        self._parts = [path.with_name(f"{path.stem}.base.tif")]
+        size = grid.rows * grid.cols * len(bands) * np.dtype(dtype).itemsize
+        profile = self._profile(grid, size > SMALL)
+        try:
+            self._dataset: Any = rasterio.open(self._parts[0], "w", **profile)
+        except rasterio.errors.RasterioError as error:
+            raise OutputError(f"{path} cannot be written: {error}") from None
+        if grid.gcps and grid.transform == Affine.identity():
+            self._dataset.gcps = (list(grid.gcps), grid.gcps_crs)
+        if grid.rpcs is not None:
+            self._dataset.rpcs = grid.rpcs
+        self._dataset.update_tags(**tags)
+        for i, band in enumerate(bands, start=1):
+            self._dataset.set_band_description(i, band.name)
+            self._dataset.set_band_unit(i, band.unit)
+            self._dataset.update_tags(i, description=band.description)
+
+    def _profile(self, grid: Grid, compress: bool) -> dict[str, Any]:
+        profile: dict[str, Any] = {
+            "driver": "GTiff", "width": grid.cols, "height": grid.rows, "count": len(self.bands), "dtype": self.dtype,
+            "nodata": self.nodata, "tiled": True, "blockxsize": TILE, "blockysize": TILE, "bigtiff": "IF_SAFER",
+            "interleave": "band", "sparse_ok": False,
+        }  # fmt: skip
+        if grid.transform != Affine.identity():
+            profile["transform"] = grid.transform
+        if grid.crs is not None and not (grid.gcps and grid.transform == Affine.identity()):
+            profile["crs"] = grid.crs
+        return profile | ({"compress": "zstd", "zstd_level": 1, "num_threads": self.threads} if compress else {})
+
+    def __enter__(self) -> MapWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._dataset.closed:
+            self._dataset.close()
+        for part in self._parts:
+            part.unlink(missing_ok=True)
+            part.with_name(part.name + ".aux.xml").unlink(missing_ok=True)
+
+    def write(self, window: Window, block: NDArray[Any]) -> None:
+        """Write ``(bands, rows, cols)``."""
+        place = RasterWindow(window.col, window.row, window.cols, window.rows)
+        try:
+            self._dataset.write(block, window=place)
+        except rasterio.errors.RasterioError as error:
+            raise self._failed(error) from None
+
+    def close(self) -> Path:
+        """Pool the overviews, write the COG, remove what was on the way."""
+        try:
+            self._dataset.close()
+            source = self._parts[0]
+            if self.highest and max(self.grid.rows, self.grid.cols) > TILE:
+                source = self._with_overviews()
+            floating = np.dtype(self.dtype).kind == "f"
+            made = {"overviews": "FORCE_USE_EXISTING"} if self.highest else {"overview_resampling": "AVERAGE"}
+            rasterio.shutil.copy(
+                source, self.path, driver="COG", compress="ZSTD", level="1", blocksize=str(TILE),
+                predictor="FLOATING_POINT" if floating else "STANDARD", num_threads=str(max(1, self.threads)),
+                bigtiff="IF_SAFER", statistics="NO", **made,
+            )  # fmt: skip
+        except rasterio.errors.RasterioError as error:
+            raise self._failed(error) from None
+        with rasterio.open(self.path) as check:
+            if (check.height, check.width) != (self.grid.rows, self.grid.cols):
+                raise OutputError(f"{self.path} was not written whole; is the disk full?")
+        return self.path
+
+    def _failed(self, error: Exception) -> OutputError:
+        return OutputError(f"{self.path} cannot be written: {error.__cause__ or error}; is the disk full?")
+
+    def _with_overviews(self) -> Path:
+        """A VRT of the base with its pooled overviews."""
+        levels: list[Path] = []
+        last = self._parts[0]
+        rows, cols = self.grid.rows, self.grid.cols
+        while max(rows, cols) > TILE:
+            rows, cols = -(-rows // 2), -(-cols // 2)
+            level = self.path.with_name(f"{self.path.stem}.overview{len(levels) + 1}.tif")
+            self._parts.append(level)
+            self._pool_file(last, level, rows, cols)
+            levels.append(level)
+            last = level
+        vrt = self.path.with_name(f"{self.path.stem}.base.vrt")
+        self._parts.append(vrt)
+        rasterio.shutil.copy(self._parts[0], vrt, driver="VRT")
+        text = vrt.read_text(encoding="utf-8")
+        pieces = text.split("</VRTRasterBand>")
+        for i in range(len(self.bands)):
+            pieces[i] += "".join(
+                f'<Overview><SourceFilename relativeToVRT="1">{_escaped(level.name)}</SourceFilename>'
+                f"<SourceBand>{i + 1}</SourceBand></Overview>"
+                for level in levels
+            )
+        vrt.write_text("</VRTRasterBand>".join(pieces), encoding="utf-8")
+        return vrt
+
+    def _pool_file(self, source: Path, target: Path, rows: int, cols: int) -> None:
+        profile = self._profile(Grid(rows, cols), False)
+        with rasterio.open(source) as fine, rasterio.open(target, "w", **profile) as coarse:
+            step = max(TILE, (1 << 22) // max(1, cols) // TILE * TILE)
+            for row in range(0, rows, step):
+                tall = min(step, rows - row)
+                block = fine.read(window=RasterWindow(0, 2 * row, fine.width, min(2 * tall, fine.height - 2 * row)))
+                coarse.write(pooled(block, self.nodata), window=RasterWindow(0, row, cols, tall))
+
+
+def _escaped(name: str) -> str:
+    return name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,1 @@
+"""Anomalous objects as outlines, rows and layers."""

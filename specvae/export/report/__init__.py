@@ -1,0 +1,1 @@
+"""The report of a scene: JSON, page, quicklook and figures."""

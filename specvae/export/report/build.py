@@ -1,0 +1,152 @@
+"""The report of one scene: report.json from what was gathered, and the files that stand beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from specvae.export.maps_read_back import map_bands
+from specvae.export.qgis_styles import write_flag_style, write_score_style
+from specvae.export.report.page import render_page
+from specvae.export.report.page_data import Curves, PageData
+from specvae.export.report.thresholds_csv import write_thresholds
+from specvae.export.stac import MODEL_ITEM, model_item, scene_item
+from specvae.files.atomic import LAST
+from specvae.files.fingerprint import Fingerprint, sha256_of
+from specvae.ingest.scene.describe import footprint
+from specvae.ingest.scene.scene import Scene
+from specvae.model_file import StoredModel
+from specvae.scoring.gathered.survival import Survival
+from specvae.thresholds.calibration import Calibration
+from specvae.thresholds.threshold import Threshold
+from specvae.version import __version__
+
+__all__ = ["SCHEMA_VERSION", "finish_folder", "finite", "report_of", "write_json"]
+
+SCHEMA_VERSION = 1
+
+
+def finite(tree: Any) -> Any:
+    """The same tree with NaN and infinities as null, numpy scalars as numbers: what JSON can hold."""
+    if isinstance(tree, dict):
+        return {str(k): finite(v) for k, v in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [finite(v) for v in tree]
+    if hasattr(tree, "item") and not isinstance(tree, str):
+        tree = tree.item()
+    if isinstance(tree, float) and not math.isfinite(tree):
+        return None
+    return tree
+
+
+def write_json(path: Path, tree: Any) -> None:
+    """Write JSON without NaN or Infinity."""
+    path.write_text(json.dumps(finite(tree), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def report_of(
+    about: dict[str, Any],
+    model: StoredModel,
+    threshold: Threshold,
+    gathered: Any,
+    seconds: dict[str, float],
+    settings: dict[str, Any],
+    objects: dict[str, Any] | None = None,
+    evidence: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """``report.json``: a scene's counts, threshold, calibration, drift, timing, and figures where truth was given."""
+    detector = model.detector
+    pixels = gathered.counts.finish()
+    drift = gathered.drift.finish()
+    report = {
+        "schema_version": SCHEMA_VERSION,
+        "scene": about,
+        "model": {
+            "path": model.path,
+            "sha256": model.sha256,
+            "created": model.created,
+            "bands": list(detector.bands.labels),
+            "patch": detector.config.patch,
+        },
+        "pixels": pixels,
+        "threshold": threshold.summary(),
+        "thresholds": threshold_table(
+            detector.calibration, gathered.survival.finish(), pixels["valid"], about.get("pixel_area_m2")
+        ),
+        "calibration": detector.calibration.summary(),
+        "drift": drift.summary(),
+        "objects": objects or {"count": None, "file": None},
+        "diagnostics": detector.provenance.get("diagnostics", {}),
+        "history": detector.provenance.get("history", []),
+        "timing": {name: round(value, 3) for name, value in seconds.items()},
+        "settings": settings,
+        "warnings": _warnings(threshold, about, detector.provenance.get("diagnostics", {}), evidence),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": __version__,
+    }
+    if evidence is not None:
+        report["evidence"] = evidence
+    if gathered.metrics is not None:
+        report["metrics"] = gathered.metrics.finish()
+    tree: dict[str, Any] = finite(report)
+    return tree
+
+
+def _warnings(
+    threshold: Threshold, about: dict[str, Any], diagnostics: dict[str, Any], evidence: dict[str, Any] | None
+) -> list[str]:
+    """What a reader must know: of the cut, of the scene, of the model, and of the evidence's cut."""
+    pooled = evidence["threshold"]["warning"] if evidence else None
+    told = [threshold.warning, *about.get("notes", ()), *diagnostics.get("warnings", ())]
+    if pooled and pooled != threshold.warning:
+        told.append(f"evidence: {pooled}")
+    return [warning for warning in told if warning]
+
+
+def threshold_table(
+    calibration: Calibration, survival: Survival, valid: int, area: float | None
+) -> list[dict[str, Any]]:
+    """A row for each rate: cut, interval, method, expected false alarms here and per km2, share of the scene above."""
+    rows = []
+    for found in calibration.table() if calibration.size else ():
+        rate = found.false_alarm_rate
+        rows.append(
+            {
+                **found.summary(),
+                "expected_false_alarms": None if rate is None else rate * valid,
+                "expected_per_km2": None if rate is None or not area else rate * 1e6 / area,
+                "share_of_scene_above": survival.count_above(found.value) / survival.total if survival.total else None,
+            }
+        )
+    return rows
+
+
+def finish_folder(
+    folder: Path, report: dict[str, Any], page: PageData, mark: Fingerprint, model: StoredModel, scene: Scene | None
+) -> None:
+    """Write thresholds.csv, report.html, report.json, the model's item and, last, item.json."""
+    with ThreadPoolExecutor(1, "hash") as beside:  # maps may be large, and what is hashed takes no turn of Python's
+        sums = {path.name: beside.submit(sha256_of, path) for path in sorted(folder.glob("*.tif"))}
+        write_thresholds(folder / "thresholds.csv", report["thresholds"])
+        if page.picture is not None:
+            _write_styles(folder, page.curves, report["threshold"]["value"])
+        (folder / "report.html").write_text(render_page(report, page), encoding="utf-8")
+        write_json(folder / "report.json", report)
+        write_json(folder / MODEL_ITEM, model_item(model, folder))
+        grid, outline = (scene.grid, footprint(scene.grid)) if scene is not None else (None, (None, None))
+        known = {name: found.result() for name, found in sums.items()}
+    write_json(folder / LAST, scene_item(report, mark, folder, grid, outline, map_bands(folder), known))
+
+
+def _write_styles(folder: Path, curves: Curves, threshold: float | None) -> None:
+    """Styles for QGIS: the score from its 2 to its 99.8 % quantile, and at least to the threshold."""
+    if curves.score.size:
+        share = curves.above / curves.above[0]
+        low = float(curves.score[share >= 0.98][-1])
+        high = float(curves.score[share >= 0.002][-1])
+        write_score_style(folder / "score.qml", low, max(high, min(1.5 * (threshold or 0.0), float(curves.score[-1]))))
+    write_flag_style(folder / "anomaly.qml")

@@ -1,0 +1,92 @@
+"""Arrays packed for a page: quantised, split into byte planes, deflated, base64."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from specvae.export.report.quicklook import stretched
+
+__all__ = ["Scale", "jpeg", "packed_floats", "packed_scores", "packed_shares", "scale_of"]
+
+LEVELS = 65534
+"""Levels of a 16-bit score; 0 stands for invalid."""
+STEPS = ((600_000, 1), (1_100_000, 16), (math.inf, 32))
+"""Pixels of a picture up to which its levels are multiples of this."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Scores between ``low`` and ``high`` on a logarithmic scale of 16 bits: log(1 + score - low)."""
+
+    low: float
+    high: float
+
+    def position(self, score: NDArray[np.floating]) -> NDArray[np.float64]:
+        """0 at ``low``, 1 at ``high``."""
+        span = math.log1p(self.high - self.low) or 1.0
+        return np.asarray(np.log1p(np.clip(np.asarray(score, np.float64) - self.low, 0, None)) / span)
+
+
+def scale_of(score: NDArray[np.floating]) -> Scale:
+    """The scale that holds all finite scores."""
+    good = score[np.isfinite(score)]
+    if not good.size:
+        return Scale(0.0, 1.0)
+    low, high = float(good.min()), float(good.max())
+    return Scale(low, high if high > low else low + 1.0)
+
+
+def packed_scores(score: NDArray[np.float32], scale: Scale, threshold: float) -> str:
+    """16-bit levels, 0 where invalid. What lies above ``threshold`` lies above its level: rounding flips no pixel.
+
+    Of a large picture the last bits, which would be half of the page, are left out.
+    """
+    step = next(step for most, step in STEPS if score.size <= most)
+    level = 1 + step * np.round(LEVELS / step * np.nan_to_num(scale.position(score))).astype(np.int64)
+    if math.isfinite(threshold) and scale.low <= threshold < scale.high:
+        cut = 1 + round(LEVELS * float(scale.position(np.array([threshold]))[0]))
+        above = np.nan_to_num(score, nan=-np.inf) > threshold
+        level = np.where(above, np.maximum(level, cut + 1), np.minimum(level, cut))
+    level[~np.isfinite(score)] = 0
+    return _packed(np.clip(level, 0, LEVELS + 1).astype(">u2"))
+
+
+def packed_shares(part: NDArray[np.float32], whole: NDArray[np.float32]) -> str:
+    """``part / whole`` in 0..1 as one byte of 64 steps."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.nan_to_num(np.clip(part / whole, 0, 1))
+    return _packed((np.round(share * 63) * 4).astype(np.uint8))
+
+
+def packed_floats(values: NDArray[np.floating]) -> str:
+    """The first three bytes of each float32 (15 bits of mantissa)."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    rounded = np.minimum(bits.astype(np.uint64) + 0x80, 0xFFFFFFFF).astype(">u4")
+    planes = rounded.ravel().view(np.uint8).reshape(-1, 4).T[:3]
+    return _encoded(planes.tobytes())
+
+
+def _packed(values: NDArray[np.generic]) -> str:
+    """Byte planes, the highest first, so that deflate sees like beside like."""
+    flat = np.ascontiguousarray(values).ravel()
+    return _encoded(flat.view(np.uint8).reshape(-1, flat.dtype.itemsize).T.tobytes())
+
+
+def _encoded(raw: bytes) -> str:
+    return base64.b64encode(zlib.compress(raw, 6)).decode("ascii")
+
+
+def jpeg(composite: NDArray[np.float32]) -> str:
+    """``(3, rows, cols)`` stretched as in the quicklook, as a JPEG in base64."""
+    pixels = (stretched(composite) * 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=82 if pixels.size < 3 * STEPS[0][0] else 74)
+    return base64.b64encode(file.getvalue()).decode("ascii")

@@ -1,0 +1,200 @@
+"""The page of one report: a single HTML file with everything inside, which asks no network for anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from specvae.export.report.check_chart import check_chart, check_words
+from specvae.export.report.packing import jpeg, packed_floats, packed_scores, packed_shares, scale_of
+from specvae.export.report.page_data import PageData
+
+__all__ = ["claim", "render_page"]
+
+SCRIPTS = ("page_data.js", "page_map.js", "page_charts.js", "page.js")
+SHOWN_CASES = 500
+"""Rows of the page's table at most."""
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    loader = jinja2.PackageLoader("specvae.export", "report")
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"g": _g, "n": _n, "pct": _percent, "span": _span}
+    return environment
+
+
+@cache
+def _part(name: str) -> str:
+    return resources.files("specvae.export.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _g(value: float | None, digits: int = 4) -> str:
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if 10**digits <= abs(value) < 1e12 else f"{value:.{digits}g}"
+
+
+def _n(value: float | None) -> str:
+    """A count, with one decimal where it is small and not whole."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if value >= 10 or value == round(value) else f"{value:.2g}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.3g} %"
+
+
+def _span(pair: list[float] | None, digits: int = 2) -> str:
+    return "–" if not pair else f"{_g(pair[0], digits)} to {_g(pair[1], digits)}"
+
+
+def noun_of(report: dict[str, Any]) -> str:
+    """What the report counts."""
+    if report["scene"]["kind"] == "table":
+        return "rows"
+    return "patches" if report["model"].get("patch") else "pixels"
+
+
+def one_of(report: dict[str, Any]) -> str:
+    """The same of one."""
+    return {"rows": "row", "patches": "patch", "pixels": "pixel"}[noun_of(report)]
+
+
+def claim(report: dict[str, Any]) -> str:
+    """The report in one sentence."""
+    pixels, cut = report["pixels"], report["threshold"]
+    noun = noun_of(report)
+    objects = report["objects"].get("count")
+    where = f", in {objects:,} {'object' if objects == 1 else 'objects'}" if objects else ""
+    rate = cut["false_alarm_rate"]
+    expected = ""
+    if rate is not None:
+        chance = rate * pixels["valid"]
+        word = " even" if 0 < pixels["anomalous"] <= chance else ""
+        expected = f"; about {_n(chance)} would be{word} if all were normal{': no more than chance' if word else ''}"
+    return f"{pixels['anomalous']:,} of {pixels['valid']:,} valid {noun} are anomalous{where}{expected}."
+
+
+def render_page(report: dict[str, Any], data: PageData) -> str:
+    """The page of a report. All text from outside is escaped; a policy in the page allows this one script alone."""
+    script = "\n".join(['"use strict";', *(_part(name) for name in SCRIPTS)])
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return _environment().get_template("page.html").render(
+        report=report, data=data, claim=claim(report), cases=data.cases[:SHOWN_CASES],
+        columns=_columns(data.cases, noun_of(report)), style=Markup(_part("page.css")), script=Markup(script), digest=digest,
+        payload=Markup(_payload(report, data)), blobs=_blobs(report, data),
+        composite=jpeg(data.picture.composite) if data.picture else None,
+        noun=noun_of(report), one=one_of(report),
+        check_chart=check_chart(report["calibration"].get("check") or {}),
+        check_words=check_words(report["calibration"].get("check") or {}, noun_of(report)),
+    )  # fmt: skip
+
+
+TITLES = {
+    "id": "object", "row_number": "row", "pixels": "pixels", "area_m2": "area, m²", "peak": "peak, nats",
+    "mean": "mean, nats", "score": "score, nats", "reconstruction": "reconstruction", "kl": "KL",
+    "kl_share": "KL share", "p_value": "p-value", "bands": "bands that drive it", "lon": "longitude",
+    "lat": "latitude", "known": "known", "keep": "kept at FDR", "q_value": "q-value",
+}  # fmt: skip
+
+
+def _columns(cases: list[dict[str, Any]], noun: str) -> list[tuple[str, str]]:
+    """Key and title of the columns that hold anything."""
+    if not cases:
+        return []
+    keys = [key for key in cases[0] if any(case[key] is not None for case in cases)]
+    titles = TITLES | {"pixels": noun}
+    return [(key, titles.get(key, key)) for key in keys if key not in HIDDEN]
+
+
+HIDDEN = {"row", "col", "box"}
+
+
+def _payload(report: dict[str, Any], data: PageData) -> str:
+    """What the script needs, as JSON that cannot end its element."""
+    curves, picture = data.curves, data.picture
+    scale = scale_of(picture.score if picture else curves.score)
+    tree: dict[str, Any] = {
+        "noun": noun_of(report),
+        "one": one_of(report),
+        "rows": report["scene"]["rows"],
+        "cols": report["scene"]["cols"],
+        "valid": report["pixels"]["valid"],
+        "anomalous": report["pixels"]["anomalous"],
+        "area": report["scene"].get("pixel_area_m2"),
+        "threshold": report["threshold"]["value"],
+        "rate": report["threshold"]["false_alarm_rate"],
+        "bands": report["model"]["bands"],
+        "wavelengths": report["scene"].get("wavelengths"),
+        "scale": [scale.low, scale.high],
+        "curves": {
+            name: _short(getattr(curves, name))
+            for name in vars(curves)
+            if name not in ("score", "above", "normal_score")
+        }
+        | {
+            "score": _short(curves.score, 8),
+            "above": curves.above.tolist(),
+            "normal_score": _short(curves.normal_score),
+        },
+        "envelope": None if data.envelope is None else [_short(row) for row in data.envelope],
+        "history": report.get("history", []),
+        "sampleStep": data.sample_step,
+        "samples": _places(data.samples),
+        "cases": [{k: case.get(k) for k in ("row", "col", "box")} for case in data.cases[:SHOWN_CASES]],
+        "caseSpectra": None if data.case_spectra is None else _places(data.case_spectra),
+        "contribution": None if data.contribution is None else [_short(band) for band in data.contribution.T],
+        "deviation": None if data.deviation is None else [_short(band) for band in data.deviation.T],
+    }
+    if picture is not None:
+        height, width = picture.score.shape
+        tree["picture"] = {"step": picture.step, "height": height, "width": width, "corners": picture.corners}
+    return json.dumps(_plain(tree), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _places(spectra: Any) -> dict[str, Any]:
+    return {
+        "row": spectra.rows.tolist(), "col": spectra.cols.tolist(),
+        "score": _short(spectra.score, 6), "kl": _short(spectra.kl),
+    }  # fmt: skip
+
+
+def _short(values: Any, digits: int = 4) -> list[float | None]:
+    """Numbers of a few digits, null where not finite."""
+    flat = np.asarray(values, np.float64).ravel().tolist()
+    return [float(f"{v:.{digits}g}") if math.isfinite(v) else None for v in flat]
+
+
+def _plain(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _plain(value) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [_plain(value) for value in tree]
+    return None if isinstance(tree, float) and not math.isfinite(tree) else tree
+
+
+def _blobs(report: dict[str, Any], data: PageData) -> dict[str, str]:
+    """Packed arrays by the id of their element."""
+    blobs = {"observed": packed_floats(data.samples.observed.T), "expected": packed_floats(data.samples.expected.T)}
+    if data.case_spectra is not None:
+        blobs["case-observed"] = packed_floats(data.case_spectra.observed.T)
+        blobs["case-expected"] = packed_floats(data.case_spectra.expected.T)
+    if data.picture is not None:
+        cut = report["threshold"]["value"]
+        cut = math.inf if cut is None else cut
+        blobs["score"] = packed_scores(data.picture.score, scale_of(data.picture.score), cut)
+        blobs["kl"] = packed_shares(data.picture.kl, data.picture.score)
+    return blobs

@@ -1,0 +1,190 @@
+"""The quicklook of a map: natural colour (or three spread bands), score and flagged pixels side by side, with a scale."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from specvae.bands import BandSet
+from specvae.export.colours import FLAG, viridis
+from specvae.scoring.gathered.pixels import Overview
+from specvae.thresholds.threshold import Threshold
+
+__all__ = ["ScoreScale", "draw_quicklook", "rgb_bands", "round_numbers", "stretched"]
+
+RED, GREEN, BLUE = 650.0, 560.0, 480.0
+PANEL = 640
+"""Longest side of a panel, pixels; of a scene up to half as large, every pixel becomes a square of whole pixels."""
+COLUMN, GAP, HEAD, FOOT, BAR = 330, 24, 78, 28, 76
+"""Least width of a column, space between columns, above and below the panels, and for the scale: pixels."""
+INK, SOFT, PAPER = (28, 32, 36), (91, 96, 105), (255, 255, 255)
+
+
+def rgb_bands(bands: BandSet) -> tuple[int, int, int]:
+    """0-based bands for red, green and blue: by wavelength, else by name, else three spread ones."""
+    n = len(bands)
+    if bands.wavelengths:
+        w = np.array(bands.wavelengths)
+        near = [int(np.abs(w - target).argmin()) for target in (RED, GREEN, BLUE)]
+        if all(abs(w[i] - t) < 60 for i, t in zip(near, (RED, GREEN, BLUE), strict=True)):
+            return near[0], near[1], near[2]
+    names = [name.strip().casefold() for name in bands.names]
+    for wanted in (("red", "green", "blue"), ("b4", "b3", "b2"), ("b04", "b03", "b02")):
+        if all(name in names for name in wanted):
+            r, g, b = (names.index(name) for name in wanted)
+            return r, g, b
+    return (n - 1, n // 2, 0) if n >= 3 else (n - 1, 0, 0) if n == 2 else (0, 0, 0)
+
+
+def stretched(composite: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``(3, rows, cols)`` -> ``(rows, cols, 3)`` in 0..1, each band from its 2 to its 98 %; invalid is grey."""
+    out = np.full((*composite.shape[1:], 3), 0.5, np.float32)
+    for i, band in enumerate(composite):
+        good = np.isfinite(band)
+        if not good.any():
+            continue
+        low, high = np.percentile(band[good], [2, 98])
+        out[good, i] = np.clip((band[good] - low) / max(high - low, 1e-12), 0, 1)
+    return out
+
+
+def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str) -> None:
+    """Write the PNG."""
+    finer = view.composite.shape[1] // view.score.shape[0]
+    whole, above = (np.kron(part, np.ones((finer, finer), np.float32)) for part in (view.score, view.anomalous))
+    step = max(1, -(-max(whole.shape) // PANEL))
+    score, flags = _highest(whole, step), np.nan_to_num(_highest(above, step)) > 0
+    colour = (stretched(view.composite[:, ::step, ::step]) * 255).astype(np.uint8)
+    scale = ScoreScale.of(score, threshold.value)
+    rate = "" if threshold.false_alarm_rate is None else f", false-alarm rate {threshold.false_alarm_rate:.2g}"
+    cut = f"above {threshold.value:.4g} nats{rate}" if math.isfinite(threshold.value) else "no cut is supported"
+    thick = finer < 3 and max(flags.shape) > PANEL // 3
+    panels = [
+        ("scene", "", _enlarged(colour), "each band from its 2 to its 98 %"),
+        ("score", "nats", _enlarged(_coloured(score, scale)), "from the 1 % score to the highest"),
+        ("anomalous", cut, _flagged(colour, flags, thick), "flags are drawn larger than pixels" if thick else ""),
+    ]
+    width = max(COLUMN, panels[0][2].width)
+    last = max(width, math.ceil(_font(16).getlength("anomalous  ") + _font(14).getlength(cut)))
+    sheet = Image.new("RGB", (2 * width + last + BAR + 4 * GAP, HEAD + panels[0][2].height + FOOT), PAPER)
+    brush = ImageDraw.Draw(sheet)
+    brush.text((GAP, 14), title, INK, _font(19))
+    for k, (name, note, panel, foot) in enumerate(panels):
+        left = GAP + k * (width + GAP) + (BAR if k == 2 else 0)
+        brush.text((left, HEAD - 26), name, INK, _font(16))
+        brush.text((left + brush.textlength(name + "  ", _font(16)), HEAD - 24), note, SOFT, _font(14))
+        sheet.paste(panel, (left, HEAD))
+        brush.text((left, HEAD + panel.height + 4), foot, SOFT, _font(13))
+    scale.draw(sheet, (2 * GAP + width + panels[1][2].width + 8, HEAD), panels[1][2].height)
+    sheet.save(path, optimize=False, compress_level=2)
+
+
+class ScoreScale:
+    """Linear up to the cut, logarithmic above: the bulk keeps its detail and extremes stay apart."""
+
+    def __init__(self, low: float, high: float, cut: float) -> None:
+        self.cut = cut
+        self.knee = cut if math.isfinite(cut) and cut > 0 else max(high, 1e-6)
+        self.low, self.high = low, max(high, self.knee * 1.2, low + 1e-6)
+
+    @classmethod
+    def of(cls, score: NDArray[np.float32], cut: float) -> ScoreScale:
+        """From the 1 % score to the highest."""
+        good = score[np.isfinite(score)]
+        low, high = (float(v) for v in np.percentile(good, [1, 100])) if good.size else (0.0, 1.0)
+        return cls(low, high, cut)
+
+    def place(self, score: Any) -> Any:
+        """0 at the lower end, 1 at the upper."""
+        low, high = self._bent(self.low), self._bent(self.high)
+        return (self._bent(score) - low) / (high - low)
+
+    def _bent(self, score: Any) -> Any:
+        share = np.asarray(score, np.float64) / self.knee
+        return np.where(share <= 1, share, 1 + np.log10(np.maximum(share, 1)) / 1.5)
+
+    def draw(self, sheet: Image.Image, corner: tuple[int, int], height: int) -> None:
+        """The colour bar with round numbers, and the cut marked in the colour of flags."""
+        left, top = corner
+        ramp = viridis(np.linspace(1, 0, height))[:, None].repeat(14, axis=1)
+        sheet.paste(Image.fromarray(ramp), corner)
+        brush, font = ImageDraw.Draw(sheet), _font(13)
+
+        def at(value: float) -> int:
+            return top + round((height - 1) * (1 - float(self.place(value))))
+
+        marked = math.isfinite(self.cut) and self.low <= self.cut <= self.high
+        taken = [at(self.cut)] if marked else []
+        for value in round_numbers(self.low, self.high):
+            y = at(value)
+            if all(abs(y - other) >= 17 for other in taken):
+                taken.append(y)
+                brush.line([(left + 14, y), (left + 18, y)], INK)
+                brush.text((left + 21, y - 8), f"{value:,.6g}", INK, font)
+        if marked:
+            y = at(self.cut)
+            brush.line([(left - 3, y), (left + 18, y)], FLAG, 3)
+            brush.text((left + 21, y - 8), f"{self.cut:.4g}", FLAG, font)
+
+
+def round_numbers(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten between two bounds, the powers themselves first."""
+    top = max(abs(low), abs(high), 1e-6)
+    powers = [10.0**e for e in range(math.floor(math.log10(top)), math.floor(math.log10(top)) - 8, -1)]
+    sized = [0.0, *powers, *(5 * p for p in powers), *(2 * p for p in powers)]
+    return [v for v in (*sized, *(-v for v in sized[1:])) if low <= v <= high]
+
+
+@cache
+def _font(size: int) -> Any:
+    """The font that comes with matplotlib, which need not be imported for it; else the one in Pillow."""
+    found = find_spec("matplotlib")
+    for folder in (found.submodule_search_locations or []) if found else []:
+        file = Path(folder) / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+        if file.is_file():
+            return ImageFont.truetype(str(file), size)
+    return ImageFont.load_default(size)
+
+
+def _highest(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """Of each ``step x step`` block the highest value, NaN only where all are."""
+    if step == 1:
+        return values
+    rows, cols = (-(-n // step) for n in values.shape)
+    whole = np.full((rows * step, cols * step), np.nan, np.float32)
+    whole[: values.shape[0], : values.shape[1]] = values
+    return np.asarray(np.fmax.reduce(np.fmax.reduce(whole.reshape(rows, step, cols, step), axis=3), axis=1))
+
+
+def _coloured(score: NDArray[np.float32], scale: ScoreScale) -> NDArray[np.uint8]:
+    image = viridis(scale.place(score))
+    image[~np.isfinite(score)] = PAPER
+    return image
+
+
+def _enlarged(pixels: NDArray[np.uint8]) -> Image.Image:
+    """``(rows, cols, 3)`` with whole squares for pixels; a strip of few rows or columns is drawn at least 12 wide."""
+    rows, cols = pixels.shape[:2]
+    factor = max(1, PANEL // max(rows, cols))
+    size = max(12, cols * factor), max(12, rows * factor)
+    return Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST)
+
+
+def _flagged(colour: NDArray[np.uint8], flags: NDArray[np.bool_], thicken: bool) -> Image.Image:
+    """The scene faded, flagged pixels on it; ``thicken``: at least three wide, so that one alone is seen."""
+    faded = _enlarged((colour * 0.45 + 255 * 0.5).astype(np.uint8))
+    if thicken:
+        wide = np.pad(flags, 1)
+        flags = np.logical_or.reduce(
+            [wide[r : r + flags.shape[0], c : c + flags.shape[1]] for r in range(3) for c in range(3)]
+        )
+    mask = Image.fromarray(flags.astype(np.uint8) * 255).resize(faded.size, Image.Resampling.NEAREST)
+    faded.paste(FLAG, mask=mask)
+    return faded

@@ -1,0 +1,1 @@
+"""File formats and products: a new format is a file here."""

@@ -1,0 +1,153 @@
+"""The one place where GDAL is set up, its datasets are opened, and its errors become one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import rasterio
+from rasterio._err import CPLE_BaseError  # GDAL's own errors, which some calls let through
+from rasterio.env import set_gdal_config
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
+
+from specvae.errors import InputError
+from specvae.ingest.formats.crash_guard import check_survives
+
+__all__ = ["LIBRARY_ERRORS", "configure", "errors_in_one_line", "local_drivers", "open_dataset"]
+
+SETTINGS = {
+    "CPL_LOG": os.devnull,
+    "GDAL_VRT_ENABLE_PYTHON": "NO",
+    "GDAL_VRT_ENABLE_RAWRASTERBAND": "NO",
+    "GDAL_NUM_THREADS": "ALL_CPUS",
+    "CPL_VSIL_GZIP_WRITE_PROPERTIES": "NO",
+    "PROJ_NETWORK": "OFF",
+}
+"""GDAL's own log goes nowhere (errors arrive as exceptions), and no file may run code or claim raw memory."""
+
+REMOTE_DRIVERS = {
+    "DAAS", "EEDA", "EEDAI", "HTTP", "OGCAPI", "PLMOSAIC", "WCS", "WMS", "WMTS", "STACIT", "STACTA", "GTI", "NGW",
+}  # fmt: skip
+"""Drivers whose whole purpose is to follow references elsewhere; used only where remote reading is allowed."""
+NOT_FOR_US = {"DERIVED", "MEM", "Memory", "CSV", "ESRI Shapefile", "GeoJSON", "GeoJSONSeq", "TopoJSON", "ESRIJSON",
+              "AVCBin", "AVCE00", "OSM", "MVT", "XYZ", "GenBin", "SENTINEL2", "GNMDatabase", "GNMFile", "CTG"}  # fmt: skip
+"""Drivers that turn text, tables or vectors into something like a raster, or products that are read by us."""
+
+
+@cache
+def _quiet() -> None:
+    """Once a process: GDAL's settings, and no warning about a raster without georeferencing."""
+    warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+    for key, value in SETTINGS.items():
+        set_gdal_config(key, value)
+    before = sys.unraisablehook
+
+    def hook(told: sys.UnraisableHookArgs) -> None:
+        if "log_error" not in repr(told.object):  # rasterio cannot log GDAL's messages that are no UTF-8
+            before(told)
+
+    sys.unraisablehook = hook
+
+
+def configure(threads: int | None = None) -> None:
+    """Set GDAL up for this process: its decoding threads, all processors unless told."""
+    _quiet()
+    if threads is not None:
+        set_gdal_config("GDAL_NUM_THREADS", str(threads))
+
+
+@cache
+def local_drivers() -> tuple[str, ...]:
+    """Names of the drivers that read local rasters."""
+    with rasterio.Env() as env:
+        return tuple(sorted(set(env.drivers()) - REMOTE_DRIVERS - NOT_FOR_US))
+
+
+MISSING_DRIVERS = (
+    (b"\x0e\x03\x13\x01", "HDF4"),
+    (b"\x89HDF\r\n\x1a\n", "HDF5"),
+    (b"\xff\x4f\xff\x51", "JP2OpenJPEG"),
+    (b"\x00\x00\x00\x0cjP  ", "JP2OpenJPEG"),
+    (b"CDF\x01", "netCDF"),
+    (b"CDF\x02", "netCDF"),
+    (b"SIMPLE  =", "FITS"),
+    (b"GRIB", "GRIB"),
+    (b"msid", "MrSID"),
+)
+"""First bytes of a format, and the GDAL driver that reads it."""
+MISSING_SUFFIXES = {".kea": "KEA", ".sid": "MrSID", ".ecw": "ECW", ".hdf4": "HDF4", ".fits": "FITS", ".jxl": "JPEGXL",
+                    ".tiledb": "TileDB", ".bag": "BAG", ".grb": "GRIB", ".grib": "GRIB"}  # fmt: skip
+
+
+def missing_driver(path: str) -> str | None:
+    """Name of the driver that this file needs and this GDAL lacks, or None."""
+    suffix = os.path.splitext(path)[1].lower()
+    try:
+        with open(path, "rb") as file:
+            head = file.read(16)
+    except OSError:
+        head = b""
+    wanted = {driver for magic, driver in MISSING_DRIVERS if head.startswith(magic)}
+    if suffix in MISSING_SUFFIXES:
+        wanted = {MISSING_SUFFIXES[suffix]}
+    elif suffix in (".hdf", ".he4") and "HDF4" in wanted:
+        wanted = {"HDF4"}
+    with rasterio.Env() as env:
+        absent = sorted(wanted - set(env.drivers()))
+    return absent[0] if absent else None
+
+
+def plain(error: BaseException) -> str:
+    """A library's message without our temporary paths repeated; its cause where it only says "see above"."""
+    text = str(error.__cause__ or error) or type(error).__name__
+    return re.sub(r"^(CPLE_\w+|Read failed\. See previous exception for details\.)[:\s]*", "", text)
+
+
+LIBRARY_ERRORS = (RasterioError, CPLE_BaseError, OSError, MemoryError)
+"""What GDAL and the system raise."""
+ODD_FILE_ERRORS = (*LIBRARY_ERRORS, ValueError, IndexError, KeyError, AttributeError, OverflowError, SystemError,
+                   NotImplementedError, TypeError)  # fmt: skip
+"""What rasterio raises besides, where a file's metadata make no sense."""
+
+
+@contextmanager
+def errors_in_one_line(
+    what: str, kind: type[InputError] = InputError, errors: tuple[type[BaseException], ...] = ODD_FILE_ERRORS
+) -> Iterator[None]:
+    """Turn what rasterio, GDAL or the system raise into ``kind``: ``what: their reason``."""
+    try:
+        yield
+    except errors as error:
+        raise kind(f"{what}: {plain(error)}") from error
+
+
+def open_dataset(path: str, *, allow_remote: bool = False, **how: Any) -> Any:
+    """Open one GDAL dataset for reading, its decoding spread over the processors. Raises InputError."""
+    configure()
+    drivers = None if allow_remote else list(local_drivers())
+    if drivers and path.startswith("/vsi"):
+        drivers.remove("VRT")  # its references, inside an archive, are not checked
+    if path.casefold().endswith(".kea") and (driver := missing_driver(path)):
+        raise _lacking(path, driver)  # GDAL's HDF5 driver would make something of it
+    check_survives(path)
+    with errors_in_one_line(f"{path} cannot be read as a raster"), rasterio.Env():
+        try:
+            return DatasetReader(path, driver=drivers, sharing=False, **how)  # rasterio.open takes one driver only
+        except RasterioError:
+            if driver := missing_driver(path):
+                raise _lacking(path, driver) from None
+            raise
+
+
+def _lacking(path: str, driver: str) -> InputError:
+    return InputError(
+        f"{path} needs GDAL's {driver} driver, which this installation lacks; convert the file "
+        f"(gdal_translate FILE out.tif, with a GDAL that has {driver}) or install rasterio from conda-forge"
+    )

@@ -1,0 +1,74 @@
+"""Limits on sizes, so that a small file cannot claim the machine; lifted with --allow-huge."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from specvae.errors import InputError
+from specvae.ingest.formats.packed import container_of, is_virtual
+
+__all__ = ["check_array", "check_raster"]
+
+PIXELS = 20_000_000_000
+BLOCK_BYTES = 2 << 30
+ARRAY_BYTES = 8 << 30
+EXPANSION = 5_000
+EXPANSION_FROM = 8 << 30
+BANDS = 20_000
+LIFT = "if that is meant, lift the limit with --allow-huge"
+
+
+def check_raster(dataset: Any, path: str, allow_huge: bool) -> None:
+    """Refuse an open dataset that is cut short, or whose size, bands or blocks are absurd."""
+    _check_whole(dataset, path)
+    if allow_huge:
+        return
+    pixels, item = dataset.width * dataset.height, np.dtype(dataset.dtypes[0]).itemsize
+    if pixels > PIXELS:
+        raise InputError(f"{path} claims {pixels:.3g} pixels, more than {PIXELS:.3g}; {LIFT}")
+    if dataset.count > BANDS:
+        raise InputError(f"{path} claims {dataset.count} bands, more than {BANDS}; {LIFT}")
+    rows, cols = dataset.block_shapes[0]
+    pixel_interleaved = dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL"
+    block = rows * cols * item * (dataset.count if pixel_interleaved else 1)
+    if block > BLOCK_BYTES:
+        raise InputError(
+            f"{path} has blocks of {block >> 20} MiB, more than {BLOCK_BYTES >> 20} can be decoded; {LIFT}"
+        )
+    _check_expansion(path, pixels * item * dataset.count)
+
+
+def _check_whole(dataset: Any, path: str) -> None:
+    """Refuse raw data with fewer bytes than the header promises, which GDAL would fill up with zeros."""
+    if dataset.driver not in ("ENVI", "EHdr") or not os.path.isfile(path):
+        return
+    told = dataset.tags(ns="ENVI")
+    if told.get("file_compression", "0").strip() not in ("0", "") or dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS"):
+        return
+    offset = told.get("header_offset", "0").strip()
+    item = np.dtype(dataset.dtypes[0]).itemsize
+    wanted = (int(offset) if offset.isdigit() else 0) + dataset.width * dataset.height * dataset.count * item
+    if os.path.getsize(path) < wanted:
+        raise InputError(f"{path} is cut short: {os.path.getsize(path)} of {wanted} bytes; copy it again")
+
+
+def _check_expansion(path: str, claimed: int) -> None:
+    """Refuse a file that says it holds thousands of times its own size, beyond what sparse files need."""
+    behind = container_of(path) if is_virtual(path) else path
+    if behind is None or not os.path.isfile(behind) or claimed < EXPANSION_FROM:
+        return
+    stored = max(1, os.path.getsize(behind))
+    if claimed > EXPANSION * stored:
+        raise InputError(f"{path} of {stored} bytes claims to hold {claimed:.3g} bytes of pixels; {LIFT}")
+
+
+def check_array(path: str, shape: tuple[int, ...], itemsize: int, allow_huge: bool) -> None:
+    """Refuse an array whose uncompressed size would not fit in memory."""
+    size = itemsize
+    for axis in shape:
+        size *= max(0, int(axis))
+    if size > ARRAY_BYTES and not allow_huge:
+        raise InputError(f"{path} holds an array of {size:.3g} bytes, more than {ARRAY_BYTES:.3g}; {LIFT}")

@@ -1,0 +1,120 @@
+"""A scene in one raster file."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from specvae.errors import InputError
+from specvae.ingest.formats.band_metadata import float_or, layers_of
+from specvae.ingest.formats.gdal import errors_in_one_line
+from specvae.ingest.formats.limits import check_raster
+from specvae.ingest.formats.packed import container_of, is_virtual
+from specvae.ingest.grid import Grid
+from specvae.ingest.layer import Layer
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.product import Product
+
+__all__ = ["acquired", "block_of", "data_file", "product_of_dataset"]
+
+
+def product_of_dataset(path: str, dataset: Any, options: IngestOptions) -> Product:
+    """The product in one open dataset with bands."""
+    check_raster(dataset, path, options.allow_huge)
+    with errors_in_one_line(f"{path} cannot be read as a raster"):
+        layers, shifted = _with_offset(tuple(layers_of(dataset, path)), dataset.tags())
+        return Product(
+            Path(path).name.removesuffix(Path(path).suffix), path, dataset.driver, layers, {path: Grid.of(dataset)},
+            {path: block_of(dataset)}, _local(dataset.files, path), (*_notes(dataset), *shifted),
+            acquired(dataset.tags(), path), _level(dataset.tags()),
+        )  # fmt: skip
+
+
+def data_file(path: str) -> str:
+    """The data beside an ENVI header, where the header was given."""
+    if not path.lower().endswith(".hdr"):
+        return path
+    stem = path[: -len(".hdr")]
+    found = [
+        p
+        for p in [stem, *(stem + end for end in (".img", ".dat", ".bil", ".bip", ".bsq", ".raw"))]
+        if os.path.isfile(p)
+    ]
+    if not found:
+        raise InputError(f"{path} is an ENVI header without its data file beside it; expected {stem} or {stem}.img")
+    return found[0]
+
+
+def block_of(dataset: Any) -> tuple[int, int]:
+    """Rows and columns that a dataset decodes at once."""
+    rows, cols = dataset.block_shapes[0]
+    return min(rows, dataset.height), min(cols, dataset.width)
+
+
+def _local(files: list[str], path: str) -> tuple[str, ...]:
+    """The files behind a dataset that stand on this machine, the given one first."""
+    behind = [container_of(path) or path] if is_virtual(path) else [path]
+    return tuple(dict.fromkeys(f for f in [*behind, *files] if os.path.isfile(f)))
+
+
+def _with_offset(layers: tuple[Layer, ...], tags: dict[str, str]) -> tuple[tuple[Layer, ...], list[str]]:
+    """Sentinel-2 counts with the offset that their metadata tell, and what to say of it."""
+    told = {k.upper(): v for k, v in tags.items()}.get("BOA_ADD_OFFSET", "")
+    offset = float_or(told, 0.0)
+    plain = all(layer.scale == 1.0 and layer.offset == 0.0 and layer.dtype in ("uint16", "int16") for layer in layers)
+    if not (plain and math.isfinite(offset) and offset):
+        return layers, []
+    moved = tuple(layer if layer.left_out else replace(layer, offset=offset) for layer in layers)
+    return moved, [f"the offset {offset:g} of its metadata (BOA_ADD_OFFSET) is applied"]
+
+
+def _notes(dataset: Any) -> list[str]:
+    notes = []
+    if (axis := dataset.tags().get("NETCDF_DIM_EXTRA", "").strip("{}")) and dataset.count > 1:
+        notes.append(f"read with {axis} as bands")
+    if len(dataset.subdatasets) > 1:
+        pages = f"holds {len(dataset.subdatasets)} images, of which the first is read"
+        notes.append(f"{pages}; another is {dataset.subdatasets[1]}")
+    if dataset.crs is None and not dataset.gcps[0] and not dataset.rpcs:
+        notes.append("no CRS: areas and distances are in pixels")
+    tags = {k.upper(): v for k, v in dataset.tags().items()}
+    baseline = tags.get("PROCESSING_BASELINE") or tags.get("S2:PROCESSING_BASELINE")
+    if baseline and re.match(r"\d+(\.\d+)?$", baseline) and float(baseline) >= 4 and "BOA_ADD_OFFSET" not in tags:
+        notes.append(
+            f"Sentinel-2 baseline {baseline}: values may carry the +1000 offset; fit and score on the same kind"
+        )
+    return notes
+
+
+DATE_KEYS = ("TIFFTAG_DATETIME", "ACQUISITION_DATETIME", "ACQUISITIONDATETIME", "DATETIME", "SENSING_TIME", "DATE_ACQUIRED",
+             "ACQUISITION_DATE", "ACQUISITION_TIME", "START_TIME", "PRODUCT_START_TIME", "TIME_COVERAGE_START",
+             "NC_GLOBAL#TIME_COVERAGE_START", "DATE")  # fmt: skip
+STAMP = re.compile(r"(?<!\d)((?:19[7-9]|20\d)\d)[-:_/]?(0[1-9]|1[0-2])[-:_/]?(0[1-9]|[12]\d|3[01])"
+                   r"(?:[T\s_]?([01]\d|2[0-3]):?([0-5]\d)(?::?([0-5]\d))?)?(?!\d)")  # fmt: skip
+
+LANDSAT_SCENE = re.compile(r"L[COTEM]\d\d{6}((?:19[7-9]|20\d)\d)(00[1-9]|0[1-9]\d|[12]\d\d|3[0-5]\d|36[0-6])[A-Z]{3}")
+"""A pre-collection Landsat scene: sensor, path, row, year, day of the year, station."""
+
+
+def acquired(tags: dict[str, str], path: str) -> str | None:
+    """When a scene was taken, ISO 8601: from its tags, else from a date in its name, else None."""
+    upper = {key.upper(): value for key, value in tags.items()}
+    for text in [*(upper.get(key, "") for key in DATE_KEYS), Path(path).name]:
+        if hit := STAMP.search(text):
+            year, month, day, hour, minute, second = hit.groups()
+            return f"{year}-{month}-{day}T{hour or '00'}:{minute or '00'}:{second or '00'}Z"
+    if hit := LANDSAT_SCENE.search(Path(path).name):
+        first = date(int(hit.group(1)), 1, 1) + timedelta(days=int(hit.group(2)) - 1)
+        return f"{first.isoformat()}T00:00:00Z"
+    return None
+
+
+def _level(tags: dict[str, str]) -> str | None:
+    upper = {key.upper(): value for key, value in tags.items()}
+    found = upper.get("PROCESSING_LEVEL") or upper.get("PROCESSINGLEVEL") or upper.get("LEVEL")
+    return found.strip() if found else None

@@ -1,0 +1,1 @@
+"""Masks and polygons laid over a scene."""

@@ -1,0 +1,38 @@
+"""What stands behind one scene: its bands, their files and grids, and what its metadata tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from specvae.ingest.grid import Grid
+from specvae.ingest.layer import Layer
+
+__all__ = ["Product"]
+
+
+@dataclass(frozen=True)
+class Product:
+    """All bands of a source, before any is chosen."""
+
+    name: str
+    """Name of the scene: its file or folder without the ending."""
+    path: str
+    """What the user pointed at."""
+    kind: str
+    """In words: ``GTiff``, ``Landsat product``, ``Sentinel-2 product``, ``single-band files``, ``array`` ..."""
+    layers: tuple[Layer, ...]
+    """Every band, in the source's order; those left out carry the reason."""
+    grids: dict[str, Grid]
+    """Grid of each dataset path in ``layers``."""
+    blocks: dict[str, tuple[int, int]]
+    """Block (rows, cols) of each dataset path."""
+    files: tuple[str, ...]
+    """All files read, for the scene's identity."""
+    notes: tuple[str, ...] = ()
+    """What a user should know, in sentences without a full stop."""
+    datetime: str | None = None
+    """Acquisition, ISO 8601, where known."""
+    level: str | None = None
+    """Processing level, where known (``L1C``, ``L2A``, ``L1TP`` ...)."""
+    shapes_from: str = field(default="")
+    """For arrays: how their axes were read."""

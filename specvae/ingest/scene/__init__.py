@@ -1,0 +1,1 @@
+"""A scene on its grid: opened, planned, read window by window."""

@@ -1,0 +1,125 @@
+"""The decision how a scene is read, made once and picklable, so that workers read it the same way."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from specvae.bands import BandMatch, BandSet
+from specvae.errors import InputError, UsageError
+from specvae.ingest.formats.references import is_remote
+from specvae.ingest.grid import Grid
+from specvae.ingest.layer import Layer
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.product import Product
+from specvae.ingest.scene.selection import asked_for, choose, for_model
+
+__all__ = ["FileStamp", "Plan", "plan_product"]
+
+
+@dataclass(frozen=True)
+class FileStamp:
+    """A file as it was when the scene was planned."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a scene is read."""
+
+    key: str
+    """Where the scene's report goes, below the output folder."""
+    product: Product
+    options: IngestOptions
+    layers: tuple[Layer, ...]
+    """The bands read, in the order in which they are delivered."""
+    grid: Grid
+    """The scene's grid: that of the finest band in use, or of the band asked for."""
+    block: tuple[int, int]
+    """Rows and columns decoded at once by the file on that grid."""
+    match: BandMatch | None
+    """How the bands serve a model, where one was given."""
+    stamps: tuple[FileStamp, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def bands(self) -> BandSet:
+        """The bands delivered."""
+        return BandSet(tuple(layer.band for layer in self.layers))
+
+    def groups(self) -> list[tuple[tuple[int, ...], tuple[Layer, ...]]]:
+        """Layers by file: (their positions in the delivered order, the layers)."""
+        by_path: dict[str, list[int]] = {}
+        for at, layer in enumerate(self.layers):
+            by_path.setdefault(layer.path, []).append(at)
+        return [(tuple(at), tuple(self.layers[i] for i in at)) for at in by_path.values()]
+
+
+def plan_product(key: str, product: Product, options: IngestOptions, match: BandSet | None) -> Plan:
+    """Choose the bands and the grid of a product."""
+    if match is None:
+        layers, how = choose(product.layers, options.bands, product.path), None
+    else:
+        layers, how = for_model(product.layers, options.bands, match, product.path)
+    fill = options.nodata if isinstance(options.nodata, float | int) else None
+    if fill is not None:
+        layers = tuple(replace(layer, nodata=float(fill)) for layer in layers)
+    reference = _reference(product, layers, options.grid)
+    grid = product.grids[reference]
+    notes = [*product.notes, *_left_out(product, layers), *_resampled(product, layers, grid)]
+    if how is not None and how.warning:
+        notes.append(how.warning)
+    return Plan(key, product, options, layers, grid, product.blocks[reference], how, _stamps(product), tuple(notes))
+
+
+def _reference(product: Product, layers: tuple[Layer, ...], asked: str | None) -> str:
+    """The dataset whose grid is the scene's: the one asked for, else the finest, the first among equals."""
+    if asked:
+        return product.layers[asked_for(product.layers, asked)[0]].path
+    paths = list(dict.fromkeys(layer.path for layer in layers))
+    systems = {product.grids[path].crs for path in paths}
+    if len(systems) > 1:
+        raise InputError(f"{product.path}: its files have {len(systems)} different CRSs; bring them to one first")
+    finest = max(paths, key=lambda path: product.grids[path].rows * product.grids[path].cols)
+    for path in paths:
+        if not product.grids[finest].same_footprint(product.grids[path]):
+            sizes = " and ".join(f"{Path(p).name} {'x'.join(map(str, product.grids[p].shape))}" for p in (finest, path))
+            raise InputError(f"{product.path}: its files do not cover the same ground ({sizes}); choose with --bands")
+    return finest
+
+
+def _left_out(product: Product, layers: tuple[Layer, ...]) -> list[str]:
+    """A sentence for each reason for which bands are not used."""
+    used = {(layer.path, layer.index) for layer in layers}
+    by_reason: dict[str, list[str]] = {}
+    for layer in product.layers:
+        if layer.left_out and (layer.path, layer.index) not in used:
+            by_reason.setdefault(layer.left_out, []).append(layer.label)
+    return [f"left out ({why}): {_few(labels)}" for why, labels in by_reason.items()]
+
+
+def _few(labels: list[str]) -> str:
+    return ", ".join(labels[:12]) + (f" and {len(labels) - 12} more" if len(labels) > 12 else "")
+
+
+def _resampled(product: Product, layers: tuple[Layer, ...], grid: Grid) -> list[str]:
+    moved = [layer.label for layer in layers if not product.grids[layer.path].same_place(grid)]
+    size = abs(grid.transform.a) or abs(grid.transform.b)
+    return [f"resampled to the grid of {size:g} units a pixel: {_few(moved)}"] if moved else []
+
+
+def _stamps(product: Product) -> tuple[FileStamp, ...]:
+    stamps = []
+    for path in product.files:
+        try:
+            found = os.stat(path)
+        except OSError:
+            continue
+        stamps.append(FileStamp(path, found.st_size, found.st_mtime_ns))
+    if not stamps and not is_remote(product.path):
+        raise UsageError(f"{product.path} is no file on this machine")
+    return tuple(stamps)

@@ -1,0 +1,204 @@
+"""What the user pointed at: files, folders and globs become sources, each with the folder its report goes to."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from specvae.errors import InputError, UsageError
+from specvae.ingest.formats.packed import container_of, is_virtual
+from specvae.ingest.formats.product_folders import band_token, is_product_archive, is_product_folder, same_scene
+from specvae.ingest.formats.references import is_remote, referenced
+
+__all__ = ["Source", "find_sources"]
+
+TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq", "-ubyte", "-ubyte.gz", ".idx", ".idx.gz")
+COMPANIONS = (".hdr", ".xml", ".msk", ".ovr", ".prj", ".tfw", ".tifw", ".aux", ".md", ".json", ".html", ".pdf", ".log",
+              ".rrd", ".eww", ".jgw", ".wld", ".cpg", ".dbf", ".shx", ".shp", ".sbn", ".sbx", ".qml", ".gpkg", ".geojson",
+              ".toml", ".py", ".specvae", ".yml", ".yaml", ".lock", ".tmp", ".part", ".txt", ".ini", ".sha256", ".md5",
+              ".met", ".gml", ".safe", ".kml", ".qix", ".qpj", ".dir", ".pag", ".gz", ".bz2", ".xz", ".7z")  # fmt: skip
+"""Endings that a folder or glob passes over: what stands beside scenes and tables rather than being one."""
+WILD = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, order=True)
+class Source:
+    """One scene or table."""
+
+    key: str
+    """Its path below the fixed part of the pattern, without the ending: where its report goes."""
+    path: str
+    """The file, product folder or archive; for single-band files of one scene, see ``members``."""
+    is_table: bool = False
+    files: tuple[str, ...] = ()
+    """The files whose bytes it is made of."""
+    members: tuple[str, ...] = ()
+    """Single-band files that make one scene."""
+
+    @property
+    def stem(self) -> str:
+        """What ``{stem}`` stands for in the paths of masks and truths."""
+        return Path(self.key).name
+
+
+def find_sources(patterns: Iterable[str | Path]) -> list[Source]:
+    """Sources behind files, folders and globs, sorted within each pattern, each once.
+
+    Raises UsageError where nothing is named or two would report to one folder, InputError where a name finds nothing.
+    """
+    found: dict[str, Source] = {}
+    for pattern in patterns:
+        for source in _expand(str(pattern)):
+            # One file under two names is one scene; links to what is not there are one each, to be named each.
+            place = os.path.realpath(source.path)
+            place = place if os.path.exists(place) else os.path.abspath(source.path)
+            found.setdefault("\0".join((place, *source.members)), source)
+    if not found:
+        raise UsageError("no source is named; give files, folders or globs")
+    return _told_apart(list(found.values()))
+
+
+def _expand(pattern: str) -> list[Source]:
+    if is_remote(pattern) or os.path.lexists(pattern):
+        return _named(pattern)
+    if is_virtual(pattern) and (behind := container_of(pattern)):
+        return [replace(_file(pattern, str(Path(pattern).parent)), files=(behind,))]
+    if not WILD.search(pattern):
+        if re.match(r"^(NETCDF|HDF5|GTIFF_DIR|ZARR|HDF4_\w+):", pattern):
+            return [_subdataset(pattern)]
+        raise InputError(f"{pattern} does not exist; expected a raster, a table, a folder or a glob")
+    fixed = _fixed_part(pattern)
+    hits = sorted(h for h in glob.glob(pattern, recursive=True) if not _hidden(h, fixed))
+    sources = [s for hit in hits if not _companion(hit) for s in _below(hit, fixed)]
+    if not sources:
+        raise InputError(f"{pattern} matches no scene or table")
+    return sources
+
+
+def _named(path: str) -> list[Source]:
+    """Sources for a name that exists: always taken for one if it is a file, looked into if it is a folder."""
+    if not os.path.isdir(path):
+        return [_file(path, str(Path(path).parent))]
+    absolute = os.path.abspath(path)
+    if is_product_folder(absolute):
+        return [_product(_clean(Path(absolute).name), path)]
+    sources = _folder(path, path)
+    if not sources:
+        raise InputError(f"{path} holds no scene or table")
+    whole = len(sources) == 1 and sources[0].members and Path(sources[0].path) == Path(path)
+    return [replace(sources[0], key=_clean(Path(absolute).name))] if whole else sources
+
+
+def _below(path: str, fixed: str) -> list[Source]:
+    if not os.path.isdir(path):
+        return [_file(path, fixed)]
+    return [_product(_key(path, fixed), path)] if is_product_folder(path) else _folder(path, fixed)
+
+
+def _folder(folder: str, fixed: str) -> list[Source]:
+    """Everything in a folder: its files, products, sets of single-band files, and what its subfolders hold."""
+    entries = sorted(os.listdir(folder))
+    paths = [os.path.join(folder, name) for name in entries if not name.startswith(".")]
+    files = [p for p in paths if os.path.isfile(p) and not _companion(p)]
+    sources, rest = _band_sets(folder, files, fixed)
+    sources += [_file(p, fixed) for p in rest]
+    for path in paths:
+        if os.path.isdir(path) and not os.path.islink(path):
+            sources += _below(path, fixed)
+    return sorted(sources)
+
+
+def _band_sets(folder: str, files: list[str], fixed: str) -> tuple[list[Source], list[str]]:
+    """Sets of single-band files that differ in their band's name alone, and the files that belong to none."""
+    groups: dict[str, list[str]] = {}
+    for path in files:
+        token = band_token(Path(path).name)
+        if token:
+            groups.setdefault(token[0], []).append(path)
+    sets = {stem: members for stem, members in groups.items() if same_scene(members)}
+    taken = {path for members in sets.values() for path in members}
+    whole = len(sets) == 1 and len(taken) == len(files)
+    sources = [
+        Source(_key(folder, fixed) if whole else _key(os.path.join(folder, stem or "bands"), fixed),
+               folder if whole else os.path.join(folder, stem or "bands"), False, tuple(members), tuple(members))
+        for stem, members in sets.items()
+    ]  # fmt: skip
+    return sources, [path for path in files if path not in taken]
+
+
+def _file(path: str, fixed: str) -> Source:
+    beside = [path + end for end in (".msk", ".aux.xml", ".hdr")] + [os.path.splitext(path)[0] + ".hdr"]
+    named = referenced(path) if path.casefold().endswith(".vrt") else ()
+    files = dict.fromkeys([path, *(p for p in beside if os.path.isfile(p)), *named])
+    return Source(_key(path, fixed), path, path.casefold().endswith(TABLES), tuple(files))
+
+
+def _product(key: str, folder: str) -> Source:
+    inside = (os.path.join(at, name) for at, _, names in os.walk(folder) for name in sorted(names))
+    return Source(key, folder, False, tuple(sorted(islice(inside, 10_000))))
+
+
+def _subdataset(name: str) -> Source:
+    """``NETCDF:"file.nc":variable``."""
+    inner = name.split(":", 1)[1]
+    hit = re.match(r'"?(.+?)"?(?::[^:]*)?$', inner)
+    files = (hit.group(1),) if hit and os.path.isfile(hit.group(1)) else ()
+    return Source(_clean(re.sub(r'[:/"\\]+', "_", inner).strip("_")), name, False, files)
+
+
+def _key(path: str, fixed: str) -> str:
+    """The path below ``fixed`` without its ending; never absolute, never leading upwards."""
+    relative = os.path.relpath(path, fixed or ".")
+    if relative == ".":
+        relative = Path(os.path.abspath(path)).name
+    end = "" if os.path.isdir(path) and not relative.upper().endswith(".SAFE") else os.path.splitext(relative)[1]
+    return _clean(relative.removesuffix(end) if end else relative)
+
+
+def _clean(key: str) -> str:
+    parts = [part for part in key.replace("\\", "_").replace("\0", "").split("/") if part not in ("", ".", "..")]
+    return "/".join(parts) or "scene"
+
+
+def _fixed_part(pattern: str) -> str:
+    parts = pattern.split("/")
+    wild = next(at for at, part in enumerate(parts) if WILD.search(part))
+    return "/".join(parts[:wild]) or ("/" if pattern.startswith("/") else ".")
+
+
+def _companion(path: str) -> bool:
+    """Whether a file only stands beside scenes."""
+    name = Path(path).name.casefold()
+    if name.endswith(TABLES) and not name.endswith(".txt"):
+        return False
+    if os.path.isfile(path) and name.endswith(".zip"):
+        return not is_product_archive(path)
+    return os.path.isfile(path) and name.endswith(COMPANIONS)
+
+
+def _hidden(path: str, fixed: str) -> bool:
+    return any(part.startswith(".") for part in Path(os.path.relpath(path, fixed)).parts if part not in (".", ".."))
+
+
+def _told_apart(sources: list[Source]) -> list[Source]:
+    """Sources of one key told apart by their endings (``a.tif``, ``a.csv`` -> ``a_tif``, ``a_csv``), else refused."""
+    counts = Counter(source.key for source in sources)
+    named = [
+        replace(s, key=s.key + os.path.splitext(s.path)[1].replace(".", "_")) if counts[s.key] > 1 else s
+        for s in sources
+    ]  # fmt: skip
+    seen: dict[str, Source] = {}
+    for source in named:
+        other = seen.setdefault(source.key, source)
+        if other is not source:
+            raise UsageError(
+                f"{other.path} and {source.path} would both report to {source.key!r}; "
+                "run them apart, or name the folder above them"
+            )
+    return named

@@ -1,0 +1,1 @@
+"""Tables of spectra, read chunk by chunk."""

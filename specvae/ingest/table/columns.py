@@ -1,0 +1,248 @@
+"""Chunks of columns out of CSV and Parquet files, by pyarrow: bands as float32, the rest as they came."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from specvae.errors import InputError, ReadError
+from specvae.ingest.table.chunk import Chunk
+from specvae.ingest.table.dialect import Dialect, read_dialect
+from specvae.ingest.table.idx import IdxFile, is_idx
+
+__all__ = ["ChunkFile", "is_parquet", "open_chunks", "unique"]
+
+MISSING = ["", "nan", "NaN", "NAN", "na", "NA", "n/a", "N/A", "null", "NULL", "None", "none", "-", "--", "#N/A", "?"]
+SAMPLE = 200
+BLOCK = 16 << 20
+
+
+class ChunkFile(Protocol):
+    """A table that can be read in chunks."""
+
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+    rows: int | None
+    """How many there are, where the file says so."""
+
+    @property
+    def sample(self) -> list[NDArray[Any] | None]:
+        """First values of each column as float64, None where they are no numbers."""
+
+    def iterate(self, at: tuple[int, ...], rows: int) -> Iterator[Chunk]:
+        """Chunks of about ``rows`` rows with the columns at ``at`` as bands."""
+
+
+def is_parquet(path: str) -> bool:
+    """Whether a table is read as Parquet: by its first bytes, else by its ending."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(4)
+    except OSError:
+        head = b""
+    return head == b"PAR1" or path.casefold().endswith((".parquet", ".pq"))
+
+
+def open_chunks(path: str) -> ChunkFile:
+    """The table at ``path``. Raises InputError where it is none."""
+    if not os.path.isfile(path):
+        raise InputError(f"{path} does not exist" if not os.path.exists(path) else f"{path} is no file")
+    if is_idx(path):
+        return IdxFile(path)
+    return ParquetFile(path) if is_parquet(path) else CsvFile(path)
+
+
+def unique(names: tuple[str, ...]) -> list[str]:
+    """Names made different from each other, so that columns can be carried by name."""
+    seen: dict[str, int] = {}
+    out = []
+    for name in names:
+        count = seen.get(name, 0)
+        seen[name] = count + 1
+        out.append(f"{name}.{count}" if count else name)
+    return out
+
+
+class CsvFile:
+    """A CSV file of any common dialect."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.rows: int | None = None
+        self.dialect: Dialect = read_dialect(path)
+        self.names = self.dialect.names
+        self.notes = _csv_notes(self.dialect)
+
+    @cached_property
+    def sample(self) -> list[NDArray[Any] | None]:
+        """First values of each column as float64, None where they are no numbers."""
+        width = len(self.names)
+        rows = [row for row in self.dialect.rows[:SAMPLE] if len(row) == width]
+        return [_numbers([row[i] for row in rows], self.dialect.decimal) for i in range(width)]
+
+    def iterate(self, at: tuple[int, ...], rows: int) -> Iterator[Chunk]:
+        """Chunks with the columns at ``at`` as bands; cells that are no numbers become NaN."""
+        names = unique(self.names)
+        bands = [names[i] for i in at]
+        seen = 0
+        try:
+            for batch in self._batches(names, bands, typed=True):
+                seen += batch.num_rows
+                yield from self._cut(batch, bands, rows)
+            return
+        except pa.ArrowInvalid as error:
+            if "conversion error" not in str(error):
+                yield from self._slow(names, bands, rows, seen, error)
+                return
+        yield from self._slow(names, bands, rows, seen, None)
+
+    def _slow(
+        self, names: list[str], bands: list[str], rows: int, skip: int, error: Exception | None
+    ) -> Iterator[Chunk]:
+        """Again as text, with quoted newlines, past the rows already given: mixed types, or a record over lines."""
+        if error is not None and self.dialect.quoted_newlines:
+            raise ReadError(f"{self.path} cannot be read past row {skip}: {error}") from error
+        try:
+            for batch in self._batches(names, bands, typed=False):
+                if skip >= batch.num_rows:
+                    skip -= batch.num_rows
+                    continue
+                yield from self._cut(batch.slice(skip), bands, rows)
+                skip = 0
+        except pa.ArrowException as wrong:
+            raise ReadError(f"{self.path} cannot be read: {wrong}") from wrong
+
+    def _batches(self, names: list[str], bands: list[str], *, typed: bool) -> Iterator[Any]:
+        told, wanted = self.dialect, set(bands)
+        number = pa.float64() if typed else pa.string()
+        types = {name: number if name in wanted else pa.string() for name in names}
+        encoding = "utf8" if told.encoding in ("utf-8", "utf-8-sig") else told.encoding
+        with pa.csv.open_csv(
+            self.path,
+            read_options=pa.csv.ReadOptions(column_names=names, skip_rows=told.header_lines, block_size=BLOCK, encoding=encoding),
+            parse_options=pa.csv.ParseOptions(delimiter=told.delimiter, newlines_in_values=told.quoted_newlines or not typed),
+            convert_options=pa.csv.ConvertOptions(
+                column_types=types, null_values=MISSING, decimal_point=told.decimal, strings_can_be_null=False,
+            ),
+        ) as reader:  # fmt: skip
+            yield from reader
+
+    def _cut(self, batch: Any, bands: list[str], rows: int) -> Iterator[Chunk]:
+        for start in range(0, batch.num_rows, rows):
+            part = pa.Table.from_batches([batch.slice(start, rows)])
+            yield Chunk(_matrix(part, bands, self.dialect.decimal), part)
+
+
+class ParquetFile:
+    """A Parquet file."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.notes: tuple[str, ...] = ()
+        try:
+            self._file = pa.parquet.ParquetFile(path)
+            self._schema = self._file.schema_arrow
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise InputError(f"{path} cannot be read as Parquet: {error}") from error
+        self.names = tuple(self._schema.names)
+        self.rows: int | None = self._file.metadata.num_rows
+
+    @cached_property
+    def sample(self) -> list[NDArray[Any] | None]:
+        """First values of each column as float64, None where they are no numbers."""
+        try:
+            first = next(self._file.iter_batches(batch_size=SAMPLE), None)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{self.path} cannot be read as Parquet: {error}") from error
+        if first is None:
+            return [np.empty(0) if _is_number(kind) else None for kind in self._schema.types]
+        return [_as_floats(column) if _is_number(column.type) else None for column in first.columns]
+
+    def iterate(self, at: tuple[int, ...], rows: int) -> Iterator[Chunk]:
+        """Chunks with the columns at ``at`` as bands."""
+        names = unique(self.names)
+        bands = [names[i] for i in at]
+        seen = 0
+        try:
+            for batch in self._file.iter_batches(batch_size=rows):
+                table = pa.Table.from_batches([batch]).rename_columns(names)
+                yield Chunk(_matrix(table, bands, "."), table)
+                seen += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise ReadError(f"{self.path} cannot be read past row {seen}: {error}") from error
+
+
+def _csv_notes(dialect: Dialect) -> tuple[str, ...]:
+    notes = []
+    if not dialect.header_lines:
+        notes.append("the first row is data, not a header: columns are called c1, c2, ...")
+    if dialect.decimal == ",":
+        notes.append("decimal commas")
+    return tuple(notes)
+
+
+def _matrix(table: pa.Table, bands: list[str], decimal: str) -> NDArray[np.float32]:
+    """Columns side by side as float32, filled by column without a copy of the table."""
+    out = np.empty((len(bands), table.num_rows), np.float32)
+    for target, name in zip(out, bands, strict=True):
+        column = table.column(name)
+        if not _is_number(column.type):
+            column = _parsed(column, decimal)
+        target[...] = _clipped(_as_floats(column))
+    return out.T
+
+
+def _clipped(values: NDArray[Any]) -> NDArray[Any]:
+    """Finite values beyond float32 stay finite, at its end."""
+    limit = np.finfo(np.float32).max
+    if values.dtype != np.float64:
+        return values
+    return np.where(np.isfinite(values), np.clip(values, -limit, limit), values)
+
+
+def _as_floats(column: Any) -> NDArray[Any]:
+    """A numeric column as floats, null as NaN."""
+    if pa.types.is_decimal(column.type) or pa.types.is_boolean(column.type):
+        column = pc.cast(column, pa.float64())
+    if column.null_count:
+        column = pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan"))
+    return np.asarray(column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy())
+
+
+def _parsed(column: Any, decimal: str) -> Any:
+    """Text as numbers, NaN where it is none."""
+    text = column.to_pandas().astype(str).str.strip()
+    if decimal == ",":
+        text = text.str.replace(",", ".", regex=False)
+    return pa.chunked_array([pa.array(pd.to_numeric(text, errors="coerce").astype("float64"), from_pandas=False)])
+
+
+def _numbers(cells: list[str], decimal: str) -> NDArray[Any] | None:
+    """Cells as float64 where most are numbers or missing and one at least is a number, else None."""
+    text = [cell.strip() for cell in cells]
+    if decimal == ",":
+        text = [cell.replace(",", ".") for cell in text]
+    out = np.full(len(text), np.nan)
+    wrong = 0
+    for i, cell in enumerate(text):
+        if cell in MISSING:
+            continue
+        try:
+            out[i] = float(cell)
+        except ValueError:
+            wrong += 1
+    return None if wrong > 0.2 * len(text) or (text and wrong == len(text)) else out
+
+
+def _is_number(kind: Any) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))

@@ -1,0 +1,97 @@
+"""IDX files of images, as MNIST's: each image a row of its pixels in 0..1, its label from the file beside."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from specvae.errors import InputError
+from specvae.ingest.table.chunk import Chunk
+
+__all__ = ["IdxFile", "is_idx", "labels_beside", "read_idx"]
+
+ENDINGS = ("-ubyte", "-ubyte.gz", ".idx", ".idx.gz")
+SAMPLE = 200
+
+
+def is_idx(path: str) -> bool:
+    """Whether a table is read as IDX: by its ending."""
+    return path.casefold().endswith(ENDINGS)
+
+
+def labels_beside(path: str) -> str | None:
+    """``train-labels-idx1-ubyte.gz`` beside ``train-images-idx3-ubyte.gz``, gzipped or not, or None."""
+    folder, name = os.path.split(path)
+    if "images-idx3" not in name:
+        return None
+    other = name.replace("images-idx3", "labels-idx1").removesuffix(".gz")
+    return next((p for p in (os.path.join(folder, other + end) for end in (".gz", "")) if os.path.isfile(p)), None)
+
+
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """The array of an IDX file of unsigned bytes, gzipped or not (LeCun's format: magic, sizes, bytes).
+
+    Raises InputError for what is not one, or is cut short.
+    """
+    raw = path.read_bytes()
+    try:
+        data = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+        zero, kind, axes = struct.unpack(">HBB", data[:4])
+        shape = struct.unpack(f">{axes}I", data[4 : 4 + 4 * axes])
+        if (zero, kind) != (0, 8):
+            raise ValueError(f"magic {zero}, {kind}")
+        return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)
+    except (OSError, EOFError, ValueError, struct.error) as error:
+        raise InputError(f"{path} is not a whole IDX file of bytes ({error}); copy it again") from None
+
+
+class IdxFile:
+    """Images, read whole: they are small."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        images = read_idx(Path(path))
+        if images.ndim < 2:
+            raise InputError(f"{path} holds {images.ndim} axis, labels perhaps; expected images (n, rows, cols)")
+        self.rows: int | None = len(images)
+        self._images = images.reshape(len(images), -1)
+        self._others: dict[str, NDArray[Any]] = {"image": np.arange(1, len(images) + 1)}
+        self.notes: tuple[str, ...] = ("grey levels 0..255 are scaled to 0..1",)
+        beside = labels_beside(path)
+        if beside is not None:
+            labels = read_idx(Path(beside))
+            if labels.shape != (len(images),):
+                raise InputError(f"{beside} holds {labels.shape} labels for the {len(images)} images of {path}")
+            self._others["label"] = labels
+        self.names = (*self._others, *(f"pixel{i + 1}" for i in range(self._images.shape[1])))
+
+    @property
+    def pixels(self) -> tuple[int, ...]:
+        """Positions of the columns that are pixels."""
+        return tuple(range(len(self._others), len(self.names)))
+
+    @cached_property
+    def sample(self) -> list[NDArray[Any] | None]:
+        """First values of each column as float64."""
+        first = [column[:SAMPLE].astype(np.float64) for column in self._others.values()]
+        return [*first, *(self._images[:SAMPLE] / 255.0).T]
+
+    def iterate(self, at: tuple[int, ...], rows: int) -> Iterator[Chunk]:
+        """Chunks with the columns at ``at`` as bands, and the image's number and label."""
+        columns = [i - len(self._others) for i in at]
+        if min(columns, default=0) < 0:
+            raise InputError(f"{self.path}: only its pixels can be bands")
+        for start in range(0, len(self._images), rows):
+            part = self._images[start : start + rows]
+            values = part.T[columns].astype(np.float32) / np.float32(255)
+            others = {name: pa.array(column[start : start + rows]) for name, column in self._others.items()}
+            yield Chunk(values.T, pa.table(others))

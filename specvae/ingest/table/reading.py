@@ -1,0 +1,272 @@
+"""Tables read in chunks: spectra with reasons, labels, and the other columns untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from specvae.bands import Band, BandMatch, BandSet
+from specvae.errors import InputError
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.table.chunk import Chunk
+from specvae.ingest.table.columns import open_chunks
+from specvae.ingest.table.headers import Column, band_columns, is_label
+from specvae.ingest.table.idx import IdxFile
+from specvae.spectra import Invalid
+
+__all__ = ["Table", "TableFile", "is_one_of", "iter_table", "open_table", "read_table"]
+
+NORMAL = {"0", "0.0", "false", "normal"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of a table: a spectrum each."""
+
+    bands: BandSet
+    values: NDArray[np.float32]
+    """``(n, bands)``; what stands in an invalid row means nothing."""
+    reason: NDArray[np.uint8]
+    """``(n,)`` of :class:`~specvae.spectra.Invalid`."""
+    normal: NDArray[np.bool_]
+    """``(n,)``: True where the label says normal; everywhere without a label column."""
+    others: pa.Table
+    """Every column as it came, bands included, in order."""
+    notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """``(n,)``, True = usable."""
+        return np.asarray(self.reason == Invalid.VALID)
+
+    def part(self, start: int, stop: int) -> Table:
+        """Rows from ``start`` up to ``stop``, views."""
+        if (start, stop) == (0, len(self)):
+            return self
+        rows = slice(start, stop)
+        others = self.others.slice(start, stop - start)
+        return Table(self.bands, self.values[rows], self.reason[rows], self.normal[rows], others, self.notes)
+
+
+def _joined(parts: list[Table]) -> Table:
+    """Tables of the same bands below each other."""
+    if len(parts) == 1:
+        return parts[0]
+    # Side by side, and turned: values are held by column.
+    values = np.concatenate([p.values.T for p in parts], axis=1).T
+    reason, normal = (np.concatenate([getattr(p, name) for p in parts]) for name in ("reason", "normal"))
+    return Table(parts[0].bands, values, reason, normal, _below([p.others for p in parts]), list(parts[0].notes))
+
+
+def _below(tables: list[pa.Table]) -> pa.Table:
+    """Columns below each other; one that is numbers here and text there becomes text."""
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException:
+        mixed = {
+            at for at in range(len(tables[0].schema)) if len({str(table.schema.field(at).type) for table in tables}) > 1
+        }
+        schemas = [
+            pa.schema([f.with_type(pa.string()) if at in mixed else f for at, f in enumerate(table.schema)])
+            for table in tables
+        ]
+        return pa.concat_tables([table.cast(schema) for table, schema in zip(tables, schemas, strict=True)])
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """How a table is read, decided from its header and first rows."""
+
+    path: str
+    names: tuple[str, ...]
+    """All columns."""
+    at: tuple[int, ...]
+    """Positions of the bands delivered, in order."""
+    bands: BandSet
+    match: BandMatch | None
+    label: str | None
+    normal_value: str | None
+    nodata: float | None
+    notes: tuple[str, ...]
+    """What a user should know."""
+    how: str
+    """How the band columns were found; empty where they are a model's."""
+    rows: int | None = None
+    """How many there are, where the file says so."""
+
+    def describe(self) -> dict[str, Any]:
+        """How the table is read, JSON-ready."""
+        taken = set(self.at)
+        bands = [
+            {"number": i + 1, "name": b.name, "column": i + 1, "wavelength_nm": b.wavelength}
+            for i, b in zip(self.at, self.bands, strict=True)
+        ]  # fmt: skip
+        return {
+            "path": self.path,
+            "kind": "table",
+            "columns": len(self.names),
+            "bands": bands,
+            "bands_found_by": self.how or None,
+            "carried_along": [name for i, name in enumerate(self.names) if i not in taken],
+            "label_column": self.label,
+            "band_match": self.match.by if self.match else None,
+            "notes": list(self.notes),
+        }
+
+    def chunks(self, rows: int = 262_144) -> Iterator[Table]:
+        """The rows, ``rows`` at a time, fewer in the last. Raises ReadError where the file is damaged midway."""
+        held: list[Table] = []
+        for chunk in open_chunks(self.path).iterate(self.at, rows):
+            held.append(self._table(chunk))
+            while sum(map(len, held)) >= rows:
+                whole = _joined(held)
+                yield whole.part(0, rows)
+                held = [whole.part(rows, len(whole))] if len(whole) > rows else []
+        if held:
+            yield _joined(held)
+
+    def read(self) -> Table:
+        """All rows."""
+        parts = list(self.chunks())
+        if not parts:
+            raise InputError(f"{self.path} has no row; expected a spectrum a row")
+        table = _joined(parts)
+        if self.label is not None and not table.normal.any():
+            wanted = self.normal_value if self.normal_value is not None else " or ".join(sorted(NORMAL))
+            raise InputError(f"{self.path}: no row of {self.label!r} is {wanted}; give --normal-value")
+        left = int((~table.normal).sum())
+        if not left:
+            return table
+        note = f"{left:,} of {len(table):,} rows are left out: their {self.label!r} does not say normal"
+        return replace(table, notes=[*table.notes, note])
+
+    def _table(self, chunk: Chunk) -> Table:
+        values = chunk.values
+        reason = np.zeros(len(values), np.uint8)
+        np.copyto(reason, np.uint8(Invalid.NAN), where=~np.isfinite(values).all(axis=1))
+        if self.nodata is not None:
+            np.copyto(reason, np.uint8(Invalid.NODATA), where=(values == np.float32(self.nodata)).any(axis=1))
+        return Table(self.bands, values, reason, self._normal(chunk.table), chunk.table, list(self.notes))
+
+    def _normal(self, table: pa.Table) -> NDArray[np.bool_]:
+        if self.label is None:
+            return np.ones(table.num_rows, bool)
+        text = table.column(self.names.index(self.label))
+        return is_one_of(text, NORMAL if self.normal_value is None else {self.normal_value.strip().casefold()})
+
+
+def open_table(path: str, options: IngestOptions | None = None, match: BandSet | None = None) -> TableFile:
+    """Decide how a CSV or Parquet file is read.
+
+    Raises InputError for what is no table of spectra, UsageError for a label column that is not there, ModelError
+    where its bands do not serve ``match``, a model's.
+    """
+    told = options or IngestOptions()
+    file = open_chunks(path)
+    names = file.names
+    if told.label_column is not None and told.label_column not in names:
+        raise InputError(f"{path} has no column {told.label_column!r}; it has {', '.join(names[:20])}")
+    columns = [_look(name, sample) for name, sample in zip(names, file.sample, strict=True)]
+    if isinstance(file, IdxFile) and not told.bands:
+        at, how = list(file.pixels), "pixels of images"
+        found = [Band(names[i]) for i in at]
+    else:
+        at, found, how = _bands(columns, told, match, path)
+    matched = match.match(BandSet(tuple(found))) if match is not None else None
+    if matched is not None:
+        at, found = [at[i] for i in matched.order], [found[i] for i in matched.order]
+    notes = [*file.notes, *([matched.warning] if matched and matched.warning else [])]
+    if match is None and told.label_column is None and not isinstance(file, IdxFile):
+        notes += _unread_labels([name for i, name in enumerate(names) if i not in set(at) and is_label(name)])
+    nodata = told.nodata if isinstance(told.nodata, float | int) else None
+    return TableFile(path, names, tuple(at), BandSet(tuple(found)), matched, told.label_column, told.normal_value,
+                     nodata, tuple(notes), how, file.rows)  # fmt: skip
+
+
+def _unread_labels(names: list[str]) -> list[str]:
+    """A note where columns look like labels and none was named."""
+    if not names:
+        return []
+    return [
+        f"{', '.join(map(repr, names[:3]))} is no band but may be a label, and a fit takes every row for normal: "
+        f"where one is not, give --label-column {names[0]}"
+    ]
+
+
+def _bands(
+    columns: list[Column], told: IngestOptions, match: BandSet | None, path: str
+) -> tuple[list[int], list[Band], str]:
+    """Positions of the band columns, their bands, and how they were found: a model's by name, else by the rules."""
+    wanted = _by_name(tuple(column.name for column in columns), match) if match is not None and not told.bands else None
+    if wanted is not None and match is not None:
+        named = [Band(columns[i].name, b.wavelength, b.width) for i, b in zip(wanted, match, strict=True)]
+        at, found, how = wanted, named, ""
+    else:
+        at, found, how = band_columns(columns, told.bands, told.label_column, path)
+    _refuse_text(columns, at, path)
+    return at, found, how
+
+
+def read_table(path: str, options: IngestOptions | None = None, match: BandSet | None = None) -> Table:
+    """A whole table; see :func:`open_table`."""
+    return open_table(path, options, match).read()
+
+
+def iter_table(
+    path: str, rows_per_chunk: int, options: IngestOptions | None = None, match: BandSet | None = None
+) -> Iterator[Table]:
+    """A table in chunks; see :func:`open_table`."""
+    yield from open_table(path, options, match).chunks(rows_per_chunk)
+
+
+def _by_name(names: tuple[str, ...], model: BandSet) -> list[int] | None:
+    """Columns called as a model's bands are, in its order, or None where one is missing or there twice."""
+    low = [name.strip().casefold() for name in names]
+    wanted = [name.strip().casefold() for name in model.names]
+    if not all(wanted) or any(low.count(name) != 1 for name in wanted):
+        return None
+    return [low.index(name) for name in wanted]
+
+
+def _look(name: str, sample: NDArray[Any] | None) -> Column:
+    """What the first values of a column say; ``sample`` is None where they are no numbers."""
+    if sample is None:
+        return Column(name, False, False, False)
+    seen = sample[np.isfinite(sample)]
+    flag = bool(seen.size) and bool(np.isin(seen, (0.0, 1.0)).all())
+    whole = seen.size > 2 and seen.size == sample.size and bool((seen == np.rint(seen)).all())
+    counting = whole and bool((np.diff(seen) == 1).all())
+    return Column(name, bool(seen.size), flag, counting)
+
+
+def _refuse_text(columns: list[Column], at: list[int], path: str) -> None:
+    text = [columns[i].name for i in at if not columns[i].numeric]
+    if text and len(text) == len(at):
+        raise InputError(f"{path}: {', '.join(text[:5])} hold no number; choose numeric columns with --bands")
+
+
+def is_one_of(column: Any, wanted: set[str]) -> NDArray[np.bool_]:
+    """Where a column of labels has one of these words, numbers compared as numbers."""
+    text = column.to_pandas().astype(str).str.strip().str.casefold()
+    same = text.isin(wanted)
+    numbers = {float(word) for word in wanted if _is_number(word)}
+    if numbers:
+        same |= pd.to_numeric(text, errors="coerce").isin(numbers)
+    return np.asarray(same, bool)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

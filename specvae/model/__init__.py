@@ -1,0 +1,1 @@
+"""Physical units to the two terms in nats: configuration, normaliser, context, VAE."""

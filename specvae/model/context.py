@@ -1,0 +1,138 @@
+"""What surrounds a pixel: ring means of the scene's leading principal components, exact whatever the window.
+
+The normalised cube is projected on a few components, the components are rounded to multiples of 2**-14, and
+sums over the outer and the guard window are differences of running sums of integers. Integer sums are exact and
+do not depend on where they start, so a pixel's context is the same in whatever window it was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from specvae.model.config import ContextConfig
+
+__all__ = ["RingContext", "component_count", "ring_sums", "summed_area"]
+
+Spread = Callable[[Sequence[int], Callable[[int], None]], None]
+"""Does a job for each of some numbers."""
+
+QUANTUM = 2.0**-14
+LIMIT = 3 * 2**14
+"""Components stay within +-3 standard deviations, so that an anomaly weighs little in the rings of its neighbours, and
+49 x 49 of them fit an int32 sum."""
+STRIP = 64
+"""Rows of sums that are worked on at once."""
+
+
+def component_count(bands: int) -> int:
+    """Components of the context by default: all up to 6 bands, then fewer than the bands, 16 at most."""
+    return int(min(bands, max(6, min(16, bands // 2))))
+
+
+def summed_area(plane: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Sums over everything above and left of each corner: ``(rows, cols)`` -> ``(rows + 1, cols + 1)``, modulo 2**32.
+
+    Crow, *Summed-area tables for texture mapping* (1984). That sums wrap around does not matter: differences of
+    corners are exact wherever a box's own sum fits an int32.
+    """
+    area = np.zeros((plane.shape[0] + 1, plane.shape[1] + 1), np.int32)
+    torch.cumsum(torch.from_numpy(plane), 1, dtype=torch.int32, out=torch.from_numpy(area)[1:, 1:])
+    for above, row in zip(area[1:-1], area[2:], strict=True):
+        row += above
+    return area
+
+
+def ring_sums(area: NDArray[np.int32], outer: int, guard: int) -> NDArray[np.int32]:
+    """Sums over ``outer x outer`` windows less the ``guard x guard`` ones in their middle, exact.
+
+    ``area`` ``(rows + 1, cols + 1)`` is from :func:`summed_area`; the result ``(rows - outer + 1, cols - outer + 1)``.
+    """
+    rows, cols = area.shape[0] - outer, area.shape[1] - outer
+    near = (outer - guard) // 2
+    far = near + guard
+    out = np.empty((rows, cols), np.int32)
+    # Strips stay in the processor's cache over the seven passes.
+    for top in range(0, rows, STRIP):
+        strip = out[top : top + STRIP]
+        here = area[top : top + len(strip) + outer]
+
+        def corner(row: int, col: int, here: NDArray[np.int32] = here, n: int = len(strip)) -> NDArray[np.int32]:
+            return here[row : row + n, col : col + cols]
+
+        np.subtract(corner(outer, outer), corner(0, outer), out=strip)
+        for plus, minus in (((0, 0), (outer, 0)), ((near, far), (far, far)), ((far, near), (near, near))):
+            strip += corner(*plus)
+            strip -= corner(*minus)
+    return out
+
+
+class RingContext(nn.Module):
+    """Leading components of the normalised cube, averaged over a ring: an outer window less a guard window."""
+
+    projection: Tensor
+    shift: Tensor
+
+    def __init__(self, bands: int, config: ContextConfig) -> None:
+        super().__init__()
+        self.outer, self.guard = config.outer, config.guard
+        self.components = min(config.components or component_count(bands), bands)
+        self.register_buffer("projection", torch.zeros(self.components, bands))
+        self.register_buffer("shift", torch.zeros(self.components, 1))
+
+    @property
+    def halo(self) -> int:
+        """Pixels needed on each side."""
+        return self.outer // 2
+
+    def fit(self, normalised: NDArray[np.floating]) -> RingContext:
+        """Learn the components from ``(bands, n)`` normalised training spectra, each scaled to unit variance."""
+        wide = np.asarray(normalised, dtype=np.float64)
+        mean = wide.mean(axis=1, keepdims=True)
+        covariance = (wide - mean) @ (wide - mean).T / max(1, wide.shape[1] - 1)
+        values, vectors = np.linalg.eigh(covariance)
+        leading = np.argsort(values)[::-1][: self.components]
+        vectors = vectors[:, leading] * np.sign(vectors[np.abs(vectors[:, leading]).argmax(axis=0), leading])
+        spread = np.sqrt(np.maximum(values[leading], 1e-6))
+        projection = (vectors / spread).T
+        self.projection.copy_(torch.from_numpy(projection))
+        self.shift.copy_(torch.from_numpy(projection @ mean))
+        return self
+
+    def quantise(self, normalised: Tensor) -> Tensor:
+        """``(bands, n)`` normalised spectra -> ``(components, n)`` int32 multiples of the quantum."""
+        scores = torch.addmm(-self.shift / QUANTUM, self.projection / QUANTUM, normalised)
+        return scores.clamp_(-LIMIT, LIMIT).round_().to(torch.int32)
+
+    def ring_means(
+        self, maps: NDArray[np.int32], valid: NDArray[np.bool_], spread: Spread | None = None
+    ) -> NDArray[np.float32]:
+        """Means over each pixel's ring of valid neighbours.
+
+        ``maps`` is ``(components, rows + 2 halo, cols + 2 halo)`` from :meth:`quantise`, 0 where not ``valid``; the
+        result ``(components, rows, cols)``. A ring with no valid pixel has the mean spectrum's context, 0.
+        ``spread`` may run the components' jobs at the same time.
+        """
+        if valid.all():
+            scale: NDArray[np.float32] | np.float32 = np.float32(QUANTUM) / np.float32(self.outer**2 - self.guard**2)
+        else:
+            count = ring_sums(summed_area(valid.astype(np.int32)), self.outer, self.guard)
+            scale = np.float32(QUANTUM) / np.maximum(count, 1).astype(np.float32)
+        rows, cols = valid.shape
+        means = np.empty((len(maps), rows + 1 - self.outer, cols + 1 - self.outer), np.float32)
+
+        def fill(component: int) -> None:
+            sums = ring_sums(summed_area(maps[component]), self.outer, self.guard)
+            np.multiply(sums, scale, out=means[component], dtype=np.float32, casting="same_kind")
+
+        (spread or _in_turn)(range(len(maps)), fill)
+        return means
+
+
+def _in_turn(components: Sequence[int], job: Callable[[int], None]) -> None:
+    for component in components:
+        job(component)

@@ -1,0 +1,189 @@
+"""Per-band normalisation, learned from valid training pixels and kept in the model."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from torch import Tensor, nn
+
+from specvae.model.config import NormaliserConfig
+from specvae.model.marginals import Marginals
+
+__all__ = ["Normaliser"]
+
+LINEAR = 8.0
+"""Up to so many standard deviations the normalised value is linear unless told; beyond, its excess grows by a logarithm."""
+LARGEST = 3e38
+SHORTEST = 1e-3
+"""Share of the length asked for below which a column is as good as empty, and is not brought to it."""
+RIDGE = 1e-3
+"""Share of a band's variance added to all directions before patches are whitened: no noise is blown up without end."""
+
+
+class Normaliser(nn.Module):
+    """Centre and scale each band, then compress what is absurdly far, monotonically.
+
+    ``y = t`` for ``|t| <= 8`` and ``sign(t) (8 + log1p(|t| - 8))`` beyond, with ``t = (x - centre) / scale``: one
+    value of 1e30 stays finite and still ranks above 1e29. A band that never varied is scaled by its own
+    magnitude, so that a departure from it is seen. With marginals, ``t`` is mapped to a standard normal before.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> n = Normaliser.fit(np.array([[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]]))
+    >>> n.constant.tolist()
+    [False, True]
+    """
+
+    centre: Tensor
+    scale: Tensor
+    constant: Tensor
+
+    blur: Tensor
+
+    mix: Tensor
+    unmix: Tensor
+
+    def __init__(self, bands: int, marginal: bool = False, smooth: bool = False, mixed: int = 0) -> None:
+        super().__init__()
+        self.reach = LINEAR
+        """Standard units up to which it is linear."""
+        self.length = 0.0
+        """Euclidean length that every column is brought to, 0 for none: how much ink there is then tells nothing."""
+        # Of patches: the pixels' bands in standard units, mixed so that none tells of another (symmetric whitening).
+        self.register_buffer("mix", torch.eye(mixed), persistent=bool(mixed))
+        self.register_buffer("unmix", torch.eye(mixed), persistent=bool(mixed))
+        self.register_buffer("blur", torch.zeros(*(2 * [bands if smooth else 0])), persistent=smooth)
+        self.marginals = Marginals(bands) if marginal else None
+        self.register_buffer("centre", torch.zeros(bands, 1))
+        self.register_buffer("scale", torch.ones(bands, 1))
+        self.register_buffer("constant", torch.zeros(bands, dtype=torch.bool))
+
+    @classmethod
+    def fit(cls, values: NDArray[np.floating], marginal: float | None = None, side: int = 1) -> Normaliser:
+        """Learn centre and scale from ``(bands, n)`` valid training spectra; computed in float64.
+
+        ``marginal``: also learn each band's distribution, its cost weighed by this. ``side``: the values are those of
+        patches, ``(bands * side * side, n)``, and one centre and scale is learned for all pixels of a band.
+        """
+        if side > 1:
+            return cls._of_patches(values, side)
+        wide = _winsorised(np.asarray(values, dtype=np.float64))
+        centre = wide.mean(axis=1)
+        deviation = wide.std(axis=1)
+        magnitude = np.maximum(np.abs(centre), np.abs(wide).max(axis=1))
+        constant = deviation <= 1e-7 * magnitude
+        scale = np.where(constant, np.where(magnitude > 0, magnitude, 1.0), deviation)
+        normaliser = cls(len(centre))
+        normaliser.centre.copy_(torch.from_numpy(centre)[:, None])
+        normaliser.scale.copy_(torch.from_numpy(scale)[:, None])
+        normaliser.constant.copy_(torch.from_numpy(constant))
+        if marginal is not None:
+            normaliser.marginals = Marginals.fit((wide - centre[:, None]) / scale[:, None], marginal)
+        return normaliser
+
+    @classmethod
+    def _of_patches(cls, values: NDArray[np.floating], side: int) -> Normaliser:
+        many, n = values.shape
+        pixels = values.reshape(many // side**2, side**2 * n)[:, :: max(1, n * side**2 // 500_000)]
+        pooled = cls.fit(pixels)
+        normaliser = cls(many, mixed=len(pixels))
+        with torch.no_grad():
+            mix, unmix = _whitening(pooled(torch.from_numpy(np.ascontiguousarray(pixels, np.float32))).double().numpy())
+        normaliser.mix.copy_(torch.from_numpy(mix))
+        normaliser.unmix.copy_(torch.from_numpy(unmix))
+        for name in ("centre", "scale", "constant"):
+            getattr(normaliser, name).copy_(getattr(pooled, name).repeat_interleave(side**2, dim=0))
+        return normaliser
+
+    @classmethod
+    def fixed(cls, bands: int, config: NormaliserConfig, shape: tuple[int, int, int] | None = None) -> Normaliser:
+        """Centre, scale and blur as told, of images of ``shape`` (channels, rows, cols)."""
+        smooth = bool(config.smooth and shape)
+        normaliser = cls(bands, smooth=smooth)
+        normaliser.centre.fill_(config.centre)
+        normaliser.scale.fill_(config.scale)
+        normaliser.length = config.length
+        if smooth and shape is not None:
+            normaliser.blur.copy_(torch.from_numpy(_blur(shape, config.smooth)))
+        return normaliser
+
+    def forward(self, values: Tensor) -> Tensor:
+        """``(bands, n)`` physical units -> ``(bands, n)`` compressed standard units, always finite for finite input."""
+        t = torch.sub(values, self.centre).div_(self.scale)
+        if len(self.blur):
+            t = self.blur @ t
+        if self.length:
+            t = self._lengthened(t)
+        if len(self.mix):
+            t = (self.mix @ t.reshape(len(self.mix), -1)).reshape(t.shape)
+        return _compressed(t if self.marginals is None else self.marginals(t), self.reach)
+
+    def _lengthened(self, t: Tensor) -> Tensor:
+        """Every column brought to ``length``; first to a largest value of one, for a square may be beyond all numbers."""
+        largest = t.abs().amax(dim=0).clamp(min=SHORTEST * self.length / len(t) ** 0.5)
+        t = t / largest
+        length = torch.linalg.vector_norm(t, dim=0).clamp(min=SHORTEST)
+        return torch.mul(t, self.length / length)
+
+    def with_cost(self, values: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What :meth:`forward` gives, and the nats of the change of variable by band, ``(bands, n)``, as :meth:`cost`."""
+        if self.marginals is None:
+            return self(values), None
+        t, cost = self.marginals.with_cost(torch.sub(values, self.centre).div_(self.scale))
+        return _compressed(t, self.reach), cost
+
+    def cost(self, values: Tensor) -> Tensor | None:
+        """``(bands, n)`` physical units -> nats of the change of variable by band, or None where it has no marginals."""
+        if self.marginals is None:
+            return None
+        return self.marginals.cost(torch.sub(values, self.centre).div_(self.scale))
+
+    def inverse(self, normalised: Tensor) -> Tensor:
+        """``(bands, n)`` standard units -> physical units."""
+        size = normalised.abs()
+        far = torch.expm1((size - self.reach).clamp(min=0.0, max=69.0)) + self.reach
+        t = torch.where(size <= self.reach, size, far).copysign(normalised)
+        if self.marginals is not None:
+            t = self.marginals.inverse(t)
+        if len(self.unmix):
+            t = (self.unmix @ t.reshape(len(self.unmix), -1)).reshape(t.shape)
+        return t * self.scale + self.centre
+
+
+def _whitening(pixels: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """``(bands, bands)`` twice: the symmetric map that makes bands ``(bands, n)`` uncorrelated, and its inverse."""
+    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(pixels)))
+    spread = np.sqrt(np.maximum(values, 0.0) + RIDGE * max(float(values.mean()), 1e-12))
+    return (vectors / spread) @ vectors.T, (vectors * spread) @ vectors.T
+
+
+def _blur(shape: tuple[int, int, int], sigma: float) -> NDArray[np.float64]:
+    """``(values, values)``: a Gaussian blur of the flattened image as a matrix, channels apart, zero beyond it."""
+    channels, rows, cols = shape
+    unit = np.eye(rows * cols).reshape(-1, rows, cols)
+    one = gaussian_filter(unit, (0.0, sigma, sigma), mode="constant").reshape(-1, rows * cols)
+    return np.asarray(np.kron(np.eye(channels), one))
+
+
+def _compressed(t: Tensor, reach: float) -> Tensor:
+    """Standard units, what lies beyond ``reach`` pulled in."""
+    # Nearly every block holds nothing absurd; the test costs one pass, the compression several.
+    if t.device.type == "cpu" and not torch.compiler.is_compiling() and t.numel():
+        low, high = torch.aminmax(t)
+        if float(low) >= -reach and float(high) <= reach:
+            return t
+    size = t.abs().nan_to_num_(nan=0.0, posinf=LARGEST).clamp_(max=LARGEST)
+    far = torch.log1p((size - reach).clamp_(min=0.0)).add_(reach)
+    size = torch.where(size <= reach, size, far)
+    return torch.where(t < 0, -size, size)
+
+
+def _winsorised(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(bands, n)`` with what lies far outside the bulk pulled in, so that one absurd value cannot set a scale."""
+    step = max(1, values.shape[1] // 100_000)
+    low, high = np.quantile(values[:, ::step], [0.001, 0.999], axis=1)
+    reach = 3.0 * (high - low)
+    return np.asarray(np.clip(values, (low - reach)[:, None], (high + reach)[:, None]))

@@ -1,0 +1,226 @@
+"""The variational autoencoder, and the one function that computes its two terms.
+
+Kingma and Welling, *Auto-Encoding Variational Bayes* (2013), equation 3, conditioned on a context c (Sohn, Lee
+and Yan, 2015): encoder q(z | x, c), decoder p(x | z, c), prior p(z | c) learned. Without context the prior is a
+mixture of Gaussians or the standard normal. Arrays are bands-first, ``(bands, n)``: weights @ cube needs no transpose.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from specvae.errors import InputError
+from specvae.model.config import SCENE_NOISE, NetworkConfig
+from specvae.model.convolutions import ConvDecoder, ConvEncoder
+from specvae.model.dense import Stack
+from specvae.model.likelihoods import bernoulli_deviation, bernoulli_nats, expected
+from specvae.model.mixture_prior import Mixture
+
+__all__ = ["VAE", "Terms", "default_hidden", "default_latent"]
+
+PRIOR_SPREAD = 2.5
+"""How far the log variance of the prior given a context may lie from 0: no ground is so rough that nothing is strange."""
+LOG_SIGMA_FLOOR = -4.0
+"""The decoder's per-band log standard deviation is kept above this, in standard units: no band may explode."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The two terms of the score for n spectra, in nats."""
+
+    reconstruction: Tensor
+    """``(n,)``"""
+    kl: Tensor
+    """``(n,)``"""
+    log_volume: Tensor
+    """Scalar: what the negative log likelihood has beyond ``reconstruction`` and is alike for all pixels."""
+
+
+def default_latent(bands: int) -> int:
+    """Latent dimensions by default: as many as bands, at most 32; the noise decides how many are active."""
+    return int(min(32, bands))
+
+
+def default_hidden(bands: int) -> tuple[int, ...]:
+    """Hidden widths by default: one layer of 16 up to 15 bands, growing to 64."""
+    return (int(min(64, 16 + 8 * (bands // 16))),)
+
+
+def _encoder(bands: int, context: int, latent: int, config: NetworkConfig) -> Stack | ConvEncoder:
+    if config.kind == "conv":
+        shape = _image(bands, context, config)
+        return ConvEncoder(shape, config.channels, config.strides, config.hidden or (), 2 * latent, config.linear)
+    return Stack(bands + context, _widths(bands, config), 2 * latent, config.linear, config.activation)
+
+
+def _decoder(bands: int, context: int, latent: int, config: NetworkConfig) -> Stack | ConvDecoder:
+    if config.kind == "conv":
+        shape = _image(bands, context, config)
+        return ConvDecoder(latent, shape, config.channels, config.strides, config.hidden or (), config.linear)
+    widths = tuple(reversed(_widths(bands, config)))
+    return Stack(latent + context, widths, bands, config.linear, config.activation)
+
+
+def _widths(bands: int, config: NetworkConfig) -> tuple[int, ...]:
+    return default_hidden(bands) if config.hidden is None else config.hidden
+
+
+def _image(bands: int, context: int, config: NetworkConfig) -> tuple[int, int, int]:
+    """The images' shape. Raises InputError where the data are none."""
+    shape = config.shape
+    if shape is None or math.prod(shape) != bands or context:
+        raise InputError(
+            f"a convolutional network takes images of shape {shape}, and the data have {bands} values each"
+            f"{' and a context' if context else ''}; give --patch for rasters, or network.kind=mlp"
+        )
+    return shape
+
+
+def _given(first: Tensor, context: Tensor | None) -> tuple[Tensor, ...]:
+    return (first,) if context is None else (first, context)
+
+
+class VAE(nn.Module):
+    """VAE over normalised spectra or images, conditional where there is a context; without KL a plain autoencoder."""
+
+    context_mean: Tensor
+    context_scale: Tensor
+    context_reach: Tensor
+
+    def __init__(self, bands: int, context: int, config: NetworkConfig, components: int = 0) -> None:
+        super().__init__()
+        self.bands, self.context = bands, context
+        self.latent = config.latent or default_latent(bands)
+        self.noise, self.linear = config.noise or SCENE_NOISE, config.linear
+        self.bernoulli, self.output = config.likelihood == "bernoulli", config.output
+        self.kl_weight, self.shape = config.kl_weight, config.shape
+        self.learned_variance = config.variance == "learned"
+        self.encoder = _encoder(bands, context, self.latent, config)
+        self.decoder = _decoder(bands, context, self.latent, config)
+        self.prior = Stack(context, _widths(bands, config), 2 * self.latent, self.linear) if context else None
+        self.mixture = Mixture(components, self.latent) if components and not context else None
+        if self.mixture is not None and not self.linear:
+            self.mixture.scatter()
+        start = 0.0 if config.deviation is None else math.log(config.deviation)
+        self.log_sigma = nn.Parameter(torch.full((bands, 1), start), requires_grad=self.learned_variance)
+        self.register_buffer("context_mean", torch.zeros(context, 1))
+        self.register_buffer("context_scale", torch.ones(context, 1))
+        self.register_buffer("context_reach", torch.tensor(1e9))
+
+    def bounded(self, c: Tensor | None) -> Tensor | None:
+        """The context in units of its own spread in training, pulled in to the reach of normal contexts.
+
+        Surroundings stranger than any normal ones thus explain no more than the strangest normal ones do: a ring
+        that lies inside a fire must not make fire expected.
+        """
+        if c is None:
+            return None
+        white = (c - self.context_mean) * self.context_scale
+        length = white.square().sum(dim=0, keepdim=True).sqrt()
+        return white * (self.context_reach / length.clamp(min=1e-6)).clamp(max=1.0)
+
+    def encode(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Posterior mean and log variance, ``(latent, n)`` each, given a bounded context."""
+        both = self.encoder(*_given(x, c))
+        return both[: self.latent], both[self.latent :].clamp(-12.0, 8.0)
+
+    def prior_of(self, c: Tensor | None) -> tuple[Tensor, Tensor] | None:
+        """Prior mean and log variance given the context, or None for the standard normal."""
+        if self.prior is None or c is None:
+            return None
+        both = self.prior(c)
+        return both[: self.latent], both[self.latent :].clamp(-PRIOR_SPREAD, PRIOR_SPREAD)
+
+    def decode(self, z: Tensor, c: Tensor | None) -> Tensor:
+        """``(latent, n) -> (bands, n)``: mean of p(x | z, c)."""
+        return expected(self._raw(z, c), self.output)
+
+    def _raw(self, z: Tensor, c: Tensor | None) -> Tensor:
+        """What the decoder gives, before the output's sigmoid or tanh."""
+        out: Tensor = self.decoder(*_given(z, c))
+        return out
+
+    def cost_of(self, x: Tensor, z: Tensor, c: Tensor | None) -> Tensor:
+        """``(n,)`` nats: -log p(x | z, c) less what is alike for all pixels."""
+        raw = self._raw(z, c)
+        if self.bernoulli:
+            return bernoulli_nats(x, raw).sum(dim=0)
+        precision = 0.5 * self.sigma().square().reciprocal()
+        return (precision.T @ (x - expected(raw, self.output)).square())[0]
+
+    def sigma(self) -> Tensor:
+        """``(bands, 1)``: standard deviation of p(x | z, c) per band, in standard units."""
+        return self.log_sigma.clamp(min=LOG_SIGMA_FLOOR).exp()
+
+    def terms(
+        self, x: Tensor, c: Tensor | None = None, noise: Tensor | None = None, cost: Tensor | None = None
+    ) -> Terms:
+        """Reconstruction and KL of ``(bands, n)`` normalised spectra: for training with ``noise``, for scoring without.
+
+        ``noise`` is ``(latent, n)`` standard normal; without it z is the posterior mean, and nothing is random. A
+        plain autoencoder has no posterior to draw from: its z is the mean, its KL 0, and it has no ELBO.
+        ``cost`` ``(n,)`` is what the normaliser's change of variable costs: a part of the reconstruction.
+        """
+        c = self.bounded(c)
+        mean, log_variance = self.encode(x, c)
+        z = mean if noise is None or self.kl_weight == 0 else mean + noise * (0.5 * log_variance).exp()
+        reconstruction = self.cost_of(x, z, c)
+        if cost is not None:
+            reconstruction = reconstruction + cost
+        return Terms(reconstruction, self.kl(mean, log_variance, c), self.log_volume())
+
+    def kl(self, mean: Tensor, log_variance: Tensor, c: Tensor | None) -> Tensor:
+        """``(n,)``: KL(q(z | x, c) || p(z | c)) of diagonal Gaussians, zero for a plain autoencoder."""
+        if self.kl_weight == 0:
+            return torch.zeros_like(mean[0])
+        if self.mixture is not None:
+            return self.mixture.kl(mean, log_variance)
+        prior = self.prior_of(c)
+        if prior is None:
+            spread = torch.addcmul(log_variance.exp(), mean, mean)
+            return 0.5 * ((spread - log_variance).sum(dim=0) - self.latent)
+        prior_mean, prior_log_variance = prior
+        away = mean - prior_mean
+        spread = torch.addcmul(log_variance.exp(), away, away)
+        volume = prior_log_variance - log_variance
+        return 0.5 * (torch.addcmul(volume, spread, (-prior_log_variance).exp()).sum(dim=0) - self.latent)
+
+    def log_weights(self, x: Tensor, noise: Tensor) -> Tensor:
+        """``(k, n)``: log p(x, z) - log q(z | x) for ``(k, latent, n)`` standard normal draws, without context.
+
+        Their log mean exp over k bounds log p(x) from below (Burda et al., 2015, equation 8); for a Gaussian
+        likelihood log p(x) here lacks its constant, half of log 2 pi for every band.
+        """
+        mean, log_variance = self.encode(x, None)
+        constant = 0.5 * self.latent * math.log(2.0 * math.pi)
+        rows = []
+        for drawn in noise:
+            z = mean + drawn * (0.5 * log_variance).exp()
+            posterior = -0.5 * (drawn.square() + log_variance).sum(dim=0) - constant
+            prior = -0.5 * z.square().sum(dim=0) - constant if self.mixture is None else self.mixture.log_prob(z)
+            rows.append(prior - posterior - self.cost_of(x, z, None) - self.log_volume())
+        return torch.stack(rows)
+
+    def log_volume(self) -> Tensor:
+        """Sum over bands of log sigma: the part of a Gaussian likelihood that is alike for all pixels."""
+        return self.log_sigma.clamp(min=LOG_SIGMA_FLOOR).sum()
+
+    def explain(self, x: Tensor, c: Tensor | None, cost: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Contribution, signed deviation and expected value per band, ``(bands, n)`` each, in standard units.
+
+        The contributions, ``cost`` ``(bands, n)`` among them, add up to the reconstruction term.
+        """
+        c = self.bounded(c)
+        mean, _ = self.encode(x, c)
+        raw = self._raw(mean, c)
+        value = expected(raw, self.output)
+        if self.bernoulli:
+            contribution, deviation = bernoulli_nats(x, raw), bernoulli_deviation(x, raw)
+        else:
+            deviation = (x - value) / self.sigma()
+            contribution = 0.5 * deviation.square()
+        return contribution if cost is None else contribution + cost, deviation, value

@@ -1,1 +1,0 @@
-"""Objects as polygons with reasons: outlines, attributes, files."""

@@ -1,1 +1,0 @@
-"""Everything that is written: whole or not at all."""

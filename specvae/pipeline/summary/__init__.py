@@ -1,0 +1,1 @@
+"""How a run ended: outcomes, run.json, index page, charts, metrics, events."""

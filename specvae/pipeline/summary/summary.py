@@ -1,0 +1,32 @@
+"""The files of a whole run, written last: the collections, index.html, metrics.prom, and run.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from specvae.files.atomic import atomic_file
+from specvae.pipeline.summary.index import render_index
+from specvae.pipeline.summary.outcome import Batch
+from specvae.pipeline.summary.prometheus import exposition
+
+__all__ = ["write_summary"]
+
+
+def write_summary(batch: Batch, filled: Iterable[str]) -> None:
+    """Write ``collection.json`` where scenes were scored, then the run's own files. Raises OutputError."""
+    if any(scene.status in ("done", "invalid") and scene.attempts for scene in batch.scenes):
+        from specvae.export.stac import write_collection
+
+        for place in sorted(filled):
+            write_collection(Path(place), Path(place).name)
+    told = batch.to_json()
+    pages = {
+        "index.html": render_index(batch, told),
+        "metrics.prom": exposition(told),
+        "run.json": json.dumps(told, indent=1, allow_nan=False) + "\n",
+    }
+    for name, text in pages.items():
+        with atomic_file(Path(batch.out) / name) as beside:
+            beside.write_text(text, encoding="utf-8")

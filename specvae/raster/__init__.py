@@ -1,1 +1,0 @@
-"""Rasters read right or refused: folders, formats, bands, validity, masks and georeferencing."""

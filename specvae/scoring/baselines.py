@@ -1,0 +1,87 @@
+"""The detectors to stand beside: RX, PCA residual and isolation forest, fitted on the same training spectra.
+
+Arrays in, scores out, higher = more anomalous. RX is the Mahalanobis distance of Reed and Yu (1990) with a
+covariance shrunk by Ledoit and Wolf (2004).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.model.principal import Principal
+
+__all__ = ["METHODS", "Background"]
+
+METHODS = ("rx", "pca", "iforest")
+REFERENCE = 4096
+"""Training spectra kept for the isolation forest and for envelopes in reports."""
+
+
+@dataclass(frozen=True)
+class Background:
+    """What the baselines know of the training spectra, small enough to stay in the model file."""
+
+    mean: NDArray[np.float64]
+    """``(bands,)``"""
+    covariance: NDArray[np.float64]
+    """``(bands, bands)``, shrunk."""
+    reference: NDArray[np.float32]
+    """``(n, bands)``: up to 4,096 training spectra, evenly taken."""
+    principal: Principal | None = None
+    """Components as many as the latent values, of all values of a patch; None in models made before they were kept."""
+
+    @classmethod
+    def fit(cls, spectra: NDArray[np.floating]) -> Background:
+        """Learn from ``(bands, n)`` training spectra."""
+        from sklearn.covariance import LedoitWolf
+
+        rows = np.asarray(spectra, np.float64).T
+        rows = rows[:: max(1, len(rows) // 200_000)]
+        scale = rows.std(axis=0)
+        scale[scale == 0] = 1.0
+        # Shrinkage is towards a multiple of the identity, which has a sense only in standard units.
+        shrunk = LedoitWolf().fit((rows - rows.mean(axis=0)) / scale).covariance_
+        pick = np.linspace(0, len(rows) - 1, min(REFERENCE, len(rows))).astype(int)
+        return cls(rows.mean(axis=0), shrunk * np.outer(scale, scale), rows[pick].astype(np.float32))
+
+    @cached_property
+    def _axes(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Scale, eigenvalues (descending) and eigenvectors of the correlation."""
+        scale = np.sqrt(np.maximum(np.diag(self.covariance), 1e-300))
+        values, vectors = np.linalg.eigh(self.covariance / np.outer(scale, scale))
+        order = np.argsort(values)[::-1]
+        return scale, np.maximum(values[order], 1e-10), vectors[:, order]
+
+    @cached_property
+    def _forest(self) -> Any:
+        from sklearn.ensemble import IsolationForest
+
+        return IsolationForest(random_state=0).fit(self.reference)
+
+    def rx(self, spectra: NDArray[np.floating]) -> NDArray[np.float64]:
+        """``(n, bands)`` -> squared Mahalanobis distance ``(n,)``."""
+        scale, values, vectors = self._axes
+        along = ((np.asarray(spectra, np.float64) - self.mean) / scale) @ vectors
+        return np.asarray((along**2 / values).sum(axis=1))
+
+    def pca(self, spectra: NDArray[np.floating]) -> NDArray[np.float64]:
+        """``(n, bands)`` -> squared residual beyond the components of 90 % of the variance, ``(n,)``."""
+        scale, values, vectors = self._axes
+        kept = int(np.searchsorted(np.cumsum(values) / values.sum(), 0.9)) + 1
+        along = ((np.asarray(spectra, np.float64) - self.mean) / scale) @ vectors[:, kept:]
+        return np.asarray((along**2).sum(axis=1))
+
+    def iforest(self, spectra: NDArray[np.floating]) -> NDArray[np.float64]:
+        """``(n, bands)`` -> isolation forest's anomaly score ``(n,)``."""
+        return np.asarray(-self._forest.score_samples(np.asarray(spectra, np.float32)))
+
+    def scores(self, spectra: NDArray[np.floating]) -> NDArray[np.float64]:
+        """``(n, bands)`` -> ``(methods, n)``, in the order of ``METHODS``."""
+        if not len(spectra):
+            return np.zeros((len(METHODS), 0))
+        return np.stack([self.rx(spectra), self.pca(spectra), self.iforest(spectra)])

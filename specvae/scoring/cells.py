@@ -1,0 +1,260 @@
+"""Scoring: a window of a scene, or rows of a table, through the network in cells of fixed width.
+
+A cell is 64 x 64 pixels aligned to the scene's own grid (4,096 columns, zero-padded), so a pixel always stands in
+the same column of the same matrix product: its score has the same bits whatever window, tile size, memory limit
+or thread read it. Cells also stay in the processor's cache, and threads share them out.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from specvae.model.spectral_net import CELL, SpectralNet
+from specvae.scoring.flat_cells import Uniform, uniform_key
+from specvae.scoring.threads import Workers
+from specvae.scoring.traced import BothTerms, Programs, Quantise
+from specvae.spectra import Cube, Explanation, Parts, Window
+
+__all__ = ["CellScorer", "cells_of"]
+
+WIDTH = CELL * CELL
+
+
+def cells_of(window: Window, side: int = CELL) -> list[Window]:
+    """The cells of the scene's grid that meet a window, in row-major order, each whole."""
+    rows = range(window.row // side * side, window.row + window.rows, side)
+    cols = range(window.col // side * side, window.col + window.cols, side)
+    return [Window(row, col, side, side) for row in rows for col in cols]
+
+
+class CellScorer:
+    """Scores windows and rows with a net; deterministic, without noise."""
+
+    def __init__(self, net: SpectralNet, device: str = "cpu", threads: int = 1) -> None:
+        self.cell = net.cell
+        self.width = net.cell**2
+        self.threads = threads
+        self._settle(net, device)
+
+    def _settle(self, net: SpectralNet, device: str) -> None:
+        self.net, self.device = net.to(device).eval(), device
+        self._workers = Workers(device, self.threads, _cell_bytes(net))
+        self._programs = Programs(self.net, device)
+        self._codes, self._terms = Uniform(), Uniform()
+
+    def score(self, cube: Cube, window: Window) -> tuple[Parts, NDArray[np.float32] | None]:
+        """Parts of ``window`` (rows, cols), and its contexts ``(components, rows, cols)`` for a model with context.
+
+        ``cube`` covers the window and, where the scene goes on, the halo around it; beyond it nothing is valid. Where
+        a GPU's memory is too short for a single cell, the rest is scored on the CPU, with a warning.
+        """
+        try:
+            return self._score(cube, window)
+        except torch.OutOfMemoryError:
+            if self.device == "cpu":
+                raise
+        warnings.warn(f"{self.device} has too little free memory: scoring goes on on the CPU", stacklevel=2)
+        self._settle(self.net, "cpu")
+        return self._score(cube, window)
+
+    def _score(self, cube: Cube, window: Window) -> tuple[Parts, NDArray[np.float32] | None]:
+        good, inner = _unless_all(cube.valid), _part(cube.valid, cube.window, window)
+        context = self.context(cube, window)
+        out = np.full((2, window.rows, window.cols), np.nan, np.float32)
+        cells = _with_any(cells_of(window, self.cell), inner, window)
+        self._workers.each(cells, lambda cells: self._evaluate(cells, cube, good, context, window, out))
+        if good is not None:
+            np.copyto(out, np.float32(np.nan), where=~inner)
+        return Parts(out[0] + out[1], out[0], out[1]), context
+
+    def context(self, cube: Cube, window: Window) -> NDArray[np.float32] | None:
+        """Contexts ``(components, rows, cols)`` of ``window``, or None for a model without."""
+        ring = self.net.ring
+        if ring is None:
+            return None
+        if not _part(cube.valid, cube.window, window).any():
+            return np.zeros((ring.components, window.rows, window.cols), np.float32)
+        good, around = _unless_all(cube.valid), window.grow(ring.halo)
+        maps = np.zeros((ring.components, around.rows, around.cols), np.int32)
+        inside = cube.window.clip(around)
+        valid = np.zeros((around.rows, around.cols), bool)
+        valid[inside.shift(-around.row, -around.col).slices] = _part(cube.valid, cube.window, inside)
+        cells = _with_any(cells_of(inside, self.cell), valid, around)
+        self._workers.each(cells, lambda cells: self._project(cells, cube, good, maps, around))
+        return ring.ring_means(maps, valid, self._workers.spread)
+
+    def score_rows(self, values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Parts:
+        """Parts ``(n,)`` of a table's spectra ``(n, bands)``, for a model without context."""
+        cube = _as_cube(values, valid)
+        parts, _ = self.score(cube, cube.window)
+        n = len(values)
+        return Parts(*(part.reshape(-1)[:n] for part in (parts.score, parts.reconstruction, parts.kl)))
+
+    def explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> Explanation:
+        """Why these valid pixels score as they do: ``(bands, n)`` spectra and their ``(components, n)`` contexts."""
+        return self._workers.alone(lambda: self._explain(values, context))
+
+    def _explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> Explanation:
+        bands, n = values.shape
+        found = np.empty((3, bands, n), np.float32)
+        for start in range(0, n, self.width):
+            stop = min(start + self.width, n)
+            raw = self._padded(values[:, start:stop])
+            x, cost = self.net.normaliser.with_cost(raw)
+            c = None if context is None else self._padded(context[:, start:stop])
+            contribution, deviation, expected = self.net.vae.explain(x, c, cost)
+            for i, part in enumerate((contribution, deviation, self.net.normaliser.inverse(expected))):
+                found[i, :, start:stop] = part[:, : stop - start].cpu().numpy()
+        return Explanation(*found)
+
+    def cost(self, values: NDArray[np.floating]) -> Tensor | None:
+        """``(n,)`` nats of the normaliser's change of variable for ``(bands, n)`` physical units, or None."""
+        return self._workers.alone(
+            lambda: self._cost(torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device))
+        )
+
+    def _cost(self, values: Tensor) -> Tensor | None:
+        cost = self.net.normaliser.cost(values)
+        return None if cost is None else cost.sum(dim=0)
+
+    def normalised(self, values: NDArray[np.floating]) -> Tensor:
+        """``(bands, n)`` physical units -> normalised, on the scorer's device."""
+        return self._workers.alone(
+            lambda: torch.as_tensor(
+                self.net.normaliser(torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device))
+            )
+        )
+
+    def _padded(self, block: NDArray[np.floating]) -> Tensor:
+        whole = np.zeros((len(block), self.width), np.float32)
+        whole[:, : block.shape[1]] = block
+        return torch.from_numpy(whole).to(self.device)
+
+    def _project(
+        self,
+        cells: Sequence[Window],
+        cube: Cube,
+        good: NDArray[np.bool_] | None,
+        maps: NDArray[np.int32],
+        around: Window,
+    ) -> None:
+        """Quantised components of the cells, written where they fall in ``maps``, 0 where not valid."""
+        assert self.net.ring is not None
+        key = uniform_key(cells, good, (cube.values, cube.window))
+        codes = self._codes.of(key, lambda: self._quantised(self._gather(cells, cube.values, cube.window, good)))
+        for i, cell in enumerate(cells):
+            part = cell.clip(cube.window).clip(around)
+            code = codes[:, i * self.width : (i + 1) * self.width].reshape(-1, self.cell, self.cell)
+            code = code[(slice(None), *part.shift(-cell.row, -cell.col).slices)]
+            place = maps[(slice(None), *part.shift(-around.row, -around.col).slices)]
+            if good is None:
+                place[:] = code
+            else:
+                np.multiply(code, good[part.shift(-cube.window.row, -cube.window.col).slices], out=place)
+
+    def _evaluate(
+        self,
+        cells: Sequence[Window],
+        cube: Cube,
+        good: NDArray[np.bool_] | None,
+        context: NDArray[np.float32] | None,
+        window: Window,
+        out: NDArray[np.float32],
+    ) -> None:
+        """Both terms of the cells, written where they fall in ``out`` (2, rows, cols)."""
+        around = () if context is None else ((context, window),)
+        key = uniform_key(cells, good, (cube.values, cube.window), *around)
+        both = self._terms.of(
+            key,
+            lambda: self._both(
+                self._gather(cells, cube.values, cube.window, good), *(self._gather(cells, *c) for c in around)
+            ),
+        )
+        for i, cell in enumerate(cells):
+            part = cell.clip(window)
+            block = both[:, i * self.width : (i + 1) * self.width].reshape(2, self.cell, self.cell)
+            out[(slice(None), *part.shift(-window.row, -window.col).slices)] = block[
+                (slice(None), *part.shift(-cell.row, -cell.col).slices)
+            ]
+
+    def _quantised(self, raw: Tensor) -> NDArray[np.int32]:
+        """Components of the context ``(components, n)`` of physical units ``(bands, n)``."""
+        return self._programs.run(Quantise, self.net.normaliser(raw)).cpu().numpy()
+
+    def _both(self, raw: Tensor, *context: Tensor) -> NDArray[np.float32]:
+        """Both terms ``(2, n)`` of physical units ``(bands, n)``, and contexts ``(components, n)`` where they are used."""
+        x, costs = self.net.normaliser.with_cost(raw)
+        cost = () if costs is None else (costs.sum(dim=0),)
+        return self._programs.run(BothTerms, x, *context, *cost).cpu().numpy()
+
+    def _gather(
+        self,
+        cells: Sequence[Window],
+        values: NDArray[np.float32],
+        window: Window,
+        valid: NDArray[np.bool_] | None = None,
+    ) -> Tensor:
+        """The cells' values side by side, ``(bands, cells * 4096)``; 0 beyond ``window`` and where not ``valid``."""
+        if len(cells) == 1 and cells[0].clip(window) == cells[0]:  # most are whole, and valid throughout
+            inside = cells[0].shift(-window.row, -window.col).slices
+            if valid is None or valid[inside].all():
+                whole = np.array(values[(slice(None), *inside)], np.float32, order="C")
+                return self._there(whole.reshape(len(values), -1))
+        block = np.zeros((len(values), len(cells), self.cell, self.cell), np.float32)
+        for i, cell in enumerate(cells):
+            part = cell.clip(window)
+            rows, cols = part.shift(-cell.row, -cell.col).slices
+            inside = part.shift(-window.row, -window.col).slices
+            if valid is None or valid[inside].all():
+                block[:, i, rows, cols] = values[(slice(None), *inside)]
+            else:
+                np.copyto(block[:, i, rows, cols], values[(slice(None), *inside)], where=valid[inside])
+        return self._there(block.reshape(len(block), -1))
+
+    def _there(self, block: NDArray[np.float32]) -> Tensor:
+        """On the device: to a GPU from pinned memory, without waiting."""
+        here = torch.from_numpy(block)
+        return here if self.device == "cpu" else here.pin_memory().to(self.device, non_blocking=True)
+
+
+def _with_any(cells: Sequence[Window], valid: NDArray[np.bool_], window: Window) -> Sequence[Window]:
+    """The cells in which something is ``valid`` ``(rows, cols)`` of ``window``: the others have nothing to compute."""
+    if valid.all():
+        return cells
+    rows = [max(0, row - window.row) for row in sorted({cell.row for cell in cells})]
+    cols = [max(0, col - window.col) for col in sorted({cell.col for cell in cells})]
+    found = np.maximum.reduceat(np.maximum.reduceat(valid.view(np.uint8), rows, axis=0), cols, axis=1).ravel()
+    return [cell for cell, here in zip(cells, found, strict=True) if here]
+
+
+def _part(array: NDArray[np.bool_], of: Window, window: Window) -> NDArray[np.bool_]:
+    """What of an array that covers ``of`` lies in ``window``."""
+    return array[window.shift(-of.row, -of.col).slices]
+
+
+def _unless_all(valid: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """None where everything is valid: then no cell need look."""
+    return None if valid.all() else valid
+
+
+def _as_cube(values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Cube:
+    """``(n, bands)`` rows as a cube one cell wide, so that tables and maps share one path."""
+    n, bands = values.shape
+    rows = max(1, -(-n // CELL))
+    cube = np.zeros((bands, rows * CELL), np.float32)
+    cube[:, :n] = np.asarray(values, np.float32).T
+    reason = np.ones(rows * CELL, np.uint8)
+    reason[:n] = ~np.asarray(valid, bool)
+    return Cube(cube.reshape(bands, rows, CELL), reason.reshape(rows, CELL), Window(0, 0, rows, CELL))
+
+
+def _cell_bytes(net: SpectralNet) -> int:
+    """Memory that a cell takes while it is computed: about so many rows of values at a time, of the widest layers."""
+    widest = max(2 * sum(p.shape) for p in net.vae.parameters())
+    return int(4 * net.cell**2 * (4 * net.vae.bands + 2 * widest))

@@ -1,0 +1,103 @@
+"""What a model's latent values keep of spectra: the error at each number of them, beside principal components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from specvae.model.device import inferred_on_one_thread
+from specvae.model.principal import Principal
+from specvae.model.spectral_net import SpectralNet
+from specvae.scoring.latent import latent_means, spectra_of
+
+__all__ = ["CompressionPoint", "active_latent", "compression_curve"]
+
+Floats = NDArray[np.float32]
+ACTIVE = 0.01
+"""Variance of a posterior mean above which its dimension is active (Burda et al., 2015)."""
+
+
+@dataclass(frozen=True)
+class CompressionPoint:
+    """The error with some latent values kept."""
+
+    kept: int
+    ratio: float
+    """Values of a spectrum to one that is kept."""
+    error: float
+    """Of the median spectrum: root mean square over its bands, in standard deviations of the training spectra."""
+    pca_error: float
+    """The same of as many principal components of the training spectra's correlation."""
+    mse: float
+    """Mean squared error over all spectra and values, in the squares of the data's units."""
+    pca_mse: float
+    """The same of as many principal components of the training spectra's covariance."""
+    mse_median: float
+    """The squared error of the median spectrum, mean over its values: what a few strange ones have no say in."""
+    pca_mse_median: float
+    """The same of the principal components."""
+
+
+def active_latent(z: Floats) -> int:
+    """How many latent dimensions of ``(latent, n)`` posterior means vary."""
+    return int((z.var(axis=1) > ACTIVE).sum()) if z.shape[1] > 1 else 0
+
+
+def compression_curve(
+    net: SpectralNet, principal: Principal, values: Floats, context: Floats | None
+) -> list[CompressionPoint]:
+    """Points for 1, 2, ... latent values kept of ``(bands, n)`` spectra or patches, the most useful first.
+
+    A value that is not kept is replaced by its prior mean, which whoever decodes knows; so is the ``context``
+    ``(components, n)`` of a model with context taken as known.
+    """
+    z, bands = latent_means(net, values, context), len(values)
+    blank = _prior_means(net, z, context)
+    scale = principal.scale[:, None]
+
+    def left(keep: NDArray[np.bool_]) -> NDArray[np.floating]:
+        return values - spectra_of(net, np.where(keep[:, None], z, blank), context)
+
+    without = [_median(left(np.arange(len(z)) != j) / scale) for j in range(len(z))]
+    order = np.argsort(-np.array(without), kind="stable")
+    rank = np.argsort(order, kind="stable")
+    plain = principal.left(values)
+    standard = np.median(np.sqrt(principal.left(values, in_units=False)), axis=1)
+    points = []
+    for k in range(1, len(z) + 1):
+        rest, last = left(rank < k), min(k, len(plain)) - 1
+        each = np.square(rest, dtype=np.float64).mean(axis=0)
+        ours, theirs = (float(each.mean()), float(np.median(each))), (plain[last].mean(), np.median(plain[last]))
+        points.append(
+            CompressionPoint(
+                k,
+                bands / k,
+                _median(rest / scale),
+                float(standard[last]),
+                ours[0],
+                float(theirs[0]),
+                ours[1],
+                float(theirs[1]),
+            )
+        )
+    return points
+
+
+@inferred_on_one_thread
+def _prior_means(net: SpectralNet, z: Floats, context: Floats | None) -> Floats:
+    """``(latent, n)``: the prior's mean given the context, of a mixture the mean of what was encoded, else zero."""
+    if net.vae.mixture is not None:
+        return np.broadcast_to(z.mean(axis=1, keepdims=True), z.shape)
+    if context is None:
+        return np.zeros_like(z)
+    c = torch.from_numpy(np.ascontiguousarray(context)).to(net.normaliser.centre.device)
+    prior = net.vae.prior_of(net.vae.bounded(c))
+    return np.zeros_like(z) if prior is None else np.asarray(prior[0].cpu().numpy())
+
+
+def _median(deviations: NDArray[np.floating]) -> float:
+    """Anomalies may be reconstructed absurdly; the median spectrum is a usual one."""
+    return float(np.median(np.sqrt(np.mean(np.square(deviations, dtype=np.float64), axis=0))))

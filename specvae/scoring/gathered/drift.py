@@ -1,0 +1,161 @@
+"""What is gathered of a scene to judge its drift: counts between the quantiles of the reference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.spectra import ScoredWindow
+from specvae.thresholds.drift.reference import BULK, GRID, DriftReference
+from specvae.thresholds.drift.verdict import GAIN, OFFSET, BandDrift, Drift, judge
+
+__all__ = ["DriftAccumulator"]
+
+FEWEST = 50
+"""Fewer pixels give no verdict but caution."""
+EXTREME = 1e-2
+"""Share of normal pixels above the cut whose excess is watched."""
+ALIKE = 0.35
+"""Median deviation of the quantiles' changes from their common one, over it, below which it is a change of radiometry."""
+MARGIN = 0.10
+"""The training range is from the 0.05 to the 99.95 % quantile and so much of it more on each side."""
+
+
+class DriftAccumulator:
+    """Counts between the quantiles of the reference, over pixels on a lattice of the scene's own coordinates."""
+
+    def __init__(
+        self, reference: DriftReference, labels: tuple[str, ...], step: int = 1, notes: tuple[str, ...] = ()
+    ) -> None:
+        """``labels`` names the bands; ``step`` is :func:`lattice_step`; each of ``notes`` makes for caution."""
+        if len(labels) != len(reference.bands):
+            raise ValueError(f"{len(labels)} band labels for {len(reference.bands)} bands")
+        self._reference = reference
+        self._labels = labels
+        self._step = step
+        self._notes = notes
+        self._bands = np.zeros((len(labels), GRID.size + 1), dtype=np.int64)
+        self._outside = np.zeros(len(labels), dtype=np.int64)
+        self._score = np.zeros(GRID.size + 1, dtype=np.int64)
+        self._scored = 0
+        self._extreme = 0
+
+    def update(self, scored: ScoredWindow) -> None:
+        """Compares the lattice pixels of one window."""
+        cube, score = scored.cube, scored.parts.score
+        at = (
+            slice(-cube.window.row % self._step, None, self._step),
+            slice(-cube.window.col % self._step, None, self._step),
+        )
+        spectra = cube.values[:, at[0], at[1]][:, cube.valid[at]]
+        self.add_spectra(spectra)
+        same_grid = score.shape == cube.reason.shape
+        self.add_scores(score[at] if same_grid else score)
+
+    def add_spectra(self, spectra: NDArray[np.floating]) -> None:
+        """Valid spectra ``(bands, n)``."""
+        for band, (quantiles, values) in enumerate(zip(self._reference.bands, spectra, strict=True)):
+            self._bands[band] += _between(values, quantiles)
+            margin = MARGIN * (quantiles[-1] - quantiles[0])
+            beyond = (values < quantiles[0] - margin) | (values > quantiles[-1] + margin)
+            self._outside[band] += np.count_nonzero(beyond)
+
+    def add_scores(self, scores: NDArray[np.floating]) -> None:
+        """Scores of any shape, NaN left out."""
+        finite = scores[np.isfinite(scores)]
+        self._scored += finite.size
+        if self._reference.scores.size:
+            self._score += _between(finite, self._reference.scores)
+            self._extreme += int(np.count_nonzero(finite > self._reference.scores[GRID.searchsorted(1 - EXTREME)]))
+
+    def merge(self, other: DriftAccumulator) -> None:
+        """Takes the counts of ``other`` in."""
+        self._bands += other._bands
+        self._outside += other._outside
+        self._score += other._score
+        self._scored += other._scored
+        self._extreme += other._extreme
+
+    def finish(self) -> Drift:
+        """The verdict on what was compared so far."""
+        bands = tuple(
+            BandDrift(label, int(outside) / max(int(counts.sum()), 1), *_moved(counts, quantiles))
+            for label, outside, counts, quantiles in zip(
+                self._labels, self._outside, self._bands, self._reference.bands, strict=True
+            )
+        )
+        if self._scored < FEWEST:
+            reason = f"only {self._scored} spectra could be compared with the fit, {FEWEST} needed for a verdict"
+            return Drift("caution", (reason, *self._notes), self._scored, None, None, None, None, None, bands)
+        gain, offset = _radiometry(self._bands, self._reference.bands)
+        found = Drift("ok", (), self._scored, None, None, None, gain, offset, bands)
+        notes = self._notes
+        if self._reference.scores.size:
+            distance, shift = _moved(self._score, self._reference.scores)
+            sided = distance if shift >= 0 else -distance
+            found = replace(found, score_distance=sided, score_shift=shift, extreme_share=self._extreme / self._scored)
+        else:
+            notes = ("the model holds no held-out scores to compare with", *notes)
+        return judge(found, self._reference, notes)
+
+
+def _radiometry(counts: NDArray[np.int64], quantiles: NDArray[np.float32]) -> tuple[float | None, float | None]:
+    """A factor, or an addend, that the bulk quantiles of all bands share; None where they move each in its own way.
+
+    What grows, burns or is built moves bands and quantiles differently; another gain or offset moves them alike.
+    """
+    told = [_bulk(c, q.astype(np.float64)) for c, q in zip(counts, quantiles, strict=True)]
+    before = np.concatenate([pair[0] for pair in told])
+    after = np.concatenate([pair[1] for pair in told])
+    spread = np.median([q[BULK[-1]] - q[BULK[0]] for q in quantiles]) / 2
+    if before.size < BULK.size or spread <= 0:
+        return None, None
+    positive = (before > 0) & (after > 0)
+    gain = None
+    if positive.mean() > 0.9:
+        common = _alike(np.log(after[positive] / before[positive]), GAIN[0])
+        gain = None if common is None else float(np.exp(common))
+    return gain, _alike((after - before), OFFSET[0] * float(spread))
+
+
+def _bulk(counts: NDArray[np.int64], quantiles: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Quantiles of the training and of the scene at the same shares, those that lie within the reference."""
+    cumulative = np.cumsum(counts[:-1]) / max(int(counts.sum()), 1)
+    shares = GRID[BULK]
+    inside = (shares > cumulative[0]) & (shares < cumulative[-1])
+    rising = np.r_[True, np.diff(cumulative) > 0]
+    scene = np.interp(shares[inside], cumulative[rising], quantiles[rising])
+    return quantiles[BULK][inside], scene
+
+
+def _alike(changes: NDArray[np.float64], least: float) -> float | None:
+    """Their median, where it is at least ``least`` and they agree on it."""
+    common = float(np.median(changes))
+    if abs(common) < least or float(np.median(np.abs(changes - common))) > ALIKE * abs(common):
+        return None
+    return common
+
+
+def _between(values: NDArray[np.floating], quantiles: NDArray[np.float32]) -> NDArray[np.int64]:
+    """``(len(GRID) + 1,)``: how many values lie between the quantiles; a tie goes half to each side in the mean.
+
+    Where many training values are equal (a band with fill or few levels), all their quantiles are; values that tie
+    with them are counted at the middle of the run, or they would look as if they had moved to its end.
+    """
+    values = np.asarray(values, np.float32)
+    left, right = (np.searchsorted(quantiles, values, side=side) for side in ("left", "right"))
+    return np.bincount((left + right) // 2, minlength=GRID.size + 1)
+
+
+def _moved(counts: NDArray[np.int64], quantiles: NDArray[np.float32]) -> tuple[float, float]:
+    """Distance of the cumulative distributions, and shift of the median, from counts between quantiles."""
+    total = int(counts.sum())
+    if not total:
+        return 0.0, 0.0
+    cumulative = np.cumsum(counts[:-1]) / total
+    distinct = np.r_[True, np.diff(quantiles) > 0] & np.r_[np.diff(quantiles) > 0, True]
+    distance = float(np.max(np.abs(cumulative - GRID)[distinct])) if distinct.any() else 0.0
+    median = float(np.interp(0.5, np.r_[0.0, cumulative, 1.0], np.r_[0.0, GRID, 1.0]))
+    return distance, median - 0.5

@@ -1,0 +1,74 @@
+"""What is computed on a cell, as programs: traced on the CPU, where a program leaves the interpreter once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from threading import Lock
+
+import torch
+from torch import Tensor, nn
+
+from specvae.model.spectral_net import SpectralNet
+
+__all__ = ["BothTerms", "Programs", "Quantise"]
+
+
+class Programs:
+    """The programs of a net on a device, made when first called."""
+
+    def __init__(self, net: SpectralNet, device: str) -> None:
+        self.net, self.device = net, device
+        self._traced: dict[type[nn.Module], Callable[..., Tensor]] = {}
+        self._tracing = Lock()
+
+    def run(self, program: type[nn.Module], *tensors: Tensor) -> Tensor:
+        """``program(net)`` of these tensors.
+
+        A traced program need not wait for the interpreter between its operations, so that threads do not wait for
+        each other; the operations are the same, and so are the bits.
+        """
+        if self.device != "cpu":
+            return torch.as_tensor(program(self.net)(*tensors))
+        if program not in self._traced:
+            with self._tracing:
+                if program not in self._traced:
+                    self._traced[program] = _traced(program(self.net).eval(), tensors)
+        return torch.as_tensor(self._traced[program](*tensors))
+
+
+class BothTerms(nn.Module):
+    """Reconstruction and KL as the rows of one tensor ``(2, n)``, from spectra, then contexts and costs where used."""
+
+    def __init__(self, net: SpectralNet) -> None:
+        super().__init__()
+        self.vae = net.vae
+        self.has_context, self.has_cost = net.ring is not None, net.normaliser.marginals is not None
+
+    def forward(self, x: Tensor, second: Tensor | None = None, third: Tensor | None = None) -> Tensor:
+        c = second if self.has_context else None
+        cost = (third if self.has_context else second) if self.has_cost else None
+        terms = self.vae.terms(x, c, cost=cost)
+        return torch.stack([terms.reconstruction, terms.kl])
+
+
+class Quantise(nn.Module):
+    """The components of the context."""
+
+    def __init__(self, net: SpectralNet) -> None:
+        super().__init__()
+        assert net.ring is not None
+        self.ring = net.ring
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.ring.quantise(x)
+
+
+def _traced(program: nn.Module, tensors: tuple[Tensor, ...]) -> Callable[..., Tensor]:
+    """The program as a frozen graph of the operations that these tensors pass."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing is said to be superseded, by what needs a compiler at hand
+        graph: Callable[..., Tensor] = torch.jit.freeze(torch.jit.trace(program, tensors, check_trace=False))  # type: ignore[no-untyped-call]
+    for _ in range(2):  # the executor settles in its first two runs
+        graph(*tensors)
+    return graph

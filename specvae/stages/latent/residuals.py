@@ -1,0 +1,127 @@
+"""Errors of reconstructions gathered over windows or rows, and a sample of the spectra for what the errors depend on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.detector import Detector
+from specvae.errors import ModelError
+from specvae.model.patches import by_band
+from specvae.model.principal import Principal
+from specvae.spectra import Cube
+
+__all__ = ["Errors"]
+
+Floats = NDArray[np.float32]
+SAMPLE = 2_000_000
+"""Values of spectra kept at most, about."""
+AT_ONCE = 2_000_000
+"""Values summed at once."""
+
+
+@dataclass
+class Errors:
+    """Sums over all valid spectra, or over the pixels of all valid patches."""
+
+    principal: Principal
+    side: int
+    """Of patches, 1 of spectra."""
+    step: int
+    """Spacing of the sampled pixels."""
+    most: int
+    """Rows of a table that are kept at most."""
+    count: int = 0
+    """Spectra or patches."""
+    square: NDArray[np.float64] = field(init=False)
+    """``(bands,)``, as the other sums are."""
+    total: NDArray[np.float64] = field(init=False)
+    power: NDArray[np.float64] = field(init=False)
+    values: list[Floats] = field(default_factory=list)
+    contexts: list[Floats] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.square, self.total, self.power = (np.zeros(len(self.centre)) for _ in range(3))
+
+    @classmethod
+    def of(cls, detector: Detector, rows: int, cols: int) -> Errors:
+        """Empty ones for a scene of this size, or a table. Raises ModelError for a model that is too old."""
+        principal = detector.background.principal
+        if principal is None:
+            raise ModelError("the model was made before principal components were kept in it; fit it again")
+        most = max(100, min(20_000, SAMPLE // detector.net.vae.bands))
+        return cls(principal, detector.stride, max(1, int(np.ceil(np.sqrt(rows * cols / most)))), most)
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        """``(bands,)``: training mean, the origin of the sums."""
+        return np.asarray(by_band(self.principal.mean, self.side).mean(axis=1), np.float64)
+
+    @property
+    def scale(self) -> NDArray[np.float64]:
+        """``(bands,)``: training standard deviation."""
+        return np.asarray(self.principal.scale[:: self.side**2], np.float64)
+
+    @property
+    def pixels(self) -> int:
+        """Values of each band summed so far."""
+        return self.count * self.side**2
+
+    def add(self, cube: Cube, residual: Floats, context: Floats | None) -> None:
+        """Take in a window: its cube, residuals ``(values, rows, cols)`` and contexts ``(components, rows, cols)``."""
+        valid = cube.valid
+        self._sum(cube.values[:, valid], residual[:, valid])
+        chosen = np.zeros_like(valid)
+        chosen[-cube.window.row % self.step :: self.step, -cube.window.col % self.step :: self.step] = True
+        chosen &= valid
+        self.values.append(np.ascontiguousarray(cube.values[:, chosen]))
+        if context is not None:
+            self.contexts.append(np.ascontiguousarray(context[:, chosen]))
+
+    def add_rows(self, values: Floats, residual: Floats) -> None:
+        """Take in valid rows ``(bands, n)`` and their residuals."""
+        room = max(0, self.most - sum(v.shape[1] for v in self.values))
+        self._sum(values, residual)
+        self.values.append(values[:, :: max(1, -(-values.shape[1] // max(1, room)))][:, :room])
+
+    def _sum(self, values: Floats, residual: Floats) -> None:
+        self.count += values.shape[1]
+        width = max(1, AT_ONCE // len(values))
+        for start in range(0, values.shape[1], width):
+            here = (self._by_band(array[:, start : start + width]) for array in (values, residual))
+            given, left = here
+            away = given - self.centre[:, None]
+            self.square += np.square(left).sum(axis=1)
+            self.total += away.sum(axis=1)
+            self.power += np.square(away).sum(axis=1)
+
+    def _by_band(self, values: Floats) -> NDArray[np.float64]:
+        """``(values, n) -> (bands, pixels)``."""
+        return np.asarray(by_band(values, self.side).reshape(len(self.centre), -1), np.float64)
+
+    def sample(self) -> tuple[Floats, Floats | None]:
+        """``(values, n)`` spectra spread over the source, and their contexts ``(components, n)``."""
+        return np.concatenate(self.values, axis=1), np.concatenate(self.contexts, axis=1) if self.contexts else None
+
+    def by_band(self) -> dict[str, NDArray[np.float64]]:
+        """Root mean square error of each band, in its own units and in standard deviations, and its variance explained."""
+        rmse = np.sqrt(self.square / self.pixels)
+        return {"rmse": rmse, "rmse_standard": rmse / self.scale, "explained": 1 - self.square / self._spread()}
+
+    def _spread(self) -> NDArray[np.float64]:
+        """``(bands,)``: squared deviations from the source's own mean, summed."""
+        return np.maximum(self.power - self.total**2 / self.pixels, 1e-12 * self.pixels * self.scale**2)
+
+    def mse(self) -> float:
+        """Mean squared error over all values, in the squares of the data's units."""
+        return float(self.square.sum() / (self.pixels * len(self.scale)))
+
+    def rmse_standard(self) -> float:
+        """Over all bands, in standard deviations of the training spectra."""
+        return float(np.sqrt((self.square / self.scale**2).sum() / (self.pixels * len(self.scale))))
+
+    def explained(self) -> float:
+        """Share of the source's variance that the reconstructions have, bands in standard units."""
+        return float(1 - (self.square / self.scale**2).sum() / (self._spread() / self.scale**2).sum())

@@ -1,0 +1,1 @@
+"""Score scenes and tables: named files in, named files out."""

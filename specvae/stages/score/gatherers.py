@@ -1,0 +1,111 @@
+"""What is gathered over the windows of one scene: one accumulator for each part of its report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.detector import Detector
+from specvae.scoring.baselines import METHODS
+from specvae.scoring.gathered.drift import DriftAccumulator
+from specvae.scoring.gathered.joining import Components
+from specvae.scoring.gathered.metrics import TruthMetrics
+from specvae.scoring.gathered.pixels import Overview, PixelCounts, SampleOfPixels
+from specvae.scoring.gathered.survival import SurvivalHistogram
+from specvae.spectra import ScoredWindow
+from specvae.stages.score.window import Piece
+from specvae.thresholds.drift.reference import lattice_step
+
+__all__ = ["Gatherers", "sample_pixels"]
+
+OVERVIEW_PIXELS = 1_500_000
+MOST_OBJECTS, OBJECT_VALUES = 10_000, 2_000_000
+"""Objects that are kept at most, and values of spectra among all of them."""
+SMALL_SCENE = 500_000
+SMALL_BUDGET, LARGE_BUDGET = 350_000, 120_000
+"""Values of spectra that a page carries, so that it stays under 5 MB beside its picture."""
+
+
+def sample_pixels(rows: int, cols: int, bands: int) -> int:
+    """How many pixels' spectra a page carries."""
+    return (SMALL_BUDGET if rows * cols <= SMALL_SCENE else LARGE_BUDGET) // max(1, bands)
+
+
+@dataclass
+class Gatherers:
+    """Every accumulator of one scene."""
+
+    counts: PixelCounts
+    overview: Overview
+    sample: SampleOfPixels
+    survival: SurvivalHistogram
+    drift: DriftAccumulator
+    objects: Components
+    metrics: TruthMetrics | None = None
+    spent: list[tuple[str, float]] = field(default_factory=list)
+    """Seconds of every ``read``, ``compute`` and ``write``, by whichever thread."""
+
+    @classmethod
+    def of(
+        cls, detector: Detector, rows: int, cols: int, rgb: tuple[int, int, int], truth: bool, threshold: float
+    ) -> Gatherers:
+        """Empty ones for a scene of this size."""
+        step = Overview.step_for(rows, cols, OVERVIEW_PIXELS)
+        bands = len(detector.bands)
+        lattice = SampleOfPixels.step_for(rows, cols, sample_pixels(rows, cols, bands))
+        metrics = TruthMetrics(("specvae", *METHODS), threshold) if truth else None
+        drift = DriftAccumulator(detector.drift_reference, detector.bands.labels, lattice_step(rows, cols))
+        objects = Components(min(MOST_OBJECTS, OBJECT_VALUES // bands))
+        return cls(
+            PixelCounts(), Overview(rows, cols, step, rgb), SampleOfPixels(lattice), SurvivalHistogram(), drift, objects,
+            metrics,
+        )  # fmt: skip
+
+    def update(self, piece: ScoredWindow, expected: NDArray[np.float32] | None = None) -> None:
+        """Give one window to each; ``expected`` are the reconstructions of the sample's pixels."""
+        self.counts.update(piece)
+        self.objects.update(piece)
+        if not piece.cube.valid.any():
+            return
+        self.overview.update(piece)
+        self.sample.update(piece, expected)
+        self.survival.update(piece)
+        self.drift.update(piece)
+
+    def compare(self, piece: Piece, detector: Detector) -> None:
+        """Give the pixels whose truth is known to the metrics, beside what the baselines say of them."""
+        if piece.truth is None or self.metrics is None:
+            return
+        cube, score = piece.scored.cube, piece.scored.parts.score
+        known = cube.valid & (piece.truth != 255)
+        rows = np.vstack([score[known][None], detector.background.scores(cube.values[:, known].T)])
+        self.metrics.update(rows, piece.truth[known] != 0)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Count the seconds inside for ``read``, ``compute`` or ``write``."""
+        begun = time.perf_counter()
+        yield
+        self.spent.append((name, time.perf_counter() - begun))
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds of reading, computing and writing, which overlap."""
+        return {kind: sum(s for name, s in self.spent if name == kind) for kind in ("read", "compute", "write")}
+
+    def merge(self, other: Gatherers) -> None:
+        """Take in another shard's."""
+        self.counts.merge(other.counts)
+        self.overview.merge(other.overview)
+        self.sample.merge(other.sample)
+        self.survival.merge(other.survival)
+        self.drift.merge(other.drift)
+        self.objects.merge(other.objects)
+        if self.metrics is not None and other.metrics is not None:
+            self.metrics.merge(other.metrics)
+        self.spent += other.spent

@@ -1,0 +1,85 @@
+"""The page's data, from what was gathered over a scene or table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.detector import Detector
+from specvae.export.report.page_data import Curves, PageData, Picture, Spectra
+from specvae.ingest.scene.describe import footprint
+from specvae.ingest.scene.scene import Scene
+from specvae.scoring.gathered.pixels import Sample
+from specvae.scoring.gathered.survival import Survival
+from specvae.spectra import Explanation
+from specvae.stages.score.gatherers import Gatherers
+from specvae.stages.score.objects import SceneObjects
+from specvae.thresholds.cut_rates import rates_of
+
+if TYPE_CHECKING:
+    from specvae.stages.score.best_rows import Rows  # pyarrow, which a map need not wait for
+
+__all__ = ["map_page", "table_page"]
+
+
+def map_page(scene: Scene, detector: Detector, gathered: Gatherers, objects: SceneObjects) -> PageData:
+    """The page of a raster."""
+    view, table = gathered.overview, objects.table
+    first = slice(0, 0 if objects.spectra is None else len(objects.spectra))
+    outline, _ = footprint(scene.grid)
+    corners = None if outline is None else tuple((float(x), float(y)) for x, y in outline["coordinates"][0][:4])
+    return PageData(
+        Picture(view.step, view.score, view.kl, view.composite, corners),
+        _curves(detector, gathered.survival.finish()),
+        _envelope(detector),
+        _spectra(gathered.sample.finish()),
+        gathered.sample.step,
+        objects.cases(),
+        objects.spectra,
+        (table.contribution / table.pixels)[:, first].astype(np.float32),
+        (table.deviation / table.pixels)[:, first].astype(np.float32),
+        objects.section["count"],
+    )
+
+
+def table_page(
+    detector: Detector,
+    gathered: Gatherers,
+    cases: list[dict[str, Any]],
+    rows: Rows,
+    told: Explanation,
+) -> PageData:
+    """The page of a table; ``told`` is of its highest-scoring ``rows``."""
+    none, bare, short = np.zeros(0, np.int64), np.zeros((len(detector.bands), 0), np.float32), np.zeros(0, np.float32)
+    spectra = Spectra(rows.at, np.zeros_like(rows.at), rows.values, told.expected, rows.score, rows.kl)
+    return PageData(
+        None,
+        _curves(detector, gathered.survival.finish()),
+        _envelope(detector),
+        Spectra(none, none, bare, bare, short, short),
+        1,
+        cases,
+        spectra,
+        told.contribution,
+        told.deviation,
+        gathered.counts.valid,
+    )
+
+
+def _spectra(sample: Sample) -> Spectra:
+    return Spectra(sample.rows, sample.cols, sample.values, sample.expected, sample.score, sample.kl)
+
+
+def _envelope(detector: Detector) -> NDArray[np.float32] | None:
+    reference = detector.background.reference
+    return np.quantile(reference, [0.05, 0.5, 0.95], axis=0).astype(np.float32) if len(reference) else None
+
+
+def _curves(detector: Detector, survival: Survival) -> Curves:
+    calibration = detector.calibration
+    cuts, above = survival.points()
+    rate = rates_of(calibration, cuts)
+    at, share, law = calibration.survival()
+    return Curves(cuts.astype(np.float64), above, rate, at, share, law)

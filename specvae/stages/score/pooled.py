@@ -1,0 +1,77 @@
+"""``--pool``: evidence.tif from score.tif, with its own cut and flags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.export.maps import MapBand, MapWriter
+from specvae.export.maps_read_back import map_windows
+from specvae.ingest.scene.scene import Scene
+from specvae.model_file import StoredModel
+from specvae.scoring.gathered.metrics import TruthMetrics
+from specvae.scoring.pooling import HALO, pool
+from specvae.spectra import Window
+from specvae.thresholds.calibration import DEFAULT_RATE
+from specvae.thresholds.threshold import Threshold
+
+if TYPE_CHECKING:
+    from specvae.stages.score.request import ScoreRequest
+
+__all__ = ["FILE", "FLAGS", "evidence_cut", "pool_evidence"]
+
+FILE, FLAGS = "evidence.tif", "evidence_anomaly.tif"
+EVIDENCE = MapBand(
+    "evidence", "log score less the log scores around; higher is more anomalous; no score, not nats", "1"
+)
+FLAG = MapBand("anomaly", "by the evidence: 1 anomalous, 0 normal, 255 invalid", "1")
+WINDOW = 1 << 20
+"""Pixels pooled at once."""
+
+
+def evidence_cut(model: StoredModel, request: ScoreRequest) -> Threshold:
+    """The evidence's own cut, at the rate that was asked for. Raises ModelError for a model without."""
+    explicit = request.false_alarm_rate is not None
+    return model.detector.evidence_calibration().threshold(request.false_alarm_rate or DEFAULT_RATE, explicit)
+
+
+def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: ScoreRequest) -> dict[str, Any]:
+    """Write evidence.tif and its flags beside score.tif; the ``evidence`` section of report.json."""
+    cut = evidence_cut(model, request)
+    metrics = TruthMetrics(("specvae-pooled",), cut.value) if scene.has_truth else None
+    tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous"}
+    whole, anomalous = scene.grid.window, 0
+    with (
+        map_windows(folder / "score.tif") as read,
+        MapWriter(folder / FILE, scene.grid, [EVIDENCE], "float32", float("nan"), tags, request.threads) as evidence,
+        MapWriter(
+            folder / FLAGS, scene.grid, [FLAG], "uint8", 255, tags | {"threshold": repr(cut.value)}, request.threads
+        ) as flags,
+    ):
+        for window in scene.windows(WINDOW):
+            around = window.grow(HALO).clip(whole)
+            pooled = pool(read(around))[window.shift(-around.row, -around.col).slices]
+            above = pooled > cut.value
+            anomalous += int(above.sum())
+            evidence.write(window, pooled[None])
+            flags.write(window, np.where(np.isfinite(pooled), above.astype(np.uint8), np.uint8(255))[None])
+            if metrics is not None:
+                _judge(metrics, pooled, scene, window)
+        evidence.close()
+        flags.close()
+    told: dict[str, Any] = {"file": FILE, "flags": FLAGS, "anomalous": anomalous, "threshold": cut.summary()}
+    if metrics is not None:
+        figures = metrics.finish()
+        told["metrics"] = {name: figures[name] for name in figures if name != "baselines"}
+    return told
+
+
+def _judge(metrics: TruthMetrics, pooled: NDArray[np.float32], scene: Scene, window: Window) -> None:
+    truth = scene.truth(window)
+    if truth is None:
+        return
+    known = np.isfinite(pooled) & (truth != 255)
+    metrics.update(pooled[known][None], truth[known] != 0)

@@ -1,0 +1,68 @@
+"""How a model's scene is read within the memory allowed: in what windows, each with its halo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import numpy as np
+
+from specvae.detector import Detector
+from specvae.ingest.scene.carried_windows import CarryingReader
+from specvae.ingest.scene.patch_scene import PatchScene
+from specvae.ingest.scene.scene import Scene
+from specvae.spectra import Cube, Window
+from specvae.stages.score.memory import LARGEST, Load, parse_size, plan_reading
+
+__all__ = ["WindowReader", "read_in_order"]
+
+
+class WindowReader(Protocol):
+    """Reads ``windows`` in their order."""
+
+    windows: Sequence[Window]
+
+    def read(self, window: Window) -> Cube:
+        """The cube of the next window and, as far as the scene goes, the halo around it."""
+
+
+@contextmanager
+def read_in_order(
+    scene: Scene, detector: Detector, max_memory: str | None, outputs: int, part: Sequence[Window] = ()
+) -> Iterator[WindowReader]:
+    """A reader that decodes each block of the scene once; ``outputs`` is how many values are made of a pixel.
+
+    With ``part`` it reads, in windows of its own, the whole rows that these windows cover.
+    """
+    memory, ring = parse_size(max_memory), detector.net.ring
+    item, components = np.dtype(scene.dtype).itemsize, ring.components if ring else 0
+    load = Load(len(scene.bands) * detector.stride**2, item, detector.halo, components, outputs)
+    told = plan_reading(memory, scene.shape, scene.block, load)
+    if isinstance(scene, PatchScene):
+        with scene.cached(memory // 2):
+            yield _Patches(
+                scene, detector.halo, part or scene.windows(min(told.largest, LARGEST // detector.stride**2))
+            )
+        return
+    areas = [area.clip(_rows_of(part, scene.cols)) for area in told.areas] if part else told.areas
+    reader = CarryingReader(scene, load.bands, scene.shape, told.step, load.halo, told.largest, areas)
+    with scene.cached(told.cache, told.rows):
+        yield reader
+
+
+def _rows_of(windows: Sequence[Window], cols: int) -> Window:
+    """All columns of the rows that the windows cover."""
+    first = min(w.row for w in windows)
+    return Window(first, 0, max(w.row + w.rows for w in windows) - first, cols)
+
+
+class _Patches:
+    """Windows of patches, which lie on a lattice of their own and have next to no halo."""
+
+    def __init__(self, scene: PatchScene, halo: int, windows: Sequence[Window]) -> None:
+        self._scene, self._halo, self.windows = scene, halo, windows
+
+    def read(self, window: Window) -> Cube:
+        """The window and what is around it."""
+        return self._scene.read(window.grow(self._halo).clip(self._scene.grid.window))

@@ -1,0 +1,160 @@
+"""The stage ``score``: scenes or tables and a model in, a folder of maps and reports for each out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from specvae.errors import InputError, ModelError, OutputError, SpecvaeError
+from specvae.files.fingerprint import same
+from specvae.ingest.sources import Source, find_sources
+from specvae.model_file import StoredModel, load_model
+from specvae.stages.score.request import ScoreRequest, fingerprint_of, stored_report
+from specvae.stages.score.scene import score_map
+from specvae.training.descent import pick_device
+
+if TYPE_CHECKING:
+    from specvae.stages.score.shards import Shards
+
+__all__ = ["SceneOutcome", "ScoreRun", "score", "score_one"]
+
+
+@dataclass(frozen=True)
+class SceneOutcome:
+    """What became of one scene."""
+
+    scene: str
+    key: str
+    status: str
+    """``done``, ``already`` (done before, nothing touched) or ``failed``."""
+    folder: str
+    message: str = ""
+    """One line for people: the claim, or what failed."""
+    report: dict[str, Any] | None = None
+    exit_status: int = 0
+    fault: type[BaseException] | None = None
+    """What kind of thing went wrong, where it failed."""
+
+
+@dataclass(frozen=True)
+class ScoreRun:
+    """What became of all scenes."""
+
+    outcomes: tuple[SceneOutcome, ...]
+    strict: bool = False
+
+    @property
+    def exit_status(self) -> int:
+        """0 done, 3 some failed, 4 all failed, 5 with --strict a do-not-use or an unsupported rate."""
+        failed = [o for o in self.outcomes if o.status == "failed"]
+        if failed and len(failed) == len(self.outcomes):
+            return 4
+        if failed:
+            return 3
+        if self.strict and any(_unusable(o.report) for o in self.outcomes):
+            return 5
+        return 0
+
+
+def _unusable(report: dict[str, Any] | None) -> bool:
+    return bool(report) and (
+        (report or {})["drift"]["verdict"] == "do-not-use" or not (report or {})["threshold"]["supported"]
+    )
+
+
+def score(
+    scene: Sequence[str],
+    request: ScoreRequest,
+    progress: Callable[[str, float], None] | None = None,
+    done: Callable[[SceneOutcome], None] | None = None,
+) -> ScoreRun:
+    """Score every scene; one that fails does not keep the others from being done.
+
+    Raises ModelError for a model that cannot be read, InputError where the scenes name nothing.
+    """
+    model = load_model(request.model, pick_device(request.device), request.threads)
+    outcomes = []
+    for source in find_sources(scene):
+        outcome = score_one(source, model, request, progress)
+        outcomes.append(outcome)
+        if done:
+            done(outcome)
+    if sum(outcome.status != "failed" for outcome in outcomes) > 1:
+        from specvae.export.stac import write_collection
+
+        write_collection(Path(request.out), Path(request.out).name)
+    return ScoreRun(tuple(outcomes), request.strict)
+
+
+def score_one(
+    source: Source,
+    model: StoredModel,
+    request: ScoreRequest,
+    progress: Callable[[str, float], None] | None = None,
+    shards: Shards | None = None,
+) -> SceneOutcome:
+    """Score one scene or table into its folder; failures become an outcome, never an exception.
+
+    ``shards``: what was scored of it elsewhere, to be merged.
+    """
+    folder = Path(request.out) / source.key
+    told = SceneOutcome(source.path, source.key, "failed", str(folder))
+    try:
+        if source.is_table and request.pool:
+            raise InputError(f"{source.path} is a table, and --pool needs the space around a pixel; leave --pool out")
+        stored = stored_report(folder)
+        with ThreadPoolExecutor(1, "hash") as hashing:
+            # A large file takes seconds to hash, and the hash is needed last.
+            mark = hashing.submit(fingerprint_of, source, model.sha256, request, stored)
+            if stored and not request.overwrite:
+                if same(mark.result(), stored["item"]["properties"].get("specvae:fingerprint")):
+                    return replace(told, status="already", message="done already", report=stored["report"])
+                if not request.renew:
+                    raise OutputError(
+                        f"{folder} holds another result (other input, model or settings); "
+                        "give --overwrite or another --out"
+                    )
+            started = time.perf_counter()
+            work = _table_work() if source.is_table else _map_work(shards)
+            report = work(source, model, request, request.cut(model), folder, mark.result, progress)
+        seconds = time.perf_counter() - started
+        message = f"{_counted(report)}, {report['drift']['verdict']}, {seconds:.1f} s"
+        return replace(told, status="done", message=message, report=report)
+    except (InputError, ModelError, OutputError, SpecvaeError) as error:
+        return replace(told, message=str(error), exit_status=error.exit_status, fault=type(error))
+    except MemoryError:
+        message = f"{source.path}: out of memory; give a smaller --max-memory"
+        return replace(told, message=message, exit_status=4, fault=MemoryError)
+
+
+def _counted(report: dict[str, Any]) -> str:
+    """How much is anomalous: by the cut, by the pooled evidence where asked for, and objects that were kept."""
+    pixels, objects, evidence = report["pixels"], report["objects"], report.get("evidence")
+    told = [f"{pixels['anomalous']:,} of {pixels['valid']:,} anomalous"]
+    if evidence:
+        told.append(f"{evidence['anomalous']:,} by the pooled evidence")
+    if "kept" in objects:
+        told.append(
+            f"{objects['kept']:,} of {objects['written']:,} objects kept at a false-discovery rate of {objects['fdr']:g}"
+        )
+    return ", ".join(told)
+
+
+def _map_work(shards: Shards | None) -> Callable[..., dict[str, Any]]:
+    if shards is None:
+        return score_map
+    from specvae.stages.score.shards import write_shards
+
+    return partial(score_map, fill=partial(write_shards, shards))
+
+
+def _table_work() -> Callable[..., dict[str, Any]]:
+    # Imported when a table comes: pandas and pyarrow cost half a second that a map need not pay.
+    from specvae.stages.score.table import score_table
+
+    return score_table

@@ -1,0 +1,80 @@
+"""One window scored: its parts, its explanations, and what goes to the maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.detector import Detector
+from specvae.scoring.gathered.pixels import SampleOfPixels
+from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window, positions
+from specvae.thresholds.threshold import Threshold
+
+__all__ = ["Piece", "map_bands", "score_window"]
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One window as scored, on its way to the accumulators and the files."""
+
+    scored: ScoredWindow
+    context: NDArray[np.float32] | None
+    sampled: NDArray[np.float32] | None
+    """Reconstructions of the sample's pixels."""
+    truth: NDArray[np.uint8] | None
+    cube: Cube
+    """The window as the model reads it: of patches, all their values, where ``scored`` has their means."""
+
+
+def score_window(
+    detector: Detector,
+    cube: Cube,
+    window: Window,
+    truth: NDArray[np.uint8] | None,
+    threshold: Threshold,
+    sample: SampleOfPixels,
+) -> Piece:
+    """Score one window, and explain its anomalous and its sampled pixels."""
+    parts, context = detector.score_with_context(cube, window)
+    inner = cube.crop(window)
+    anomalous = parts.score > threshold.value
+    here = positions(anomalous)
+    explanation = _explained(detector, inner, context, here) if here[0].size else None
+    sampled = _explained(detector, inner, context, sample.at(inner))
+    scored = ScoredWindow(detector.seen(inner), parts, anomalous, explanation)
+    return Piece(scored, context, sampled.expected, truth, inner)
+
+
+def map_bands(detector: Detector, piece: Piece, with_parts: bool) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """What goes to score.tif and to anomaly.tif."""
+    scored = piece.scored
+    flags = np.where(scored.cube.valid, scored.anomalous.astype(np.uint8), np.uint8(255))[None]
+    if not with_parts:
+        return scored.parts.score[None], flags
+    return _all_parts(detector, piece.cube, scored.parts, piece.context), flags
+
+
+def _explained(
+    detector: Detector,
+    cube: Cube,
+    context: NDArray[np.float32] | None,
+    at: tuple[NDArray[np.intp], ...],
+) -> Explanation:
+    """Why the pixels at these rows and columns of the window score as they do."""
+    around = None if context is None else context[:, at[0], at[1]]
+    return detector.explain(cube.values[:, at[0], at[1]], around)
+
+
+def _all_parts(
+    detector: Detector, cube: Cube, parts: Parts, context: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    """``(5, rows, cols)``: score, reconstruction, kl, p-value and dominant band."""
+    valid = cube.valid
+    dominant = np.full(valid.shape, np.nan, np.float32)
+    if valid.any():
+        told = detector.explain(cube.values[:, valid], None if context is None else context[:, valid])
+        dominant[valid] = told.contribution.argmax(axis=0) + 1
+    p = detector.calibration.p_values(parts.score).astype(np.float32)
+    return np.stack([parts.score, parts.reconstruction, parts.kl, p, dominant])

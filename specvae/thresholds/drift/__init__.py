@@ -1,0 +1,1 @@
+"""Whether a scene is one that the model's thresholds hold for."""

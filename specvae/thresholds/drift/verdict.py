@@ -1,0 +1,122 @@
+"""The verdict on a scene: ok, caution or do-not-use, by the worst of the signs of drift."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from specvae.thresholds.drift.reference import BULK, DriftReference
+
+__all__ = ["GAIN", "OFFSET", "BandDrift", "Drift", "judge"]
+
+OUTSIDE = (0.05, 0.30)
+"""Share of pixels beyond the training range in the worst band: caution, do-not-use."""
+DISTANCE = (0.40, 0.65)
+"""Largest distance between the cumulative distributions of the worst band."""
+HIGHER = (0.30, 0.50)
+"""The same of the score where the scene's is higher."""
+LOWER = (0.50, 2.0)
+"""The same where it is lower: the model is surprised less than by its own held-out data, which is never a refusal."""
+EXCESS = (0.10, 0.30)
+"""Share of pixels above the cut of EXTREME: beyond what anomalies explain."""
+GAIN = (0.07, 0.13)
+"""Absolute logarithm of a factor that all quantiles of all bands share."""
+OFFSET = (0.15, 0.30)
+"""The same for an addend, over the median band's interquartile range."""
+
+
+@dataclass(frozen=True)
+class BandDrift:
+    """How one band moved."""
+
+    band: str
+    outside: float
+    """Share of pixels beyond the training range and its margin."""
+    distance: float
+    """Largest distance between the cumulative distributions, at the quantiles of the reference."""
+    shift: float
+    """The scene's median as a share of training pixels below it, less one half: -0.5 to 0.5."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The verdict, its reasons and its numbers."""
+
+    verdict: str
+    """``ok``, ``caution`` or ``do-not-use``."""
+    reasons: tuple[str, ...]
+    """In words; one of them where all is well."""
+    pixels: int
+    """Compared."""
+    score_distance: float | None
+    """As for bands, below 0 where the scene's scores are lower than held-out normal ones."""
+    score_shift: float | None
+    """As for bands."""
+    extreme_share: float | None
+    """Share of pixels above the cut that 1 % of normal pixels exceed."""
+    gain: float | None
+    """Factor of the scene's quantiles over the training's, where it is alike for all bands; else None."""
+    offset: float | None
+    """Addend, physical units, likewise."""
+    bands: tuple[BandDrift, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+def judge(found: Drift, reference: DriftReference, notes: tuple[str, ...]) -> Drift:
+    """Its verdict by the worst of the signs; notes make for caution."""
+    reasons, worst = list(notes), 1 if notes else 0
+    for value, (caution, refuse), words in (
+        *_band_signs(found),
+        *_radiometry_signs(found, reference),
+        *_score_signs(found),
+    ):
+        level = 2 if value >= refuse else 1 if value >= caution else 0
+        worst = max(worst, level)
+        if level:
+            reasons.append(words)
+    verdict = ("ok", "caution", "do-not-use")[worst]
+    return replace(
+        found, verdict=verdict, reasons=tuple(reasons) or ("bands and scores are distributed as in the fit",)
+    )
+
+
+Sign = tuple[float, tuple[float, float], str]
+"""A value, its limits of caution and do-not-use, and the words for it."""
+
+
+def _band_signs(found: Drift) -> list[Sign]:
+    widest = max(found.bands, key=lambda band: band.outside)
+    farthest = max(found.bands, key=lambda band: band.distance)
+    direction = "higher" if farthest.shift > 0 else "lower"
+    moved = (
+        f"{farthest.band} has {direction} values than in training (its distribution moved by {farthest.distance:.2f})"
+    )
+    outside = f"{widest.outside:.0%} of the spectra lie outside the training range of {widest.band}"
+    return [(widest.outside, OUTSIDE, outside), (farthest.distance, DISTANCE, moved)]
+
+
+def _radiometry_signs(found: Drift, reference: DriftReference) -> list[Sign]:
+    signs = []
+    if found.gain is not None:
+        words = f"all bands are {found.gain:.2f} times their training values alike: another gain or processing level"
+        signs.append((abs(float(np.log(found.gain))), GAIN, words))
+    if found.offset is not None:
+        spread = float(np.median(reference.bands[:, BULK[-1]] - reference.bands[:, BULK[0]])) / 2
+        words = f"all bands are moved by {found.offset:+.4g} alike: another offset or processing level"
+        signs.append((abs(found.offset) / spread, OFFSET, words))
+    return signs
+
+
+def _score_signs(found: Drift) -> list[Sign]:
+    if found.score_distance is None or found.extreme_share is None:
+        return []
+    distance = found.score_distance
+    word, limits = ("higher", HIGHER) if distance > 0 else ("lower", LOWER)
+    bulk = f"the bulk of the scores is {word} than held-out normal scores (moved by {abs(distance):.2f})"
+    many = f"{found.extreme_share:.0%} of the scores are above the cut that 1% of normal ones exceed"
+    return [(abs(distance), limits, bulk), (found.extreme_share, EXCESS, f"{many}: more than anomalies explain")]

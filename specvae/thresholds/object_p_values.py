@@ -1,0 +1,168 @@
+"""p-values of anomalous objects, against the objects that normal held-out tiles show at the same cut, and their FDR.
+
+Where the tiles show too few objects to rank against, a bound takes over (Markov's inequality): with m pixels in a
+normal object in the mean, at most m / n of them have n pixels, and at most m times the share of pixels above the cut
+that score as high as a peak have such a peak. Twice the smaller of the two is the p-value. Beyond the largest normal
+object, where no tail fits, the same inequality on the summed excess goes on below 1 / (n + 1): a tenth of the normal
+objects at most have ten times the mean excess, of which the upper 95 % bound is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from specvae.thresholds.bootstrap import BlockBootstrap
+from specvae.thresholds.conformal import conformal_p_values
+from specvae.thresholds.tail import Tail, fit_tail
+from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles
+
+__all__ = ["ObjectCalibration", "discoveries", "object_excess"]
+
+EIGHT_CONNECTED = np.ones((3, 3), dtype=np.int8)
+ENOUGH = 10
+"""Normal objects from which on excesses are ranked among theirs."""
+SIZED = 20
+"""Normal objects that tell their mean size."""
+LOOSER = (1.0, 3.0, 10.0, 30.0, 100.0)
+"""Shares of pixels above the cut, times so many, at which normal objects are counted to learn their mean size."""
+
+
+def object_excess(score: NDArray[np.floating], threshold: float) -> NDArray[np.float64]:
+    """``(objects,)``: summed nats above ``threshold`` of each 8-connected object of a map ``(rows, cols)``, NaN invalid.
+
+    For an object of another count: pixels * (mean score - threshold).
+    """
+    above = np.nan_to_num(score, nan=-np.inf) > threshold
+    labels, count = scipy.ndimage.label(above, structure=EIGHT_CONNECTED)
+    excess = np.where(above, score - np.float64(threshold), 0.0)
+    return np.asarray(scipy.ndimage.sum_labels(excess, labels, np.arange(1, count + 1)), np.float64).reshape(count)
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectCalibration:
+    """What objects normal data show above a cut."""
+
+    tiles: CalibrationTiles
+    threshold: float
+    """Nats."""
+    pixel_p_values: Callable[[NDArray[np.floating]], NDArray[np.float64]] | None = None
+    """p-values of pixels by score, for the bound; None: never bounded so."""
+
+    @cached_property
+    def _found(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Excess of each object of the tiles, and the number of its tile."""
+        found = [self._of(tile.score, tile.block) for tile in self.tiles.tiles]
+        owner = np.repeat(np.arange(len(found)), [f.size for f in found])
+        return np.concatenate(found or [np.empty(0)]), owner
+
+    def _of(self, score: NDArray[np.float32], block: int) -> NDArray[np.float64]:
+        if block != INDEPENDENT:
+            return object_excess(score, self.threshold)
+        above = score[np.nan_to_num(score, nan=-np.inf) > self.threshold]
+        return above.astype(np.float64) - self.threshold
+
+    @property
+    def excess(self) -> NDArray[np.float64]:
+        """``(objects,)``: summed nats above the cut of each object in the tiles. One cut by a tile's edge counts as it stands."""
+        return self._found[0]
+
+    @cached_property
+    def tail(self) -> Tail | None:
+        """The Pareto tail of the excesses, in their logarithm, since sums over objects are very heavy-tailed; None if refused."""
+        excess, owner = self._found
+        if excess.size < 2:
+            return None
+        labels = np.unique(owner, return_inverse=True)[1]
+        tail = fit_tail(np.log(np.maximum(excess, 1e-12)), BlockBootstrap.of(labels))
+        return tail if tail is not None and tail.refused is None else None
+
+    @cached_property
+    def mean_pixels(self) -> float | None:
+        """Pixels of a normal object in the mean, at the cut or, where it shows too few, at the next looser one; None if none."""
+        scores = np.sort(self.tiles.scores)
+        above = scores.size - int(np.searchsorted(scores, self.threshold, side="right"))
+        for times in LOOSER:
+            pixels = int(times * max(above, 1))
+            if pixels >= scores.size:
+                return None
+            level = float(scores[scores.size - pixels - 1])
+            count = sum(_count(t.score, level) for t in self.tiles.tiles)
+            if count >= SIZED:
+                return pixels / count
+        return None
+
+    @property
+    def method(self) -> str:
+        """``ranks`` among normal objects, a bound beyond the largest; ``pareto``: a tail there; ``bound``: by size and peak."""
+        if self._bounded:
+            return "bound"
+        return "pareto" if self.tail else "ranks"
+
+    @property
+    def _bounded(self) -> bool:
+        return self.excess.size < ENOUGH and self.pixel_p_values is not None
+
+    @property
+    def note(self) -> str | None:
+        """What to do about a bound, in words; None where there is none."""
+        if not self._bounded:
+            return None
+        return (
+            f"the held-out data show {self.excess.size} normal objects at this cut, {ENOUGH} are needed to rank against: "
+            "p-values are bounds; `specvae calibrate` on more normal data sharpens them"
+        )
+
+    def p_values(
+        self,
+        excess: NDArray[np.floating],
+        peak: NDArray[np.floating] | None = None,
+        pixels: NDArray[np.integer] | None = None,
+    ) -> NDArray[np.float64]:
+        """``(objects,)``: P(a normal object is as odd), from summed nats above the cut; by the bound, from peak and size.
+
+        Conformal, then the tail, never above 1 / (n + 1) there. Without an object in the tiles and without the
+        bound every p-value is 1: nothing is known of normal objects.
+        """
+        if self._bounded and peak is not None and pixels is not None:
+            return self._bound(np.asarray(peak), np.asarray(pixels, np.float64))
+        excess = np.asarray(excess, np.float64)
+        ordered = np.sort(self.excess)
+        p = conformal_p_values(ordered, excess)
+        if ordered.size < ENOUGH:
+            return p
+        beyond = excess > ordered[-1]
+        if self.tail is None:
+            mean = float(np.mean(ordered) + 1.645 * np.std(ordered, ddof=1) / np.sqrt(ordered.size))
+            p[beyond] = np.minimum(p[beyond], mean / excess[beyond])
+            return p
+        p[beyond] = np.minimum(self.tail.survival(np.log(excess[beyond])), 1.0 / (ordered.size + 1))
+        return p
+
+    def _bound(self, peak: NDArray[np.floating], pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.mean_pixels is None or self.pixel_p_values is None:
+            return np.ones(peak.shape)
+        at_cut = float(self.pixel_p_values(np.array([np.nextafter(np.float32(self.threshold), np.float32(np.inf))]))[0])
+        share = np.minimum(self.pixel_p_values(peak) / max(at_cut, 1e-300), 1 / np.maximum(pixels, 1.0))
+        return np.minimum(1.0, 2 * self.mean_pixels * share)
+
+
+def _count(score: NDArray[np.float32], level: float) -> int:
+    """Objects of a map above ``level``."""
+    return int(scipy.ndimage.label(np.nan_to_num(score, nan=-np.inf) > level, structure=EIGHT_CONNECTED)[1])
+
+
+def discoveries(p_values: NDArray[np.floating], rate: float) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Benjamini and Hochberg (1995): which objects stand at a false-discovery ``rate``, and their adjusted p-values."""
+    p_values = np.asarray(p_values, np.float64)
+    if not 0 < rate < 1:
+        raise ValueError(f"a false-discovery rate lies between 0 and 1, got {rate}")
+    if not p_values.size:
+        return np.zeros(0, bool), np.zeros(0)
+    adjusted = np.asarray(scipy.stats.false_discovery_control(p_values, method="bh"))
+    return adjusted <= rate, adjusted

@@ -1,0 +1,1 @@
+"""Fit: what is sampled, the closed form, the descent, and what is held out."""

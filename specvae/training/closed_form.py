@@ -1,0 +1,159 @@
+"""Where training starts: the linear VAE that is optimal in closed form, set into the network's linear paths.
+
+A VAE with linear encoder and decoder and fixed isotropic noise has a known optimum: probabilistic principal
+components (Tipping and Bishop, 1999; Lucas et al., *Don't Blame the ELBO!*, 2019, section 4). Conditioned on a
+context it is that of the residual of a linear regression on the context. The hidden layers start at zero, so training
+only has to learn what is not linear, and a few hundred steps are enough.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from specvae.model.vae import PRIOR_SPREAD, VAE
+
+__all__ = ["REACH", "start_linear"]
+
+REACH = 0.99
+"""Contexts further out than this share of the training contexts are pulled in."""
+MOST = 100_000
+"""Spectra looked at."""
+ROUNDS = 2
+"""How many times the worst are dropped and it is solved again."""
+RIDGE = 1e-5
+TINY = 1e-6
+STEPS = 30
+"""Of Fisher scoring."""
+
+
+@torch.no_grad()
+def start_linear(vae: VAE, x: Tensor, c: Tensor | None, trim: float = 0.0, seed: int = 0) -> None:
+    """Set context bounds, linear paths and noise of ``vae`` from spectra ``(bands, n)`` and contexts ``(context, n)``.
+
+    Each round drops the ``trim`` share that scores worst and solves again.
+    """
+    step = max(1, x.shape[1] // MOST)
+    spectra = x[:, ::step].cpu().double().numpy()
+    if c is not None:
+        _bound_context(vae, c[:, ::step].cpu().double().numpy())
+        c = vae.bounded(c[:, ::step])
+    context = np.zeros((0, spectra.shape[1])) if c is None else c.cpu().double().numpy()
+    if not vae.linear or vae.learned_variance:
+        return
+    keep = np.ones(spectra.shape[1], bool)
+    for _ in range(ROUNDS if trim else 0):
+        score = _Solution.of(spectra[:, keep], context[:, keep], vae.noise, vae.latent).score(spectra, context)
+        keep = score <= np.quantile(score, 1.0 - trim)
+    solution = _Solution.of(spectra[:, keep], context[:, keep], vae.noise, vae.latent)
+    solution.set(vae)
+    if vae.prior is not None:
+        solution.set_prior(vae, _scale(solution.lengths(spectra[:, keep], context[:, keep]), context[:, keep]))
+    if vae.mixture is not None:
+        kept = torch.from_numpy(spectra[:, keep]).to(x)
+        vae.mixture.start(*vae.encode(kept, None), seed)
+
+
+def _bound_context(vae: VAE, context: NDArray[np.float64]) -> None:
+    mean = context.mean(axis=1, keepdims=True)
+    scale = 1.0 / np.maximum(context.std(axis=1, keepdims=True), 1e-3)
+    lengths = np.linalg.norm((context - mean) * scale, axis=0)
+    vae.context_mean.copy_(torch.from_numpy(mean))
+    vae.context_scale.copy_(torch.from_numpy(scale))
+    vae.context_reach.fill_(float(np.quantile(lengths, REACH)))
+
+
+def _scale(lengths: NDArray[np.float64], context: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(context + 1,)``: b and b0 of a variance exp(b . c + b0) that is most likely for squared ``lengths`` ``(n,)``.
+
+    A Gaussian generalised linear model of scale (Smyth, 1989), by Fisher scoring, each residual cut at 3 so that what
+    is strange does not widen its own prior.
+    """
+    one = np.concatenate([context, np.ones((1, context.shape[1]))])
+    weight = np.zeros(len(one))
+    weight[-1] = np.log(max(float(lengths.mean()), TINY))
+    gram = one @ one.T + 0.1 * np.eye(len(one))
+    for _ in range(STEPS):
+        rest = np.clip(lengths / np.exp(np.clip(weight @ one, -PRIOR_SPREAD, PRIOR_SPREAD)) - 1.0, -1.0, 3.0)
+        weight += np.linalg.solve(gram, one @ rest)
+    return weight
+
+
+class _Solution:
+    """x = A c + b + D z + noise of variance s2 in every band."""
+
+    def __init__(self, a: NDArray[np.float64], b: NDArray[np.float64], values: NDArray[np.float64],
+                 vectors: NDArray[np.float64], s2: float, latent: int) -> None:  # fmt: skip
+        self.a, self.b, self.values, self.vectors, self.s2, self.latent = a, b, values, vectors, s2, latent
+
+    @classmethod
+    def of(cls, x: NDArray[np.float64], c: NDArray[np.float64], noise: float, latent: int) -> _Solution:
+        one = np.concatenate([c, np.ones((1, x.shape[1]))])
+        gram = one @ one.T + RIDGE * x.shape[1] * np.eye(len(one))
+        both = np.linalg.solve(gram, one @ x.T).T
+        residual = x - both @ one
+        values, vectors = np.linalg.eigh(residual @ residual.T / x.shape[1])
+        values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+        s2 = max(float(noise * values.sum()), TINY)
+        return cls(both[:, :-1], both[:, -1:], values, vectors, s2, latent)
+
+    def score(self, x: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``(n,)``: the score of this linear VAE up to a constant, half a squared Mahalanobis distance."""
+        along = self.vectors.T @ (x - self.a @ c - self.b)
+        spread = np.full(len(along), self.s2)
+        spread[: self.latent] += self.values[: self.latent]
+        return np.asarray(0.5 * (along**2 / spread[:, None]).sum(axis=0))
+
+    def lengths(self, x: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``(n,)``: mean square of the leading residuals, each in units of its spread and the noise."""
+        k = min(self.latent, len(self.a))
+        along = self.vectors[:, :k].T @ (x - self.a @ c - self.b)
+        return np.asarray((along**2 / (self.values[:k] + self.s2)[:, None]).mean(axis=0))
+
+    def set(self, vae: VAE) -> None:
+        """Write it into the linear paths: z has unit variance given the context.
+
+        Under the normal prior the posterior mean is drawn towards 0. Under a mixture it would be drawn towards the
+        clusters, which no linear path can do, so it is not drawn at all, and the prior judges where it lies.
+        """
+        k = min(self.latent, len(self.a))
+        z = vae.latent
+        drawn = self.s2 if vae.mixture is None else 0.0
+        spread = np.maximum(self.values[:k], TINY if vae.mixture is None else 1e-3 * self.s2)
+        decode = self.vectors[:, :k] * np.sqrt(spread)
+        encode = (self.vectors[:, :k] * (np.sqrt(spread) / (spread + drawn))).T
+        assert vae.encoder.linear is not None
+        assert vae.decoder.linear is not None
+        vae.encoder.linear[:k].copy_(torch.from_numpy(np.hstack([encode, -encode @ self.a])))
+        vae.encoder.biases[-1][:k].copy_(torch.from_numpy(-encode @ self.b))
+        vae.encoder.biases[-1][z : z + k].copy_(torch.from_numpy(np.log(self.s2 / (spread + drawn)))[:, None])
+        # The first hidden layer, too, starts by looking at the residual of the regression, not at the spectrum.
+        for first in vae.encoder.weights[:1]:
+            seen = first[:, : len(self.a)].double() @ torch.from_numpy(np.hstack([self.a, self.b])).to(first.device)
+            first[:, len(self.a) :] -= seen[:, :-1].float()
+            vae.encoder.biases[0].sub_(seen[:, -1:].float())
+        vae.decoder.linear[:, :k].copy_(torch.from_numpy(decode.copy()))
+        vae.decoder.linear[:, z:].copy_(torch.from_numpy(self.a))
+        vae.decoder.biases[-1].copy_(torch.from_numpy(self.b))
+        vae.log_sigma.fill_(0.5 * float(np.log(self.s2)))
+
+    def set_prior(self, vae: VAE, weight: NDArray[np.float64]) -> None:
+        """Let the prior's variance, one for all dimensions, depend on the context: log variance = b . c + b0.
+
+        Rough ground has a wide prior and smooth ground a narrow one. The posterior's log variance follows by as much as
+        the noise outweighs the dimension: where nothing is learned of it, posterior and prior stay alike.
+        """
+        assert vae.prior is not None
+        assert vae.prior.linear is not None
+        assert vae.encoder.linear is not None
+        z, k = vae.latent, min(self.latent, len(self.a))
+        slope, offset = torch.from_numpy(weight[:-1]).float(), float(weight[-1])
+        vae.prior.linear[z:].copy_(slope.expand(z, -1))
+        vae.prior.biases[-1][z:].fill_(offset)
+        share = (
+            torch.from_numpy(self.s2 / (np.maximum(self.values[:k], TINY) + self.s2)).float()[:, None].to(slope.device)
+        )
+        vae.encoder.linear[z : z + k, len(self.a) :] += (share * slope).to(vae.encoder.linear.device)
+        vae.encoder.biases[-1][z : z + k] += (share * offset).to(vae.encoder.linear.device)

@@ -1,0 +1,294 @@
+"""Fitting a network: closed-form start, batches, schedule, early stopping, trimming of the worst share."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from specvae.errors import UsageError
+from specvae.model.config import TrainingConfig
+from specvae.model.vae import VAE
+from specvae.training.closed_form import start_linear
+
+FUSED = (torch.optim.Adam, torch.optim.AdamW)
+"""Optimisers that take one pass over all parameters at once."""
+
+__all__ = ["Check", "History", "Sample", "pick_device", "train"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One look at training: mean nats per spectrum."""
+
+    fit: int
+    """How many times the sample was trimmed before."""
+    step: int
+    steps: int
+    loss: float
+    """Of the training batches since the last check: reconstruction + kl_weight * KL + log volume."""
+    reconstruction: float
+    """Of the validation spectra, at the posterior mean."""
+    kl: float
+    validation: float
+    """Score plus log volume of the validation spectra."""
+    seconds: float = 0.0
+    """Since training began, its closed-form start included."""
+
+
+@dataclass
+class History:
+    """What training went through, kept in the model for its loss curves."""
+
+    checks: list[Check] = field(default_factory=list)
+    interrupted: bool = False
+
+    def to_json(self) -> list[dict[str, float]]:
+        """Rows, ready for JSON."""
+        return [asdict(check) for check in self.checks]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Normalised spectra and their contexts, on the training device."""
+
+    x: Tensor
+    """``(bands, n)``"""
+    c: Tensor | None = None
+    """``(context, n)``"""
+    cost: Tensor | None = None
+    """``(n,)`` nats of the normaliser's change of variable, where it has one."""
+
+    @property
+    def size(self) -> int:
+        return int(self.x.shape[1])
+
+    def take(self, index: Tensor) -> Sample:
+        """The spectra at these positions."""
+        return self._map(lambda tensor: _taken(tensor, index))
+
+    def by_rows(self) -> Sample:
+        """The same, its spectra each in one piece of memory: wide ones are then taken several times faster."""
+        return Sample(self.x.T.contiguous().T, self.c, self.cost)
+
+    def binarised(self, generator: torch.Generator) -> Sample:
+        """The same with values in 0..1 drawn as 0 or 1, each with its value for probability."""
+        drawn = torch.rand(self.x.T.shape, generator=generator, device=self.x.device) < self.x.T
+        return Sample(drawn.to(self.x.dtype).T, self.c, self.cost)
+
+    def turned(self, side: int) -> Sample:
+        """Patches of ``side`` x ``side`` pixels in all eight positions of a square: ground has no upper end."""
+        square = self.x.reshape(-1, side, side, self.size)
+        both = (square, square.flip(1))
+        turns = [turned.rot90(k, (1, 2)).reshape(self.x.shape) for turned in both for k in range(4)]
+        return Sample(torch.cat(turns, dim=1))
+
+    def to(self, device: str) -> Sample:
+        """The sample on another device."""
+        return self._map(lambda tensor: tensor.to(device))
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Sample:
+        return Sample(*(None if t is None else change(t) for t in (self.x, self.c, self.cost)))  # type: ignore[arg-type]
+
+
+def _taken(tensor: Tensor, index: Tensor) -> Tensor:
+    if tensor.ndim == 2 and not tensor.is_contiguous():
+        return tensor.T.index_select(0, index).T
+    return tensor.index_select(-1, index)
+
+
+def pick_device(device: str) -> str:
+    """``auto`` -> ``cuda`` where there is one, else ``cpu``. Raises UsageError for a device that is not there."""
+    there = torch.cuda.is_available()
+    if device == "auto":
+        return "cuda" if there else "cpu"
+    if device.startswith("cuda") and not there:
+        raise UsageError("--device cuda was asked for, but torch sees no CUDA device; use --device auto or cpu")
+    return device
+
+
+CHECKS = 25
+"""Looks at the validation spectra, where no number of epochs was asked for; else one each epoch."""
+PASSES = 20
+RATE = 4e-3
+"""Learning rate unless told."""
+LEAST_STEPS = 300
+
+
+def train(
+    vae: VAE,
+    sample: Sample,
+    validation: Sample,
+    config: TrainingConfig,
+    seed: int = 0,
+    progress: Callable[[Check], None] | None = None,
+) -> History:
+    """Fit ``vae`` in place, from its closed-form start to the best weights by the validation spectra.
+
+    ``config.refits`` times, evenly through the descent, the worst ``trim`` share of the whole sample by score is
+    dropped anew. Ctrl-C keeps the best weights so far, and sets ``history.interrupted``.
+    """
+    begun = time.perf_counter()
+    start_linear(vae, sample.x, sample.c, config.trim if config.refits else 0.0, seed)
+    descent = _Descent(vae, sample, validation, config, seed, begun)
+    try:
+        for step in range(1, descent.steps + 1):
+            check = descent.advance(step)
+            if check is not None and progress:
+                progress(check)
+            if descent.stale >= config.patience and config.keep == "best":
+                break
+    except KeyboardInterrupt:
+        descent.history.interrupted = True
+    if config.keep == "best":
+        vae.load_state_dict(descent.best_state)
+    return descent.history
+
+
+def step_count(size: int, batch: int, config: TrainingConfig) -> int:
+    """Optimiser steps for a sample of ``size`` spectra."""
+    per_epoch = max(1, size // batch)
+    if config.epochs:
+        return config.epochs * per_epoch
+    return min(config.steps, max(LEAST_STEPS, PASSES * per_epoch))
+
+
+class _Descent:
+    """One descent: its optimiser, schedule, the spectra it still keeps, and the best weights so far."""
+
+    def __init__(
+        self, vae: VAE, sample: Sample, validation: Sample, config: TrainingConfig, seed: int, begun: float
+    ) -> None:
+        self.vae, self.sample, self.validation, self.config = vae, sample, validation, config
+        self.generator = torch.Generator(device=sample.x.device).manual_seed(seed)
+        self.batch = min(config.batch, sample.size)
+        self.steps = step_count(sample.size, self.batch, config)
+        self.every = max(1, self.steps // (config.epochs or CHECKS))
+        self.optimiser = _optimiser(vae, config)
+        self.schedule = _schedule(self.optimiser, self.steps, config)
+        self.kept = torch.arange(sample.size, device=sample.x.device)
+        self.order = self.kept[:0]
+        self.running = torch.zeros((), device=sample.x.device)
+        self.history = History()
+        self.fit = 0
+        self.begun = begun
+        first = _look(vae, validation, 0, 0, self.steps, float("nan"))
+        self.best, self.best_state, self.stale = first.validation, copy.deepcopy(vae.state_dict()), 0
+
+    def advance(self, step: int) -> Check | None:
+        """One step; a look at the validation spectra where one is due."""
+        if self.config.trim and self.config.refits and (step - 1) % max(1, self.steps // self.config.refits) == 0:
+            self._trim()
+        if len(self.order) < self.batch:
+            shuffled = torch.randperm(len(self.kept), generator=self.generator, device=self.kept.device)
+            self.order = self.kept[shuffled]
+        picked, self.order = self.order[: self.batch], self.order[self.batch :]
+        batch = self.sample.take(picked)
+        if self.config.binarise:
+            batch = batch.binarised(self.generator)
+        weight = min(1.0, step / (self.config.warm * self.steps)) if self.config.warm else 1.0
+        self.running += _step(self.vae, batch, self.optimiser, self.generator, weight)
+        self.schedule.step()
+        return self._check(step) if step % self.every == 0 or step == self.steps else None
+
+    def _trim(self) -> None:
+        scores = _scores(self.vae, self.sample)
+        self.kept = (scores <= torch.quantile(_thin(scores), 1.0 - self.config.trim)).nonzero().squeeze(1)
+        self.order = self.kept[:0]
+        self.batch = min(self.batch, len(self.kept))
+        self.fit += 1
+
+    def _check(self, step: int) -> Check:
+        check = _look(self.vae, self.validation, self.fit, step, self.steps, float(self.running) / self.every)
+        check = replace(check, seconds=time.perf_counter() - self.begun)
+        self.running.zero_()
+        self.history.checks.append(check)
+        self.stale = 0 if check.validation < self.best else self.stale + 1
+        if check.validation < self.best:
+            self.best, self.best_state = check.validation, copy.deepcopy(self.vae.state_dict())
+        return check
+
+
+def _optimiser(vae: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
+    kind = getattr(torch.optim, config.optimiser, None)
+    if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)) or kind is torch.optim.Optimizer:
+        raise UsageError(f"training.optimiser = {config.optimiser!r} is not an optimiser of torch.optim; try 'Adam'")
+    if kind is torch.optim.SparseAdam:
+        raise UsageError("training.optimiser = 'SparseAdam' takes sparse gradients, and these are dense; try 'Adam'")
+    make: Any = kind
+    told: dict[str, Any] = {"weight_decay": config.weight_decay} if config.optimiser == "AdamW" else {}
+    if kind is torch.optim.LBFGS:
+        told["line_search_fn"] = "strong_wolfe"  # the curvature of one batch leads astray on the next
+    if kind in FUSED:
+        told["fused"] = True
+    optimiser: torch.optim.Optimizer = make(vae.parameters(), lr=config.learning_rate or RATE, **told)
+    return optimiser
+
+
+def _schedule(
+    optimiser: torch.optim.Optimizer, steps: int, config: TrainingConfig
+) -> torch.optim.lr_scheduler.LRScheduler:
+    schedules = torch.optim.lr_scheduler
+    if config.schedule == "constant":
+        return schedules.ConstantLR(optimiser, factor=1.0)
+    if config.schedule == "cosine":
+        return schedules.CosineAnnealingLR(optimiser, steps + 1)
+    # Only optimisers with a momentum or betas can have them cycled against the rate.
+    cycled = {"momentum", "betas"} & set(optimiser.defaults) and optimiser.defaults.get("momentum", 1) != 0
+    return schedules.OneCycleLR(
+        optimiser, config.learning_rate or RATE, total_steps=steps + 1, pct_start=0.1, cycle_momentum=bool(cycled)
+    )
+
+
+def _step(
+    vae: VAE, batch: Sample, optimiser: torch.optim.Optimizer, generator: torch.Generator, weight: float = 1.0
+) -> Tensor:
+    """One descent step, the KL term weighed by ``weight`` besides; returns its loss without waiting for the device."""
+    noise = torch.randn(vae.latent, batch.size, generator=generator, device=batch.x.device)
+
+    def descend() -> Tensor:
+        terms = vae.terms(batch.x, batch.c, noise, batch.cost)
+        loss = (terms.reconstruction + weight * vae.kl_weight * terms.kl).mean() + terms.log_volume
+        optimiser.zero_grad(set_to_none=True)
+        # Divided by the bands, so that the clip means the same for 4 bands and for 400.
+        (loss / vae.bands).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 20.0)
+        return loss.detach()
+
+    if isinstance(optimiser, torch.optim.LBFGS):  # looks several times at one batch
+        return torch.as_tensor(optimiser.step(descend))  # type: ignore[no-untyped-call]
+    loss = descend()
+    optimiser.step()
+    return loss
+
+
+@torch.no_grad()
+def _look(vae: VAE, validation: Sample, fit: int, step: int, steps: int, loss: float) -> Check:
+    # The validation loss uses fixed noise, so that checks compare weights and not luck.
+    generator = torch.Generator(device=validation.x.device).manual_seed(0)
+    noise = torch.randn(vae.latent, validation.size, generator=generator, device=validation.x.device)
+    noisy = vae.terms(validation.x, validation.c, noise, validation.cost)
+    plain = vae.terms(validation.x, validation.c, cost=validation.cost)
+    value = (noisy.reconstruction + vae.kl_weight * noisy.kl).median() + noisy.log_volume
+    return Check(fit, step, steps, loss, float(plain.reconstruction.mean()), float(plain.kl.mean()), float(value))
+
+
+@torch.no_grad()
+def _scores(vae: VAE, sample: Sample) -> Tensor:
+    pieces = []
+    for start in range(0, sample.size, 65536):
+        index = torch.arange(start, min(start + 65536, sample.size), device=sample.x.device)
+        part = sample.take(index)
+        terms = vae.terms(part.x, part.c, cost=part.cost)
+        pieces.append(terms.reconstruction + terms.kl)
+    return torch.cat(pieces)
+
+
+def _thin(scores: Tensor) -> Tensor:
+    """At most a million of them, evenly: torch.quantile takes no more than 16 million."""
+    return scores[:: max(1, len(scores) // 1_000_000)]

@@ -1,0 +1,78 @@
+"""What a fitted network looks like from outside: active dimensions, the share of KL, and what should worry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from specvae.model.spectral_net import SpectralNet
+from specvae.training.descent import Sample
+
+__all__ = ["bernoulli_spread", "diagnose"]
+
+LITTLE = 2.0
+"""Variance in units of a Bernoulli value's below which a collapse is no wonder: a code gains less than .16 nats an axis."""
+
+
+@torch.no_grad()
+def diagnose(net: SpectralNet, sample: Sample, device: str, side: int = 1) -> dict[str, Any]:
+    """Active latent dimensions (Burda et al. 2015: variance of the posterior mean over 0.01), KL's share, warnings."""
+    sample = sample.take(torch.arange(0, sample.size, max(1, sample.size // 20_000))).to(device)
+    mean, _ = net.vae.encode(sample.x, net.vae.bounded(sample.c))
+    terms = net.vae.terms(sample.x, sample.c, cost=sample.cost)
+    active = int((mean.var(dim=1) > 0.01).sum()) if sample.size > 1 else 0
+    kl, reconstruction = float(terms.kl.mean()), float(terms.reconstruction.mean())
+    warnings = []
+    if active == 0:
+        warnings.append("the latent space collapsed: no dimension varies with the input" + _why(net, sample.x))
+    pixels = side * side
+    contribution = net.vae.explain(sample.x, sample.c)[0].mean(dim=1).reshape(-1, pixels).sum(dim=1)
+    exploding = _exploding(contribution)
+    if exploding:
+        warnings.append(f"bands that explode, each most of the reconstruction term: {exploding}")
+    if net.vae.kl_weight == 0:
+        warnings.append("a plain autoencoder: its KL is 0 and no ELBO is defined")
+    constant = net.normaliser.constant[::pixels].nonzero().squeeze(1).tolist()
+    if constant:
+        warnings.append(f"bands that never varied in training: {', '.join(str(i + 1) for i in constant)}")
+    return {
+        "latent": net.vae.latent,
+        "active_latent": active,
+        "mean_reconstruction": reconstruction,
+        "mean_kl": kl,
+        "kl_share": kl / max(1e-12, kl + reconstruction),
+        "warnings": warnings,
+    }
+
+
+def bernoulli_spread(x: torch.Tensor) -> float:
+    """Variance of values in 0..1 ``(bands, n)`` along their strongest axis, in units of a Bernoulli value's, p (1 - p).
+
+    A linear VAE codes an axis only where this is above 1 (Lucas et al., *Don't Blame the ELBO!*, 2019, section 4).
+    """
+    mean = x.mean(dim=1, keepdim=True)
+    noise = (mean * (1.0 - mean)).clamp(min=1e-4).sqrt()
+    axes: torch.Tensor = torch.linalg.svdvals((x - mean).double() / noise.double())
+    return float(axes[0].square() / x.shape[1])
+
+
+def _why(net: SpectralNet, x: torch.Tensor) -> str:
+    """What a collapse is owed to, where that is known."""
+    if not net.vae.bernoulli:
+        return ""
+    spread = bernoulli_spread(x)
+    if spread > LITTLE:
+        return "; the data vary enough for a code: train for longer with --set training.epochs=N"
+    return (
+        f"; along their strongest axis the data vary {spread:.2g} times as much as a bernoulli value does of itself, "
+        "too little for any code to be worth its nats: use the default preset for data so alike"
+    )
+
+
+def _exploding(contribution: torch.Tensor) -> str:
+    """1-based numbers of the bands ``(bands,)`` that cost ten times the median and more than all others together."""
+    if len(contribution) < 4:
+        return ""
+    great = (contribution > 10 * contribution.median()) & (contribution > 0.5 * contribution.sum())
+    return ", ".join(str(int(i) + 1) for i in great.nonzero())

@@ -1,0 +1,71 @@
+"""What was held out of training: its scores as calibration tiles, and whether anomalies are among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from specvae.model.spectral_net import SpectralNet
+from specvae.scoring.cells import CellScorer
+from specvae.scoring.pooling import HALO, pool
+from specvae.thresholds.contamination import Contamination, find_contamination, find_gap
+from specvae.thresholds.tiles import CalibrationTiles, Tile
+from specvae.training.descent import Sample
+from specvae.training.sampling import Region, Role
+
+__all__ = ["contamination_of", "thin_scores", "tiles_of"]
+
+
+def tiles_of(
+    scorer: CellScorer, regions: Sequence[Region], sources: tuple[str, ...]
+) -> tuple[CalibrationTiles, CalibrationTiles]:
+    """Maps of the calibration blocks, NaN outside them: of the score, and of the evidence (none of tables)."""
+    scores: list[Tile] = []
+    pooled: list[Tile] = []
+    for region in regions:
+        held = region.role == Role.CALIBRATION
+        if not held.any():
+            continue
+        if region.is_table:
+            rows = region.cube.crop(region.window).values.reshape(len(region.cube.values), -1).T
+            score = scorer.score_rows(rows, held.ravel()).score  # a map of one row would fill a 64th of each cell
+            scores += _cut(score.reshape(held.shape), held, region)
+            continue
+        around = region.window.grow(HALO).clip(region.cube.window)
+        score = scorer.score(region.cube, around)[0].score
+        inside = region.window.shift(-around.row, -around.col).slices
+        scores += _cut(score[inside], held, region)
+        pooled += _cut(pool(score)[inside], held, region)
+    return CalibrationTiles(tuple(scores), sources), CalibrationTiles(tuple(pooled), sources)
+
+
+def _cut(values: NDArray[np.float32], held: NDArray[np.bool_], region: Region) -> list[Tile]:
+    """A tile a block, NaN where not held out."""
+    tiles = []
+    for number in np.unique(region.block[held]):
+        mine = held & (region.block == number)
+        rows, cols = np.nonzero(mine)
+        box = (slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1))
+        tile = np.where(mine[box], values[box], np.float32(np.nan))
+        tiles.append(Tile(np.ascontiguousarray(tile), region.source, int(number)))
+    return tiles
+
+
+def contamination_of(training: NDArray[np.float32], tiles: CalibrationTiles, trim: float) -> Contamination:
+    """Anomalies in the held-out scores, or else, where these happen to miss them, in the training scores."""
+    held = find_contamination(tiles.scores, trim, tiles.resampling_blocks)
+    if held.found:
+        return held
+    gap = find_gap(training, trim)
+    return gap if gap.found else held
+
+
+@torch.inference_mode()
+def thin_scores(net: SpectralNet, sample: Sample) -> NDArray[np.float32]:
+    """Scores of up to 200,000 training pixels, untrimmed."""
+    sample = sample.take(torch.arange(0, sample.size, max(1, sample.size // 200_000), device=sample.x.device))
+    terms = net.vae.terms(sample.x, sample.c, cost=sample.cost)
+    return np.asarray((terms.reconstruction + terms.kl).cpu().numpy(), np.float32)

@@ -1,0 +1,246 @@
+"""What a fit takes from its sources: a split into blocks with roles, and the regions that are read for it.
+
+Blocks, not pixels, are held out, so that held-out means not next door: training pixels keep one ring radius away
+from calibration blocks. A region is a window read with its halo, with the role of each of its pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.model.config import SamplingConfig
+from specvae.spectra import Cube, Invalid, Window
+from specvae.thresholds.tiles import INDEPENDENT
+
+__all__ = ["Quota", "Region", "Role", "Split", "region_of_rows", "regions_of", "split_blocks", "split_rows"]
+
+UNIT = 64
+"""Side of a block in a large scene, pixels: a scoring cell."""
+SPECK = 4
+"""Side of the little blocks that validate training, pixels: scattered, so that they show every kind of ground."""
+SMALL_BUDGET = 0.09
+"""Share of a small scene that calibration blocks and their buffers take, at most, beyond the first."""
+WHOLE = 1_000_000
+"""A scene of at most so many pixels is read whole, as one region."""
+
+
+class Role(IntEnum):
+    """What a pixel is for."""
+
+    UNUSED = 0
+    TRAIN = 1
+    VALIDATION = 2
+    CALIBRATION = 3
+
+
+@dataclass(frozen=True)
+class Split:
+    """Roles of the blocks of one source."""
+
+    shape: tuple[int, int]
+    """Rows and cols of the source."""
+    unit: tuple[int, int]
+    """Rows and cols of a block."""
+    roles: NDArray[np.uint8]
+    """``(block rows, block cols)`` of :class:`Role`."""
+    buffer: int
+    """Pixels around calibration blocks that train nothing."""
+    validation: float = 0.0
+    """Share of the training pixels, in scattered specks, that tells training when to stop."""
+    seed: int = 0
+
+    def block(self, window: Window) -> NDArray[np.int32]:
+        """``(rows, cols)``: number of the block that each pixel lies in."""
+        rows = np.arange(window.row, window.row + window.rows) // self.unit[0]
+        cols = np.arange(window.col, window.col + window.cols) // self.unit[1]
+        return np.asarray(rows[:, None] * self.roles.shape[1] + cols[None, :], dtype=np.int32)
+
+    def role(self, window: Window) -> NDArray[np.uint8]:
+        """``(rows, cols)`` of :class:`Role`; training pixels within the buffer of a calibration block are unused."""
+        around = window.grow(self.buffer).clip(Window(0, 0, *self.shape))
+        roles = self.roles.ravel()[self.block(around)]
+        held = roles == Role.CALIBRATION
+        near = _dilate(held, self.buffer)
+        roles = np.where(near & ~held, np.uint8(Role.UNUSED), roles).astype(np.uint8)
+        roles[(roles == Role.TRAIN) & self._specks(around)] = Role.VALIDATION
+        inside = window.shift(-around.row, -around.col)
+        return roles[inside.slices]
+
+    def _specks(self, window: Window) -> NDArray[np.bool_]:
+        """``(rows, cols)``: True in the specks drawn for validation, alike whatever the window."""
+        side = min(SPECK, *self.unit)
+        rows = np.arange(window.row, window.row + window.rows, dtype=np.uint64) // np.uint64(side)
+        cols = np.arange(window.col, window.col + window.cols, dtype=np.uint64) // np.uint64(side)
+        return _drawn(rows[:, None], cols[None, :], self.seed) < self.validation
+
+
+def _drawn(rows: NDArray[np.uint64], cols: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
+    """A uniform number in [0, 1) for each pair, by the finaliser of splitmix64 (Steele et al., 2014)."""
+    key = np.uint64((seed * 0xD1342543DE82EF95) % 2**64)
+    mixed = key ^ (rows * np.uint64(0x9E3779B97F4A7C15)) ^ (cols * np.uint64(0xC2B2AE3D27D4EB4F))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return np.asarray((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11), np.float64) / 2.0**53
+
+
+@dataclass(frozen=True)
+class Region:
+    """A window of a source, read with its halo."""
+
+    cube: Cube
+    """The window and what lies around it in the scene."""
+    window: Window
+    role: NDArray[np.uint8]
+    """``(rows, cols)`` of the window: :class:`Role`, UNUSED where invalid or not normal."""
+    block: NDArray[np.int32]
+    """``(rows, cols)`` of the window: the block's number."""
+    source: int
+
+    @property
+    def is_table(self) -> bool:
+        """Whether its pixels are rows of a table, not neighbours."""
+        return bool((self.block == INDEPENDENT).all())
+
+    def spectra(self, role: Role) -> NDArray[np.float32]:
+        """``(bands, n)`` spectra of one role, in row-major order."""
+        return np.ascontiguousarray(self.cube.crop(self.window).values[:, self.role == role])
+
+
+@dataclass
+class Quota:
+    """How many pixels of each role are still wanted from a source."""
+
+    left: dict[Role, int]
+
+    @classmethod
+    def share(cls, config: SamplingConfig, sources: int) -> Quota:
+        """An equal share of the sample for each of ``sources``; calibration is cheap, so it may have as much again."""
+        wanted = max(1, config.max_pixels // sources)
+        held = max(1, min(2_000_000, config.max_pixels) // sources)
+        return cls(
+            {Role.TRAIN: wanted, Role.VALIDATION: max(1, int(wanted * config.validation)), Role.CALIBRATION: held}
+        )
+
+    def wants(self, roles: NDArray[np.uint8]) -> bool:
+        """Whether a window with these block roles has something still wanted."""
+        return any(self.left.get(Role(int(r)), 0) > 0 for r in np.unique(roles))
+
+    def take(self, role: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Count what a region brings; what is beyond the quota becomes UNUSED.
+
+        Of training and validation pixels as many as are wanted stay, evenly spread; held-out blocks stay whole.
+        """
+        role = role.copy()
+        for kind, left in self.left.items():
+            here = np.flatnonzero(role == kind)
+            if left <= 0:
+                role.flat[here] = Role.UNUSED
+            elif kind != Role.CALIBRATION and here.size > left:
+                kept = here[np.arange(left) * here.size // left]
+                role.flat[here] = Role.UNUSED
+                role.flat[kept] = kind
+            self.left[kind] -= here.size
+        return role
+
+    @property
+    def full(self) -> bool:
+        return all(left <= 0 for left in self.left.values())
+
+
+def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, seed: int, borders: bool = True) -> Split:
+    """A seeded split of a scene of ``shape`` into training, validation and calibration blocks.
+
+    In a small scene blocks shrink, lie at the border where their buffer costs least, and where they have buffers they
+    keep about a twelfth of the scene from training: ground that is never trained on scores as if it were strange. Without
+    ``borders`` they lie anywhere: patches at the border may hang over it, and hold out nothing.
+    """
+    rows, cols = shape
+    small = rows * cols <= WHOLE // 4
+    side = int(np.clip(-(-min(shape) // 8), 1, UNIT)) if small else UNIT
+    unit = (min(side, rows), min(side, cols)) if min(shape) > 1 else (1, max(1, max(shape) // 50))
+    unit = unit if rows <= cols or min(shape) > 1 else (unit[1], 1)
+    grid = (-(-rows // unit[0]), -(-cols // unit[1]))
+    roles = np.full(grid, Role.TRAIN, np.uint8)
+    rng = np.random.default_rng([seed, rows, cols])
+    count = roles.size
+    order = rng.permutation(count)
+    if small and count > 4 and borders:
+        # Corners first, then borders: a buffer reaches out of the scene there.
+        r, c = np.divmod(order, grid[1])
+        edges = ((r == 0) | (r == grid[0] - 1)).astype(int) + ((c == 0) | (c == grid[1] - 1))
+        order = order[np.argsort(-edges, kind="stable")]
+    if count < 4:
+        return Split(shape, unit, roles, buffer)
+    calibration = order[: max(1, round(count * config.calibration))]
+    roles.flat[calibration] = Role.CALIBRATION
+    if small and buffer:
+        roles.flat[calibration[1:]] = Role.TRAIN
+        for number in calibration[1:]:
+            roles.flat[number] = Role.CALIBRATION
+            kept = Split(shape, unit, roles, buffer).role(Window(0, 0, rows, cols)) == Role.TRAIN
+            if kept.mean() < 1.0 - SMALL_BUDGET:
+                roles.flat[number] = Role.TRAIN
+                break
+    return Split(shape, unit, roles, buffer, config.validation, seed)
+
+
+def split_rows(n: int, config: SamplingConfig, seed: int) -> Split:
+    """A seeded split of a table of ``n`` rows, seen as one row of pixels, into 50 runs of rows."""
+    return split_blocks((1, n), 0, config, seed)
+
+
+def region_of_rows(
+    values: NDArray[np.floating],
+    usable: NDArray[np.bool_],
+    config: SamplingConfig,
+    seed: int,
+    quota: Quota | None = None,
+    source: int = 0,
+    hold_all: bool = False,
+) -> Region:
+    """Independent spectra ``(n, bands)`` as a region to fit on; rows that are not ``usable`` ``(n,)`` are for nothing.
+
+    ``hold_all``: every usable row calibrates.
+    """
+    n = len(values)
+    window = Window(0, 0, 1, n)
+    role = np.full((1, n), Role.CALIBRATION, np.uint8) if hold_all else split_rows(n, config, seed).role(window)
+    role = np.where(usable[None], role, np.uint8(Role.UNUSED)).astype(np.uint8)
+    role = (quota or Quota.share(config, 1)).take(role)
+    columns = np.ascontiguousarray(np.asarray(values, np.float32).T)[:, None, :]
+    reason = np.where(usable, np.uint8(Invalid.VALID), np.uint8(Invalid.MASK))[None]
+    cube = Cube(columns, reason, window)
+    return Region(cube, window, role, np.full((1, n), INDEPENDENT, np.int32), source)
+
+
+def regions_of(split: Split, seed: int, side: int = 1) -> Iterator[Window]:
+    """Windows to read, in seeded order: the whole of a small scene, else its blocks one by one.
+
+    ``side``: of the patches that the scene is seen in.
+    """
+    rows, cols = split.shape
+    if rows * cols * side**2 <= WHOLE or min(split.shape) == 1:
+        yield Window(0, 0, rows, cols)
+        return
+    order = np.random.default_rng([seed, 1]).permutation(split.roles.size)
+    for number in order:
+        r, c = divmod(int(number), split.roles.shape[1])
+        whole = Window(r * split.unit[0], c * split.unit[1], *split.unit)
+        yield whole.clip(Window(0, 0, rows, cols))
+
+
+def _dilate(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+    """True within ``radius`` (square window) of a True."""
+    if radius == 0 or not mask.any():
+        return mask
+    padded = np.pad(mask.astype(np.int32), radius + 1)[1:, 1:]
+    total = padded.cumsum(0).cumsum(1)
+    total = np.pad(total, ((1, 0), (1, 0)))
+    side = 2 * radius + 1
+    sums = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
+    return np.asarray(sums[: mask.shape[0], : mask.shape[1]] > 0)
