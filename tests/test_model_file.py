@@ -12,7 +12,7 @@ import pytest
 
 from specvae.errors import ModelError
 from specvae.model_file import FORMAT_VERSION, load_model, save_model
-from tests.test_scoring import cube_of, detector, scene
+from tests.scoring.test_cells import cube_of, detector, scene
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["pixel", "ring"])

@@ -37,7 +37,7 @@ SHORT_SHAPE = 1.2
 """The same for the shape."""
 
 # Upper quantiles of the Anderson-Darling statistic with both parameters estimated, by simulation (400 excesses,
-# 4,000 draws a shape; tests/test_thresholds_tail.py draws some anew). The idea of such a table: Choulakian and
+# 4,000 draws a shape; tests/thresholds/test_tail.py draws some anew). The idea of such a table: Choulakian and
 # Stephens (2001).
 AD_SHAPES = np.array([-0.4, -0.2, 0.0, 0.2, 0.4, 0.6, 0.9])
 AD_P = np.array([0.5, 0.25, 0.1, 0.05, 0.01, 0.001])

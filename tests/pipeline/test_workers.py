@@ -50,7 +50,7 @@ def command(place: Path, *more: str) -> list[str]:
 
 def start(place: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command(place, *more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
+        command(place, *more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
     )
 
 

@@ -20,12 +20,12 @@ import pytest
 from specvae.errors import SpecvaeError, UsageError
 from specvae.pipeline.workers import cluster
 from specvae.pipeline.workers.cluster import ClusterWorkers
+from tests.pipeline.test_workers import check_whole, finish, maps, place, scenes, start, wait_for, whole
 from tests.raster_files import write
-from tests.test_pipeline_workers import check_whole, finish, maps, place, scenes, start, wait_for, whole
 
 __all__ = ["place", "scenes"]  # fixtures
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @contextmanager

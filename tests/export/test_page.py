@@ -328,7 +328,7 @@ def test_the_page_asks_no_network(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_the_page_of_a_megapixel_scene_is_under_5_megabytes(driver: Any, tmp_path: Path) -> None:
-    """And prints how soon it answers: `pytest -s -m slow tests/test_page.py`."""
+    """And prints how soon it answers: `pytest -s -m slow tests/export/test_page.py`."""
     rng = np.random.default_rng(5)
     shade = rng.gamma(30, 1 / 30, (1, 1000, 1000))
     mean = np.linspace(500, 3000, 10)[:, None, None]

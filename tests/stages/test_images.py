@@ -19,7 +19,7 @@ from specvae.ingest.table.idx import labels_beside
 from specvae.ingest.table.reading import read_table
 from specvae.model_file import load_model
 from specvae.stages.demo.synthetic import make_scene
-from tests.test_benchmark_mnist import write_digits
+from tests.benchmarks.test_mnist import write_digits
 
 PRESETS = {"mlp": 3, "deep-autoencoder": 3, "conv-bernoulli": 1}
 

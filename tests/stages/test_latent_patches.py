@@ -17,7 +17,7 @@ from specvae.model.patches import by_band, to_patches
 from specvae.model_file import load_model
 from specvae.scoring.latent import latent_means, reconstructions
 from specvae.stages.demo.synthetic import make_texture
-from tests.test_patches import PLACE, SIDE, run, write
+from tests.stages.test_patches import PLACE, SIDE, run, write
 
 BANDS, ROWS, COLS = 3, 128, 168
 

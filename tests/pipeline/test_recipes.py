@@ -14,7 +14,7 @@ import pytest
 
 from specvae.cli.main import cli
 
-TEXT = (Path(__file__).parents[1] / "pipelines" / "README.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "pipelines" / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", TEXT, re.DOTALL)
 
 

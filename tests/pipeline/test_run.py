@@ -315,7 +315,7 @@ def test_a_declaration_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
 
 
 def test_the_nightly_example_runs_on_scenes_like_the_demos(tmp_path: Path) -> None:
-    example = Path(__file__).parents[1] / "pipelines" / "nightly.toml"
+    example = Path(__file__).parents[2] / "pipelines" / "nightly.toml"
     write_scene(tmp_path / "normal.tif", make_scene(96, 96, seed=0).values)
     write_scene(tmp_path / "tonight.tif", make_scene(96, 96, seed=1, anomalies=True).values)
     settings = (f"root={tmp_path}", "fit.set=['training.epochs=1']", "fit.context=none")
@@ -376,11 +376,11 @@ def test_scenes_may_lie_behind_an_address_or_in_an_archive(place: Path) -> None:
     assert states(go(place)) == ["already", "already"], "nothing is fetched again"
 
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "pipelines").glob("*.toml"))
+EXAMPLES = sorted((Path(__file__).parents[2] / "pipelines").glob("*.toml"))
 
 
 def planned(name: str, *settings: str) -> Batch:
-    return run(Path(__file__).parents[1] / "pipelines" / name, Options(dry_run=True, set=settings))
+    return run(Path(__file__).parents[2] / "pipelines" / name, Options(dry_run=True, set=settings))
 
 
 @pytest.mark.parametrize("name", ["mnist_benchmark.toml", "hyperspectral_benchmark.toml"])

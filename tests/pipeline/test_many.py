@@ -21,9 +21,9 @@ from specvae.benchmarks.scale.many import declare, fit_small, run_many
 from specvae.benchmarks.settings import Settings
 from specvae.pipeline import run as batch
 from specvae.pipeline.run import Options, run
-from tests.test_pipeline_cluster import dask_cluster
-from tests.test_pipeline_run import Inline
-from tests.test_pipeline_workers import check_whole, finish, maps, start, wait_for, whole
+from tests.pipeline.test_cluster import dask_cluster
+from tests.pipeline.test_run import Inline
+from tests.pipeline.test_workers import check_whole, finish, maps, start, wait_for, whole
 
 
 def test_broken_scenes_among_many_are_named_with_the_right_reason(
@@ -81,7 +81,7 @@ def test_a_full_disk_ends_in_lines_and_leaves_nothing_that_looks_whole(tmp_path:
     declare(tmp_path)
     command = [sys.executable, "-m", "specvae", "run", str(tmp_path / "batch.toml"), "--retries", "0"]
     told = subprocess.run(
-        [*command, "--set", f"score.out={small_disk}/out"], capture_output=True, text=True, cwd=Path(__file__).parents[1],
+        [*command, "--set", f"score.out={small_disk}/out"], capture_output=True, text=True, cwd=Path(__file__).parents[2],
         check=False,
     )  # fmt: skip
     assert told.returncode in (3, 4), told.stderr
@@ -105,7 +105,7 @@ def series(real_data: Path, tmp_path: Path) -> Path:
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared" / "data").symlink_to(real_data)
     place.mkdir()
-    example = Path(__file__).parents[1] / "pipelines" / "rufiji_series.toml"
+    example = Path(__file__).parents[2] / "pipelines" / "rufiji_series.toml"
     text = example.read_text(encoding="utf-8").replace('root = ".."', "").replace("reports/rufiji/", "")
     (place / "x.toml").write_text(text.replace("reports/rufiji", "out"), encoding="utf-8")
     return place
