@@ -24,7 +24,7 @@ def command(path: str, as_json: bool, **options: Any) -> int:
     specvae inspect model.specvae
     specvae inspect scene.tif --json
     """
-    from specvae.export.report.build import finite
+    from specvae.files.json_files import finite
     from specvae.ingest.options import IngestOptions
     from specvae.stages.inspect import inspect
 

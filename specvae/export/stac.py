@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ import pystac
 
 from specvae.files.atomic import LAST, atomic_file
 from specvae.files.fingerprint import Fingerprint, sha256_of
+from specvae.files.json_files import json_text, read_json
 from specvae.ingest.grid import Grid
 from specvae.model_file import StoredModel
 
@@ -215,7 +215,7 @@ def write_collection(out: Path, name: str = "specvae") -> Path | None:
         href = f"./{path.relative_to(out).as_posix()}"
         collection.add_link(pystac.Link("item", href, "application/geo+json", tree["id"]))
     tree = collection.to_dict(include_self_link=False, transform_hrefs=False)
-    text, target = json.dumps(tree, indent=1) + "\n", out / COLLECTION
+    text, target = json_text(tree), out / COLLECTION
     if not target.is_file() or target.read_text(encoding="utf-8") != text:
         with atomic_file(target) as beside:
             beside.write_text(text, encoding="utf-8")
@@ -233,9 +233,5 @@ def _read(path: Path, out: Path) -> dict[str, Any] | None:
     """A finished folder's item; None for what is being written or is not one of ours."""
     if any(part.startswith(".") for part in path.relative_to(out).parts):
         return None
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    ours = isinstance(tree, dict) and "specvae:fingerprint" in tree.get("properties", {})
-    return tree if ours else None
+    tree = read_json(path)
+    return tree if "specvae:fingerprint" in tree.get("properties", {}) else None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from specvae.files.atomic import OutputFolder
 from specvae.files.fingerprint import Fingerprint
-from specvae.stages.score.request import read_json
+from specvae.files.json_files import read_json, write_json
 
 __all__ = ["INVALID", "read_invalid", "record_invalid"]
 
@@ -24,7 +23,7 @@ def record_invalid(folder: Path, mark: Fingerprint, message: str) -> None:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     with OutputFolder(folder) as work:
-        (work.path / INVALID).write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
+        write_json(work.path / INVALID, tree)
         work.commit()
 
 

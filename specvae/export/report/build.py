@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +15,7 @@ from specvae.export.report.thresholds_csv import write_thresholds
 from specvae.export.stac import MODEL_ITEM, model_item, scene_item
 from specvae.files.atomic import LAST
 from specvae.files.fingerprint import Fingerprint, sha256_of
+from specvae.files.json_files import finite, write_json
 from specvae.ingest.scene.describe import footprint
 from specvae.ingest.scene.scene import Scene
 from specvae.model_file import StoredModel
@@ -25,27 +24,9 @@ from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.threshold import Threshold
 from specvae.version import __version__
 
-__all__ = ["SCHEMA_VERSION", "finish_folder", "finite", "report_of", "write_json"]
+__all__ = ["SCHEMA_VERSION", "finish_folder", "report_of"]
 
 SCHEMA_VERSION = 1
-
-
-def finite(tree: Any) -> Any:
-    """The same tree with NaN and infinities as null, numpy scalars as numbers: what JSON can hold."""
-    if isinstance(tree, dict):
-        return {str(k): finite(v) for k, v in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return [finite(v) for v in tree]
-    if hasattr(tree, "item") and not isinstance(tree, str):
-        tree = tree.item()
-    if isinstance(tree, float) and not math.isfinite(tree):
-        return None
-    return tree
-
-
-def write_json(path: Path, tree: Any) -> None:
-    """Write JSON without NaN or Infinity."""
-    path.write_text(json.dumps(finite(tree), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def report_of(

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from specvae.export.report.check_chart import check_chart, check_words
 from specvae.export.report.packing import jpeg, packed_floats, packed_scores, packed_shares, scale_of
 from specvae.export.report.page_data import PageData
+from specvae.files.json_files import finite
 
 __all__ = ["claim", "render_page"]
 
@@ -162,7 +163,7 @@ def _payload(report: dict[str, Any], data: PageData) -> str:
     if picture is not None:
         height, width = picture.score.shape
         tree["picture"] = {"step": picture.step, "height": height, "width": width, "corners": picture.corners}
-    return json.dumps(_plain(tree), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    return json.dumps(finite(tree), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _places(spectra: Any) -> dict[str, Any]:
@@ -176,14 +177,6 @@ def _short(values: Any, digits: int = 4) -> list[float | None]:
     """Numbers of a few digits, null where not finite."""
     flat = np.asarray(values, np.float64).ravel().tolist()
     return [float(f"{v:.{digits}g}") if math.isfinite(v) else None for v in flat]
-
-
-def _plain(tree: Any) -> Any:
-    if isinstance(tree, dict):
-        return {key: _plain(value) for key, value in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return [_plain(value) for value in tree]
-    return None if isinstance(tree, float) and not math.isfinite(tree) else tree
 
 
 def _blobs(report: dict[str, Any], data: PageData) -> dict[str, str]:

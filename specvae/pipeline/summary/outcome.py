@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from specvae.stages.score.request import read_json
+from specvae.files.json_files import read_json
 from specvae.version import __version__
 
 __all__ = ["SCHEMA_VERSION", "Batch", "SceneRecord", "StageRecord"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from specvae.files.atomic import atomic_file
+from specvae.files.json_files import json_text
 from specvae.pipeline.summary.index import render_index
 from specvae.pipeline.summary.outcome import Batch
 from specvae.pipeline.summary.prometheus import exposition
@@ -25,7 +25,7 @@ def write_summary(batch: Batch, filled: Iterable[str]) -> None:
     pages = {
         "index.html": render_index(batch, told),
         "metrics.prom": exposition(told),
-        "run.json": json.dumps(told, indent=1, allow_nan=False) + "\n",
+        "run.json": json_text(told),
     }
     for name, text in pages.items():
         with atomic_file(Path(batch.out) / name) as beside:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from specvae.errors import OutputError, SpecvaeError
-from specvae.export.report.build import finite, write_json
 from specvae.files.atomic import OutputFolder
 from specvae.files.fingerprint import Fingerprint, same
+from specvae.files.json_files import finite, read_json, write_json
 from specvae.ingest.sources import Source
-from specvae.stages.score.request import read_json
 from specvae.stages.score.run import SceneOutcome, ScoreRun
 
 __all__ = ["SUMMARY", "LatentResult", "for_each", "make_folder"]

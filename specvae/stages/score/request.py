@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specvae.files.atomic import LAST
 from specvae.files.fingerprint import Fingerprint, identify
+from specvae.files.json_files import read_json
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.sources import Source
 
@@ -76,12 +76,3 @@ def stored_report(folder: Path) -> dict[str, Any] | None:
     """``item`` and ``report`` of a finished folder, or None where it is not whole."""
     item, report = stored_item(folder), read_json(folder / "report.json")
     return {"item": item, "report": report} if item and report else None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """An object from a JSON file; empty where there is none."""
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return tree if isinstance(tree, dict) else {}

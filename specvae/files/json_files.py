@@ -1,0 +1,48 @@
+"""JSON files: what JSON cannot hold becomes null, and a file that is missing or damaged reads as an empty object."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+__all__ = ["finite", "json_text", "read_json", "write_json"]
+
+
+def finite(tree: Any) -> Any:
+    """The same tree as JSON can hold it: NaN and infinities become null, numpy scalars become Python's numbers.
+
+    Examples
+    --------
+    >>> finite({"score": [1.5, float("nan")]})
+    {'score': [1.5, None]}
+    """
+    if isinstance(tree, dict):
+        return {str(k): finite(v) for k, v in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [finite(v) for v in tree]
+    if hasattr(tree, "item") and not isinstance(tree, str):
+        tree = tree.item()
+    if isinstance(tree, float) and not math.isfinite(tree):
+        return None
+    return tree
+
+
+def json_text(tree: Any) -> str:
+    """A tree as the indented text of a JSON file, without NaN or Infinity."""
+    return json.dumps(finite(tree), indent=1, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, tree: Any) -> None:
+    """Write a tree as a JSON file, without NaN or Infinity."""
+    path.write_text(json_text(tree), encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read an object from a JSON file; an empty one where the file is missing, damaged or holds something else."""
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return tree if isinstance(tree, dict) else {}
