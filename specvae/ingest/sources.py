@@ -7,7 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from specvae.errors import InputError, UsageError
 from specvae.ingest.formats.packed import container_of, is_virtual
 from specvae.ingest.formats.product_folders import band_token, is_product_archive, is_product_folder, same_scene
 from specvae.ingest.formats.references import is_remote, referenced
+from specvae.ingest.source import Source
 
-__all__ = ["Source", "find_sources"]
+__all__ = ["find_sources"]
 
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq", "-ubyte", "-ubyte.gz", ".idx", ".idx.gz")
 COMPANIONS = (".hdr", ".xml", ".msk", ".ovr", ".prj", ".tfw", ".tifw", ".aux", ".md", ".json", ".html", ".pdf", ".log",
@@ -25,26 +26,6 @@ COMPANIONS = (".hdr", ".xml", ".msk", ".ovr", ".prj", ".tfw", ".tifw", ".aux", "
               ".met", ".gml", ".safe", ".kml", ".qix", ".qpj", ".dir", ".pag", ".gz", ".bz2", ".xz", ".7z")  # fmt: skip
 """Endings that a folder or glob passes over: what stands beside scenes and tables rather than being one."""
 WILD = re.compile(r"[*?\[]")
-
-
-@dataclass(frozen=True, order=True)
-class Source:
-    """One scene or table."""
-
-    key: str
-    """Its path below the fixed part of the pattern, without the ending: where its report goes."""
-    path: str
-    """The file, product folder or archive; for single-band files of one scene, see ``members``."""
-    is_table: bool = False
-    files: tuple[str, ...] = ()
-    """The files whose bytes it is made of."""
-    members: tuple[str, ...] = ()
-    """Single-band files that make one scene."""
-
-    @property
-    def stem(self) -> str:
-        """What ``{stem}`` stands for in the paths of masks and truths."""
-        return Path(self.key).name
 
 
 def find_sources(patterns: Iterable[str | Path]) -> list[Source]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from specvae.ingest.sources import Source, find_sources
+from specvae.ingest.source import Source
+from specvae.ingest.sources import find_sources
 from specvae.pipeline.workers.local import LocalWorkers
 from specvae.pipeline.workers.schedule import carry_out_all
 from specvae.pipeline.workers.task import Result, SceneTask

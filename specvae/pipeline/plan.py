@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from specvae.files.fingerprint import Fingerprint, same, sha256_of
-from specvae.ingest.sources import Source
+from specvae.ingest.source import Source
 from specvae.pipeline.invalid import read_invalid
 from specvae.pipeline.summary.facts import facts_of
 from specvae.stages.score.request import ScoreRequest, fingerprint_of, stored_item

@@ -20,7 +20,8 @@ from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.patch_scene import in_patches
 from specvae.ingest.scene.scene import Scene
-from specvae.ingest.sources import Source, find_sources
+from specvae.ingest.source import Source
+from specvae.ingest.sources import find_sources
 from specvae.ingest.table.reading import read_table
 from specvae.model.config import ModelConfig
 from specvae.model.config_file import load_config

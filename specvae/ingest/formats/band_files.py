@@ -21,7 +21,7 @@ from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
-from specvae.ingest.sources import Source
+from specvae.ingest.source import Source
 
 __all__ = ["BandFile", "Read", "product_of_members", "read_files"]
 

@@ -15,7 +15,7 @@ from specvae.ingest.formats.sensors import SENTINEL2, band_name
 from specvae.ingest.layer import Layer
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
-from specvae.ingest.sources import Source
+from specvae.ingest.source import Source
 
 __all__ = ["METADATA", "product_of_safe"]
 

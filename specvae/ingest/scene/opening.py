@@ -23,7 +23,8 @@ from specvae.ingest.product import Product
 from specvae.ingest.scene.plan import Plan, plan_product
 from specvae.ingest.scene.probe import with_probes
 from specvae.ingest.scene.scene import Scene
-from specvae.ingest.sources import Source, find_sources
+from specvae.ingest.source import Source
+from specvae.ingest.sources import find_sources
 
 __all__ = ["open_scene"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from specvae.ingest.sources import Source
+from specvae.ingest.source import Source
 from specvae.stages.score.request import ScoreRequest
 
 __all__ = ["Result", "SceneTask", "ShardTask", "StageTask", "Status", "Task"]

@@ -20,7 +20,8 @@ from specvae.files.fingerprint import Fingerprint, identify
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.patch_scene import in_patches
-from specvae.ingest.sources import Source, find_sources
+from specvae.ingest.source import Source
+from specvae.ingest.sources import find_sources
 from specvae.ingest.table.columns import is_parquet
 from specvae.model_file import load_model
 from specvae.scoring.latent import latent_means, map_cells

@@ -11,7 +11,7 @@ from specvae.errors import OutputError, SpecvaeError
 from specvae.files.atomic import OutputFolder
 from specvae.files.fingerprint import Fingerprint, same
 from specvae.files.json_files import finite, read_json, write_json
-from specvae.ingest.sources import Source
+from specvae.ingest.source import Source
 from specvae.stages.score.run import SceneOutcome, ScoreRun
 
 __all__ = ["SUMMARY", "LatentResult", "for_each", "make_folder"]

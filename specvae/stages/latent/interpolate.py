@@ -17,7 +17,8 @@ from specvae.files.fingerprint import Fingerprint, identify
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.patch_scene import in_patches
-from specvae.ingest.sources import Source, find_sources
+from specvae.ingest.source import Source
+from specvae.ingest.sources import find_sources
 from specvae.model_file import StoredModel, load_model
 from specvae.scoring.latent import latent_means, nats, spectra_of
 from specvae.spectra import Invalid, Window

@@ -21,7 +21,8 @@ from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.patch_scene import PatchScene, in_patches
 from specvae.ingest.scene.scene import Scene
-from specvae.ingest.sources import Source, find_sources
+from specvae.ingest.source import Source
+from specvae.ingest.sources import find_sources
 from specvae.ingest.table.columns import is_parquet
 from specvae.model.patches import to_pixels
 from specvae.model_file import load_model

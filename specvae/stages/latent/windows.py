@@ -13,7 +13,7 @@ from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.scene import Scene
-from specvae.ingest.sources import Source
+from specvae.ingest.source import Source
 from specvae.ingest.table.reading import Table, iter_table
 from specvae.spectra import Cube, Window
 from specvae.stages.score.overlap import overlapped

@@ -10,7 +10,7 @@ from specvae.files.atomic import LAST
 from specvae.files.fingerprint import Fingerprint, identify
 from specvae.files.json_files import read_json
 from specvae.ingest.options import IngestOptions
-from specvae.ingest.sources import Source
+from specvae.ingest.source import Source
 
 if TYPE_CHECKING:
     from specvae.model_file import StoredModel

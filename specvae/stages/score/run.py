@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from specvae.errors import InputError, ModelError, OutputError, SpecvaeError
 from specvae.files.fingerprint import same
-from specvae.ingest.sources import Source, find_sources
+from specvae.ingest.source import Source
+from specvae.ingest.sources import find_sources
 from specvae.model_file import StoredModel, load_model
 from specvae.stages.score.request import ScoreRequest, fingerprint_of, stored_report
 from specvae.stages.score.scene import score_map

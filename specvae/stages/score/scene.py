@@ -22,7 +22,7 @@ from specvae.ingest.scene.describe import about
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.patch_scene import PatchScene, in_patches
 from specvae.ingest.scene.scene import Scene
-from specvae.ingest.sources import Source
+from specvae.ingest.source import Source
 from specvae.model_file import StoredModel
 from specvae.spectra import Cube, Window
 from specvae.stages.score.gatherers import Gatherers

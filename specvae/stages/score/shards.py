@@ -20,7 +20,7 @@ from specvae.export.report.quicklook import rgb_bands
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.patch_scene import in_patches
 from specvae.ingest.scene.scene import Scene
-from specvae.ingest.sources import Source
+from specvae.ingest.source import Source
 from specvae.model_file import StoredModel
 from specvae.spectra import Cube, Window
 from specvae.stages.score.gatherers import Gatherers

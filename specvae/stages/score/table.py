@@ -20,7 +20,7 @@ from specvae.export.report.table_quicklook import draw_table_quicklook
 from specvae.export.table_writing import ScoresWriter, scores_name
 from specvae.files.atomic import OutputFolder
 from specvae.files.fingerprint import Fingerprint
-from specvae.ingest.sources import Source
+from specvae.ingest.source import Source
 from specvae.ingest.table.reading import Table, TableFile, is_one_of, open_table
 from specvae.model.spectral_net import CELL
 from specvae.model_file import StoredModel
