@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,38 +11,20 @@ from typing import Any
 
 import pystac
 
-from specvae.files.atomic import LAST, atomic_file
+from specvae.export.contents import ITEM, MODEL_ITEM, ResultFile, result_file
+from specvae.files.atomic import atomic_file
 from specvae.files.fingerprint import Fingerprint, sha256_of
 from specvae.files.json_files import json_text, read_json
 from specvae.ingest.grid import Grid
 from specvae.model_file import StoredModel
 
-__all__ = ["COLLECTION", "MODEL_ITEM", "model_item", "scene_item", "write_collection"]
+__all__ = ["COLLECTION", "model_item", "scene_item", "write_collection"]
 
 COLLECTION = "collection.json"
-MODEL_ITEM = "model.json"
 SITE = "https://stac-extensions.github.io"
 FILE, PROCESSING = f"{SITE}/file/v2.1.0/schema.json", f"{SITE}/processing/v1.2.0/schema.json"
 PROJECTION, RASTER = f"{SITE}/projection/v2.0.0/schema.json", f"{SITE}/raster/v2.0.0/schema.json"
 MLM = f"{SITE}/mlm/v1.4.0/schema.json"
-
-COG = "image/tiff; application=geotiff; profile=cloud-optimized"
-KINDS = {
-    "score.tif": (COG, ["data"], "Anomaly score, nats; higher is more anomalous"),
-    "anomaly.tif": (COG, ["data"], "1 anomalous, 0 normal, 255 invalid"),
-    "evidence.tif": (COG, ["data"], "Evidence pooled over space"),
-    "evidence_anomaly.tif": (COG, ["data"], "Anomalous pixels by the evidence"),
-    "objects.gpkg": ("application/geopackage+sqlite3", ["data"], "Anomalous objects"),
-    "objects.geojson": ("application/geo+json", ["data"], "Anomalous objects"),
-    "objects.parquet": ("application/vnd.apache.parquet", ["data"], "Anomalous objects"),
-    "scores.csv": ("text/csv", ["data"], "Scored rows"),
-    "scores.parquet": ("application/vnd.apache.parquet", ["data"], "Scored rows"),
-    "explanations.csv": ("text/csv", ["metadata"], "What each band contributes"),
-    "thresholds.csv": ("text/csv", ["metadata"], "Thresholds and their false-alarm rates"),
-    "quicklook.png": ("image/png", ["overview"], "Quicklook"),
-    "report.html": ("text/html", ["overview"], "Report to read"),
-    "report.json": ("application/json", ["metadata"], "Report for machines"),
-}
 
 
 def scene_item(
@@ -83,17 +66,15 @@ def scene_item(
     )  # fmt: skip
     if grid is not None:
         _add_projection(item, grid)
-    for path in sorted(folder.iterdir()):
-        if path.name in KINDS:
-            item.add_asset(
-                path.stem if path.stem != "report" else path.name,
-                _asset(path, maps.get(path.name), sums.get(path.name)),
-            )
+    for key, file in _assets(folder).items():
+        item.add_asset(key, _asset(folder, file, maps.get(file.name), sums.get(file.name)))
     for made_from in mark.inputs:
         item.add_link(_link("derived_from", made_from.path, folder, made_from.sha256))
     item.add_link(_link("derived_from", report["model"]["path"], folder, report["model"]["sha256"], "the model"))
-    if (folder / MODEL_ITEM).exists():
-        item.add_link(pystac.Link("derived_from", f"./{MODEL_ITEM}", "application/geo+json", "the model's own item"))
+    if (folder / MODEL_ITEM.name).exists():
+        item.add_link(
+            pystac.Link("derived_from", f"./{MODEL_ITEM.name}", "application/geo+json", "the model's own item")
+        )
     tree: dict[str, Any] = item.to_dict(include_self_link=False, transform_hrefs=False)
     return tree
 
@@ -124,12 +105,20 @@ def _add_projection(item: pystac.Item, grid: Grid) -> None:
             item.properties["proj:wkt2"] = grid.crs.to_wkt(version="WKT2_2019")
 
 
-def _asset(path: Path, bands: list[dict[str, Any]] | None, sha256: str | None) -> pystac.Asset:
-    kind, roles, title = KINDS[path.name]
+def _assets(folder: Path) -> dict[str, ResultFile]:
+    """The files of a folder that are assets, by key: the stem, or the name where several share a stem."""
+    there = [file for path in sorted(folder.iterdir()) if (file := result_file(path.name)) and file.role]
+    stems = Counter(file.stem for file in there)
+    return {file.stem if stems[file.stem] == 1 else file.name: file for file in there}
+
+
+def _asset(folder: Path, file: ResultFile, bands: list[dict[str, Any]] | None, sha256: str | None) -> pystac.Asset:
+    path = folder / file.name
     extra: dict[str, Any] = {"file:size": path.stat().st_size, "file:checksum": _multihash(sha256 or sha256_of(path))}
     if bands:
         extra["bands"] = bands
-    return pystac.Asset(f"./{path.name}", title, None, kind, roles, extra)
+    roles = [file.role.value] if file.role else []
+    return pystac.Asset(f"./{file.name}", file.title, None, file.media_type, roles, extra)
 
 
 def _multihash(sha256: str) -> str:
@@ -201,7 +190,7 @@ def _tensor(depth: int, axis: str) -> dict[str, Any]:
 
 def write_collection(out: Path, name: str = "specvae") -> Path | None:
     """Write ``collection.json`` over every finished folder below ``out``; None where there is none."""
-    items = [(path, tree) for path in sorted(out.rglob(LAST)) if (tree := _read(path, out))]
+    items = [(path, tree) for path in sorted(out.rglob(ITEM.name)) if (tree := _read(path, out))]
     if not items:
         return None
     times = sorted(t for _, tree in items if (t := _time(tree["properties"].get("datetime"))))

@@ -16,6 +16,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from specvae.errors import OutputError
+from specvae.export.contents import SCORES_CSV, SCORES_PARQUET
 from specvae.files.atomic import atomic_file
 from specvae.ingest.table.columns import is_parquet
 
@@ -27,7 +28,7 @@ NUMBER = r"^[\s]*[+-]?(\d+[.,]?\d*|[.,]\d+|inf|nan)([eE][+-]?\d+)?%?[\s]*$"
 
 def scores_name(source: str) -> str:
     """``scores.parquet`` for a Parquet table, else ``scores.csv``."""
-    return "scores.parquet" if is_parquet(source) else "scores.csv"
+    return (SCORES_PARQUET if is_parquet(source) else SCORES_CSV).name
 
 
 def write_scores(path: Path, others: pa.Table, scores: dict[str, NDArray[Any]]) -> None:

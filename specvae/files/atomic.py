@@ -7,16 +7,13 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from specvae.errors import OutputError
 
-__all__ = ["LAST", "OutputFolder", "atomic_file"]
-
-LAST = "item.json"
-"""Written last: its presence means that the folder is whole."""
+__all__ = ["OutputFolder", "atomic_file"]
 
 
 def _explained(path: Path, error: OSError) -> OutputError:
@@ -66,12 +63,13 @@ def _sync(path: Path) -> None:
 class OutputFolder:
     """A folder of outputs made beside its place. A context manager: what is not committed is removed.
 
-    A folder that stands already loses its ``last`` file first and gains the new one last, so that at any moment a
-    folder with that file is whole.
+    A folder that exists already loses its ``last`` file first and gains the new one last, so that at any moment a
+    folder with that file is complete.
     """
 
-    def __init__(self, place: Path, last: str = LAST) -> None:
-        self.place, self.last = Path(place), last
+    def __init__(self, place: Path, last: str, swept: Collection[str] = ()) -> None:
+        """``swept``: names of files that an earlier result may have left and that this one replaces or removes."""
+        self.place, self.last, self.swept = Path(place), last, frozenset(swept)
         self.path = Path()
         self._held: int | None = None
 
@@ -95,7 +93,7 @@ class OutputFolder:
             os.close(self._held)
 
     def commit(self) -> Path:
-        """Move everything into place, ``item.json`` last."""
+        """Move everything into place, the ``last`` file last."""
         names = sorted((p.name for p in self.path.iterdir()), key=lambda name: name == self.last)
         try:
             for name in names:
@@ -104,8 +102,8 @@ class OutputFolder:
                 os.rename(self.path, self.place)
                 return self.place
             (self.place / self.last).unlink(missing_ok=True)
-            for old in {p.name for p in self.place.iterdir()} - set(names):
-                _remove_ours(self.place / old)
+            for old in self.swept - set(names):  # a file of any other name is somebody else's, and stays
+                (self.place / old).unlink(missing_ok=True)
             for name in names:
                 os.replace(self.path / name, self.place / name)
         except OSError as error:
@@ -122,16 +120,3 @@ def _hold(folder: Path) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
-
-
-OURS = {
-    "score.tif", "anomaly.tif", "evidence.tif", "objects.gpkg", "objects.geojson", "objects.parquet", "quicklook.png",
-    "thresholds.csv", "report.html", "report.json", "item.json", "scores.csv", "scores.parquet", "score.qml",
-    "evidence_anomaly.tif", "anomaly.qml", "explanations.csv", "invalid.json", "model.json",
-}  # fmt: skip
-
-
-def _remove_ours(path: Path) -> None:
-    """Remove an output of an earlier run that this one does not write; a stranger's file stays."""
-    if path.name in OURS:
-        path.unlink(missing_ok=True)

@@ -6,13 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from specvae.files.atomic import OutputFolder
+from specvae.export.contents import INVALID, result_folder
 from specvae.files.fingerprint import Fingerprint
 from specvae.files.json_files import read_json, write_json
 
-__all__ = ["INVALID", "read_invalid", "record_invalid"]
-
-INVALID = "invalid.json"
+__all__ = ["read_invalid", "record_invalid"]
 
 
 def record_invalid(folder: Path, mark: Fingerprint, message: str) -> None:
@@ -22,12 +20,12 @@ def record_invalid(folder: Path, mark: Fingerprint, message: str) -> None:
         "fingerprint": mark.to_json(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    with OutputFolder(folder) as work:
-        write_json(work.path / INVALID, tree)
+    with result_folder(folder) as work:
+        write_json(work.path / INVALID.name, tree)
         work.commit()
 
 
 def read_invalid(folder: Path) -> dict[str, Any] | None:
     """``message`` and ``fingerprint`` of a record, or None."""
-    tree = read_json(folder / INVALID)
+    tree = read_json(folder / INVALID.name)
     return tree if isinstance(tree.get("fingerprint"), dict) else None

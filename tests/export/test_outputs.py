@@ -11,8 +11,9 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from specvae.errors import OutputError
+from specvae.export.contents import result_folder
 from specvae.export.maps import MapBand, MapWriter, pooled
-from specvae.files.atomic import OutputFolder, atomic_file
+from specvae.files.atomic import atomic_file
 from specvae.ingest.grid import Grid
 from specvae.spectra import Window
 
@@ -38,7 +39,7 @@ def test_a_symbolic_link_is_not_written_through(tmp_path: Path) -> None:
 def test_a_folder_replaces_an_older_one_and_keeps_what_is_not_its_own(tmp_path: Path) -> None:
     place = tmp_path / "scene"
     for content in ("one", "two"):
-        with OutputFolder(place) as work:
+        with result_folder(place) as work:
             (work.path / "item.json").write_text(content)
             if content == "one":
                 (work.path / "objects.gpkg").write_text("old")
@@ -51,7 +52,7 @@ def test_a_folder_replaces_an_older_one_and_keeps_what_is_not_its_own(tmp_path: 
 
 
 def test_an_abandoned_folder_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="boom"), OutputFolder(tmp_path / "scene") as work:
+    with pytest.raises(RuntimeError, match="boom"), result_folder(tmp_path / "scene") as work:
         (work.path / "score.tif").write_text("half")
         raise RuntimeError("boom")
     assert list(tmp_path.iterdir()) == []
@@ -59,7 +60,7 @@ def test_an_abandoned_folder_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "scene").write_text("a file")
-    with pytest.raises(OutputError, match="not a folder"), OutputFolder(tmp_path / "scene"):
+    with pytest.raises(OutputError, match="not a folder"), result_folder(tmp_path / "scene"):
         pass
 
 

@@ -11,12 +11,18 @@ from typing import Any
 from rasterio.errors import CRSError
 
 from specvae.errors import OutputError, UsageError
+from specvae.export.contents import OBJECTS_GEOJSON, OBJECTS_GEOPACKAGE, OBJECTS_GEOPARQUET
 from specvae.export.objects.geopackage import LAYER, write_geopackage
 from specvae.export.objects.rows import ObjectRows
 
 __all__ = ["FORMATS", "write_objects"]
 
-FORMATS = {"gpkg": "objects.gpkg", "geojson": "objects.geojson", "parquet": "objects.parquet"}
+FORMATS = {
+    "gpkg": OBJECTS_GEOPACKAGE.name,
+    "geojson": OBJECTS_GEOJSON.name,
+    "parquet": OBJECTS_GEOPARQUET.name,
+}
+"""The file of each format that ``--objects`` names."""
 NO_EARTH = "Coordinates are not longitude and latitude on Earth but those of"
 NO_PLACE = "Coordinates are columns and rows of the raster: nothing places it on Earth."
 

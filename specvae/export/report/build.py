@@ -7,13 +7,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from specvae.export.contents import (
+    ANOMALY_STYLE,
+    ITEM,
+    MODEL_ITEM,
+    PAGE,
+    REPORT,
+    SCORE_STYLE,
+    THRESHOLDS,
+)
 from specvae.export.maps_read_back import map_bands
 from specvae.export.qgis_styles import write_flag_style, write_score_style
 from specvae.export.report.page import render_page
 from specvae.export.report.page_data import Curves, PageData
 from specvae.export.report.thresholds_csv import write_thresholds
-from specvae.export.stac import MODEL_ITEM, model_item, scene_item
-from specvae.files.atomic import LAST
+from specvae.export.stac import model_item, scene_item
 from specvae.files.fingerprint import Fingerprint, sha256_of
 from specvae.files.json_files import finite, write_json
 from specvae.ingest.scene.describe import footprint
@@ -112,15 +120,15 @@ def finish_folder(
     """Write thresholds.csv, report.html, report.json, the model's item and, last, item.json."""
     with ThreadPoolExecutor(1, "hash") as beside:  # maps may be large, and what is hashed takes no turn of Python's
         sums = {path.name: beside.submit(sha256_of, path) for path in sorted(folder.glob("*.tif"))}
-        write_thresholds(folder / "thresholds.csv", report["thresholds"])
+        write_thresholds(folder / THRESHOLDS.name, report["thresholds"])
         if page.picture is not None:
             _write_styles(folder, page.curves, report["threshold"]["value"])
-        (folder / "report.html").write_text(render_page(report, page), encoding="utf-8")
-        write_json(folder / "report.json", report)
-        write_json(folder / MODEL_ITEM, model_item(model, folder))
+        (folder / PAGE.name).write_text(render_page(report, page), encoding="utf-8")
+        write_json(folder / REPORT.name, report)
+        write_json(folder / MODEL_ITEM.name, model_item(model, folder))
         grid, outline = (scene.grid, footprint(scene.grid)) if scene is not None else (None, (None, None))
         known = {name: found.result() for name, found in sums.items()}
-    write_json(folder / LAST, scene_item(report, mark, folder, grid, outline, map_bands(folder), known))
+    write_json(folder / ITEM.name, scene_item(report, mark, folder, grid, outline, map_bands(folder), known))
 
 
 def _write_styles(folder: Path, curves: Curves, threshold: float | None) -> None:
@@ -129,5 +137,7 @@ def _write_styles(folder: Path, curves: Curves, threshold: float | None) -> None
         share = curves.above / curves.above[0]
         low = float(curves.score[share >= 0.98][-1])
         high = float(curves.score[share >= 0.002][-1])
-        write_score_style(folder / "score.qml", low, max(high, min(1.5 * (threshold or 0.0), float(curves.score[-1]))))
-    write_flag_style(folder / "anomaly.qml")
+        write_score_style(
+            folder / SCORE_STYLE.name, low, max(high, min(1.5 * (threshold or 0.0), float(curves.score[-1])))
+        )
+    write_flag_style(folder / ANOMALY_STYLE.name)

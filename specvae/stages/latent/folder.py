@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from specvae.errors import OutputError, SpecvaeError
+from specvae.export.contents import NAMES
 from specvae.files.atomic import OutputFolder
 from specvae.files.fingerprint import Fingerprint, same
 from specvae.files.json_files import finite, read_json, write_json
@@ -42,7 +43,7 @@ def make_folder(
         return LatentResult(folder, True, stored)
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise OutputError(f"{folder} holds something else already; give --overwrite or another --out")
-    with OutputFolder(folder, SUMMARY) as work:
+    with OutputFolder(folder, SUMMARY, NAMES) as work:
         summary: dict[str, Any] = finite({"schema_version": 1, **make(work.path), "fingerprint": mark.to_json()})
         write_json(work.path / SUMMARY, summary)
         work.commit()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from specvae.detector import Detector
+from specvae.export.contents import ANOMALY
 from specvae.export.maps_read_back import anomalous_pixels
 from specvae.export.objects.frame import object_rows
 from specvae.export.objects.known import mark_known, read_known
@@ -78,7 +79,7 @@ def find_objects(
     table = found.table
     normal = ObjectCalibration(detector.calibration.tiles, threshold.value, detector.calibration.p_values)
     p_values = normal.p_values(table.score - table.pixels * threshold.value, table.peak, table.pixels)
-    with anomalous_pixels(folder / "anomaly.tif") as flags:
+    with anomalous_pixels(folder / ANOMALY.name) as flags:
         rows = object_rows(table, grid, detector.bands.labels, flags, p_values)
     if known is not None:
         rows = rows.insert("bands", known=mark_known(rows, known))

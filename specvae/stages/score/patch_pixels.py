@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from specvae.export.contents import PIXELS
 from specvae.export.maps import MapBand, MapWriter
 from specvae.ingest.scene.patch_scene import PatchScene
 from specvae.model.patches import to_pixels
 from specvae.model_file import StoredModel
 from specvae.spectra import Window
 
-__all__ = ["FILE", "picture_of", "write_pixels"]
+__all__ = ["picture_of", "write_pixels"]
 
-FILE = "pixels.tif"
 COST = MapBand("reconstruction", "the pixel's share of its patch's reconstruction term, all bands together", "nat")
 VALUES = 1 << 23
 """Values of patches read at once."""
@@ -27,7 +27,7 @@ def write_pixels(folder: Path, scene: PatchScene, model: StoredModel, threads: i
     """Write pixels.tif on the scene's own grid; the pixels of a patch add up to its reconstruction term."""
     detector, whole, side = model.detector, scene.plan.grid, scene.side
     tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous", "unit": "nat"}
-    with MapWriter(folder / FILE, whole, [COST], "float32", float("nan"), tags, threads) as writer:
+    with MapWriter(folder / PIXELS.name, whole, [COST], "float32", float("nan"), tags, threads) as writer:
         for window in scene.windows(VALUES // (side**2 * len(scene.bands))):
             cube = scene.read(window)
             costs = np.full((side**2, window.rows, window.cols), np.nan, np.float32)

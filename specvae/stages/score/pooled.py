@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specvae.export.contents import EVIDENCE, EVIDENCE_ANOMALY, SCORE
 from specvae.export.maps import MapBand, MapWriter
 from specvae.export.maps_read_back import map_windows
 from specvae.ingest.scene.scene import Scene
@@ -21,13 +22,12 @@ from specvae.thresholds.threshold import Threshold
 if TYPE_CHECKING:
     from specvae.stages.score.request import ScoreRequest
 
-__all__ = ["FILE", "FLAGS", "evidence_cut", "pool_evidence"]
+__all__ = ["evidence_cut", "pool_evidence"]
 
-FILE, FLAGS = "evidence.tif", "evidence_anomaly.tif"
-EVIDENCE = MapBand(
+EVIDENCE_BAND = MapBand(
     "evidence", "log score less the log scores around; higher is more anomalous; no score, not nats", "1"
 )
-FLAG = MapBand("anomaly", "by the evidence: 1 anomalous, 0 normal, 255 invalid", "1")
+FLAG_BAND = MapBand("anomaly", "by the evidence: 1 anomalous, 0 normal, 255 invalid", "1")
 WINDOW = 1 << 20
 """Pixels pooled at once."""
 
@@ -43,13 +43,12 @@ def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: Score
     cut = evidence_cut(model, request)
     metrics = TruthMetrics(("specvae-pooled",), cut.value) if scene.has_truth else None
     tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous"}
-    whole, anomalous = scene.grid.window, 0
+    cut_tags = tags | {"threshold": repr(cut.value)}
+    whole, anomalous, nan, threads = scene.grid.window, 0, float("nan"), request.threads
     with (
-        map_windows(folder / "score.tif") as read,
-        MapWriter(folder / FILE, scene.grid, [EVIDENCE], "float32", float("nan"), tags, request.threads) as evidence,
-        MapWriter(
-            folder / FLAGS, scene.grid, [FLAG], "uint8", 255, tags | {"threshold": repr(cut.value)}, request.threads
-        ) as flags,
+        map_windows(folder / SCORE.name) as read,
+        MapWriter(folder / EVIDENCE.name, scene.grid, [EVIDENCE_BAND], "float32", nan, tags, threads) as evidence,
+        MapWriter(folder / EVIDENCE_ANOMALY.name, scene.grid, [FLAG_BAND], "uint8", 255, cut_tags, threads) as flags,
     ):
         for window in scene.windows(WINDOW):
             around = window.grow(HALO).clip(whole)
@@ -62,11 +61,16 @@ def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: Score
                 _judge(metrics, pooled, scene, window)
         evidence.close()
         flags.close()
-    told: dict[str, Any] = {"file": FILE, "flags": FLAGS, "anomalous": anomalous, "threshold": cut.summary()}
+    section: dict[str, Any] = {
+        "file": EVIDENCE.name,
+        "flags": EVIDENCE_ANOMALY.name,
+        "anomalous": anomalous,
+        "threshold": cut.summary(),
+    }
     if metrics is not None:
         figures = metrics.finish()
-        told["metrics"] = {name: figures[name] for name in figures if name != "baselines"}
-    return told
+        section["metrics"] = {name: figures[name] for name in figures if name != "baselines"}
+    return section
 
 
 def _judge(metrics: TruthMetrics, pooled: NDArray[np.float32], scene: Scene, window: Window) -> None:

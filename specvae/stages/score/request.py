@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from specvae.files.atomic import LAST
+from specvae.export.contents import ITEM, REPORT
 from specvae.files.fingerprint import Fingerprint, identify
 from specvae.files.json_files import read_json
 from specvae.ingest.options import IngestOptions
@@ -68,11 +68,11 @@ def fingerprint_of(source: Source, model: str, request: ScoreRequest, stored: di
 
 def stored_item(folder: Path) -> dict[str, Any] | None:
     """The ``item.json`` of a finished folder, or None where it is not whole."""
-    item = read_json(folder / LAST)
+    item = read_json(folder / ITEM.name)
     return item if isinstance(item.get("properties"), dict) else None
 
 
 def stored_report(folder: Path) -> dict[str, Any] | None:
     """``item`` and ``report`` of a finished folder, or None where it is not whole."""
-    item, report = stored_item(folder), read_json(folder / "report.json")
+    item, report = stored_item(folder), read_json(folder / REPORT.name)
     return {"item": item, "report": report} if item and report else None

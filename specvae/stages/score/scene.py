@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.errors import InputError
+from specvae.export.contents import ANOMALY, EXPLANATIONS, QUICKLOOK, SCORE, result_folder
 from specvae.export.maps import MapBand, MapWriter
 from specvae.export.report.build import finish_folder, report_of
 from specvae.export.report.quicklook import draw_quicklook, rgb_bands
-from specvae.files.atomic import OutputFolder
 from specvae.files.fingerprint import Fingerprint
 from specvae.ingest.scene.describe import about
 from specvae.ingest.scene.opening import open_scene
@@ -69,7 +69,7 @@ def score_map(
     if request.pool:
         evidence_cut(model, request)  # refused before anything is done
     opened = in_patches(open_scene(source, request.ingest, match=detector.bands), detector.config.patch)
-    with opened as scene, OutputFolder(folder) as work:
+    with opened as scene, result_folder(folder) as work:
         rgb = rgb_bands(detector.bands)
         gathered = Gatherers.of(detector, scene.rows, scene.cols, rgb, scene.has_truth, threshold.value)
         started = time.perf_counter()
@@ -79,7 +79,7 @@ def score_map(
             found = gathered.objects.finish()
             objects = find_objects(found, scene.grid, detector, threshold, request, known, work.path)
             if len(objects.table):
-                explain_objects(work.path / "explanations.csv", objects.table, detector.bands.labels)
+                explain_objects(work.path / EXPLANATIONS.name, objects.table, detector.bands.labels)
             return objects
 
         objects = _write_maps(scene, model, request, threshold, work.path, gathered, outline, progress, fill)
@@ -93,7 +93,7 @@ def score_map(
         report = report_of(
             about(scene), model, threshold, gathered, seconds, request.settings(), objects.section, evidence
         )
-        draw_quicklook(work.path / "quicklook.png", gathered.overview, threshold, source.key)
+        draw_quicklook(work.path / QUICKLOOK.name, gathered.overview, threshold, source.key)
         finish_folder(work.path, report, map_page(scene, detector, gathered, objects), mark(), model, scene)
         work.commit()
     return report
@@ -119,7 +119,7 @@ def _open_maps(
     """score.tif and anomaly.tif."""
     tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous", "unit": "nat"}
     cut = tags | {"threshold_nats": repr(threshold.value)}
-    score, anomaly, bands = place / "score.tif", place / "anomaly.tif", _bands(request)
+    score, anomaly, bands = place / SCORE.name, place / ANOMALY.name, _bands(request)
     with (
         MapWriter(score, scene.grid, bands, "float32", float("nan"), tags, request.threads) as scores,
         MapWriter(anomaly, scene.grid, [FLAG], "uint8", 255, cut, request.threads) as anomalies,

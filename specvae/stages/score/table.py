@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from specvae.detector import Detector
 from specvae.errors import InputError
+from specvae.export.contents import EXPLANATIONS, QUICKLOOK, result_folder
 from specvae.export.report.build import finish_folder, report_of
 from specvae.export.report.page_data import PageData
 from specvae.export.report.table_quicklook import draw_table_quicklook
 from specvae.export.table_writing import ScoresWriter, scores_name
-from specvae.files.atomic import OutputFolder
 from specvae.files.fingerprint import Fingerprint
 from specvae.ingest.source import Source
 from specvae.ingest.table.reading import Table, TableFile, is_one_of, open_table
@@ -63,7 +63,7 @@ def score_table(
         raise InputError(
             f"--truth: the table has no column {request.ingest.truth!r}; it has {', '.join(file.names[:20])}"
         )
-    with OutputFolder(folder) as work:
+    with result_folder(folder) as work:
         with ScoresWriter(work.path / scores_name(source.path)) as writer:
             scored = _Scored.of(detector, request, threshold, writer, file.rows or 0)
             overlapped(prefetched(scored.read(file.chunks(CHUNK))), _same, scored.score, scored.write)
@@ -74,7 +74,7 @@ def score_table(
         seconds = {**gathered.seconds, "total": time.perf_counter() - started}
         report = report_of(_about(source, file, n, detector), model, threshold, gathered, seconds, request.settings())
         score = np.concatenate(scored.scores)
-        draw_table_quicklook(work.path / "quicklook.png", score, threshold, source.key)
+        draw_table_quicklook(work.path / QUICKLOOK.name, score, threshold, source.key)
         page = _page(detector, gathered, scored.best, work.path)
         finish_folder(work.path, report, page, mark(), model, None)
         work.commit()
@@ -180,7 +180,7 @@ def _page(detector: Detector, gathered: Gatherers, best: BestRows, folder: Path)
     told = detector.explain(rows.values)
     cases = _cases(rows, best.names, detector.bands.labels, told)
     if rows.at.size:
-        explain_rows(folder / "explanations.csv", rows.at, detector.bands.labels, rows.values, told)
+        explain_rows(folder / EXPLANATIONS.name, rows.at, detector.bands.labels, rows.values, told)
     return table_page(detector, gathered, cases, rows, told)
 
 
