@@ -11,8 +11,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def _data_folder() -> Path:
-    told = os.environ.get("SPECVAE_DATA")
-    return Path(told) if told else Path(__file__).parents[2] / "shared" / "data"
+    given = os.environ.get("SPECVAE_DATA")
+    return Path(given) if given else Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +22,11 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data not found at {folder}; set SPECVAE_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def four_band_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``model.specvae``, a pixel model of four bands of noise, with ``normal.tif`` beside it; not to be changed."""
+    from tests.models import fit_model
+
+    return fit_model(tmp_path_factory.mktemp("four_bands"))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import gzip
-import io
 import json
 import os
 import random
@@ -22,12 +21,15 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from tests.commands import call
+from tests.models import fit_model
+from tests.raster_files import write
 
 LIMIT = 60.0
 HANG = 300.0
@@ -63,8 +65,6 @@ def make_seeds(folder: Path, model: Path | None) -> list[tuple[str, Path, list[P
     import rasterio.shutil
     import scipy.io
     from shapely.geometry import box
-
-    from tests.raster_files import write
 
     rng = np.random.default_rng(0)
     cube = rng.normal(1000, 50, (4, SIDE, SIDE)).astype("uint16")
@@ -201,7 +201,7 @@ class Fuzzer:
         args = self._command(name, target, place, work / "out", scoring)
         before = _tree(work)
         started = time.process_time()
-        status, text = _call(args)
+        status, text = call(args)
         seconds = time.process_time() - started
         wrong = self._judge(status, text, seconds, before, work)
         if not wrong:
@@ -253,21 +253,6 @@ def json_seeds(folder: Path) -> list[tuple[str, Path, list[Path]]]:
 
 def _tree(folder: Path) -> set[str]:
     return {str(p.relative_to(folder)) for p in folder.rglob("*")}
-
-
-def _call(args: list[str]) -> tuple[int, str]:
-    """Exit status and everything printed by the command line, run in this process."""
-    from specvae.cli.main import main
-
-    told = io.StringIO()
-    with redirect_stdout(told), redirect_stderr(told):
-        try:
-            main(args)
-        except SystemExit as stop:
-            return int(stop.code or 0) if isinstance(stop.code, int | None) else 1, told.getvalue()
-        except BaseException as error:
-            return 1, told.getvalue() + repr(error)
-    return 0, told.getvalue()
 
 
 # --- many cases ------------------------------------------------------------------------------------------------------
@@ -334,19 +319,6 @@ def report(outcomes: list[Outcome], seconds: float) -> str:
         if o.wrong:
             lines += ["", f"- case {o.case} ({o.format}, {o.how}, {o.command}): {o.wrong.splitlines()[-1][:300]}"]
     return "\n".join(lines) + "\n"
-
-
-def fit_model(folder: Path) -> Path:
-    """A small model for the seeds' four bands."""
-    from tests.raster_files import write
-
-    normal = np.random.default_rng(1).normal(1000, 50, (4, 96, 96)).astype("uint16")
-    path = write(folder / "normal.tif", normal)
-    status, text = _call(["fit", str(path), "--model", str(folder / "model.specvae"), "--context", "none",
-                          "--set", "training.epochs=2"])  # fmt: skip
-    if status:
-        raise SystemExit(f"the fit failed: {text}")
-    return folder / "model.specvae"
 
 
 def main() -> None:

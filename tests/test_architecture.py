@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from specvae import ROOMS
 from tests.architecture import FLOOR_OF, PACKAGE, arrows, cycles, imported, modules, room_of
+
+TESTS = Path(__file__).parent
 
 HOMES = {
     "torch": {"model", "training", "scoring", "detector", "model_file", "benchmarks"},
@@ -45,6 +48,12 @@ def test_heavy_libraries_stay_in_their_rooms(module: str) -> None:
     for name in imported(modules()[module]):
         library = name.split(".")[0]
         assert library not in HOMES or room in HOMES[library], f"{module} imports {library}"
+
+
+def test_no_test_module_imports_another() -> None:
+    for path in sorted(TESTS.rglob("test_*.py")):
+        others = {name for name in imported(path) if ".test_" in name and name.startswith("tests.")}
+        assert not others, f"{path.name} imports {sorted(others)}; what tests share stands in a module of its own"
 
 
 def test_help_imports_nothing_heavy() -> None:

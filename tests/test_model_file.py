@@ -12,20 +12,20 @@ import pytest
 
 from specvae.errors import ModelError
 from specvae.model_file import FORMAT_VERSION, load_model, save_model
-from tests.scoring.test_cells import cube_of, detector, scene
+from tests.models import cube_of, fitted_detector, small_scene
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["pixel", "ring"])
 def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[bool, Path]:
     path = tmp_path_factory.mktemp("model") / "m.specvae"
-    save_model(detector(request.param), path, {"fingerprint": {}})
+    save_model(fitted_detector(request.param), path, {"fingerprint": {}})
     return request.param, path
 
 
 def test_a_loaded_model_scores_the_same_bits(saved: tuple[bool, Path]) -> None:
     context, path = saved
-    cube = cube_of(scene())
-    a = detector(context).score(cube, cube.window)
+    cube = cube_of(small_scene())
+    a = fitted_detector(context).score(cube, cube.window)
     b = load_model(path).detector.score(cube, cube.window)
     np.testing.assert_array_equal(a.score, b.score)
     np.testing.assert_array_equal(a.kl, b.kl)
@@ -33,7 +33,7 @@ def test_a_loaded_model_scores_the_same_bits(saved: tuple[bool, Path]) -> None:
 
 def test_a_loaded_model_has_the_same_thresholds(saved: tuple[bool, Path]) -> None:
     context, path = saved
-    assert load_model(path).detector.calibration.threshold(1e-2) == detector(context).calibration.threshold(1e-2)
+    assert load_model(path).detector.calibration.threshold(1e-2) == fitted_detector(context).calibration.threshold(1e-2)
 
 
 def header(path: Path) -> tuple[dict, bytes]:

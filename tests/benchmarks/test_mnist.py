@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import struct
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,8 +13,6 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from scipy.ndimage import zoom
-from sklearn.datasets import load_digits as small_digits
 
 from specvae.benchmarks.datasets import fetch_mnist
 from specvae.benchmarks.mnist import DETECTOR, KNOWN, chosen
@@ -25,28 +22,7 @@ from specvae.benchmarks.mnist.image_model import ImageModel
 from specvae.benchmarks.mnist.trials import Trial, between
 from specvae.benchmarks.settings import Settings, run_benchmark
 from specvae.errors import InputError, UsageError
-
-NAMES = {
-    "train-images-idx3-ubyte": "train images", "train-labels-idx1-ubyte": "train labels",
-    "t10k-images-idx3-ubyte": "test images", "t10k-labels-idx1-ubyte": "test labels",
-}  # fmt: skip
-
-
-def write_digits(folder: Path) -> Path:
-    """Scikit-learn's 8 x 8 digits, enlarged to 28 x 28, as MNIST's four files."""
-    found = small_digits()
-    images = np.clip(zoom(found.images, (1, 3.5, 3.5), order=1) * 15.9, 0, 255).astype(np.uint8)
-    labels = found.target.astype(np.uint8)
-    parts = {
-        "train images": images[:1400], "train labels": labels[:1400], "test images": images[1400:],
-        "test labels": labels[1400:],
-    }  # fmt: skip
-    folder.mkdir()
-    for name, part in NAMES.items():
-        array = parts[part]
-        head = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
-        (folder / name).write_bytes(head + array.tobytes())
-    return folder
+from tests.digits import IDX_FILES, write_digits
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +140,7 @@ def server(done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     folder = tmp_path / "served"
     folder.mkdir()
     hashes = {}
-    for name in NAMES:
+    for name in IDX_FILES:
         packed = gzip.compress((done.parent / "in" / name).read_bytes())
         (folder / f"{name}.gz").write_bytes(packed)
         hashes[name] = hashlib.md5(packed, usedforsecurity=False).hexdigest()

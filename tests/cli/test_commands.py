@@ -13,19 +13,12 @@ import pandas as pd
 import pytest
 import rasterio
 
-from specvae.cli.main import main
 from specvae.export.report.page import claim
 from specvae.stages.demo.scenes import write_scene
 from specvae.stages.demo.synthetic import make_scene
+from tests.commands import run
 
 QUICK = ["--set", "training.steps=80", "--set", "training.refits=1"]
-
-
-def run(*args: object) -> int:
-    """Exit status of a command run in this process."""
-    with pytest.raises(SystemExit) as stopped:
-        main([str(a) for a in args])
-    return int(stopped.value.code or 0)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
 from tests.awkward_containers import CASES
 from tests.awkward_files import Case
-from tests.fuzz import _call
+from tests.commands import call
 from tests.raster_files import write
 
 FEW = ["--set", "training.steps=20", "--set", "training.refits=1", "--set", "training.epochs=1", "--context", "none"]
@@ -30,7 +30,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Any:
         path = folder / f"{bands}.specvae"
         if not path.exists():
             values = np.random.default_rng(bands).normal(100, 9, (bands, 64, 64)).astype("float32")
-            status, text = _call(["fit", str(write(folder / f"{bands}.tif", values)), "--model", str(path), *FEW])
+            status, text = call(["fit", str(write(folder / f"{bands}.tif", values)), "--model", str(path), *FEW])
             assert status == 0, text
         return path
 
@@ -61,7 +61,7 @@ def options_of(args: list[str]) -> IngestOptions:
 def test_an_awkward_file_is_read_as_gdal_reads_it_or_refused_in_one_line(case: Case, tmp_path: Path) -> None:
     source = str(case.make(tmp_path))
     args = [a.replace("{folder}", str(tmp_path)) for a in case.args]
-    status, text = _call(["inspect", source, "--json", *args])
+    status, text = call(["inspect", source, "--json", *args])
     if case.refused and status:
         refused(case, status, text)
         return
@@ -101,13 +101,13 @@ def test_an_awkward_file_is_scored_on_its_own_grid_or_refused_in_one_line(
 ) -> None:
     source = str(case.make(tmp_path))
     args = [a.replace("{folder}", str(tmp_path)) for a in case.args]
-    status, text = _call(["inspect", source, "--json", *args])
+    status, text = call(["inspect", source, "--json", *args])
     if case.refused and status:
         refused(case, status, text)
         return
     told, out = json.loads(text), tmp_path / "out"
     args += ["--objects", "gpkg", "--objects", "geojson", "--false-alarm-rate", "0.2"]
-    status, text = _call(["score", source, "--model", str(models(len(told["bands"]))), "--out", str(out), *args])
+    status, text = call(["score", source, "--model", str(models(len(told["bands"]))), "--out", str(out), *args])
     if case.refused:
         refused(case, status, text)
         assert not out.exists() or not [p for p in out.rglob("*") if p.is_file()]

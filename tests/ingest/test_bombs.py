@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fuzz import _call
+from tests.commands import call
 from tests.raster_files import write
 
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -43,7 +43,7 @@ def test_a_document_that_is_a_bomb_is_refused_in_one_line(
     (tmp_path / name).write_bytes(content)
     scene = write(tmp_path / "scene.tif", np.ones((3, 20, 20), "uint8"))
     told = [part.format(scene=scene, bomb=tmp_path / name) for part in command]
-    got, text = _call(told)
+    got, text = call(told)
     assert got == status, text
     assert len(text.strip().splitlines()) == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([name, "scene.tif"])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import Fuzzer, _call, fit_model
+from tests.commands import call
+from tests.fuzz import Fuzzer
 
 CASES = 300
 
@@ -20,7 +21,7 @@ def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Fuzzer:
 def test_every_undamaged_seed_is_read(fuzzer: Fuzzer) -> None:
     assert len(fuzzer.seeds) >= 18
     for name, path, _ in fuzzer.seeds:
-        status, text = _call(["inspect", str(path)])
+        status, text = call(["inspect", str(path)])
         assert status == 0, f"{name}: {text}"
 
 
@@ -32,8 +33,8 @@ def test_hundreds_of_damaged_inputs_are_read_or_refused(fuzzer: Fuzzer) -> None:
     assert statuses[0] > CASES / 10, "nothing is read any more"
 
 
-def test_damaged_inputs_are_scored_whole_or_not_at_all(tmp_path: Path) -> None:
-    fuzzer = Fuzzer(tmp_path, fit_model(tmp_path), 1)
+def test_damaged_inputs_are_scored_whole_or_not_at_all(tmp_path: Path, four_band_model: Path) -> None:
+    fuzzer = Fuzzer(tmp_path, four_band_model, 1)
     outcomes = [fuzzer.run(case) for case in range(1000, 1000 + len(fuzzer.seeds))]
     assert [o for o in outcomes if o.wrong] == []
     assert {o.command for o in outcomes if o.format != "pipeline"} == {"score"}

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,48 +14,8 @@ import pytest
 from specvae.errors import SpecvaeError, UsageError
 from specvae.pipeline.workers import cluster
 from specvae.pipeline.workers.cluster import ClusterWorkers
-from tests.pipeline.test_workers import check_whole, finish, maps, place, scenes, start, wait_for, whole
+from tests.batches import check_complete, complete_items, dask_cluster, finish, maps, start, wait_for
 from tests.raster_files import write
-
-__all__ = ["place", "scenes"]  # fixtures
-
-ROOT = Path(__file__).parents[2]
-
-
-@contextmanager
-def process(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    started = subprocess.Popen(
-        [sys.executable, "-m", *command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield started
-    finally:
-        started.terminate()
-        try:
-            started.wait(15)
-        except subprocess.TimeoutExpired:
-            started.kill()
-            started.wait()
-
-
-@contextmanager
-def dask_cluster(folder: Path, workers: int = 2) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A scheduler and workers on loopback, as an operator starts them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
-    with ExitStack() as stack:
-        stack.enter_context(
-            process("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
-        )
-        told = ("--nthreads", "1", "--no-dashboard", "--local-directory", str(folder), "--no-nanny")
-        begun = [
-            stack.enter_context(process("distributed.cli.dask_worker", address, "--name", f"w{at}", *told))
-            for at in range(workers)
-        ]
-        yield address, begun
 
 
 def test_two_workers_on_loopback_make_the_very_maps_of_one_process(place: Path, tmp_path: Path) -> None:
@@ -73,12 +27,12 @@ def test_two_workers_on_loopback_make_the_very_maps_of_one_process(place: Path, 
         assert (code, counts["done"]) == (0, 8)
         assert finish(place, "--cluster", address)[1]["already"] == 8
     assert maps(place) == here
-    check_whole(place)
+    check_complete(place)
 
 
 def test_a_cluster_worker_that_is_killed_costs_no_scene(place: Path, tmp_path: Path) -> None:
     with dask_cluster(tmp_path) as (address, workers), start(place, "--cluster", address, "--json") as run:
-        wait_for(run, lambda: whole(place))
+        wait_for(run, lambda: complete_items(place))
         workers[0].send_signal(signal.SIGKILL)
         text, complaint = run.communicate(timeout=250)
     assert run.returncode == 0, complaint
@@ -87,7 +41,7 @@ def test_a_cluster_worker_that_is_killed_costs_no_scene(place: Path, tmp_path: P
     assert {s["status"] for s in told} <= {"done", "already"}
     index = (place / "out" / "index.html").read_text(encoding="utf-8")
     assert all(index.count(f'alt="Quicklook of s{at}"') == 1 for at in range(8))
-    check_whole(place)
+    check_complete(place)
 
 
 @pytest.mark.slow
@@ -104,26 +58,26 @@ def test_a_giant_scene_in_shards_over_two_workers_has_the_pixels_of_one_process(
     told = [json.loads(line) for line in (place / "out" / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [e["shards"] for e in told if e["event"] == "scene-sharded"] == [8]
     assert maps(place) == here
-    check_whole(place)
+    check_complete(place)
 
 
 @pytest.mark.slow
 def test_a_run_on_a_cluster_told_to_end_does_so_in_time(place: Path, tmp_path: Path) -> None:
     with dask_cluster(tmp_path) as (address, _), start(place, "--cluster", address) as run:
-        wait_for(run, lambda: whole(place))
+        wait_for(run, lambda: complete_items(place))
         run.send_signal(signal.SIGTERM)
         told = time.monotonic()
         run.communicate(timeout=60)
         assert time.monotonic() - told < 10
         assert run.returncode == 143
-    check_whole(place)
+    check_complete(place)
 
 
 @pytest.mark.slow
 def test_a_local_cluster_needs_no_scheduler_started_before(place: Path) -> None:
     code, counts = finish(place, "--cluster", "local:2")
     assert (code, counts["done"]) == (0, 8)
-    check_whole(place)
+    check_complete(place)
 
 
 @pytest.mark.parametrize("address", ["local:", "local:x", "local:0", "host", "8786"])

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,19 +20,13 @@ from specvae.benchmarks.scale.many import declare, fit_small, run_many
 from specvae.benchmarks.settings import Settings
 from specvae.pipeline import run as batch
 from specvae.pipeline.run import Options, run
-from tests.pipeline.test_cluster import dask_cluster
-from tests.pipeline.test_run import Inline
-from tests.pipeline.test_workers import check_whole, finish, maps, start, wait_for, whole
+from tests.batches import check_complete, complete_items, dask_cluster, finish, inline_workers, maps, start, wait_for
 
 
 def test_broken_scenes_among_many_are_named_with_the_right_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    @contextmanager
-    def workers(spec: object) -> Iterator[Inline]:
-        yield Inline()
-
-    monkeypatch.setattr(batch, "_workers", workers)
+    monkeypatch.setattr(batch, "_workers", inline_workers)
     ways = make_scenes(tmp_path / "inbox", 40, 10)
     assert sorted(ways.values()) == sorted(WAYS)
     fit_small(tmp_path, Settings(device="cpu"))
@@ -115,11 +108,11 @@ def series(real_data: Path, tmp_path: Path) -> Path:
 @pytest.mark.timeout(1800)
 def test_the_dates_of_one_place_give_the_same_pixels_however_they_are_run(series: Path, tmp_path: Path) -> None:
     with start(series) as process:
-        wait_for(process, lambda: len(whole(series)) >= 4, 600)
+        wait_for(process, lambda: len(complete_items(series)) >= 4, 600)
         process.kill()
         process.communicate()
-    assert 4 <= len(whole(series)) < 13
-    check_whole(series)
+    assert 4 <= len(complete_items(series)) < 13
+    check_complete(series)
     code, counts = finish(series)
     assert (code, counts["total"], counts["done"] + counts["already"]) == (0, 13, 13)
     assert counts["already"] >= 4
@@ -134,7 +127,7 @@ def test_the_dates_of_one_place_give_the_same_pixels_however_they_are_run(series
     shutil.rmtree(series / "out")
     with dask_cluster(tmp_path) as (address, workers):
         with start(series, "--cluster", address, "--json") as process:
-            wait_for(process, lambda: whole(series), 600)
+            wait_for(process, lambda: complete_items(series), 600)
             os.kill(workers[1].pid, signal.SIGKILL)
             process.communicate(timeout=900)
         assert process.returncode == 0

@@ -9,8 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,13 @@ from specvae.errors import OutputError
 from specvae.pipeline import run as batch
 from specvae.pipeline.run import Options, run
 from specvae.pipeline.summary.outcome import Batch
-from specvae.pipeline.workers import schedule, work
-from specvae.pipeline.workers.task import Result, Task
+from specvae.pipeline.workers import schedule
 from specvae.stages.demo.scenes import write_scene
 from specvae.stages.demo.synthetic import make_scene
-from tests.fuzz import _call, fit_model
+from tests.batches import SCORE, inline_workers
+from tests.commands import call
+from tests.models import fit_model
 from tests.raster_files import write
-
-SCORE = '[[stage]]\nrun = "score"\nscene = "in/*.tif"\nmodel = "model.specvae"\nout = "out"\n'
 
 
 def serve(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
@@ -46,42 +44,10 @@ def serve(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
     raise AssertionError("the web server did not start")
 
 
-class Inline:
-    """Does each task at once in this process."""
-
-    threads = 1
-
-    def __init__(self) -> None:
-        self.ended: list[tuple[int, Result]] = []
-
-    idle = 1
-
-    def prepare(self, request: Any) -> None:
-        work.get_ready(request)
-
-    def submit(self, number: int, task: Task) -> None:
-        self.ended.append((number, work.carry_out(task)))
-
-    def collect(self, timeout: float | None) -> list[tuple[int, Result]]:
-        ended, self.ended = self.ended, []
-        return ended
-
-
 @pytest.fixture(autouse=True)
 def _inline(monkeypatch: pytest.MonkeyPatch) -> None:
-    @contextmanager
-    def workers(spec: Any) -> Iterator[Inline]:
-        yield Inline()
-
-    monkeypatch.setattr(batch, "_workers", workers)
+    monkeypatch.setattr(batch, "_workers", inline_workers)
     monkeypatch.setattr(schedule, "FIRST_PAUSE", 0.01)
-
-
-@pytest.fixture(scope="module")
-def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fitted")
-    fit_model(folder)
-    return folder / "model.specvae"
 
 
 def cube(seed: int = 1) -> np.ndarray:
@@ -89,10 +55,10 @@ def cube(seed: int = 1) -> np.ndarray:
 
 
 @pytest.fixture
-def place(tmp_path: Path, fitted: Path) -> Path:
+def place(tmp_path: Path, four_band_model: Path) -> Path:
     """Three good scenes, a model and the declaration."""
     (tmp_path / "in").mkdir()
-    shutil.copy(fitted, tmp_path / "model.specvae")
+    shutil.copy(four_band_model, tmp_path / "model.specvae")
     for at in range(3):
         write(tmp_path / "in" / f"s{at}_2024010{at + 1}.tif", cube(at))
     (tmp_path / "x.toml").write_text(SCORE, encoding="utf-8")
@@ -292,24 +258,24 @@ def test_two_runs_at_once_on_one_folder_are_refused(place: Path) -> None:
 
 def test_the_command_prints_what_became_of_each_scene(place: Path) -> None:
     (place / "in" / "s1_20240102.tif").write_bytes(b"nothing")
-    status, text = _call(["run", str(place / "x.toml")])
+    status, text = call(["run", str(place / "x.toml")])
     assert status == 3
     assert "s0_20240101: done: " in text
     assert "specvae: s1_20240102: invalid: " in text
     assert "3 scenes: 2 done, 1 invalid" in text
-    status, text = _call(["run", str(place / "x.toml"), "--dry-run"])
+    status, text = call(["run", str(place / "x.toml"), "--dry-run"])
     assert status == 0
     assert "s1_20240102: invalid: " in text
-    status, text = _call(["run", str(place / "x.toml"), "--json"])
+    status, text = call(["run", str(place / "x.toml"), "--json"])
     assert (status, json.loads(text)["exit_status"]) == (3, 3)
-    status, text = _call(["--log-format", "json", "run", str(place / "x.toml")])
+    status, text = call(["--log-format", "json", "run", str(place / "x.toml")])
     events = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     assert [e["event"] for e in events][:1] == ["run-start"]
     assert all({"time", "level", "event"} <= set(e) for e in events)
 
 
 def test_a_declaration_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
-    status, text = _call(["run", str(tmp_path / "none.toml")])
+    status, text = call(["run", str(tmp_path / "none.toml")])
     assert status == 2
     assert "none.toml" in text
 
@@ -331,7 +297,7 @@ def test_a_scene_in_shards_has_the_very_pixels_and_report_of_one_in_one_piece(pl
     shutil.rmtree(place / "in")
     (place / "in").mkdir()
     write_scene(place / "in" / "large.tif", values)
-    status, text = _call(["fit", str(tmp_path / "normal.tif"), "--model", str(place / "ring.specvae"), "--context", "ring",
+    status, text = call(["fit", str(tmp_path / "normal.tif"), "--model", str(place / "ring.specvae"), "--context", "ring",
                           "--set", "training.epochs=1"])  # fmt: skip
     assert status == 0, text
     (place / "x.toml").write_text(SCORE.replace("model.specvae", "ring.specvae") + "parts = true\n", encoding="utf-8")

@@ -12,83 +12,13 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from specvae.pipeline.locks import WORKERS, at_work, sweep
 from specvae.pipeline.workers.local import LocalWorkers
 from specvae.pipeline.workers.schedule import carry_out_all
 from specvae.pipeline.workers.task import Result, StageTask
-from tests.fuzz import fit_model
-from tests.raster_files import write
-
-SCORE = '[[stage]]\nrun = "score"\nscene = "in/*.tif"\nmodel = "model.specvae"\nout = "out"\n'
-
-
-@pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight scenes and a model."""
-    folder = tmp_path_factory.mktemp("scenes")
-    fit_model(folder)
-    (folder / "in").mkdir()
-    for at in range(8):
-        cube = np.random.default_rng(at).normal(1000, 50, (4, 70, 90)).astype("uint16")
-        write(folder / "in" / f"s{at}.tif", cube)
-    (folder / "x.toml").write_text(SCORE, encoding="utf-8")
-    return folder
-
-
-@pytest.fixture
-def place(scenes: Path, tmp_path: Path) -> Path:
-    shutil.copytree(scenes, tmp_path / "batch")
-    return tmp_path / "batch"
-
-
-def command(place: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "specvae", "run", str(place / "x.toml"), *more]
-
-
-def start(place: Path, *more: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command(place, *more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
-    )
-
-
-def finish(place: Path, *more: str) -> tuple[int, dict[str, int]]:
-    """Exit status and counts of a whole run."""
-    with start(place, *more, "--json") as process:
-        text, complaint = process.communicate(timeout=250)
-    assert process.returncode in (0, 3), complaint
-    return process.returncode, json.loads(text)["counts"]
-
-
-def maps(place: Path) -> dict[str, bytes]:
-    """The bytes of every map, which hold pixels and where they lie."""
-    return {str(p.relative_to(place / "out")): p.read_bytes() for p in sorted((place / "out").glob("[!.]*/*.tif"))}
-
-
-def wait_for(process: subprocess.Popen[str], until: object, seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and process.poll() is None:
-        if until():  # type: ignore[operator]
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"not reached; the run ended with {process.poll()}")
-
-
-def whole(place: Path) -> list[Path]:
-    return [p for p in (place / "out").glob("*/item.json") if not p.parent.name.startswith(".")]
-
-
-def check_whole(place: Path) -> None:
-    """Whatever claims to be whole is."""
-    for item in whole(place):
-        tree = json.loads(item.read_text(encoding="utf-8"))
-        for asset in tree["assets"].values():
-            path = item.parent / asset["href"]
-            assert path.stat().st_size == asset["file:size"], path
-    for path in (place / "out").glob("*.json"):
-        json.loads(path.read_text(encoding="utf-8"))
+from tests.batches import check_complete, complete_items, finish, maps, start, wait_for
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:
@@ -135,7 +65,7 @@ def test_score_with_two_processes_writes_what_one_does(place: Path) -> None:
 
 def test_a_killed_worker_costs_no_scene(place: Path) -> None:
     with start(place, "--jobs", "2", "--json") as process:
-        wait_for(process, lambda: whole(place))
+        wait_for(process, lambda: complete_items(place))
         os.kill(children(process)[0], signal.SIGKILL)
         text, complaint = process.communicate(timeout=250)
     assert process.returncode == 0, complaint
@@ -144,7 +74,7 @@ def test_a_killed_worker_costs_no_scene(place: Path) -> None:
     assert sorted(s["key"] for s in scenes) == [f"s{at}" for at in range(8)]
     assert {s["status"] for s in scenes} == {"done"}
     assert max(s["attempts"] for s in scenes) <= 2
-    check_whole(place)
+    check_complete(place)
 
 
 @pytest.mark.parametrize(
@@ -152,15 +82,15 @@ def test_a_killed_worker_costs_no_scene(place: Path) -> None:
 )
 def test_a_run_told_to_end_does_so_within_ten_seconds_and_is_resumed(place: Path, sign: int, status: int) -> None:
     with start(place, "--jobs", "2") as process:
-        wait_for(process, lambda: whole(place))
+        wait_for(process, lambda: complete_items(place))
         process.send_signal(sign)
         told = time.monotonic()
         _, complaint = process.communicate(timeout=60)
     assert time.monotonic() - told < 10
     assert (process.returncode, "Traceback" in complaint) == (status, False)
     assert not [p for p in place.rglob(".*") if ".part-" in p.name]
-    check_whole(place)
-    assert 1 <= len(whole(place)) < 8
+    check_complete(place)
+    assert 1 <= len(complete_items(place)) < 8
     if sign == signal.SIGTERM:
         code, counts = finish(place)
         assert (code, counts["already"] + counts["done"]) == (0, 8)
@@ -177,12 +107,12 @@ def killed_again_and_again(place: Path, times: int, seed: int) -> None:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
-        check_whole(place)
+        check_complete(place)
     code, counts = finish(place, "--jobs", "2")
     assert (code, counts["done"] + counts["already"]) == (0, 8)
-    assert len(whole(place)) == 8
+    assert len(complete_items(place)) == 8
     assert not [p for p in place.rglob(".*") if ".part-" in p.name]
-    check_whole(place)
+    check_complete(place)
 
 
 def test_a_run_killed_at_random_times_is_ended_by_the_next(place: Path) -> None:
@@ -206,8 +136,8 @@ def test_two_runs_started_at_once_end_with_every_scene_done_once(place: Path) ->
     assert codes in ([0, 0], [0, 4]), endings
     if codes == [0, 4]:
         assert any("another run is at work" in complaint for _, complaint in endings)
-    check_whole(place)
-    assert len(whole(place)) == 8
+    check_complete(place)
+    assert len(complete_items(place)) == 8
 
 
 def test_what_a_dead_process_left_is_swept_and_what_is_being_written_stays(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specvae.bands import Band, BandSet
 from specvae.detector import Detector
 from specvae.errors import InputError
-from specvae.model.config import ModelConfig
 from specvae.model.normaliser import Normaliser
 from specvae.model.vae import VAE
 from specvae.model_file import save_model
@@ -27,35 +24,14 @@ from specvae.scoring.cells import CellScorer, cells_of
 from specvae.scoring.latent import draw_spectra, latent_means, nats
 from specvae.scoring.threads import Workers
 from specvae.scoring.traced import Programs
-from specvae.spectra import Cube, Invalid, Parts, Window
+from specvae.spectra import Cube, Parts, Window
 from specvae.stages.demo.synthetic import make_scene
 from specvae.training.sampling import Quota, Region, Role, split_blocks
-
-CONFIG = ModelConfig.model_validate({"training": {"steps": 60, "refits": 1}})
-BANDS = BandSet(tuple(Band(f"b{i}") for i in range(10)))
-
-
-def cube_of(values: np.ndarray, row: int = 0, col: int = 0) -> Cube:
-    reason = np.where((values == 0).all(axis=0), Invalid.NODATA, Invalid.VALID).astype(np.uint8)
-    return Cube(values.astype(np.float32), reason, Window(row, col, *values.shape[1:]))
-
-
-@cache
-def scene() -> np.ndarray:
-    return make_scene(200, 230, seed=3).values
-
-
-@cache
-def detector(context: bool) -> Detector:
-    cube = cube_of(scene())
-    split = split_blocks((200, 230), 7, CONFIG.sampling, 0)
-    role = Quota.share(CONFIG.sampling, 1).take(np.where(cube.valid, split.role(cube.window), 0).astype(np.uint8))
-    region = Region(cube, cube.window, role, split.block(cube.window), 0)
-    return Detector.fit([region], BANDS, CONFIG, ("scene",), context)
+from tests.models import SHORT_FIT, TEN_BANDS, cube_of, fitted_detector, small_scene
 
 
 def whole(context: bool) -> Parts:
-    return detector(context).score(cube_of(scene()), Window(0, 0, 200, 230))
+    return fitted_detector(context).score(cube_of(small_scene()), Window(0, 0, 200, 230))
 
 
 contexts = pytest.mark.parametrize("context", [False, True], ids=["pixel", "ring"])
@@ -73,7 +49,7 @@ def test_score_is_exactly_the_sum_of_its_parts(context: bool) -> None:
 
 @contexts
 def test_invalid_pixels_are_nan_and_only_these(context: bool) -> None:
-    np.testing.assert_array_equal(np.isnan(whole(context).score), ~cube_of(scene()).valid)
+    np.testing.assert_array_equal(np.isnan(whole(context).score), ~cube_of(small_scene()).valid)
 
 
 windows = st.builds(
@@ -86,9 +62,9 @@ windows = st.builds(
 @settings(max_examples=25, deadline=None)
 @given(window=windows)
 def test_any_window_of_the_scene_gives_the_same_bits(context: bool, window: Window) -> None:
-    model = detector(context)
+    model = fitted_detector(context)
     read = window.grow(model.halo).clip(Window(0, 0, 200, 230))
-    part = model.score(cube_of(scene()).crop(read), window)
+    part = model.score(cube_of(small_scene()).crop(read), window)
     np.testing.assert_array_equal(part.score, whole(context).score[window.slices])
 
 
@@ -96,15 +72,15 @@ def test_any_window_of_the_scene_gives_the_same_bits(context: bool, window: Wind
 def test_flat_and_empty_ground_is_scored_to_the_same_bits_as_cell_by_cell(
     context: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    values = np.tile(scene(), (1, 3, 2))
+    values = np.tile(small_scene(), (1, 3, 2))
     values[:, :300, :200] = values[:, 100:101, 100:101]
     values[:, 300:450, 100:330] = 0
     cube = cube_of(values)
     window = Window(10, 20, 580, 430)
-    told = detector(context).score(cube, window)
+    told = fitted_detector(context).score(cube, window)
     monkeypatch.setattr("specvae.scoring.cells.uniform_key", lambda *given: None)
     monkeypatch.setattr("specvae.scoring.cells._with_any", lambda cells, valid, window: cells)
-    plain = detector(context).score(cube, window)
+    plain = fitted_detector(context).score(cube, window)
     assert np.isnan(told.score).sum() == (~cube.valid[10:590, 20:450]).sum() > 30_000
     for ours, theirs in ((told.reconstruction, plain.reconstruction), (told.kl, plain.kl), (told.score, plain.score)):
         np.testing.assert_array_equal(ours.view(np.uint32), theirs.view(np.uint32))
@@ -112,8 +88,8 @@ def test_flat_and_empty_ground_is_scored_to_the_same_bits_as_cell_by_cell(
 
 @contexts
 def test_flat_ground_is_computed_once(context: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.broadcast_to(scene()[:, 120:121, 90:91], (10, 640, 640)).copy()
-    ours = detector(context)
+    values = np.broadcast_to(small_scene()[:, 120:121, 90:91], (10, 640, 640)).copy()
+    ours = fitted_detector(context)
     done: list[int] = []
     run = Programs.run
     monkeypatch.setattr(Programs, "run", lambda *given: done.append(1) or run(*given))
@@ -126,9 +102,9 @@ def test_flat_ground_is_computed_once(context: bool, monkeypatch: pytest.MonkeyP
 
 @contexts
 def test_a_crop_changes_nothing_beyond_the_halo(context: bool) -> None:
-    model = detector(context)
+    model = fitted_detector(context)
     halo = model.halo
-    crop = cube_of(scene()[:, 37:177, 21:193])
+    crop = cube_of(small_scene()[:, 37:177, 21:193])
     score = model.score(crop, crop.window).score
     inner = np.s_[halo : 140 - halo, halo : 172 - halo]
     expected = whole(context).score[37:177, 21:193][inner]
@@ -138,8 +114,8 @@ def test_a_crop_changes_nothing_beyond_the_halo(context: bool) -> None:
 @contexts
 @pytest.mark.parametrize("threads", [2, 3])
 def test_threads_change_no_bit(context: bool, threads: int) -> None:
-    other = CellScorer(detector(context).net, "cpu", threads)
-    score = other.score(cube_of(scene()), Window(0, 0, 200, 230))[0].score
+    other = CellScorer(fitted_detector(context).net, "cpu", threads)
+    score = other.score(cube_of(small_scene()), Window(0, 0, 200, 230))[0].score
     np.testing.assert_array_equal(score, whole(context).score)
 
 
@@ -156,7 +132,7 @@ def torch_threads(count: int) -> Iterator[None]:
 
 def test_torch_threads_change_no_bit() -> None:
     with torch_threads(2 if torch.get_num_threads() == 1 else 1):
-        score = detector(True).score(cube_of(scene()), Window(0, 0, 200, 230)).score
+        score = fitted_detector(True).score(cube_of(small_scene()), Window(0, 0, 200, 230)).score
     np.testing.assert_array_equal(score, whole(True).score)
 
 
@@ -166,7 +142,7 @@ def test_every_product_of_the_scorer_uses_one_thread(
     context: bool, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which bits a split product gives depends on the processor; that none is split can be seen on any."""
-    scorer, cube = CellScorer(detector(context).net, "cpu", threads), cube_of(scene())
+    scorer, cube = CellScorer(fitted_detector(context).net, "cpu", threads), cube_of(small_scene())
     seen: set[int] = set()
     for module in (VAE, Normaliser):
         for name in ("terms", "explain", "forward", "with_cost", "encode", "decode"):
@@ -202,8 +178,8 @@ def test_no_setting_of_the_environment_changes_a_bit(caller: str, tmp_path: Path
 
 def test_a_notebook_and_a_dask_worker_without_a_nanny_get_the_bits_of_the_command_line(tmp_path: Path) -> None:
     """A notebook has torch's own default of threads; such a worker is a thread of a process that set nothing."""
-    cube = cube_of(scene())
-    line = detector(True).on("cpu", 2).score(cube, cube.window).score
+    cube = cube_of(small_scene())
+    line = fitted_detector(True).on("cpu", 2).score(cube, cube.window).score
     environment = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     scored_elsewhere(tmp_path / "notebook.npy", "score_array(cube, model)", environment)
     dask = "client.submit(score_array, cube, model, pure=False).result()"
@@ -215,8 +191,8 @@ def test_a_notebook_and_a_dask_worker_without_a_nanny_get_the_bits_of_the_comman
 def scored_elsewhere(out: Path, expression: str, environment: dict[str, str], first: str = "") -> None:
     """Write what ``expression`` makes of the test's scene in a fresh process with these settings."""
     model, cube = out.with_suffix(".specvae"), out.with_suffix(".cube.npy")
-    save_model(detector(True), model, {})
-    values = cube_of(scene())
+    save_model(fitted_detector(True), model, {})
+    values = cube_of(small_scene())
     np.save(cube, np.where(values.valid, values.values, np.nan))
     code = (
         "import numpy as np; from specvae import score_array; from dask.distributed import Client\n"
@@ -230,58 +206,58 @@ def scored_elsewhere(out: Path, expression: str, environment: dict[str, str], fi
 
 def test_rows_score_like_pixels_in_any_order() -> None:
     rng = np.random.default_rng(0)
-    cube = cube_of(scene())
+    cube = cube_of(small_scene())
     rows = cube.values[:, cube.valid].T
     expected = whole(False).score[cube.valid]
     order = rng.permutation(len(rows))[:9001]
-    score = detector(False).score_rows(rows[order], np.ones(len(order), bool)).score
+    score = fitted_detector(False).score_rows(rows[order], np.ones(len(order), bool)).score
     np.testing.assert_allclose(score, expected[order], rtol=1e-5, atol=1e-5)
-    one = detector(False).score_rows(rows[:1], np.ones(1, bool)).score
+    one = fitted_detector(False).score_rows(rows[:1], np.ones(1, bool)).score
     np.testing.assert_allclose(one, expected[:1], rtol=1e-5, atol=1e-5)
 
 
 def test_a_context_model_refuses_tables_in_one_line() -> None:
     with pytest.raises(InputError, match="context"):
-        detector(True).score_rows(np.ones((3, 10)), np.ones(3, bool))
+        fitted_detector(True).score_rows(np.ones((3, 10)), np.ones(3, bool))
 
 
 @contexts
 @pytest.mark.parametrize("absurd", [1e30, -1e30, 3.4e38])
 def test_an_absurd_value_is_finite_ranked_and_touches_no_far_pixel(context: bool, absurd: float) -> None:
-    cube = cube_of(scene())
+    cube = cube_of(small_scene())
     values = cube.values.copy()
     values[3, 100, 120] = absurd
-    score = detector(context).score(Cube(values, cube.reason, cube.window), cube.window).score
+    score = fitted_detector(context).score(Cube(values, cube.reason, cube.window), cube.window).score
     valid = cube.valid
     assert np.isfinite(score[valid]).all()
     assert score[100, 120] == np.nanmax(score)
     rows, cols = np.indices(valid.shape)
-    far = valid & (np.maximum(abs(rows - 100), abs(cols - 120)) > detector(context).halo)
+    far = valid & (np.maximum(abs(rows - 100), abs(cols - 120)) > fitted_detector(context).halo)
     np.testing.assert_array_equal(score[far], whole(context).score[far])
 
 
 @contexts
 def test_nan_and_infinity_in_invalid_pixels_reach_no_neighbour(context: bool) -> None:
-    cube = cube_of(scene())
+    cube = cube_of(small_scene())
     values = cube.values.copy()
     values[:, ~cube.valid] = np.nan
     values[0, ~cube.valid] = np.inf
-    score = detector(context).score(Cube(values, cube.reason, cube.window), cube.window).score
+    score = fitted_detector(context).score(Cube(values, cube.reason, cube.window), cube.window).score
     np.testing.assert_array_equal(score, whole(context).score)
 
 
 @contexts
 def test_a_single_pixel_and_an_invalid_scene_are_handled(context: bool) -> None:
-    one = cube_of(scene()[:, 100:101, 100:101])
-    assert np.isfinite(detector(context).score(one, one.window).score).all()
+    one = cube_of(small_scene()[:, 100:101, 100:101])
+    assert np.isfinite(fitted_detector(context).score(one, one.window).score).all()
     none = Cube(np.full((10, 5, 5), np.nan, np.float32), np.ones((5, 5), np.uint8), Window(0, 0, 5, 5))
-    assert np.isnan(detector(context).score(none, none.window).score).all()
+    assert np.isnan(fitted_detector(context).score(none, none.window).score).all()
 
 
 @contexts
 def test_contributions_add_up_to_the_reconstruction(context: bool) -> None:
-    model = detector(context)
-    cube = cube_of(scene())
+    model = fitted_detector(context)
+    cube = cube_of(small_scene())
     parts, around = model.score_with_context(cube, cube.window)
     at = np.nonzero(cube.valid)
     pick = np.random.default_rng(1).choice(at[0].size, 5000, replace=False)
@@ -292,7 +268,7 @@ def test_contributions_add_up_to_the_reconstruction(context: bool) -> None:
 
 
 def test_each_term_moves_the_training_loss() -> None:
-    net = detector(True).net
+    net = fitted_detector(True).net
     x, c = torch.randn(10, 64), torch.randn(net.vae.context, 64)
     noise = torch.randn(net.vae.latent, 64)
     with torch.enable_grad():
@@ -306,13 +282,13 @@ def test_planted_spectra_outscore_the_background() -> None:
     tonight = make_scene(200, 230, seed=4, anomalies=True)
     cube = cube_of(tonight.values)
     for context in (False, True):
-        score = detector(context).score(cube, cube.window).score
+        score = fitted_detector(context).score(cube, cube.window).score
         planted = (tonight.truth > 0) & (tonight.truth < 255)
         assert np.median(score[planted]) > np.nanquantile(score[tonight.truth == 0], 0.99)
 
 
 def test_calibration_pixels_never_trained_and_lie_a_ring_apart() -> None:
-    split = split_blocks((200, 230), 7, CONFIG.sampling, 0)
+    split = split_blocks((200, 230), 7, SHORT_FIT.sampling, 0)
     role = split.role(Window(0, 0, 200, 230))
     held = np.argwhere(role == Role.CALIBRATION)
     trained = np.argwhere(role == Role.TRAIN)
@@ -349,7 +325,7 @@ def test_a_cell_that_does_not_fit_is_told() -> None:
 
 
 def test_without_memory_on_the_gpu_the_cpu_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    scorer = CellScorer(detector(True).net, "cpu", 2)
+    scorer = CellScorer(fitted_detector(True).net, "cpu", 2)
     scorer.device = "cuda"  # as if: the first attempt fails before anything is moved
     fails = iter([torch.OutOfMemoryError("short")])
     score = CellScorer._score
@@ -361,36 +337,36 @@ def test_without_memory_on_the_gpu_the_cpu_goes_on(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(CellScorer, "_score", short)
     with pytest.warns(UserWarning, match="cuda has too little free memory"):
-        parts = scorer.score(cube_of(scene()), Window(0, 0, 200, 230))[0]
+        parts = scorer.score(cube_of(small_scene()), Window(0, 0, 200, 230))[0]
     np.testing.assert_array_equal(parts.score, whole(True).score)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_scores_like_the_cpu() -> None:
-    other = CellScorer(detector(True).net, "cuda")
-    score = other.score(cube_of(scene()), Window(0, 0, 200, 230))[0].score
-    detector(True).net.to("cpu")
+    other = CellScorer(fitted_detector(True).net, "cuda")
+    score = other.score(cube_of(small_scene()), Window(0, 0, 200, 230))[0].score
+    fitted_detector(True).net.to("cpu")
     np.testing.assert_allclose(score, whole(True).score, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_model_fitted_on_cuda_scores_alike_on_the_cpu_and_on_cuda() -> None:
-    cube = cube_of(scene())
-    split = split_blocks((200, 230), 7, CONFIG.sampling, 0)
-    role = Quota.share(CONFIG.sampling, 1).take(np.where(cube.valid, split.role(cube.window), 0).astype(np.uint8))
+    cube = cube_of(small_scene())
+    split = split_blocks((200, 230), 7, SHORT_FIT.sampling, 0)
+    role = Quota.share(SHORT_FIT.sampling, 1).take(np.where(cube.valid, split.role(cube.window), 0).astype(np.uint8))
     region = Region(cube, cube.window, role, split.block(cube.window), 0)
-    fitted = Detector.fit([region], BANDS, CONFIG, ("scene",), True, "cuda")
+    fitted = Detector.fit([region], TEN_BANDS, SHORT_FIT, ("scene",), True, "cuda")
     on_cuda = fitted.score(cube, cube.window).score
     on_cpu = fitted.on("cpu").score(cube, cube.window).score
     np.testing.assert_allclose(on_cuda, on_cpu, rtol=1e-3, atol=1e-3)
 
 
 def test_an_interrupted_fit_keeps_the_best_so_far_and_says_so() -> None:
-    cube = cube_of(scene())
-    split = split_blocks((200, 230), 7, CONFIG.sampling, 0)
-    role = Quota.share(CONFIG.sampling, 1).take(np.where(cube.valid, split.role(cube.window), 0).astype(np.uint8))
+    cube = cube_of(small_scene())
+    split = split_blocks((200, 230), 7, SHORT_FIT.sampling, 0)
+    role = Quota.share(SHORT_FIT.sampling, 1).take(np.where(cube.valid, split.role(cube.window), 0).astype(np.uint8))
     region = Region(cube, cube.window, role, split.block(cube.window), 0)
     seen = []
 
@@ -399,7 +375,7 @@ def test_an_interrupted_fit_keeps_the_best_so_far_and_says_so() -> None:
         if len(seen) == 3:
             raise KeyboardInterrupt
 
-    fitted = Detector.fit([region], BANDS, CONFIG, ("scene",), False, progress=interrupt)
+    fitted = Detector.fit([region], TEN_BANDS, SHORT_FIT, ("scene",), False, progress=interrupt)
     assert fitted.provenance["interrupted"]
     assert len(fitted.provenance["history"]) == 3
     assert np.isfinite(fitted.score(cube, cube.window).score[cube.valid]).all()

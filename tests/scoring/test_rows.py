@@ -18,7 +18,7 @@ from specvae.model.config import ModelConfig
 from specvae.scoring.cells import CellScorer
 from specvae.spectra import Cube, Parts, Window
 from specvae.training.sampling import region_of_rows
-from tests.cli.test_commands import run
+from tests.commands import run
 
 CONFIG = ModelConfig.model_validate({"training": {"steps": 60, "refits": 1}})
 NAMES = tuple(f"b{i}" for i in range(6))

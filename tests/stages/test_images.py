@@ -13,21 +13,15 @@ from scipy.io import loadmat
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
-from specvae.cli.main import main
 from specvae.export.report.image_grid import write_grid
 from specvae.ingest.table.idx import labels_beside
 from specvae.ingest.table.reading import read_table
 from specvae.model_file import load_model
 from specvae.stages.demo.synthetic import make_scene
-from tests.benchmarks.test_mnist import write_digits
+from tests.commands import run
+from tests.digits import write_digits
 
 PRESETS = {"mlp": 3, "deep-autoencoder": 3, "conv-bernoulli": 1}
-
-
-def run(*args: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(a) for a in args])
-    return int(stopped.value.code or 0)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ from specvae.model.patches import by_band, to_patches
 from specvae.model_file import load_model
 from specvae.scoring.latent import latent_means, reconstructions
 from specvae.stages.demo.synthetic import make_texture
-from tests.stages.test_patches import PLACE, SIDE, run, write
+from tests.commands import run
+from tests.textures import PLACE, SIDE, write_part
 
 BANDS, ROWS, COLS = 3, 128, 168
 
@@ -30,7 +31,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         values = 1000 + 300 * make_texture(ROWS, COLS, seed, side=SIDE, bands=BANDS).values
         if name == "scene":
             values[:, 20, 30] = -9999.0
-        write(folder / f"{name}.tif", values, nodata=-9999.0)
+        write_part(folder / f"{name}.tif", values, nodata=-9999.0)
     quick = ("--set", "training.steps=150", "--set", "training.refits=0", "--set", "network.latent=12")
     assert run("fit", folder / "normal.tif", "--patch", SIDE, "--model", folder / "m.specvae", *quick) == 0
     return folder
@@ -117,7 +118,7 @@ def test_codes_lie_on_the_grid_of_patches_and_a_crop_changes_none(place: Path, t
     good = np.isfinite(codes[0]).ravel()
     oracle = latent_means(detector.net, given[:, good])
     np.testing.assert_allclose(codes.reshape(12, -1)[:, good], oracle, atol=1e-4)
-    write(tmp_path / "crop.tif", read(place / "scene.tif")[:, 11:, 5:], 11, 5, nodata=-9999.0)
+    write_part(tmp_path / "crop.tif", read(place / "scene.tif")[:, 11:, 5:], 11, 5, nodata=-9999.0)
     assert run("encode", tmp_path / "crop.tif", "--model", place / "m.specvae", "--out", tmp_path) == 0
     crop = read(tmp_path / "crop" / "latent.tif")
     np.testing.assert_allclose(crop[:, 1:, 1:], codes[:, 2:, 1:], atol=1e-5)

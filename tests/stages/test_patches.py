@@ -18,7 +18,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from specvae.cli.main import main
 from specvae.errors import UsageError
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
@@ -30,36 +29,20 @@ from specvae.spectra import Window
 from specvae.stages.demo.synthetic import make_texture
 from specvae.stages.score.patch_pixels import picture_of
 from specvae.training.descent import Sample
+from tests.commands import run
+from tests.textures import PLACE, SIDE, write_part
 
-SIDE = 8
-PLACE = Affine(20.0, 0.0, 500_000.0, 0.0, -20.0, 5_800_000.0)
 QUICK = ["--set", "training.steps=300", "--set", "training.refits=1"]
-
-
-def write(path: Path, values: np.ndarray, row: int = 0, col: int = 0, nodata: float | None = None) -> Path:
-    """Values of a scene that begins ``row`` rows below and ``col`` columns right of the whole one."""
-    with rasterio.open(
-        path, "w", driver="GTiff", count=values.shape[0], height=values.shape[1], width=values.shape[2],
-        dtype=values.dtype, crs="EPSG:32632", transform=PLACE * Affine.translation(col, row), nodata=nodata,
-    ) as file:  # fmt: skip
-        file.write(values)
-    return path
-
-
-def run(*args: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(a) for a in args])
-    return int(stopped.value.code or 0)
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Normal and planted texture, a patch model and a pixel model, and the planted scene scored by both."""
     folder = tmp_path_factory.mktemp("patches")
-    write(folder / "normal.tif", make_texture(256, 256, 1, side=SIDE, bands=3).values)
+    write_part(folder / "normal.tif", make_texture(256, 256, 1, side=SIDE, bands=3).values)
     planted = make_texture(256, 256, 2, 60, SIDE, 3)
-    write(folder / "planted.tif", planted.values)
-    write(folder / "truth.tif", planted.truth[None])
+    write_part(folder / "planted.tif", planted.values)
+    write_part(folder / "truth.tif", planted.truth[None])
     models = {"patch": ["--patch", SIDE], "pixel": ["--context", "none"]}
     for name, extra in models.items():
         assert run("fit", folder / "normal.tif", "--model", folder / f"{name}.specvae", *extra, *QUICK) == 0
@@ -107,7 +90,7 @@ def test_pixels_add_up_to_the_reconstruction_of_their_patch(place: Path) -> None
 @pytest.mark.parametrize(("row", "col"), [(5, 11), (8, 16), (0, 1)])
 def test_a_crop_changes_no_score(place: Path, tmp_path: Path, row: int, col: int) -> None:
     with rasterio.open(place / "planted.tif") as file:
-        write(tmp_path / "crop.tif", file.read()[:, row:, col:], row, col)
+        write_part(tmp_path / "crop.tif", file.read()[:, row:, col:], row, col)
     assert run("score", tmp_path / "crop.tif", "--model", place / "patch.specvae", "--out", tmp_path) == 0
     crop = scores(tmp_path / "crop")[0]
     whole = scores(place / "patch" / "planted")[0][row // SIDE :, col // SIDE :]
@@ -130,7 +113,7 @@ def test_a_patch_is_invalid_where_any_pixel_is_and_the_reason_is_kept(place: Pat
     values = make_texture(256, 256, 2, 60, SIDE, 3).values
     values[:, 9, 17] = -9999.0
     values[1, 100, 100] = np.nan
-    write(tmp_path / "holes.tif", values, nodata=-9999.0)
+    write_part(tmp_path / "holes.tif", values, nodata=-9999.0)
     assert run("score", tmp_path / "holes.tif", "--model", place / "patch.specvae", "--out", tmp_path) == 0
     missing = np.argwhere(np.isnan(scores(tmp_path / "holes")[0])).tolist()
     assert missing == [[1, 2], [12, 12]]
@@ -152,7 +135,7 @@ def test_truth_is_any_pixel_and_normal_is_all(place: Path, tmp_path: Path) -> No
     mask = np.zeros((1, 256, 256), np.uint8)
     mask[0, 3, 3] = 1
     mask[0, 20, 20] = 255
-    write(tmp_path / "mask.tif", mask)
+    write_part(tmp_path / "mask.tif", mask)
     options = IngestOptions(truth=str(tmp_path / "mask.tif"), normal=str(tmp_path / "mask.tif"))
     with in_patches(open_scene(str(place / "planted.tif"), options), SIDE) as scene:
         truth = scene.truth(Window(0, 0, 4, 4))
@@ -267,7 +250,7 @@ def test_the_report_counts_patches_and_shows_the_scene_in_its_own_pixels(place: 
 
 
 def test_pixels_beyond_the_scene_are_no_data_in_its_picture(tmp_path: Path) -> None:
-    write(tmp_path / "crop.tif", make_texture(41, 50, bands=2).values, 3, 5)
+    write_part(tmp_path / "crop.tif", make_texture(41, 50, bands=2).values, 3, 5)
     with in_patches(open_scene(str(tmp_path / "crop.tif")), SIDE) as scene:
         assert isinstance(scene, PatchScene)
         shown = picture_of(scene, (1, 1, 0))

@@ -14,24 +14,17 @@ import pytest
 import rasterio
 from scipy import stats
 
-from specvae.cli.main import main
 from specvae.ingest.options import IngestOptions
 from specvae.model_file import load_model
 from specvae.stages.calibrate import calibrate
 from specvae.stages.fit import fit
 from specvae.stages.score.request import ScoreRequest
 from specvae.stages.score.run import ScoreRun, score
+from tests.commands import run
 
 FIRE = "scenes/coldsprings"
 BEFORE, AFTER = f"{FIRE}/20160707_pre_sr7.tif", f"{FIRE}/20160723_post_sr7.tif"
 SHORT = ("training.steps=150", "training.refits=1")
-
-
-def run(*args: object) -> int:
-    """The command's exit status."""
-    with pytest.raises(SystemExit) as stopped:
-        main([str(a) for a in args])
-    return int(stopped.value.code or 0)
 
 
 def scored(scene: Path | str, model: Path, out: Path, **asked: Any) -> tuple[dict[str, Any], Path, ScoreRun]:

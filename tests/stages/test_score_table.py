@@ -15,19 +15,13 @@ from hypothesis import strategies as st
 import specvae.ingest.table.columns as columns
 import specvae.stages.score.table as score_table
 from specvae.bands import Band, BandSet
-from specvae.cli.main import main
 from specvae.ingest.table.reading import Table, open_table
 from specvae.spectra import Parts
 from specvae.stages.score.best_rows import BestRows
 from specvae.stages.score.overlap import prefetched
+from tests.commands import run
 
 NAMES = ["a", "b", "c", "d"]
-
-
-def run(words: list[str]) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(words)
-    return int(ended.value.code or 0)
 
 
 def frame(n: int, seed: int = 0) -> pd.DataFrame:
@@ -44,15 +38,12 @@ def frame(n: int, seed: int = 0) -> pd.DataFrame:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     frame(3000)[NAMES].to_parquet(folder / "fit.parquet")
-    assert (
-        run(["fit", str(folder / "fit.parquet"), "--model", str(folder / "m.specvae"), "--set", "training.steps=40"])
-        == 0
-    )
+    assert run("fit", folder / "fit.parquet", "--model", folder / "m.specvae", "--set", "training.steps=40") == 0
     return folder / "m.specvae"
 
 
 def scored(path: Path, model: Path, out: Path, *more: str) -> Path:
-    assert run(["score", str(path), "--model", str(model), "--out", str(out), *more]) == 0
+    assert run("score", path, "--model", model, "--out", out, *more) == 0
     return out / path.stem
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,17 +15,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.fuzz import _call, fit_model
+from tests.commands import call
 from tests.raster_files import write
 
 SIZES = [0, 200, 1_000, 4_000, 16_000, 40_000, 120_000]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, four_band_model: Path) -> Path:
     """A folder with a model, a scene and a table."""
     folder = tmp_path_factory.mktemp("writes")
-    fit_model(folder)
+    for name in ("model.specvae", "normal.tif"):
+        shutil.copy(four_band_model.with_name(name), folder / name)
     cube = np.random.default_rng(2).normal(1000, 50, (4, 70, 90)).astype("uint16")
     write(folder / "scene.tif", cube)
     rows = pd.DataFrame(cube.reshape(4, -1).T[:3000], columns=["450", "550", "650", "850"])
@@ -72,7 +74,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def score(place: Path, source: str, out: Path, *more: str) -> tuple[int, str]:
-    return _call(["score", str(place / source), "--model", str(place / "model.specvae"), "--out", str(out), *more])
+    return call(["score", str(place / source), "--model", str(place / "model.specvae"), "--out", str(out), *more])
 
 
 @pytest.mark.parametrize("source", ["scene.tif", "rows.csv", "pq.parquet"])
@@ -142,7 +144,7 @@ def test_a_model_is_written_whole_or_not_at_all(size: int, place: Path, tmp_path
     model = tmp_path / "m.specvae"
     args = ["fit", str(place / "normal.tif"), "--model", str(model), "--context", "none", "--set", "training.epochs=1"]
     with largest_file(size):
-        status, text = _call(args)
+        status, text = call(args)
     assert status == 4, text
     assert "cannot be written" in text
     assert list(tmp_path.iterdir()) == []

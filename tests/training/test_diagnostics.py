@@ -15,7 +15,7 @@ from specvae.detector import Detector
 from specvae.model.config_file import load_config
 from specvae.training.diagnostics import bernoulli_spread
 from specvae.training.sampling import region_of_rows
-from tests.cli.test_commands import run
+from tests.commands import run
 
 
 def factors(n: int = 3000, active: int = 2, bands: int = 8, seed: int = 0) -> np.ndarray:
