@@ -95,7 +95,7 @@ def test_a_table_without_a_valid_row_is_refused_and_leaves_nothing(
     rows: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "t.csv").write_text("site,a,b,c,d\n" + rows)
-    assert run(["score", str(tmp_path / "t.csv"), "--model", str(model), "--out", str(tmp_path / "out")]) == 4
+    assert run("score", tmp_path / "t.csv", "--model", model, "--out", tmp_path / "out") == 4
     assert not (tmp_path / "out" / "t").exists() or not list((tmp_path / "out" / "t").glob("scores*"))
 
 
