@@ -96,9 +96,15 @@ class Mixture(nn.Module):
 
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """``(latent, count)`` draws of p(z)."""
-        chosen = torch.multinomial(self.logit.softmax(0), count, replacement=True, generator=generator)
+        """``(latent, count)`` draws of p(z), on the CPU.
+
+        The parameters are copied to the CPU, where ``generator`` draws, so that the same seed gives the same draws on
+        every device; the module itself stays where it is.
+        """
+        logit, centre, factor = (parameter.detach().cpu() for parameter in (self.logit, self.centre, self.factor))
+        chosen = torch.multinomial(logit.softmax(0), count, replacement=True, generator=generator)
         noise = torch.randn(count, self.latent, 1, generator=generator)
-        spread = torch.linalg.solve_triangular(self.factor.triu().mT[chosen], noise, upper=False)
-        drawn: Tensor = (self.centre[chosen] + spread.squeeze(2)).T
+        # With precision A A^T, a draw is centre + A^-T noise: a triangular system in place of an inverse.
+        offset = torch.linalg.solve_triangular(factor.triu().mT[chosen], noise, upper=False)
+        drawn: Tensor = (centre[chosen] + offset.squeeze(2)).T
         return drawn

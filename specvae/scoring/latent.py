@@ -13,9 +13,9 @@ from torch import Tensor
 from specvae.errors import ModelError
 from specvae.model.context import QUANTUM
 from specvae.model.device import inferred_on_one_thread
-from specvae.model.spectral_net import CELL, SpectralNet
+from specvae.model.spectral_net import SpectralNet
 from specvae.scoring.cells import WIDTH, cells_of
-from specvae.spectra import Cube, Window
+from specvae.spectra import CELL, Cube, Window
 
 __all__ = [
     "Program",
@@ -172,8 +172,7 @@ def draw_spectra(
     if prior is not None:
         z = prior[0] + (0.5 * prior[1]).exp() * noise.to(device)
     else:
-        z = noise if vae.mixture is None else vae.mixture.cpu().sample(count, generator)
-    vae.to(device)
+        z = noise if vae.mixture is None else vae.mixture.sample(count, generator)
     spectra = vae.decode(z.to(device), c)
     if not vae.bernoulli and vae.shape is None:
         spectra = spectra + vae.sigma() * torch.randn(vae.bands, count, generator=generator).to(device)

@@ -82,3 +82,11 @@ def test_samples_have_the_mixtures_moments() -> None:
 )
 def test_components_by_default_follow_the_sample(size: int, components: int) -> None:
     assert default_components(size) == components
+
+
+def test_a_draw_moves_no_part_of_the_prior_between_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model on a GPU that serves several threads must not leave it for a draw."""
+    mixture = Mixture(3, 2)
+    expected = mixture.sample(10, torch.Generator().manual_seed(4))
+    monkeypatch.setattr(Mixture, "_apply", lambda *given: pytest.fail("the module was moved"))
+    assert torch.equal(mixture.sample(10, torch.Generator().manual_seed(4)), expected)

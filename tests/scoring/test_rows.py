@@ -16,6 +16,7 @@ from specvae.bands import Band, BandSet
 from specvae.detector import Detector
 from specvae.model.config import ModelConfig
 from specvae.scoring.cells import CellScorer
+from specvae.scoring.latent import draw_spectra
 from specvae.spectra import Cube, Parts, Window
 from specvae.training.sampling import region_of_rows
 from tests.commands import run
@@ -175,3 +176,9 @@ def test_a_table_found_contaminated_has_no_evidence_and_its_model_is_written(tmp
     loaded = load_model(tmp_path / "m.specvae").detector
     assert loaded.calibration.contaminated
     assert loaded.evidence is None
+
+
+def test_drawing_spectra_moves_no_part_of_the_model_between_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = draw_spectra(detector().net, 5, 7)
+    monkeypatch.setattr("torch.nn.Module._apply", lambda *given: pytest.fail("a module was moved"))
+    assert np.array_equal(draw_spectra(detector().net, 5, 7), expected)
