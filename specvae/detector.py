@@ -1,6 +1,6 @@
 """A detector: normaliser, context, VAE and thresholds behind fit and score. Arrays in, arrays out.
 
-One score path for every kind of model: it declares ``halo``, ``stride`` and ``anchor``, and ``score(cube, window)``
+One score path for every kind of model: it declares ``halo`` and ``stride``, and ``score(cube, window)``
 gives the parts on its output grid.
 """
 
@@ -18,6 +18,7 @@ from specvae.bands import BandSet
 from specvae.errors import InputError, ModelError
 from specvae.model.config import ModelConfig
 from specvae.model.context import RingContext
+from specvae.model.device import pick_device
 from specvae.model.mixture_prior import default_components
 from specvae.model.normaliser import Normaliser
 from specvae.model.patches import by_band
@@ -30,7 +31,7 @@ from specvae.spectra import Cube, Explanation, Parts, Window
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.contamination import find_contamination
 from specvae.thresholds.drift.reference import DriftReference
-from specvae.training.descent import Check, Sample, pick_device, train
+from specvae.training.descent import Check, Sample, train
 from specvae.training.diagnostics import diagnose
 from specvae.training.held_out import contamination_of, thin_scores, tiles_of
 from specvae.training.sampling import Region, Role
@@ -67,9 +68,6 @@ class Detector:
     threads: int = 1
     evidence: Calibration | None = None
     """Thresholds of the pooled evidence, from the same held-out pixels; None for tables."""
-
-    anchor: tuple[int, int] = (0, 0)
-    """Row and column of the CRS's grid of pixels where an output pixel begins."""
 
     def __post_init__(self) -> None:
         self._scorer = CellScorer(self.net, self.device, self.threads)

@@ -12,9 +12,18 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Cube", "Explanation", "Invalid", "Parts", "ScoredWindow", "Window", "positions"]
+__all__ = ["CELL", "IMAGE_CELL", "Cube", "Explanation", "Invalid", "Parts", "ScoredWindow", "Window", "positions"]
 
 FloatArray = NDArray[np.float32]
+
+CELL = 64
+"""Side in pixels of the cells, aligned to the scene's own grid, in which pixels are scored; windows begin at multiples of it.
+
+A cell's 4,096 spectra are the columns of one product of matrices: enough to make the product efficient, few enough to stay
+in the processor's cache.
+"""
+IMAGE_CELL = 16
+"""The same side where a pixel is an image or a patch of hundreds of values: 256 of them fill the cache as well."""
 
 
 class Invalid(IntEnum):

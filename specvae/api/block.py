@@ -13,7 +13,7 @@ from specvae.detector import Detector
 from specvae.ingest.scene.windows import tile
 from specvae.ingest.validity import Mask, keep_first
 from specvae.model_file import pack_model, unpack_model
-from specvae.spectra import Cube, Invalid, Parts, Window
+from specvae.spectra import CELL, Cube, Invalid, Parts, Window
 
 __all__ = ["ArrayScorer"]
 
@@ -50,7 +50,7 @@ class ArrayScorer:
         halo.
         """
         out = np.empty((3, inner.rows, inner.cols), np.float32)
-        for part in tile((inner.rows, inner.cols), (64, inner.cols), PIXELS):
+        for part in tile((inner.rows, inner.cols), (CELL, inner.cols), PIXELS):
             window = part.shift(inner.row, inner.col)
             reach = window.grow(self.detector.halo).clip(around)
             rows, cols = reach.shift(-around.row, -around.col).slices

@@ -20,8 +20,8 @@ from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.model.config import ModelConfig
 from specvae.model.config_file import load_config
+from specvae.model.device import pick_device
 from specvae.scoring.gathered.metrics import auroc, average_precision, norm_rank_correlation
-from specvae.training.descent import pick_device
 from specvae.training.sampling import region_of_rows
 
 if TYPE_CHECKING:

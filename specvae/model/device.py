@@ -1,4 +1,4 @@
-"""The state of the process that torch shares with its host: random numbers and threads, left as they were found."""
+"""Where torch computes, and the state of the process that it shares with its host: random numbers and threads."""
 
 from __future__ import annotations
 
@@ -11,12 +11,27 @@ from typing import ParamSpec, TypeVar
 
 import torch
 
-__all__ = ["inferred_on_one_thread", "settings_of_new_threads", "single_threaded_pool", "undisturbed"]
+from specvae.errors import UsageError
+
+__all__ = ["inferred_on_one_thread", "pick_device", "settings_of_new_threads", "single_threaded_pool", "undisturbed"]
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 _thread = local()
+
+
+def pick_device(device: str) -> str:
+    """The device that a name stands for: ``auto`` is ``cuda`` where torch sees a GPU, else ``cpu``.
+
+    Raises UsageError for a GPU that is not there.
+    """
+    available = torch.cuda.is_available()
+    if device == "auto":
+        return "cuda" if available else "cpu"
+    if device.startswith("cuda") and not available:
+        raise UsageError("--device cuda was asked for, but torch sees no CUDA device; use --device auto or cpu")
+    return device
 
 
 @contextmanager

@@ -13,11 +13,9 @@ from specvae.model.config import ModelConfig
 from specvae.model.context import RingContext
 from specvae.model.normaliser import Normaliser
 from specvae.model.vae import VAE
+from specvae.spectra import CELL, IMAGE_CELL
 
-__all__ = ["CELL", "SpectralNet"]
-
-CELL = 64
-IMAGE_CELL = 16
+__all__ = ["SpectralNet"]
 
 
 class SpectralNet(nn.Module):

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from specvae.model.spectral_net import CELL, SpectralNet
+from specvae.model.spectral_net import SpectralNet
 from specvae.scoring.flat_cells import Uniform, uniform_key
 from specvae.scoring.threads import Workers
 from specvae.scoring.traced import BothTerms, Programs, Quantise
-from specvae.spectra import Cube, Explanation, Parts, Window
+from specvae.spectra import CELL, Cube, Explanation, Parts, Window
 
 __all__ = ["CellScorer", "cells_of"]
 

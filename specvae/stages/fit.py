@@ -26,10 +26,11 @@ from specvae.ingest.table.reading import read_table
 from specvae.model.config import ModelConfig
 from specvae.model.config_file import load_config
 from specvae.model.context import RingContext
+from specvae.model.device import pick_device
 from specvae.model_file import load_model, save_model
 from specvae.scoring.pooling import HALO
 from specvae.spectra import Invalid, Window
-from specvae.training.descent import Check, pick_device
+from specvae.training.descent import Check
 from specvae.training.sampling import Quota, Region, Role, Split, region_of_rows, regions_of, split_blocks
 from specvae.version import __version__
 

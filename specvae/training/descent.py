@@ -19,7 +19,7 @@ from specvae.training.closed_form import start_linear
 FUSED = (torch.optim.Adam, torch.optim.AdamW)
 """Optimisers that take one pass over all parameters at once."""
 
-__all__ = ["Check", "History", "Sample", "pick_device", "train"]
+__all__ = ["Check", "History", "Sample", "train"]
 
 
 @dataclass(frozen=True)
@@ -100,16 +100,6 @@ def _taken(tensor: Tensor, index: Tensor) -> Tensor:
     if tensor.ndim == 2 and not tensor.is_contiguous():
         return tensor.T.index_select(0, index).T
     return tensor.index_select(-1, index)
-
-
-def pick_device(device: str) -> str:
-    """``auto`` -> ``cuda`` where there is one, else ``cpu``. Raises UsageError for a device that is not there."""
-    there = torch.cuda.is_available()
-    if device == "auto":
-        return "cuda" if there else "cpu"
-    if device.startswith("cuda") and not there:
-        raise UsageError("--device cuda was asked for, but torch sees no CUDA device; use --device auto or cpu")
-    return device
 
 
 CHECKS = 25

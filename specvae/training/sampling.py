@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.model.config import SamplingConfig
-from specvae.spectra import Cube, Invalid, Window
+from specvae.spectra import CELL, Cube, Invalid, Window
 from specvae.thresholds.tiles import INDEPENDENT
 
 __all__ = ["Quota", "Region", "Role", "Split", "region_of_rows", "regions_of", "split_blocks", "split_rows"]
 
-UNIT = 64
-"""Side of a block in a large scene, pixels: a scoring cell."""
+UNIT = CELL
+"""Side of a block in a large scene, pixels: as a scoring cell, so that no cell is computed for two blocks."""
 SPECK = 4
 """Side of the little blocks that validate training, pixels: scattered, so that they show every kind of ground."""
 SMALL_BUDGET = 0.09

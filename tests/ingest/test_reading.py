@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from specvae.ingest.scene.carried_windows import CarryingReader
 from specvae.ingest.scene.opening import open_scene
-from specvae.ingest.scene.windows import CELL, pieces, steps
-from specvae.spectra import Cube, Window
+from specvae.ingest.scene.windows import pieces, steps
+from specvae.spectra import CELL, Cube, Window
 from specvae.stages.score.memory import Load, plan_reading
 from tests.raster_files import write
 

@@ -20,8 +20,8 @@ from specvae.benchmarks.hyperspectral.variants import run_variants
 from specvae.benchmarks.report import Row, environment, write_metrics
 from specvae.benchmarks.settings import Settings
 from specvae.errors import InputError
+from specvae.model.device import pick_device
 from specvae.scoring.gathered.metrics import auroc, average_precision
-from specvae.training.descent import pick_device
 
 __all__ = ["run"]
 

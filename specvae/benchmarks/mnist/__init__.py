@@ -13,7 +13,7 @@ from specvae.benchmarks.settings import Settings
 from specvae.errors import UsageError
 from specvae.model.config import ModelConfig
 from specvae.model.config_file import load_config
-from specvae.training.descent import pick_device
+from specvae.model.device import pick_device
 
 __all__ = ["run"]
 

@@ -13,7 +13,7 @@ from specvae.detector import Detector
 from specvae.ingest.scene.opening import open_scene
 from specvae.model.spectral_net import SpectralNet
 from specvae.model_file import load_model
-from specvae.spectra import Cube, Window
+from specvae.spectra import CELL, Cube, Window
 
 __all__ = ["resident_rows"]
 
@@ -64,8 +64,8 @@ def _work(net: SpectralNet, bands: int) -> tuple[float, float]:
 def _product_rate(threads: int) -> float:
     """GFLOP/s of products of the shape that a cell has, ``(40, 16) @ (16, 4096)``: the floor of the arithmetic."""
     rng = np.random.default_rng(0)
-    left, right = rng.random((40, 16), np.float32), rng.random((16, 4096), np.float32)
-    out = np.empty((40, 4096), np.float32)
+    left, right = rng.random((40, 16), np.float32), rng.random((16, CELL**2), np.float32)
+    out = np.empty((40, CELL**2), np.float32)
     best = min(_products(left, right, out) for _ in range(REPEATS))
     rate: float = threads * 2.0 * left.size * right.shape[1] * PRODUCTS / best / 1e9
     return rate

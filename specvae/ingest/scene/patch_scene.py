@@ -16,12 +16,9 @@ from specvae.ingest.scene.scene import Scene
 from specvae.ingest.scene.windows import tile
 from specvae.ingest.validity import Mask
 from specvae.model.patches import Lattice, to_patches
-from specvae.spectra import Cube, Invalid, Window
+from specvae.spectra import IMAGE_CELL, Cube, Invalid, Window
 
 __all__ = ["PatchScene", "in_patches"]
-
-MULTIPLE = 16
-"""Offsets of windows, patches: the side of a scoring cell of patches."""
 
 
 def in_patches(scene: Scene, side: int | None) -> Scene:
@@ -77,9 +74,9 @@ class PatchScene(Scene):
         anchored = "anchored in the CRS" if self.plan.grid.placed else "anchored at the first pixel, as it has no CRS"
         return [*self.plan.notes, f"rows, cols and pixels are patches of {self.side} x {self.side} pixels, {anchored}"]
 
-    def windows(self, pixels: int, multiple: int = MULTIPLE) -> list[Window]:
+    def windows(self, pixels: int, multiple: int = IMAGE_CELL) -> list[Window]:
         """Windows of about ``pixels`` patches in reading order."""
-        return tile(self.shape, self.block, pixels, MULTIPLE)
+        return tile(self.shape, self.block, pixels, IMAGE_CELL)
 
     def read(self, window: Window) -> Cube:
         """``(bands * side * side, rows, cols)`` physical values of a window of patches, and reasons."""

@@ -6,13 +6,11 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from specvae.spectra import Window
+from specvae.spectra import CELL, Window
 
-__all__ = ["CELL", "Step", "cut", "pieces", "steps", "tile"]
+__all__ = ["Step", "cut", "pieces", "steps", "tile"]
 
 LARGEST_STEP = 8192
-CELL = 64
-"""Offsets of scored windows are multiples of this."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ def steps(start: int, stop: int, size: int, step: int, halo: int) -> list[Step]:
     """Stretches that read what pixels ``start`` to ``stop - 1`` of an axis of ``size`` need, each pixel once.
 
     They are cut at multiples of ``step``, those of the file's blocks; what is scored stops short of each cut by the
-    halo, at a multiple of 64.
+    halo, at a multiple of a cell's side.
     """
     low, high = max(0, start - halo), min(size, stop + halo)
     cuts = [low, *range((low // step + 1) * step, high, step), high]
@@ -57,7 +55,7 @@ def pieces(window: Window, largest: int) -> list[Window]:
 
 
 def _cuts(start: int, stop: int, step: int) -> list[tuple[int, int]]:
-    """Stretches of about ``step``, cut at multiples of 64."""
+    """Stretches of about ``step``, cut at multiples of a cell's side."""
     inner = range(start // CELL * CELL + step, stop, step)
     return list(pairwise([start, *inner, stop]))
 

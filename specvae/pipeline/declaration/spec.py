@@ -16,6 +16,7 @@ from specvae.ingest.options import IngestOptions
 from specvae.model.config_file import load_config, read_toml
 from specvae.pipeline.declaration.mistakes import explain
 from specvae.pipeline.declaration.settings import apply_settings
+from specvae.spectra import CELL
 from specvae.stages.score.memory import parse_size
 from specvae.stages.score.request import ScoreRequest
 
@@ -217,7 +218,7 @@ class Pipeline(_Frozen):
     cluster: str | None = None
     retries: int = Field(default=2, ge=0, le=100)
     max_memory: str | None = None
-    shard_rows: int | None = Field(default=None, ge=64)
+    shard_rows: int | None = Field(default=None, ge=CELL)
     """A scene of more rows is scored in shards of so many; by default files of a gigabyte and more on a cluster are."""
     stage: tuple[Annotated[Stage, Field(discriminator="run")], ...] = Field(min_length=1)
 

@@ -97,8 +97,8 @@ def _identity(path: str) -> tuple[int, int]:
 
 @lru_cache(maxsize=1)
 def _loaded(path: str, device: str, threads: int, identity: tuple[int, int]) -> Any:
+    from specvae.model.device import pick_device
     from specvae.model_file import load_model
-    from specvae.training.descent import pick_device
 
     return load_model(path, pick_device(device), threads)
 

@@ -23,6 +23,7 @@ from specvae.ingest.scene.patch_scene import in_patches
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
 from specvae.ingest.table.columns import is_parquet
+from specvae.model.device import pick_device
 from specvae.model_file import load_model
 from specvae.scoring.latent import latent_means, map_cells
 from specvae.spectra import Window
@@ -30,7 +31,6 @@ from specvae.stages.latent.folder import LatentResult, for_each, make_folder
 from specvae.stages.latent.images import kind_of
 from specvae.stages.latent.windows import Piece, each_window, table_chunks
 from specvae.stages.score.run import SceneOutcome, ScoreRun
-from specvae.training.descent import pick_device
 
 __all__ = ["encode"]
 

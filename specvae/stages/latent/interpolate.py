@@ -19,6 +19,7 @@ from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.patch_scene import in_patches
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
+from specvae.model.device import pick_device
 from specvae.model_file import StoredModel, load_model
 from specvae.scoring.latent import latent_means, nats, spectra_of
 from specvae.spectra import Invalid, Window
@@ -26,7 +27,6 @@ from specvae.stages.latent.folder import LatentResult, make_folder
 from specvae.stages.latent.images import draw_images, kind_of, save_images
 from specvae.stages.latent.windows import table_chunks
 from specvae.stages.score.request import DEFAULT_RATE
-from specvae.training.descent import pick_device
 
 __all__ = ["interpolate"]
 

@@ -24,6 +24,7 @@ from specvae.ingest.scene.scene import Scene
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
 from specvae.ingest.table.columns import is_parquet
+from specvae.model.device import pick_device
 from specvae.model.patches import to_pixels
 from specvae.model_file import load_model
 from specvae.scoring.compression import active_latent, compression_curve
@@ -34,7 +35,6 @@ from specvae.stages.latent.images import draw_images, kind_of
 from specvae.stages.latent.residuals import Errors
 from specvae.stages.latent.windows import Piece, each_window, table_chunks
 from specvae.stages.score.run import SceneOutcome, ScoreRun
-from specvae.training.descent import pick_device
 
 __all__ = ["reconstruct"]
 

@@ -13,11 +13,11 @@ from specvae.errors import UsageError
 from specvae.export.report.latent_figures import draw_envelopes
 from specvae.export.spectra_file import write_columns
 from specvae.files.fingerprint import Fingerprint
+from specvae.model.device import pick_device
 from specvae.model_file import load_model
 from specvae.scoring.latent import draw_spectra
 from specvae.stages.latent.folder import LatentResult, make_folder
 from specvae.stages.latent.images import draw_images, kind_of, save_images
-from specvae.training.descent import pick_device
 
 __all__ = ["sample"]
 

@@ -15,13 +15,13 @@ from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.scene import Scene
 from specvae.ingest.source import Source
 from specvae.ingest.table.reading import Table, iter_table
-from specvae.spectra import Cube, Window
+from specvae.spectra import CELL, Cube, Window
 from specvae.stages.score.overlap import overlapped
 from specvae.stages.score.reading import read_in_order
 
 __all__ = ["Piece", "each_window", "table_chunks"]
 
-CHUNK = 64 * 4096
+CHUNK = 64 * CELL**2
 """Rows of a table at a time: whole cells."""
 Made = TypeVar("Made")
 

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 
 from specvae.errors import UsageError
-from specvae.ingest.scene.windows import CELL, cut
-from specvae.spectra import Window
+from specvae.ingest.scene.windows import cut
+from specvae.spectra import CELL, Window
 
 __all__ = ["Load", "Reading", "parse_size", "plan_reading"]
 

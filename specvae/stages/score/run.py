@@ -14,10 +14,10 @@ from specvae.errors import InputError, ModelError, OutputError, SpecvaeError
 from specvae.files.fingerprint import same
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
+from specvae.model.device import pick_device
 from specvae.model_file import StoredModel, load_model
 from specvae.stages.score.request import ScoreRequest, fingerprint_of, stored_report
 from specvae.stages.score.scene import score_map
-from specvae.training.descent import pick_device
 
 if TYPE_CHECKING:
     from specvae.stages.score.shards import Shards

@@ -22,7 +22,7 @@ from specvae.ingest.scene.patch_scene import in_patches
 from specvae.ingest.scene.scene import Scene
 from specvae.ingest.source import Source
 from specvae.model_file import StoredModel
-from specvae.spectra import Cube, Window
+from specvae.spectra import CELL, Cube, Window
 from specvae.stages.score.gatherers import Gatherers
 from specvae.stages.score.memory import LARGEST, parse_size
 from specvae.stages.score.overlap import overlapped
@@ -70,7 +70,7 @@ def _groups(scene: Scene, model: StoredModel, request: ScoreRequest, rows: int) 
     components = detector.net.ring.components if detector.net.ring is not None else 0
     pixel = len(detector.bands) * (np.dtype(scene.dtype).itemsize + 4) + components * 24 + outputs * 8 + 24
     allowed = parse_size(request.max_memory) // 2 // (UNDER_WAY * pixel)
-    pixels = max(4096, min(allowed, LARGEST, rows * scene.cols)) // detector.stride**2
+    pixels = max(CELL**2, min(allowed, LARGEST, rows * scene.cols)) // detector.stride**2
     groups: list[list[Window]] = []
     for window in sorted(scene.windows(pixels), key=lambda w: (w.row, w.col)):
         if not groups or (window.row != groups[-1][-1].row and window.row - groups[-1][0].row >= rows):

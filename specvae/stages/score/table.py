@@ -22,11 +22,10 @@ from specvae.export.table_writing import ScoresWriter, scores_name
 from specvae.files.fingerprint import Fingerprint
 from specvae.ingest.source import Source
 from specvae.ingest.table.reading import Table, TableFile, is_one_of, open_table
-from specvae.model.spectral_net import CELL
 from specvae.model_file import StoredModel
 from specvae.scoring.gathered.drift import DriftAccumulator
 from specvae.scoring.gathered.metrics import TruthMetrics
-from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
+from specvae.spectra import CELL, Cube, Explanation, Parts, ScoredWindow, Window
 from specvae.stages.score.best_rows import BestRows, Rows
 from specvae.stages.score.overlap import overlapped, prefetched
 from specvae.stages.score.page import table_page
