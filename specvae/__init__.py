@@ -20,7 +20,7 @@ __all__ = ["SpectralVAE", "__version__", "load_model", "score_array"]
 
 ROOMS: tuple[tuple[str, ...], ...] = (
     ("errors", "spectra", "version"),
-    ("bands", "files", "model", "thresholds"),
+    ("bands", "files", "model", "option", "thresholds"),
     ("scoring", "ingest"),
     ("training",),
     ("detector",),

@@ -7,44 +7,101 @@ from pathlib import Path
 from typing import Any
 
 from specvae.errors import UsageError
+from specvae.option import Option, option
 
 __all__ = ["IngestOptions"]
 
 LAYOUTS = ("auto", "bands-first", "bands-last")
+"""How the axes of an array may lie; ``auto`` looks at their lengths."""
+LEARNING = ("fit", "calibrate")
+"""The commands that read normal data."""
 
 
 @dataclass(frozen=True)
 class IngestOptions:
-    """How sources are read; the defaults read a file as it describes itself. Picklable, comparable."""
+    """How sources are read; the defaults read a file as it describes itself. Picklable, comparable.
 
-    bands: str | None = None
-    """Names, 1-based indices and ranges, or wavelength ranges in nm: ``B2,B3,5-8`` or ``450nm-900nm``."""
-    nodata: str | float | None = None
-    """A value that marks missing pixels, ``auto`` (an undeclared fill where unmistakable), or None: as declared."""
-    normal: str | None = None
-    """Raster (non-zero = normal) or polygons (inside = normal); ``{stem}`` stands for the scene's name."""
-    mask: str | None = None
-    """Raster or polygons of what to leave out; ``{stem}`` as above."""
-    mask_values: tuple[str, ...] = ()
-    """Values, ranges, bits (``bit3``) or names (``cloud``, ``scl:cirrus``) that are left out; () = the usual ones."""
-    aoi: str | None = None
-    """Polygons outside which nothing is used; ``{stem}`` as above."""
-    label_column: str | None = None
-    """Column of a table that tells which rows are normal."""
-    normal_value: str | None = None
-    """Its value in normal rows; None = 0, false or "normal"."""
-    truth: str | None = None
+    The options of the commands and the keys of a pipeline's stages are made from these fields.
+    """
+
+    truth: str | None = option(
+        None,
+        Option(
+            "Raster or polygons of true anomalies, or a column of a table.",
+            metavar="MASK",
+            is_path=True,
+            only=("score",),
+        ),
+    )
     """Raster or polygons of what is anomalous (non-zero; 255 and nodata = unknown), or a table's column."""
-    allow_remote: bool = False
+    bands: str | None = option(
+        None,
+        Option(
+            "Bands by name, 1-based number, range or wavelengths: B2,B3,5-8,450nm-900nm.",
+            metavar="LIST",
+            number_as_text=True,
+            only=(*LEARNING, "score", "inspect"),
+        ),
+    )
+    """Names, 1-based indices and ranges, or wavelength ranges in nm: ``B2,B3,5-8`` or ``450nm-900nm``."""
+    normal: str | None = option(
+        None,
+        Option(
+            "Raster (non-zero) or polygons (inside) of what is normal.", metavar="MASK", is_path=True, only=LEARNING
+        ),
+    )
+    """Raster (non-zero = normal) or polygons (inside = normal); ``{stem}`` stands for the scene's name."""
+    mask: str | None = option(
+        None,
+        Option(
+            "Raster: 0 is left out, or what its kind or --mask-values say; or polygons to leave out. {stem} is filled in.",
+            metavar="PATH",
+            is_path=True,
+        ),
+    )
+    """Raster or polygons of what to leave out; ``{stem}`` as above."""
+    mask_values: tuple[str, ...] = option(
+        (),
+        Option("Values of --mask to leave out: numbers, or names such as scl, qa_pixel, fmask.", metavar="VALUES"),
+    )
+    """Values, ranges, bits (``bit3``) or names (``cloud``, ``scl:cirrus``) that are left out; () = the usual ones."""
+    aoi: str | None = option(
+        None, Option("Polygons; only what lies inside is looked at.", metavar="PATH", is_path=True)
+    )
+    """Polygons outside which nothing is used; ``{stem}`` as above."""
+    nodata: str | float | None = option(
+        None,
+        Option("Value that means no data, in place of the file's; or `auto`.", metavar="V", number_as_text=True),
+    )
+    """A value that marks missing pixels, ``auto`` (an undeclared fill where unmistakable), or None: as declared."""
+    allow_remote: bool = option(False, Option("Follow references to remote files."))
     """Whether remote addresses, and references leading out of a file's own folder, are followed."""
-    allow_huge: bool = False
+    allow_huge: bool = option(False, Option("Lift the limits on sizes that keep small files from claiming it all."))
     """Whether the limits on sizes (pixels, blocks, expansion of compressed data) are lifted."""
-    grid: str | None = None
+    grid: str | None = option(
+        None,
+        Option(
+            "Band whose grid the others are resampled to. [default: the finest]", metavar="BAND", number_as_text=True
+        ),
+    )
     """Band whose grid the others are resampled to, where files of one scene differ; None = the finest."""
-    layout: str = "auto"
+    layout: str = option("auto", Option("Axes of a .mat, .npz or .npy array.", choices=LAYOUTS))
     """Axes of a .mat, .npz or .npy array: ``bands-last``, ``bands-first`` or ``auto``."""
-    array: str | None = None
+    array: str | None = option(
+        None, Option("Array of a .mat or .npz file. [default: the one three-dimensional]", metavar="KEY")
+    )
     """Key of the array in a .mat or .npz file; None = the one three-dimensional array."""
+    label_column: str | None = option(
+        None, Option("Column of a table that tells which rows are normal.", metavar="NAME", only=LEARNING)
+    )
+    """Column of a table that tells which rows are normal."""
+    normal_value: str | None = option(
+        None,
+        Option(
+            "Its value in normal rows. [default: 0, false or normal]", metavar="V", number_as_text=True, only=LEARNING
+        ),
+    )
+    """Its value in normal rows; None = 0, false or "normal"."""
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:

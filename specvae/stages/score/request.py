@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from specvae.errors import UsageError
 from specvae.export.contents import ITEM, REPORT
 from specvae.files.fingerprint import Fingerprint, identify
 from specvae.files.json_files import read_json
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.source import Source
+from specvae.option import Option, Range, check_options, option
+from specvae.stages.requests import DEVICE, MODEL, OVERWRITE
 
 if TYPE_CHECKING:
     from specvae.model_file import StoredModel
@@ -23,26 +26,62 @@ DEFAULT_RATE = 1e-3
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """What a score was asked to do, alike for every scene."""
+    """What a score is asked to do, alike for every scene. Raises UsageError where options exclude each other.
 
-    model: str = "model.specvae"
-    out: str = "reports"
-    false_alarm_rate: float | None = None
-    threshold: float | None = None
-    parts: bool = False
-    pool: bool = False
-    fdr: float | None = None
-    explain: int = 10
-    known: str | None = None
-    objects: tuple[str, ...] = ("gpkg",)
-    strict: bool = False
+    A field made by ``option`` is an option of the command and a key of the stage in a pipeline's TOML.
+    """
+
+    model: str = option("model.specvae", MODEL)
+    """The model file to score with."""
+    out: str = option("reports", Option("Folder for the reports.", metavar="DIR", is_path=True))
+    """The folder that holds a folder of results for each scene."""
+    false_alarm_rate: float | None = option(
+        None, Option("[default: 1e-3]", metavar="R", range=Range(0, 1, low_open=True, high_open=True))
+    )
+    """Share of normal pixels above the cut, in 0..1; None: the nearest to 1e-3 that the calibration supports."""
+    threshold: float | None = option(None, Option("A cut in nats, in place of a rate.", metavar="NATS"))
+    """The cut itself, in nats; excludes ``false_alarm_rate``."""
     ingest: IngestOptions = field(default_factory=IngestOptions)
-    device: str = "auto"
-    max_memory: str | None = None
-    overwrite: bool = False
+    """How the scenes are read, and where their truth is."""
+    parts: bool = option(False, Option("Write reconstruction, kl, p-value and dominant band as well."))
+    """Whether ``score.tif`` has the two terms in nats, the p-value and the dominant band as bands of their own."""
+    pool: bool = option(False, Option("Write evidence.tif: the score pooled over space, with its own threshold."))
+    """Whether the score is also pooled over space; a table has no space and is refused."""
+    fdr: float | None = option(
+        None, Option("Keep objects at this false-discovery rate.", metavar="Q", range=Range(0, 1, low_open=True))
+    )
+    """Expected share of false objects among those that are kept, in 0..1; None: all are kept."""
+    explain: int = option(10, Option("Explain so many rows of a table.", metavar="N", range=Range(0)))
+    """How many rows of a table, the most anomalous first, get each column's contribution in nats."""
+    known: str | None = option(
+        None, Option("Objects known from before; the others are marked new.", metavar="OBJECTS", is_path=True)
+    )
+    """A file of objects known from before; ``{stem}`` stands for the scene's name."""
+    objects: tuple[str, ...] = option(
+        ("gpkg",),
+        Option(
+            "Write objects as GeoPackage, GeoJSON or GeoParquet; may be repeated.",
+            choices=("gpkg", "geojson", "parquet"),
+        ),
+    )
+    """The formats that anomalous objects are written in."""
+    strict: bool = option(False, Option("Exit 5 where a verdict is do-not-use or a rate is unsupported."))
+    """Whether a result that is not to be trusted changes the exit status."""
+    device: str = option("auto", DEVICE)
+    """Where to compute: ``cpu``, ``cuda``, or ``auto``, a GPU where there is one."""
+    max_memory: str | None = option(None, Option("Working memory: 400M, 2G.", metavar="SIZE"))
+    """Bound of the working buffers, such as ``400M``; None: a tenth of the memory, 384 MiB at most."""
+    overwrite: bool = option(False, OVERWRITE)
+    """Score in any case, and replace whatever stands in a scene's folder."""
     renew: bool = False
     """Replace a result that was made otherwise; the same one is still nothing to do."""
     threads: int = 2
+    """Threads that one scene is scored in."""
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.threshold is not None and self.false_alarm_rate is not None:
+            raise UsageError("threshold and false_alarm_rate exclude each other; give one")
 
     def settings(self) -> dict[str, Any]:
         """What the outputs' content depends on, JSON-ready."""

@@ -1,0 +1,129 @@
+"""Requests: what a fit and a calibration are asked to do; light to import, for a command's help and for plans.
+
+A field made by ``option`` is an option of the command and a key of the stage in a pipeline's TOML; both are derived from
+it. The other fields are for the callers of the stage alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from specvae.errors import UsageError
+from specvae.ingest.options import IngestOptions
+from specvae.option import Option, check_options, option
+
+if TYPE_CHECKING:
+    from specvae.model.config import ModelConfig
+
+__all__ = ["CalibrateRequest", "FitRequest", "call_of"]
+
+MODEL = Option("Model file.", metavar="PATH", is_path=True)
+DEVICE = Option("Where to compute.", metavar="auto|cpu|cuda")
+OVERWRITE = Option("Replace an output made otherwise.", in_toml=False)
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What a fit is asked to do. Raises UsageError where options exclude each other or a value is none of theirs."""
+
+    model: str = option("model.specvae", MODEL)
+    """The model file to write."""
+    ingest: IngestOptions = field(default_factory=IngestOptions)
+    """How the sources are read, and which of their pixels are normal."""
+    preset: str | None = option(None, Option("A configuration in the package.", metavar="NAME"))
+    """Name of a configuration in the package; None: the default, or ``patches`` where ``patch`` is given."""
+    patch: int | None = option(None, Option("Fit on patches of P x P pixels.", metavar="P"))
+    """Side of a patch in pixels; None: as the configuration says, by default single spectra."""
+    context: str | None = option(
+        None, Option("What surrounds a pixel. [default: auto]", choices=("none", "ring", "auto"))
+    )
+    """What the model sees of a pixel's surroundings; None: as the configuration says."""
+    trim: float | None = option(None, Option("Share of the sample that each refit drops.", metavar="SHARE"))
+    """Share of the sample, in 0..1, with the highest scores that each refit drops; None: as the configuration says."""
+    config: str | None = option(None, Option("Settings in a TOML file.", metavar="FILE.toml", is_path=True))
+    """A TOML file whose settings come after those of the preset."""
+    set: tuple[str, ...] = option((), Option("A setting; may be repeated.", metavar="KEY=VALUE"))
+    """Single settings, ``key=value`` with dotted keys, which come after those of the file."""
+    device: str = option("auto", DEVICE)
+    """Where the network is trained: ``cpu``, ``cuda``, or ``auto``, a GPU where there is one."""
+    seed: int | None = option(None, Option("Seed of sampling and training."))
+    """Seed of the sample, the split, the initial weights and the batches; None: as the configuration says."""
+    max_pixels: int | None = option(None, Option("Pixels to train on, at most."))
+    """Most pixels in the sample, over all sources; None: as the configuration says."""
+    overwrite: bool = option(False, OVERWRITE)
+    """Fit in any case, and replace whatever stands in the model's place."""
+    renew: bool = False
+    """Replace a model that was made otherwise; one made from the same inputs and settings stays."""
+    dry_run: bool = False
+    """Only say whether the model stands already."""
+    threads: int = 0
+    """Threads of the scoring of held-out data; 0 = one."""
+    command: tuple[str, ...] = ()
+    """The words of the command line, for the model's provenance; () = the call in Python is recorded."""
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.patch and self.context == "ring":
+            raise UsageError("--patch and --context ring do not go together: a patch has its surroundings inside")
+
+    def configuration(self) -> ModelConfig:
+        """The model's configuration that the request comes to. Raises UsageError for a setting that is wrong."""
+        from specvae.model.config_file import load_config
+
+        overrides = {
+            "context.kind": self.context,
+            "training.trim": self.trim,
+            "seed": self.seed,
+            "sampling.max_pixels": self.max_pixels,
+            "patch": self.patch,
+        }
+        preset = self.preset or ("patches" if self.patch else None)
+        return load_config(preset, self.config, self.set, overrides)
+
+
+@dataclass(frozen=True)
+class CalibrateRequest:
+    """What a calibration is asked to do."""
+
+    model: str = option("model.specvae", MODEL)
+    """The model file whose thresholds are to be renewed; it is not changed."""
+    out: str | None = option(
+        None, Option("The new model file. [default: MODEL.calibrated.specvae]", metavar="PATH", is_path=True)
+    )
+    """The model file to write; None: ``<model>.calibrated.specvae``."""
+    ingest: IngestOptions = field(default_factory=IngestOptions)
+    """How the sources are read, and which of their pixels are normal."""
+    overwrite: bool = option(False, OVERWRITE)
+    """Calibrate in any case, and replace whatever stands in the new model's place."""
+    renew: bool = False
+    """Replace a model that was made otherwise; one made from the same inputs and settings stays."""
+    dry_run: bool = False
+    """Only say whether the model stands already."""
+    command: tuple[str, ...] = ()
+    """The words of the command line, for the model's provenance; () = the call in Python is recorded."""
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @property
+    def target(self) -> str:
+        """The model file to write."""
+        return self.out or str(Path(self.model).with_suffix(".calibrated.specvae"))
+
+
+def call_of(function: str, source: tuple[str, ...], request: FitRequest | CalibrateRequest) -> list[str]:
+    """Provenance of a model: the command that made it, else the call in Python with what differs from the defaults.
+
+    Examples
+    --------
+    >>> call_of("specvae.stages.fit.fit", ("a.tif",), FitRequest(seed=3))
+    ['specvae.stages.fit.fit', "source=('a.tif',)", 'seed=3']
+    """
+    if request.command:
+        return list(request.command)
+    usual = type(request)()
+    given = {item.name: getattr(request, item.name) for item in fields(request)}
+    changed = {name: value for name, value in given.items() if value != getattr(usual, name)}
+    return [function, f"source={source!r}", *(f"{name}={value!r}" for name, value in changed.items())]
