@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from specvae.errors import UsageError
 from specvae.model.config import ModelConfig
 
-__all__ = ["known_keys", "load_config", "presets", "read_toml"]
+__all__ = ["known_keys", "load_config", "presets", "read_toml", "toml_value"]
 
 
 def presets() -> dict[str, Path]:
@@ -56,7 +56,7 @@ def load_config(
         key, equals, text = setting.partition("=")
         if not equals:
             raise UsageError(f"--set takes key=value, not {setting!r}; for instance --set training.steps=500")
-        _set(tree, key.strip(), _toml_value(text.strip()))
+        _set(tree, key.strip(), toml_value(text.strip()))
     for key, value in (overrides or {}).items():
         if value is not None:
             _set(tree, key, value)
@@ -78,7 +78,14 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not a readable TOML file: {error}") from None
 
 
-def _toml_value(text: str) -> Any:
+def toml_value(text: str) -> Any:
+    """The value that a text after ``key=`` has in a TOML file; where it is none, the text itself.
+
+    Examples
+    --------
+    >>> toml_value("1e-4"), toml_value("[1, 2]"), toml_value("ring")
+    (0.0001, [1, 2], 'ring')
+    """
     try:
         return tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:

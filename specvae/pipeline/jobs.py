@@ -11,9 +11,9 @@ from specvae.ingest.sources import find_sources
 from specvae.pipeline.workers.local import LocalWorkers
 from specvae.pipeline.workers.schedule import carry_out_all
 from specvae.pipeline.workers.task import Result, SceneTask
+from specvae.stages.outcome import SceneOutcome, ScoreRun
 from specvae.stages.score.memory import parse_size
 from specvae.stages.score.request import ScoreRequest, stored_report
-from specvae.stages.score.run import SceneOutcome, ScoreRun
 
 __all__ = ["score_in_processes"]
 

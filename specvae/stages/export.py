@@ -9,6 +9,7 @@ from typing import Any
 
 from specvae.errors import OutputError
 from specvae.files.atomic import atomic_file
+from specvae.files.replacement import Replacement, replacement
 from specvae.model_file import StoredModel, load_model
 from specvae.scoring.onnx_graph import onnx_bytes, require_onnx
 from specvae.version import __version__
@@ -21,10 +22,11 @@ class ExportOutcome:
     """What became of an export."""
 
     path: Path
+    """The ONNX file."""
     skipped: bool
-    """The file stood already, made from the same model."""
+    """Whether the file was there already, made from the same model; it is not touched then."""
     inputs: tuple[str, ...]
-    """What the graph takes, in words."""
+    """The inputs of the graph, in words: name and shape of each."""
 
 
 def export(model: str, out: str, *, overwrite: bool = False) -> ExportOutcome:
@@ -39,9 +41,10 @@ def export(model: str, out: str, *, overwrite: bool = False) -> ExportOutcome:
     inputs = [f"spectra (n, {net.vae.bands})"]
     if net.ring is not None:
         inputs.append(f"context (n, {net.ring.components})")
-    if path.exists() and not overwrite:
-        if _made_from(path) == stored.sha256:
-            return ExportOutcome(path, True, tuple(inputs))
+    todo = replacement(path.exists(), lambda: _made_from(path) == stored.sha256, overwrite=overwrite)
+    if todo is Replacement.DONE:
+        return ExportOutcome(path, True, tuple(inputs))
+    if todo is Replacement.REFUSE:
         raise OutputError(f"{path} stands already and was not made from {model}; give --overwrite or another name")
     payload = onnx_bytes(net, {"specvae": json.dumps(_about(stored), sort_keys=True, allow_nan=False)})
     with atomic_file(path) as beside:
@@ -50,9 +53,9 @@ def export(model: str, out: str, *, overwrite: bool = False) -> ExportOutcome:
 
 
 def _about(stored: StoredModel) -> dict[str, Any]:
-    """What a user of the graph must know, beside it in the file."""
+    """What a user of the graph must know: it is stored beside the graph in the file."""
     detector = stored.detector
-    told: dict[str, Any] = {
+    about: dict[str, Any] = {
         "specvae": __version__,
         "model_sha256": stored.sha256,
         "bands": [asdict(band) for band in detector.bands],
@@ -62,12 +65,12 @@ def _about(stored: StoredModel) -> dict[str, Any]:
         "threshold": detector.calibration.threshold().summary() if detector.calibration.size else None,
     }
     if detector.net.ring is not None:
-        told["context"] = {
+        about["context"] = {
             "what": "mean of components over the valid pixels of a square of outer x outer less one of guard x guard",
             "outer": detector.net.ring.outer,
             "guard": detector.net.ring.guard,
         }
-    return told
+    return about
 
 
 def _made_from(path: Path) -> str | None:
@@ -77,7 +80,7 @@ def _made_from(path: Path) -> str | None:
 
     try:
         properties = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
-        found = json.loads(properties["specvae"])["model_sha256"]
+        digest = json.loads(properties["specvae"])["model_sha256"]
     except (OSError, DecodeError, ValueError, KeyError, TypeError):
         return None
-    return str(found)
+    return str(digest)

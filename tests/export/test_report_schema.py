@@ -16,8 +16,9 @@ from rasterio.transform import from_origin
 
 from specvae.ingest.options import IngestOptions
 from specvae.stages.fit import fit
+from specvae.stages.outcome import ScoreRun
 from specvae.stages.score.request import ScoreRequest
-from specvae.stages.score.run import ScoreRun, score
+from specvae.stages.score.run import score
 
 
 def schema() -> dict[str, Any]:

@@ -294,7 +294,8 @@ def test_a_path_between_two_pixels_knows_what_surrounds_them(place: Path, tmp_pa
     model = str(place / "scene.specvae")
     told = interpolate(str(place / "scene.tif"), start="20,30", end="140,160", model=model, out=str(tmp_path))
     detector = stored(place, "scene").detector
-    from specvae.stages.score.run import ScoreRequest, score
+    from specvae.stages.score.request import ScoreRequest
+    from specvae.stages.score.run import score
 
     score([str(place / "scene.tif")], ScoreRequest(model=model, out=str(tmp_path / "r"), device="cpu"))
     scores = read(tmp_path / "r" / "scene" / "score.tif")[0]

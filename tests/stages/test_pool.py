@@ -20,7 +20,9 @@ from specvae.spectra import Cube, Window
 from specvae.stages.calibrate import calibrate
 from specvae.stages.demo.scenes import write_scene
 from specvae.stages.fit import fit
-from specvae.stages.score.run import SceneOutcome, ScoreRequest, score
+from specvae.stages.outcome import SceneOutcome
+from specvae.stages.score.request import ScoreRequest
+from specvae.stages.score.run import score
 
 NAMES = ("B1", "B2", "B3", "B4")
 SETTINGS = ("training.steps=60", "training.refits=0")

@@ -15,7 +15,8 @@ from rio_cogeo.cogeo import cog_validate
 
 from specvae.ingest.options import IngestOptions
 from specvae.stages.fit import fit
-from specvae.stages.score.run import ScoreRequest, score
+from specvae.stages.score.request import ScoreRequest
+from specvae.stages.score.run import score
 
 QUICK = ("training.steps=250", "training.refits=0")
 

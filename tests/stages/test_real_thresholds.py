@@ -18,8 +18,9 @@ from specvae.ingest.options import IngestOptions
 from specvae.model_file import load_model
 from specvae.stages.calibrate import calibrate
 from specvae.stages.fit import fit
+from specvae.stages.outcome import ScoreRun
 from specvae.stages.score.request import ScoreRequest
-from specvae.stages.score.run import ScoreRun, score
+from specvae.stages.score.run import score
 from tests.commands import run
 
 FIRE = "scenes/coldsprings"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from typing import Any
 
 from specvae.errors import UsageError
+from specvae.model.config_file import toml_value
 
 __all__ = ["apply_settings"]
 
@@ -21,7 +21,7 @@ def apply_settings(tree: dict[str, Any], settings: Iterable[str]) -> None:
         if not equals:
             raise UsageError(f"--set takes key=value, not {setting!r}; for instance --set score.false_alarm_rate=1e-4")
         for place, last in _places(tree, key.strip()):
-            place[last] = _value(text.strip())
+            place[last] = toml_value(text.strip())
 
 
 def _places(tree: dict[str, Any], key: str) -> list[tuple[dict[str, Any], str]]:
@@ -36,10 +36,3 @@ def _places(tree: dict[str, Any], key: str) -> list[tuple[dict[str, Any], str]]:
     if not chosen or len(rest) != 1:
         raise UsageError(f"--set {key}: no such stage here; name a kind (score.parts) or a number (stage.1.parts)")
     return [(stage, rest[0]) for stage in chosen]
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
-        return text

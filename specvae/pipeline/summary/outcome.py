@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from specvae.files.json_files import read_json
+from specvae.stages.outcome import is_untrusted
 from specvae.version import __version__
 
 __all__ = ["SCHEMA_VERSION", "Batch", "SceneRecord", "StageRecord"]
@@ -101,7 +102,7 @@ class Batch:
         if lost or self.complaint or any(scene.status in ("invalid", "failed") for scene in self.scenes):
             return 3
         strict = [scene for stage in self.stages if stage.strict for scene in stage.scenes]
-        return 5 if any(_untrusted(scene.facts) for scene in strict) else 0
+        return 5 if any(is_untrusted(s.facts.get("verdict"), s.facts.get("supported")) for s in strict) else 0
 
     def alerts(self) -> list[dict[str, Any]]:
         """Scenes that a person should look at, those without a result first, then by new objects; the latter listed."""
@@ -128,10 +129,6 @@ class Batch:
             "alerts": [] if self.dry_run else self.alerts(),
             "stages": [stage.to_json() for stage in self.stages],
         }
-
-
-def _untrusted(facts: dict[str, Any]) -> bool:
-    return facts.get("verdict") == "do-not-use" or facts.get("supported") is False
 
 
 def _alert(scene: SceneRecord) -> dict[str, Any] | None:

@@ -30,7 +30,7 @@ from specvae.spectra import Window
 from specvae.stages.latent.folder import LatentResult, for_each, make_folder
 from specvae.stages.latent.images import kind_of
 from specvae.stages.latent.windows import Piece, each_window, table_chunks
-from specvae.stages.score.run import SceneOutcome, ScoreRun
+from specvae.stages.outcome import SceneOutcome, ScoreRun
 
 __all__ = ["encode"]
 

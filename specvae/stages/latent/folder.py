@@ -12,8 +12,9 @@ from specvae.export.contents import NAMES
 from specvae.files.atomic import OutputFolder
 from specvae.files.fingerprint import Fingerprint, same
 from specvae.files.json_files import finite, read_json, write_json
+from specvae.files.replacement import Replacement, replacement
 from specvae.ingest.source import Source
-from specvae.stages.score.run import SceneOutcome, ScoreRun
+from specvae.stages.outcome import SceneOutcome, ScoreRun
 
 __all__ = ["SUMMARY", "LatentResult", "for_each", "make_folder"]
 
@@ -27,21 +28,23 @@ class LatentResult:
 
     folder: Path
     skipped: bool
-    """It stood already, made from the same inputs, model and settings."""
+    """Whether it was there already, made from the same inputs, model and settings."""
     summary: dict[str, Any]
 
 
 def make_folder(
     folder: Path, mark: Fingerprint, overwrite: bool, make: Callable[[Path], dict[str, Any]]
 ) -> LatentResult:
-    """Have ``make`` write files into a folder beside, and rename it into place with what ``make`` tells as its summary.
+    """Have ``make`` write files into a folder beside, and rename it into place with what ``make`` returns as its summary.
 
     Raises OutputError where another result stands there and ``overwrite`` is not given.
     """
     stored = read_json(folder / SUMMARY)
-    if same(mark, stored.get("fingerprint")) and not overwrite:
+    exists = folder.is_dir() and any(folder.iterdir())
+    todo = replacement(exists, lambda: same(mark, stored.get("fingerprint")), overwrite=overwrite)
+    if todo is Replacement.DONE:
         return LatentResult(folder, True, stored)
-    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+    if todo is Replacement.REFUSE:
         raise OutputError(f"{folder} holds something else already; give --overwrite or another --out")
     with OutputFolder(folder, SUMMARY, NAMES) as work:
         summary: dict[str, Any] = finite({"schema_version": 1, **make(work.path), "fingerprint": mark.to_json()})

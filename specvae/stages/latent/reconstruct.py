@@ -34,7 +34,7 @@ from specvae.stages.latent.folder import LatentResult, for_each, make_folder
 from specvae.stages.latent.images import draw_images, kind_of
 from specvae.stages.latent.residuals import Errors
 from specvae.stages.latent.windows import Piece, each_window, table_chunks
-from specvae.stages.score.run import SceneOutcome, ScoreRun
+from specvae.stages.outcome import SceneOutcome, ScoreRun
 
 __all__ = ["reconstruct"]
 

@@ -5,67 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from specvae.errors import InputError, ModelError, OutputError, SpecvaeError
+from specvae.errors import InputError, OutputError, SpecvaeError
 from specvae.files.fingerprint import same
+from specvae.files.replacement import Replacement, replacement
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
 from specvae.model.device import pick_device
 from specvae.model_file import StoredModel, load_model
+from specvae.stages.outcome import SceneOutcome, ScoreRun
 from specvae.stages.score.request import ScoreRequest, fingerprint_of, stored_report
 from specvae.stages.score.scene import score_map
 
 if TYPE_CHECKING:
     from specvae.stages.score.shards import Shards
 
-__all__ = ["SceneOutcome", "ScoreRun", "score", "score_one"]
-
-
-@dataclass(frozen=True)
-class SceneOutcome:
-    """What became of one scene."""
-
-    scene: str
-    key: str
-    status: str
-    """``done``, ``already`` (done before, nothing touched) or ``failed``."""
-    folder: str
-    message: str = ""
-    """One line for people: the claim, or what failed."""
-    report: dict[str, Any] | None = None
-    exit_status: int = 0
-    fault: type[BaseException] | None = None
-    """What kind of thing went wrong, where it failed."""
-
-
-@dataclass(frozen=True)
-class ScoreRun:
-    """What became of all scenes."""
-
-    outcomes: tuple[SceneOutcome, ...]
-    strict: bool = False
-
-    @property
-    def exit_status(self) -> int:
-        """0 done, 3 some failed, 4 all failed, 5 with --strict a do-not-use or an unsupported rate."""
-        failed = [o for o in self.outcomes if o.status == "failed"]
-        if failed and len(failed) == len(self.outcomes):
-            return 4
-        if failed:
-            return 3
-        if self.strict and any(_unusable(o.report) for o in self.outcomes):
-            return 5
-        return 0
-
-
-def _unusable(report: dict[str, Any] | None) -> bool:
-    return bool(report) and (
-        (report or {})["drift"]["verdict"] == "do-not-use" or not (report or {})["threshold"]["supported"]
-    )
+__all__ = ["score", "score_one"]
 
 
 def score(
@@ -104,7 +63,7 @@ def score_one(
     ``shards``: what was scored of it elsewhere, to be merged.
     """
     folder = Path(request.out) / source.key
-    told = SceneOutcome(source.path, source.key, "failed", str(folder))
+    failed = SceneOutcome(source.path, source.key, "failed", str(folder))
     try:
         if source.is_table and request.pool:
             raise InputError(f"{source.path} is a table, and --pool needs the space around a pixel; leave --pool out")
@@ -112,38 +71,40 @@ def score_one(
         with ThreadPoolExecutor(1, "hash") as hashing:
             # A large file takes seconds to hash, and the hash is needed last.
             mark = hashing.submit(fingerprint_of, source, model.sha256, request, stored)
-            if stored and not request.overwrite:
-                if same(mark.result(), stored["item"]["properties"].get("specvae:fingerprint")):
-                    return replace(told, status="already", message="done already", report=stored["report"])
-                if not request.renew:
-                    raise OutputError(
-                        f"{folder} holds another result (other input, model or settings); "
-                        "give --overwrite or another --out"
-                    )
+            before = stored["item"]["properties"].get("specvae:fingerprint") if stored else None
+            todo = replacement(
+                bool(stored), lambda: same(mark.result(), before), overwrite=request.overwrite, renew=request.renew
+            )
+            if stored and todo is Replacement.DONE:
+                return replace(failed, status="already", message="done already", report=stored["report"])
+            if todo is Replacement.REFUSE:
+                raise OutputError(
+                    f"{folder} holds another result (other input, model or settings); give --overwrite or another --out"
+                )
             started = time.perf_counter()
             work = _table_work() if source.is_table else _map_work(shards)
             report = work(source, model, request, request.cut(model), folder, mark.result, progress)
         seconds = time.perf_counter() - started
         message = f"{_counted(report)}, {report['drift']['verdict']}, {seconds:.1f} s"
-        return replace(told, status="done", message=message, report=report)
-    except (InputError, ModelError, OutputError, SpecvaeError) as error:
-        return replace(told, message=str(error), exit_status=error.exit_status, fault=type(error))
+        return replace(failed, status="done", message=message, report=report)
+    except SpecvaeError as error:
+        return replace(failed, message=str(error), exit_status=error.exit_status, fault=type(error))
     except MemoryError:
         message = f"{source.path}: out of memory; give a smaller --max-memory"
-        return replace(told, message=message, exit_status=4, fault=MemoryError)
+        return replace(failed, message=message, exit_status=4, fault=MemoryError)
 
 
 def _counted(report: dict[str, Any]) -> str:
-    """How much is anomalous: by the cut, by the pooled evidence where asked for, and objects that were kept."""
+    """How much is anomalous: by the cut, by the pooled evidence where asked for, and objects within the false-discovery rate."""
     pixels, objects, evidence = report["pixels"], report["objects"], report.get("evidence")
-    told = [f"{pixels['anomalous']:,} of {pixels['valid']:,} anomalous"]
+    counts = [f"{pixels['anomalous']:,} of {pixels['valid']:,} anomalous"]
     if evidence:
-        told.append(f"{evidence['anomalous']:,} by the pooled evidence")
+        counts.append(f"{evidence['anomalous']:,} by the pooled evidence")
     if "kept" in objects:
-        told.append(
+        counts.append(
             f"{objects['kept']:,} of {objects['written']:,} objects kept at a false-discovery rate of {objects['fdr']:g}"
         )
-    return ", ".join(told)
+    return ", ".join(counts)
 
 
 def _map_work(shards: Shards | None) -> Callable[..., dict[str, Any]]:
