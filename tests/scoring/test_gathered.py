@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 import time
 
@@ -12,7 +13,8 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from specvae.scoring.baselines import METHODS, Background
-from specvae.scoring.gathered.metrics import TruthMetrics
+from specvae.scoring.gathered import metrics
+from specvae.scoring.gathered.metrics import LabelledScores, TruthMetrics
 from specvae.scoring.gathered.pixels import Overview, PixelCounts, SampleOfPixels
 from specvae.scoring.gathered.pixels import _highest as highest
 from specvae.spectra import Cube, Parts, ScoredWindow, Window
@@ -74,24 +76,105 @@ def test_counts_tell_pixels_by_reason() -> None:
     assert told["invalid_by_reason"]["nodata"] == int((whole.cube.reason == 1).sum())
 
 
+def labelled(n: int, seed: int = 0, methods: int = 2) -> LabelledScores:
+    rng = np.random.default_rng(seed)
+    truth = rng.random(n) < 0.02
+    noise = rng.standard_gamma(6, (methods, n)).astype(np.float32)
+    return LabelledScores(noise + 4 * truth * np.arange(1, methods + 1, dtype=np.float32)[:, None], truth)
+
+
+def gathered(piece: LabelledScores, bounds: list[int], order: list[int] | None = None) -> TruthMetrics:
+    """Metrics of a piece that is cut at ``bounds``, given in an order to three shards that are then merged."""
+    shards = [TruthMetrics(("specvae", "rx"), 9.0) for _ in range(3)]
+    parts = np.split(np.arange(piece.truth.size), bounds)
+    for place, index in enumerate(order or range(len(parts))):
+        part = parts[index]
+        shards[place % 3].update(LabelledScores(piece.scores[:, part], piece.truth[part]))
+    shards[2].merge(shards[0])
+    shards[2].merge(shards[1])
+    return shards[2]
+
+
 def test_metrics_are_those_of_scikit_learn() -> None:
-    rng = np.random.default_rng(0)
-    truth = rng.random(5000) < 0.1
-    score = rng.normal(size=5000).astype(np.float32) + truth
-    metrics = TruthMetrics(("specvae", "rx"), threshold=1.0)
-    for part in np.array_split(np.arange(5000), 7):
-        metrics.update(np.stack([score[part], -score[part]]), truth[part])
-    told = metrics.finish()
-    assert told["auroc"] == pytest.approx(roc_auc_score(truth, score), abs=1e-12)
-    assert told["average_precision"] == pytest.approx(average_precision_score(truth, score), abs=1e-12)
-    assert told["baselines"]["rx"]["auroc"] == pytest.approx(1 - told["auroc"], abs=1e-9)
-    assert told["false_alarm_rate"] == pytest.approx(float((score[~truth] > 1).mean()))
+    piece = labelled(5000)
+    figures = gathered(piece, [700, 1400, 1401, 4000]).finish()
+    for row, ranking in zip(piece.scores, (figures, figures["baselines"]["rx"]), strict=True):
+        assert ranking["auroc"] == pytest.approx(roc_auc_score(piece.truth, row), abs=1e-12)
+        assert ranking["average_precision"] == pytest.approx(average_precision_score(piece.truth, row), abs=1e-12)
+    flagged = piece.scores[0] > 9
+    assert figures["detection_rate"] == float(flagged[piece.truth].mean())
+    assert figures["false_alarm_rate"] == float(flagged[~piece.truth].mean())
+    assert (figures["positives"], figures["negatives"]) == (piece.truth.sum(), (~piece.truth).sum())
 
 
-def test_metrics_of_one_kind_alone_are_none() -> None:
-    metrics = TruthMetrics(("specvae",), 0.0)
-    metrics.update(np.ones((1, 4)), np.zeros(4, bool))
-    assert metrics.finish()["auroc"] is None
+@pytest.mark.parametrize(("scale", "offset", "error"), [(1.0, 0.0, 1e-5), (-1.0, 0.0, 1e-5), (4.0, 1000.0, 1e-3)])
+def test_metrics_of_many_pixels_are_those_of_scikit_learn_within_their_error(
+    monkeypatch: pytest.MonkeyPatch, scale: float, offset: float, error: float
+) -> None:
+    monkeypatch.setattr(metrics, "EXACT", 50_000)
+    monkeypatch.setattr(metrics, "PENDING", 30_000)
+    piece = labelled(300_000)
+    piece = LabelledScores(np.float32(scale) * piece.scores + np.float32(offset), piece.truth)
+    accumulator = gathered(piece, list(range(10_000, 300_000, 10_000)))
+    assert accumulator.counts is not None
+    assert sum(held.truth.size for held in accumulator.pending) <= 30_000
+    figures = accumulator.finish()
+    for row, ranking in zip(piece.scores, (figures, figures["baselines"]["rx"]), strict=True):
+        assert ranking["auroc"] == pytest.approx(roc_auc_score(piece.truth, row), abs=error)
+        assert ranking["average_precision"] == pytest.approx(average_precision_score(piece.truth, row), abs=error)
+    flagged = piece.scores[0] > 9
+    assert figures["detection_rate"] == float(flagged[piece.truth].mean())
+    assert figures["false_alarm_rate"] == float(flagged[~piece.truth].mean())
+    assert (figures["positives"], figures["negatives"]) == (piece.truth.sum(), (~piece.truth).sum())
+
+
+@pytest.mark.parametrize("pixels", [20_000, 20_001, 60_000])
+def test_metrics_do_not_depend_on_the_order_of_windows_and_merges(monkeypatch: pytest.MonkeyPatch, pixels: int) -> None:
+    monkeypatch.setattr(metrics, "EXACT", 20_000)
+    monkeypatch.setattr(metrics, "PENDING", 7_000)
+    piece = labelled(pixels)
+    once = TruthMetrics(("specvae", "rx"), 9.0)
+    once.update(piece)
+    assert (once.counts is None) == (pixels <= 20_000)
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        bounds = sorted(rng.integers(1, pixels, 9).tolist())
+        parts = gathered(piece, bounds, rng.permutation(10).tolist())
+        assert parts.finish() == once.finish()
+        assert parts.finish() == once.finish(), "to finish twice gives the same"
+
+
+def test_metrics_hold_no_more_memory_beyond_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "EXACT", 20_000)
+    monkeypatch.setattr(metrics, "PENDING", 10_000)
+    accumulator = TruthMetrics(("specvae", "rx"), 9.0)
+    sizes = []
+    for seed in range(12):
+        accumulator.update(labelled(10_000, seed))
+        sizes.append(len(pickle.dumps(accumulator)))
+    assert max(sizes[3:]) - min(sizes[3:]) <= 10_000 * 9 + 1000
+
+
+def test_metrics_rank_scores_beyond_float32_last() -> None:
+    accumulator = TruthMetrics(("specvae", "rx"), 0.0)
+    accumulator.update(LabelledScores(np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 1e60]]), np.array([False, False, True])))
+    assert accumulator.finish()["baselines"]["rx"] == {"auroc": 1.0, "average_precision": 1.0}
+
+
+@pytest.mark.parametrize("exact", [0, 100])
+def test_metrics_of_one_kind_alone_are_none(monkeypatch: pytest.MonkeyPatch, exact: int) -> None:
+    monkeypatch.setattr(metrics, "EXACT", exact)
+    accumulator = TruthMetrics(("specvae",), 0.0)
+    accumulator.update(LabelledScores(np.ones((1, 4)), np.zeros(4, bool)))
+    figures = accumulator.finish()
+    assert (figures["auroc"], figures["average_precision"], figures["detection_rate"]) == (None, None, None)
+    assert figures["false_alarm_rate"] == 1.0
+
+
+def test_metrics_of_nothing_are_none() -> None:
+    figures = TruthMetrics(("specvae", "rx"), 0.0).finish()
+    assert figures["baselines"] == {"rx": {"auroc": None, "average_precision": None}}
+    assert (figures["auroc"], figures["positives"], figures["false_alarm_rate"]) == (None, 0, None)
 
 
 def test_rx_is_the_mahalanobis_distance_of_the_shrunk_covariance() -> None:

@@ -14,7 +14,7 @@ from specvae.detector import Detector
 from specvae.scoring.baselines import METHODS
 from specvae.scoring.gathered.drift import DriftAccumulator
 from specvae.scoring.gathered.joining import Components
-from specvae.scoring.gathered.metrics import TruthMetrics
+from specvae.scoring.gathered.metrics import LabelledScores, TruthMetrics
 from specvae.scoring.gathered.pixels import Overview, PixelCounts, SampleOfPixels
 from specvae.scoring.gathered.survival import SurvivalHistogram
 from specvae.spectra import ScoredWindow
@@ -84,7 +84,7 @@ class Gatherers:
         cube, score = piece.scored.cube, piece.scored.parts.score
         known = cube.valid & (piece.truth != 255)
         rows = np.vstack([score[known][None], detector.background.scores(cube.values[:, known].T)])
-        self.metrics.update(rows, piece.truth[known] != 0)
+        self.metrics.update(LabelledScores(rows, piece.truth[known] != 0))
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:

@@ -13,7 +13,7 @@ from specvae.export.maps import MapBand, MapWriter
 from specvae.export.maps_read_back import map_windows
 from specvae.ingest.scene.scene import Scene
 from specvae.model_file import StoredModel
-from specvae.scoring.gathered.metrics import TruthMetrics
+from specvae.scoring.gathered.metrics import LabelledScores, TruthMetrics
 from specvae.scoring.pooling import HALO, pool
 from specvae.spectra import Window
 from specvae.thresholds.calibration import DEFAULT_RATE
@@ -69,7 +69,7 @@ def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: Score
     }
     if metrics is not None:
         figures = metrics.finish()
-        section["metrics"] = {name: figures[name] for name in figures if name != "baselines"}
+        section["metrics"] = {name: value for name, value in figures.items() if name != "baselines"}
     return section
 
 
@@ -78,4 +78,4 @@ def _judge(metrics: TruthMetrics, pooled: NDArray[np.float32], scene: Scene, win
     if truth is None:
         return
     known = np.isfinite(pooled) & (truth != 255)
-    metrics.update(pooled[known][None], truth[known] != 0)
+    metrics.update(LabelledScores(pooled[known][None], truth[known] != 0))

@@ -24,7 +24,7 @@ from specvae.ingest.source import Source
 from specvae.ingest.table.reading import Table, TableFile, is_one_of, open_table
 from specvae.model_file import StoredModel
 from specvae.scoring.gathered.drift import DriftAccumulator
-from specvae.scoring.gathered.metrics import TruthMetrics
+from specvae.scoring.gathered.metrics import LabelledScores, TruthMetrics
 from specvae.spectra import CELL, Cube, Explanation, Parts, ScoredWindow, Window
 from specvae.stages.score.best_rows import BestRows, Rows
 from specvae.stages.score.overlap import overlapped, prefetched
@@ -169,7 +169,7 @@ class _Scored:
         normal = is_one_of(told, {"0", "0.0", "false", "normal"})
         known = table.valid & ~unknown
         rows = np.vstack([parts.score[known][None], self.detector.background.scores(table.values[known])])
-        metrics.update(rows, ~normal[known])
+        metrics.update(LabelledScores(rows, ~normal[known]))
 
 
 def _page(detector: Detector, gathered: Gatherers, best: BestRows, folder: Path) -> PageData:
