@@ -14,7 +14,7 @@ from specvae.bands import Band, BandSet
 from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.ingest.layer import Layer
-from specvae.ingest.validity import fill_reasons, keep_first, to_physical
+from specvae.ingest.validity import decode, keep_first
 from specvae.spectra import Invalid
 
 __all__ = ["Stored", "band_set", "stored_as"]
@@ -36,8 +36,7 @@ class Stored:
             chosen = chosen.astype(np.uint8)
         reason = np.zeros(chosen.shape[1:], np.uint8)
         values = np.empty(chosen.shape, np.float32)
-        fill_reasons(reason, chosen, self.layers)
-        to_physical(chosen, self.layers, list(values))
+        decode(chosen, self.layers, list(values), reason)
         keep_first(reason, np.asarray(~np.isfinite(values).all(axis=0)), Invalid.NAN)  # beyond float32
         return values, reason
 

@@ -1,9 +1,10 @@
-"""What stands behind one scene: its bands, their files and grids, and what its metadata tell."""
+"""A product: the bands of one source with their files and grids, and what its metadata say of the whole scene."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from specvae.ingest.band_reader import BandStorage
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
 
@@ -12,7 +13,7 @@ __all__ = ["Product"]
 
 @dataclass(frozen=True)
 class Product:
-    """All bands of a source, before any is chosen."""
+    """All bands of a source, before any is chosen; what every format makes of the file or folder it reads."""
 
     name: str
     """Name of the scene: its file or folder without the ending."""
@@ -28,11 +29,11 @@ class Product:
     """Block (rows, cols) of each dataset path."""
     files: tuple[str, ...]
     """All files read, for the scene's identity."""
+    storage: BandStorage
+    """How the bands are stored, and so which reader opens them."""
     notes: tuple[str, ...] = ()
     """What a user should know, in sentences without a full stop."""
     datetime: str | None = None
     """Acquisition, ISO 8601, where known."""
     level: str | None = None
     """Processing level, where known (``L1C``, ``L2A``, ``L1TP`` ...)."""
-    shapes_from: str = field(default="")
-    """For arrays: how their axes were read."""

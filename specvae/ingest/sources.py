@@ -12,9 +12,10 @@ from itertools import islice
 from pathlib import Path
 
 from specvae.errors import InputError, UsageError
+from specvae.ingest.formats.band_sets import band_token, same_scene
 from specvae.ingest.formats.packed import container_of, is_virtual
-from specvae.ingest.formats.product_folders import band_token, is_product_archive, is_product_folder, same_scene
 from specvae.ingest.formats.references import is_remote, referenced
+from specvae.ingest.formats.registry import is_product_archive, is_product_folder
 from specvae.ingest.source import Source
 
 __all__ = ["find_sources"]

@@ -1,4 +1,4 @@
-"""From stored values to physical ones and the reason why a pixel is not usable."""
+"""Stored values as physical ones, and the reason why a pixel is not usable."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from numpy.typing import NDArray
 from specvae.ingest.layer import Layer
 from specvae.spectra import Invalid
 
-__all__ = ["Mask", "equals", "fill_reasons", "keep_first", "to_physical"]
+__all__ = ["Mask", "decode", "equals", "keep_first"]
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 LARGEST = float(np.finfo(np.float32).max)
+"""Largest finite float32."""
 
 
-def equals(values: Array, told: float) -> Mask | None:
-    """Where stored ``values`` are the stored value ``told``, NaN included; None where that type cannot hold it.
+def equals(values: Array, wanted: float) -> Mask | None:
+    """Where stored ``values`` are the stored value ``wanted``, NaN included; None where that type cannot hold it.
 
-    Floats compare in their own type, the large ones within two units in the last place, as GDAL does.
+    Floats compare in their own type, the large ones within two units in the last place, as GDAL does: a fill such as
+    -3.4028235e38 is declared in decimal, and comes back from its text a little off.
     """
-    if math.isnan(told):
+    if math.isnan(wanted):
         return np.isnan(values) if values.dtype.kind == "f" else None
     if values.dtype.kind != "f":
         limits = np.iinfo(values.dtype) if values.dtype.kind in "iu" else None
-        if told != int(told) or (limits and not limits.min <= told <= limits.max):
+        if wanted != int(wanted) or (limits and not limits.min <= wanted <= limits.max):
             return None
-        return np.asarray(values == values.dtype.type(int(told)))
+        return np.asarray(values == values.dtype.type(int(wanted)))
     with np.errstate(over="ignore"):  # declared in decimal, or for a wider type
-        same = values.dtype.type(told)
-    if abs(told) < 1e6 or not np.isfinite(same):
+        same = values.dtype.type(wanted)
+    if abs(wanted) < 1e6 or not np.isfinite(same):
         return np.asarray(values == same)
     low, high = same, same
     for _ in range(2):
@@ -41,9 +43,15 @@ def equals(values: Array, told: float) -> Mask | None:
     return np.asarray((values >= low) & (values <= high))
 
 
-def fill_reasons(reason: NDArray[np.uint8], stored: Array, layers: tuple[Layer, ...]) -> None:
-    """Write into ``reason`` ``(rows, cols)`` why any one band makes a pixel unusable: nodata, NaN, saturated."""
-    for band, layer in zip(stored, layers, strict=True):
+def decode(
+    stored: Array, layers: tuple[Layer, ...], values: Sequence[NDArray[np.float32]], reason: NDArray[np.uint8]
+) -> None:
+    """Stored bands as physical values, float32, and the reasons why pixels are not usable, both written in place.
+
+    ``stored`` is ``(bands, rows, cols)``, ``values`` has an array ``(rows, cols)`` for each band, and ``reason``
+    ``(rows, cols)`` is written to where any one band makes a pixel unusable: nodata, NaN or saturated.
+    """
+    for band, layer, target in zip(stored, layers, values, strict=True):
         if layer.nodata is not None and (missing := equals(band, layer.nodata)) is not None:
             keep_first(reason, missing, Invalid.NODATA)
         if band.dtype.kind == "f":
@@ -52,6 +60,7 @@ def fill_reasons(reason: NDArray[np.uint8], stored: Array, layers: tuple[Layer, 
                 keep_first(reason, ~finite, Invalid.NAN)
         if layer.saturated is not None and (full := equals(band, layer.saturated)) is not None:
             keep_first(reason, full, Invalid.SATURATED)
+        _to_physical(band, layer, target)
 
 
 def keep_first(reason: NDArray[np.uint8], where: Mask, code: Invalid) -> None:
@@ -62,14 +71,17 @@ def keep_first(reason: NDArray[np.uint8], where: Mask, code: Invalid) -> None:
         np.copyto(reason, np.uint8(code), where=where & ((reason == 0) | (reason > code)))
 
 
-def to_physical(stored: Array, layers: tuple[Layer, ...], out: Sequence[NDArray[np.float32]]) -> None:
-    """Scale and offset by band into ``out``, float32 ``(rows, cols)`` each; finite stays finite."""
-    for band, layer, target in zip(stored, layers, out, strict=True):
-        if layer.scale == 1.0 and layer.offset == 0.0 and band.dtype.itemsize <= 4:
-            target[...] = band
-        elif band.dtype.itemsize <= 2:
-            np.multiply(band, np.float32(layer.scale), out=target, dtype=np.float32)
-            target += np.float32(layer.offset)
-        else:
-            with np.errstate(invalid="ignore", over="ignore"):
-                target[...] = np.clip(band * np.float64(layer.scale) + layer.offset, -LARGEST, LARGEST)
+def _to_physical(band: Array, layer: Layer, target: NDArray[np.float32]) -> None:
+    """Scale and offset of one band into ``target``; what is finite stays finite.
+
+    Types of one or two bytes are exact in float32. Wider ones are scaled in float64, since a float32 product of a
+    large count would be rounded twice, and are clipped to what float32 can hold.
+    """
+    if layer.scale == 1.0 and layer.offset == 0.0 and band.dtype.itemsize <= 4:
+        target[...] = band
+    elif band.dtype.itemsize <= 2:
+        np.multiply(band, np.float32(layer.scale), out=target, dtype=np.float32)
+        target += np.float32(layer.offset)
+    else:
+        with np.errstate(invalid="ignore", over="ignore"):
+            target[...] = np.clip(band * np.float64(layer.scale) + layer.offset, -LARGEST, LARGEST)

@@ -19,6 +19,7 @@ from specvae.files.fingerprint import Fingerprint, identify, same
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.patch_scene import in_patches
+from specvae.ingest.scene.pixel_scene import PixelScene
 from specvae.ingest.scene.scene import Scene
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
@@ -245,7 +246,7 @@ def gather(
     return Gathered(tuple(regions), bands, names, context, tuple(dict.fromkeys(notes)), pixel_size, invalid)
 
 
-def _open_alike(source: Source, options: IngestOptions, bands: BandSet | None, first: Source | None) -> Scene:
+def _open_alike(source: Source, options: IngestOptions, bands: BandSet | None, first: Source | None) -> PixelScene:
     """A scene with these bands. Raises InputError that names both where it has not those of the ``first`` of a fit."""
     try:
         return open_scene(source, options, match=bands)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import scipy
@@ -15,20 +16,92 @@ from numpy.typing import NDArray
 
 from specvae.bands import Band
 from specvae.errors import InputError
+from specvae.ingest.band_reader import FileMasks, StoredValues
+from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.limits import check_array
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
+from specvae.ingest.source import Source
+from specvae.spectra import Window
 
-__all__ = ["is_array_file", "load_cube", "product_of_array", "read_plane"]
+__all__ = ["FORMAT", "is_array_file", "read_plane"]
 
 SUFFIXES = (".mat", ".npz", ".npy")
+REAL = "biuf"
+"""Kinds of numpy types that are real numbers: boolean, signed, unsigned and floating."""
 Array = NDArray[Any]
-Shapes = dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
-MAT_TYPES = {"double": "f8", "single": "f4", "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4",
-             "uint32": "u4", "int64": "i8", "uint64": "u8", "logical": "u1"}  # fmt: skip
+MAT_TYPES = {
+    "double": "f8",
+    "single": "f4",
+    "int8": "i1",
+    "uint8": "u1",
+    "int16": "i2",
+    "uint16": "u2",
+    "int32": "i4",
+    "uint32": "u4",
+    "int64": "i8",
+    "uint64": "u8",
+    "logical": "u1",
+}
+"""MATLAB's names of types, and numpy's."""
+PLANE_NAMES = ("map", "mask", "truth", "gt", "labels", "label", "msk")
+"""Names under which data sets of the field store a mask or truth."""
+
+
+@dataclass(frozen=True)
+class ArrayHeader:
+    """Shape and type of one array, read without its values."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __str__(self) -> str:
+        """``145x145x200 uint16``; of a single value its type alone is of no interest."""
+        size = "x".join(map(str, self.shape)) or "one number"
+        return f"{size} {self.dtype.name}" if math.prod(self.shape) != 1 or self.shape else size
+
+
+Headers = dict[str, ArrayHeader]
+"""The arrays of a file by their keys; a .npy file has one, whose key is empty."""
+
+
+@dataclass(frozen=True)
+class ArrayCube:
+    """The storage of a scene in an array file: which of its arrays, and which axis counts bands."""
+
+    key: str
+    """Key of the array in the file; empty in a .npy file, which holds one."""
+    bands_first: bool
+    """Whether the axes are (bands, rows, cols); (rows, cols, bands) otherwise."""
+
+    def open(self, layers: tuple[Layer, ...], grid: Grid, *, allow_remote: bool) -> ArrayReader:
+        """A reader of ``layers``; .npy files are mapped into memory, the others read."""
+        cube = _load(layers[0].path, self.key)
+        return ArrayReader(layers, cube if self.bands_first else np.moveaxis(cube, 2, 0))
+
+
+class ArrayReader:
+    """Bands of an array ``(bands, rows, cols)`` in memory, or mapped from disk."""
+
+    def __init__(self, layers: tuple[Layer, ...], cube: Array) -> None:
+        self.layers = layers
+        order = [layer.index - 1 for layer in layers]
+        # Indexing with a list copies the cube, which would read all of a mapped file: only where bands are chosen.
+        self._cube = cube if order == list(range(cube.shape[0])) else cube[order]
+
+    def read(self, window: Window) -> StoredValues:
+        """Stored values ``(bands, rows, cols)`` in the array's own type."""
+        return np.ascontiguousarray(self._cube[(slice(None), *window.slices)])
+
+    def masked(self, window: Window) -> FileMasks:
+        """No masks: an array has none."""
+        return None, None
+
+    def close(self) -> None:
+        """Do nothing: no file is held open."""
 
 
 def is_array_file(path: str) -> bool:
@@ -36,62 +109,69 @@ def is_array_file(path: str) -> bool:
     return path.casefold().endswith(SUFFIXES)
 
 
-def product_of_array(path: str, options: IngestOptions) -> Product:
-    """The product in an array file: its one three-dimensional array, axes as told or inferred."""
-    shapes = _shapes(path)
-    key = _cube_key(path, shapes, options.array)
-    shape, dtype = shapes[key]
+def product_of_array(source: Source, options: IngestOptions) -> Product | None:
+    """The product in an array file: its one three-dimensional array, axes as the options say or inferred."""
+    path = source.path
+    if not is_array_file(path):
+        return None
+    headers = _headers(path)
+    key = _cube_key(path, headers, options.array)
+    shape, dtype = headers[key].shape, headers[key].dtype
+    size = "x".join(map(str, shape))
     check_array(path, shape, dtype.itemsize, options.allow_huge)
     first, why = _bands_first(path, shape, options.layout)
     bands, rows, cols = shape if first else (shape[2], shape[0], shape[1])
     if not bands * rows * cols:
-        raise InputError(f"{path} holds an empty array, {'x'.join(map(str, shape))}")
-    layout = "bands, rows, cols" if first else "rows, cols, bands"
-    read = f"{key or 'the array'} of {'x'.join(map(str, shape))} is read as ({layout}), {why}"
-    layers = tuple(Layer(path, at, Band(), dtype.name) for at in range(1, bands + 1))
+        raise InputError(f"{path} holds an empty array, {size}")
+    axes = "bands, rows, cols" if first else "rows, cols, bands"
     return Product(
-        Path(path).stem, path, "array", layers, {path: Grid(rows, cols)}, {path: (min(rows, 64), cols)}, (path,),
-        (read, "no CRS: areas and distances are in pixels"), shapes_from=f"{key}|{int(first)}",
-    )  # fmt: skip
-
-
-def load_cube(path: str, told: str) -> Array:
-    """The array that ``product_of_array`` chose, ``(bands, rows, cols)``; .npy files stay on disk (memory-mapped)."""
-    key, first = told.rsplit("|", 1)
-    cube = _load(path, key)
-    return cube if first == "1" else np.moveaxis(cube, 2, 0)
+        name=Path(path).stem,
+        path=path,
+        kind="array",
+        layers=tuple(Layer(path, at, Band(), dtype.name) for at in range(1, bands + 1)),
+        grids={path: Grid(rows, cols)},
+        blocks={path: (min(rows, 64), cols)},
+        files=(path,),
+        storage=ArrayCube(key, first),
+        notes=(
+            f"{key or 'the array'} of {size} is read as ({axes}), {why}",
+            "no CRS: areas and distances are in pixels",
+        ),
+    )
 
 
 def read_plane(path: str, allow_huge: bool) -> Array:
     """The one two-dimensional array in an array file (a mask or truth), ``(rows, cols)``."""
-    shapes = _shapes(path)
-    flat = {key: s for key, s in shapes.items() if len([n for n in s[0] if n != 1]) == 2 and s[1].kind in "biuf"}
-    named = [key for key in flat if key.casefold() in ("map", "mask", "truth", "gt", "labels", "label", "msk")]
-    keys = list(flat) if len(flat) == 1 else named
+    headers = _headers(path)
+    flat = {key: h for key, h in headers.items() if len([n for n in h.shape if n != 1]) == 2 and h.dtype.kind in REAL}
+    keys = list(flat) if len(flat) == 1 else [key for key in flat if key.casefold() in PLANE_NAMES]
     if len(keys) != 1:
-        raise InputError(f"{path} holds {_listed(shapes)}; expected one two-dimensional array, a mask")
-    check_array(path, flat[keys[0]][0], flat[keys[0]][1].itemsize, allow_huge)
+        raise InputError(f"{path} holds {_listed(headers)}; expected one two-dimensional array, a mask")
+    check_array(path, flat[keys[0]].shape, flat[keys[0]].dtype.itemsize, allow_huge)
     return np.squeeze(_load(path, keys[0]))
 
 
-def _cube_key(path: str, shapes: Shapes, told: str | None) -> str:
-    if told is not None:
-        if told not in shapes:
-            raise InputError(f"{path} holds {_listed(shapes)}, but no array {told!r}")
-        if len(shapes[told][0]) != 3 or shapes[told][1].kind not in "biuf":
-            raise InputError(
-                f"{path}: {told} is {_one(shapes[told])}; expected a three-dimensional array of real numbers"
-            )
-        return told
-    cubes = [key for key, (shape, dtype) in shapes.items() if len(shape) == 3 and shape[2] > 1 and dtype.kind in "biuf"]
+def _cube_key(path: str, headers: Headers, asked: str | None) -> str:
+    """Key of the array that is the scene: the one asked for, else the only three-dimensional one."""
+    if asked is not None:
+        if asked not in headers:
+            raise InputError(f"{path} holds {_listed(headers)}, but no array {asked!r}")
+        if len(headers[asked].shape) != 3 or headers[asked].dtype.kind not in REAL:
+            raise InputError(f"{path}: {asked} is {headers[asked]}; expected a three-dimensional array of real numbers")
+        return asked
+    cubes = [key for key, h in headers.items() if len(h.shape) == 3 and h.shape[2] > 1 and h.dtype.kind in REAL]
     if len(cubes) != 1:
         ask = "name it with --array" if cubes else "a scene is one three-dimensional array of real numbers"
-        raise InputError(f"{path} holds {_listed(shapes)}; {ask}")
+        raise InputError(f"{path} holds {_listed(headers)}; {ask}")
     return cubes[0]
 
 
 def _bands_first(path: str, shape: tuple[int, ...], layout: str) -> tuple[bool, str]:
-    """Whether the first axis counts bands, and why: as told, else inferred from the lengths."""
+    """Whether the first axis counts bands, and why in words: as the option says, else inferred from the lengths.
+
+    MATLAB files of the field hold (rows, cols, bands), so there it takes two equal axes behind a shorter one to be
+    read otherwise; in numpy's files a first axis of less than half the others' length counts bands.
+    """
     if layout != "auto":
         return layout == "bands-first", "as told"
     a, b, c = shape
@@ -102,51 +182,57 @@ def _bands_first(path: str, shape: tuple[int, ...], layout: str) -> tuple[bool, 
     return first, "inferred from its shape; say --layout bands-first or bands-last if that is wrong"
 
 
-def _shapes(path: str) -> Shapes:
-    """Shapes and types of all arrays in a file, read from headers alone."""
+def _headers(path: str) -> Headers:
+    """Shapes and types of all arrays in a file, without reading a value."""
     if not os.path.isfile(path):
         raise InputError(f"{path} does not exist")
     end = os.path.splitext(path)[1].casefold()
-    reader = {".mat": _mat_shapes, ".npz": _npz_shapes, ".npy": _npy_shapes}[end]
+    read = {".mat": _mat_headers, ".npz": _npz_headers, ".npy": _npy_headers}[end]
     try:
-        return reader(path)
+        return read(path)
     except InputError:
         raise
     except NotImplementedError:
         raise InputError(f"{path} is a MATLAB 7.3 (HDF5) file; save it with -v7, or as .npy or GeoTIFF") from None
-    except Exception as error:
+    except Exception as error:  # scipy and numpy raise many classes for damaged files
         raise InputError(f"{path} cannot be read as {end} arrays: {error}") from error
 
 
-def _mat_shapes(path: str) -> Shapes:
-    found = scipy.io.whosmat(path)
-    return {key: (tuple(shape), np.dtype(MAT_TYPES.get(kind, "O"))) for key, shape, kind in found}
+def _mat_headers(path: str) -> Headers:
+    """The arrays of a MATLAB file; what is no array of numbers has the type object."""
+    return {
+        key: ArrayHeader(tuple(shape), np.dtype(MAT_TYPES.get(kind, "O")))
+        for key, shape, kind in scipy.io.whosmat(path)
+    }
 
 
-def _npz_shapes(path: str) -> Shapes:
+def _npz_headers(path: str) -> Headers:
+    """The first thousand arrays of an .npz file, from the headers of its members."""
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if name.endswith(".npy")]
-        out: Shapes = {}
+        out: Headers = {}
         for name in names[:1000]:
             with archive.open(name) as file:
                 out[name.removesuffix(".npy")] = _header(file)
         return out
 
 
-def _npy_shapes(path: str) -> Shapes:
+def _npy_headers(path: str) -> Headers:
+    """The one array of an .npy file, under the empty key."""
     with open(path, "rb") as file:
         return {"": _header(file)}
 
 
-def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _header(file: IO[bytes]) -> ArrayHeader:
+    """The header of an array in numpy's format."""
     version = npy.read_magic(file)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read(file)
-    return tuple(shape), dtype
+    return ArrayHeader(tuple(shape), dtype)
 
 
 def _load(path: str, key: str) -> Array:
-    """One array, nothing executed."""
+    """The values of one array; nothing in the file is executed (no pickles)."""
     end = os.path.splitext(path)[1].casefold()
     try:
         if end == ".mat":
@@ -155,18 +241,16 @@ def _load(path: str, key: str) -> Array:
             with np.load(path, allow_pickle=False) as archive:
                 return np.asarray(archive[key])
         return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-    except Exception as error:
+    except Exception as error:  # scipy and numpy raise many classes for damaged files
         raise InputError(f"{path} cannot be read as {end} arrays: {error}") from error
 
 
-def _listed(shapes: Shapes) -> str:
-    if not shapes:
+def _listed(headers: Headers) -> str:
+    """The arrays of a file in words, eight at most."""
+    if not headers:
         return "no array"
-    shown = [f"{key or 'an array'} ({_one(found)})" for key, found in list(shapes.items())[:8]]
-    return ", ".join(shown) + (f" and {len(shapes) - 8} more" if len(shapes) > 8 else "")
+    shown = [f"{key or 'an array'} ({header})" for key, header in list(headers.items())[:8]]
+    return ", ".join(shown) + (f" and {len(headers) - 8} more" if len(headers) > 8 else "")
 
 
-def _one(found: tuple[tuple[int, ...], np.dtype[Any]]) -> str:
-    shape, dtype = found
-    size = "x".join(map(str, shape)) or "one number"
-    return f"{size} {dtype.name}" if math.prod(shape) != 1 or shape else size
+FORMAT = Format("array file", product_of_array)

@@ -10,22 +10,25 @@ from pathlib import Path
 from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.ingest.formats.band_metadata import categorical, layers_of
+from specvae.ingest.formats.band_sets import band_token
+from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.gdal import errors_in_one_line, open_dataset
-from specvae.ingest.formats.landsat import landsat_rules
+from specvae.ingest.formats.gdal_reader import GdalBands
+from specvae.ingest.formats.landsat import Landsat, landsat_rules
 from specvae.ingest.formats.limits import check_raster
 from specvae.ingest.formats.one_file import acquired, block_of
-from specvae.ingest.formats.product_folders import band_token
 from specvae.ingest.formats.references import check_references
-from specvae.ingest.formats.sensors import SENTINEL2, band_name
+from specvae.ingest.formats.sensors import SENTINEL2, band_name, band_of
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
 from specvae.ingest.source import Source
 
-__all__ = ["BandFile", "Read", "product_of_members", "read_files"]
+__all__ = ["FORMAT", "BandFile", "BandStack", "product_of_band_files", "read_band_files"]
 
 SENTINEL_NAME = ("S2A", "S2B", "S2C", "T")
+"""How names of Sentinel-2 files begin: with the satellite, or with the tile."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,17 @@ class BandFile:
 
 
 @dataclass(frozen=True)
-class Read:
-    """What the files of a scene say together."""
+class BandStack:
+    """The bands, grids and blocks of the single-band files of one scene."""
 
     layers: tuple[Layer, ...]
     grids: dict[str, Grid]
+    """Grid of each file."""
     blocks: dict[str, tuple[int, int]]
+    """Rows and columns that are decoded at once, of each file."""
 
 
-def read_files(files: Iterable[BandFile], options: IngestOptions) -> Read:
+def read_band_files(files: Iterable[BandFile], options: IngestOptions) -> BandStack:
     """Layers, grids and blocks of single-band files. Raises InputError for one that cannot be read."""
     layers: list[Layer] = []
     grids: dict[str, Grid] = {}
@@ -57,45 +62,54 @@ def read_files(files: Iterable[BandFile], options: IngestOptions) -> Read:
         with open_dataset(file.path, allow_remote=options.allow_remote) as dataset:
             check_raster(dataset, file.path, options.allow_huge)
             with errors_in_one_line(f"{file.path} cannot be read as a raster"):
-                found = layers_of(dataset, file.path)[0]
+                stored = layers_of(dataset, file.path)[0]
                 grids[file.path], blocks[file.path] = Grid.of(dataset), block_of(dataset)
         flags = "classes or flags, not spectra" if categorical(file.band.name) else None
-        named = replace(found, band=file.band, left_out=found.left_out or flags)
-        layers.append(file.rule(named))
+        layers.append(file.rule(replace(stored, band=file.band, left_out=stored.left_out or flags)))
     if not layers:
         raise InputError("no band file was found; expected one file a band")
-    return Read(tuple(layers), grids, blocks)
+    return BandStack(tuple(layers), grids, blocks)
 
 
-def product_of_members(source: Source, options: IngestOptions, mtl: str | None = None) -> Product:
-    """The product of single-band files that differ in their band's name, Landsat's rules applied to Landsat's."""
+def product_of_members(source: Source, options: IngestOptions) -> Product | None:
+    """The product of a source that is a set of single-band files; None for any other source."""
+    return product_of_band_files(source, options) if source.members else None
+
+
+def product_of_band_files(source: Source, options: IngestOptions, mtl: str | None = None) -> Product:
+    """The product of single-band files, with Landsat's rules where their names or the file ``mtl`` say Landsat."""
     tokens = [(path, band_token(Path(path).name)) for path in source.members]
-    named = sorted(((path, band_name(found[1])) for path, found in tokens if found), key=_by_number)
+    named = sorted(((path, band_name(token[1])) for path, token in tokens if token), key=_by_number)
     landsat = landsat_rules([path for path, _ in named], mtl)
-    files = []
-    for path, name in named:
-        if landsat:
-            files.append(BandFile(path, landsat.band(name), landsat.rule(path, name)))
-        else:
-            files.append(BandFile(path, _sentinel_band(path, name)))
-    read = read_files(files, options)
-    stem = Path(source.path).name
-    when = (landsat.datetime if landsat else None) or acquired({}, source.members[0])
-    kind = "Landsat product" if landsat else "single-band files"
+    stack = read_band_files((_band_file(path, name, landsat) for path, name in named), options)
     return Product(
-        source.stem or stem, source.path, kind, read.layers, read.grids, read.blocks,
-        tuple(p for p in [*source.members, *([mtl] if mtl else [])] if os.path.isfile(p)),
-        tuple(landsat.notes(read.layers)) if landsat else (), when, landsat.level if landsat else None,
-    )  # fmt: skip
+        name=source.stem or Path(source.path).name,
+        path=source.path,
+        kind="Landsat product" if landsat else "single-band files",
+        layers=stack.layers,
+        grids=stack.grids,
+        blocks=stack.blocks,
+        files=tuple(p for p in [*source.members, *([mtl] if mtl else [])] if os.path.isfile(p)),
+        storage=GdalBands(),
+        notes=tuple(landsat.notes(stack.layers)) if landsat else (),
+        datetime=(landsat.datetime if landsat else None) or acquired({}, source.members[0]),
+        level=landsat.level if landsat else None,
+    )
 
 
-def _sentinel_band(path: str, name: str) -> Band:
-    known = SENTINEL2.get(name) if Path(path).name.startswith(SENTINEL_NAME) else None
-    return Band(name, known.wavelength, known.width) if known else Band(name)
+def _band_file(path: str, name: str, landsat: Landsat | None) -> BandFile:
+    """A band's file with the wavelength of its sensor, where the names of the files say which it is."""
+    if landsat:
+        return BandFile(path, band_of(landsat.bands, name), landsat.rule(path, name))
+    known = SENTINEL2 if Path(path).name.startswith(SENTINEL_NAME) else {}
+    return BandFile(path, band_of(known, name))
 
 
 def _by_number(item: tuple[str, str]) -> tuple[int, str]:
-    """B8 before B8A before B9 before B10; others behind, by name."""
+    """A key that sorts (path, band) as B8 before B8A before B9 before B10, and other names behind these."""
     digits = "".join(c for c in item[1] if c.isdigit())
     numbered = item[1].startswith("B") and digits
     return (int(digits) if numbered else 10_000), item[1]
+
+
+FORMAT = Format("single-band files", product_of_members)

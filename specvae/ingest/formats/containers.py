@@ -6,23 +6,29 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+from rasterio.io import DatasetReader
+from rasterio.windows import Window as RasterioWindow
 
 from specvae.bands import Band
-from specvae.errors import InputError
+from specvae.errors import InputError, ReadError
+from specvae.ingest.band_reader import FileMasks, StoredValues
 from specvae.ingest.formats.band_metadata import layers_of
 from specvae.ingest.formats.gdal import errors_in_one_line, open_dataset
+from specvae.ingest.formats.gdal_reader import GdalBands
 from specvae.ingest.formats.limits import check_raster
 from specvae.ingest.formats.one_file import acquired, block_of
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
+from specvae.spectra import Window
 
-__all__ = ["BANDS_LAST", "product_of_container"]
+__all__ = ["product_of_container"]
 
-MOST = 500
-BANDS_LAST = "bands-last"
+MOST_VARIABLES = 500
+"""Variables of a container that are looked at."""
 ALONG = ("downtrack", "number_of_lines", "lines", "line", "rows", "row", "y", "along_track", "scanline", "num_rows")
 """Names of a first axis that runs along the ground, so that the bands are the last one."""
 NOT_SPECTRAL = re.compile(
@@ -31,48 +37,81 @@ NOT_SPECTRAL = re.compile(
     r"solar_[a-z]+|sensor_[a-z]+|altitude|depth)$",
     re.I,
 )
+"""Names of variables that hold coordinates, geometry, flags or other things than spectra."""
 WAVELENGTH = re.compile(r"[A-Za-z]_?(\d{3,4})(?:nm)?$")
 
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable of a container."""
+    """One variable of a container, as GDAL reads it: its first axis as bands, the last two as rows and columns."""
 
     name: str
+    """Its name inside the container."""
     path: str
+    """GDAL's name of it as a dataset."""
     layers: tuple[Layer, ...]
     grid: Grid
     block: tuple[int, int]
+    """Rows and columns that are decoded at once."""
     extra: str
     """Name of the axis that GDAL takes for bands."""
 
 
-def product_of_container(path: str, dataset: Any, options: IngestOptions) -> Product:
-    """The product in an open container without bands of its own. Raises InputError where no cube can be told."""
-    told = dataset.tags(ns="SUBDATASETS")
-    names = [told[key] for key in sorted(told, key=_number) if key.endswith("_NAME")][:MOST]
-    found = [v for name in names if (v := _variable(name, options)) is not None]
-    spectral = [v for v in found if not NOT_SPECTRAL.search(v.name)]
+@dataclass(frozen=True)
+class BandsLastVariable:
+    """The storage of a variable whose axes are (rows, cols, bands), which GDAL takes for (bands, rows, cols)."""
+
+    def open(self, layers: tuple[Layer, ...], grid: Grid, *, allow_remote: bool) -> BandsLastReader:
+        """A reader of ``layers``, which lie in one variable."""
+        return BandsLastReader(layers, allow_remote=allow_remote)
+
+
+class BandsLastReader:
+    """Bands of a variable whose last axis counts bands: GDAL gives its rows as bands, and its bands as columns."""
+
+    def __init__(self, layers: tuple[Layer, ...], *, allow_remote: bool = False) -> None:
+        self.layers, self.path = layers, layers[0].path
+        self._order = [layer.index - 1 for layer in layers]
+        self._file = open_dataset(self.path, allow_remote=allow_remote)
+
+    def read(self, window: Window) -> StoredValues:
+        """Stored values ``(bands, rows, cols)`` in the file's own type."""
+        rows = list(range(window.row + 1, window.row + window.rows + 1))
+        box = RasterioWindow(0, window.col, self._file.width, window.cols)
+        with errors_in_one_line(f"{self.path} cannot be read at row {window.row}", ReadError):
+            stored = self._file.read(rows, window=box)
+        return np.ascontiguousarray(np.moveaxis(stored, 2, 0)[self._order])
+
+    def masked(self, window: Window) -> FileMasks:
+        """No masks: a variable has none."""
+        return None, None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def product_of_container(path: str, dataset: DatasetReader, options: IngestOptions) -> Product:
+    """The product in an open container without bands of its own. Raises InputError where no single cube is spectral."""
+    tags = dataset.tags(ns="SUBDATASETS")
+    names = [tags[key] for key in sorted(tags, key=_number) if key.endswith("_NAME")][:MOST_VARIABLES]
+    variables = [v for name in names if (v := _variable(name, options)) is not None]
+    spectral = [v for v in variables if not NOT_SPECTRAL.search(v.name)]
     if not spectral:
         listed = ", ".join(_short(name) for name in names[:10]) or "nothing"
         raise InputError(f"{path} holds no spectral variable that can be read as a raster (it has {listed})")
-    notes = (
-        [f"variables not used: {', '.join(v.name for v in found if v not in spectral)}"] if found != spectral else []
-    )
     cubes = [v for v in spectral if len(v.layers) > 1]
-    if len(cubes) == 1:
-        product = _of_cube(path, cubes[0])
-    elif cubes:
+    if len(cubes) > 1:
         listed = ", ".join(v.path for v in cubes[:6])
         raise InputError(f"{path} holds {len(cubes)} cubes; give one of them: {listed}")
-    else:
-        product = _of_planes(path, spectral)
-    tags = dataset.tags()
-    return replace(product, notes=(*product.notes, *notes), datetime=acquired(tags, path))
+    product = _of_cube(path, cubes[0]) if cubes else _of_planes(path, spectral)
+    unused = ", ".join(v.name for v in variables if v not in spectral)
+    notes = [f"variables not used: {unused}"] if variables != spectral else []
+    return replace(product, notes=(*product.notes, *notes), datetime=acquired(dataset.tags(), path))
 
 
 def _variable(name: str, options: IngestOptions) -> Variable | None:
-    """A variable as a raster, or None where it is none."""
+    """A variable as a raster; None where GDAL or the limits on sizes refuse it."""
     try:
         with open_dataset(name, allow_remote=options.allow_remote) as opened:
             check_raster(opened, name, options.allow_huge)
@@ -85,31 +124,58 @@ def _variable(name: str, options: IngestOptions) -> Variable | None:
 
 
 def _of_cube(path: str, cube: Variable) -> Product:
-    """One three-dimensional variable, whichever of its axes holds the bands."""
-    if cube.extra.casefold() not in ALONG:
-        read = f"{cube.name} is read with {cube.extra or 'its first axis'} as bands"
-        return Product(Path(path).stem, path, "container", cube.layers, {cube.path: cube.grid}, {cube.path: cube.block},
-                       (path,), (read,))  # fmt: skip
+    """The product of one three-dimensional variable, whichever of its axes holds the bands."""
+    if cube.extra.casefold() in ALONG:
+        return _of_bands_last(path, cube)
+    return Product(
+        name=Path(path).stem,
+        path=path,
+        kind="container",
+        layers=cube.layers,
+        grids={cube.path: cube.grid},
+        blocks={cube.path: cube.block},
+        files=(path,),
+        storage=GdalBands(),
+        notes=(f"{cube.name} is read with {cube.extra or 'its first axis'} as bands",),
+    )
+
+
+def _of_bands_last(path: str, cube: Variable) -> Product:
+    """The product of a variable (rows, cols, bands): what GDAL takes for bands are rows, and its columns are bands."""
     first, bands = cube.layers[0], cube.grid.cols
-    layers = tuple(replace(first, index=i, band=Band(unit=first.band.unit)) for i in range(1, bands + 1))
     grid = Grid(len(cube.layers), cube.grid.rows)
-    read = f"{cube.name} is read as (rows, cols, bands), in the sensor's own geometry, without a CRS"
-    return Product(Path(path).stem, path, "container", layers, {cube.path: grid}, {cube.path: (1, grid.cols)}, (path,),
-                   (read,), shapes_from=BANDS_LAST)  # fmt: skip
+    return Product(
+        name=Path(path).stem,
+        path=path,
+        kind="container",
+        layers=tuple(replace(first, index=i, band=Band(unit=first.band.unit)) for i in range(1, bands + 1)),
+        grids={cube.path: grid},
+        blocks={cube.path: (1, grid.cols)},
+        files=(path,),
+        storage=BandsLastVariable(),
+        notes=(f"{cube.name} is read as (rows, cols, bands), in the sensor's own geometry, without a CRS",),
+    )
 
 
 def _of_planes(path: str, planes: list[Variable]) -> Product:
-    """Two-dimensional variables of the commonest size, each a band."""
+    """The product of two-dimensional variables: those of the commonest size, each a band."""
     shape = Counter(v.grid.shape for v in planes).most_common(1)[0][0]
     used = [v for v in planes if v.grid.shape == shape]
-    layers = tuple(replace(v.layers[0], band=_band(v)) for v in used)
     return Product(
-        Path(path).stem, path, "container", layers, {v.path: v.grid for v in used}, {v.path: v.block for v in used},
-        (path,), (f"each of {len(used)} variables is read as a band",),
-    )  # fmt: skip
+        name=Path(path).stem,
+        path=path,
+        kind="container",
+        layers=tuple(replace(v.layers[0], band=_band(v)) for v in used),
+        grids={v.path: v.grid for v in used},
+        blocks={v.path: v.block for v in used},
+        files=(path,),
+        storage=GdalBands(),
+        notes=(f"each of {len(used)} variables is read as a band",),
+    )
 
 
 def _band(variable: Variable) -> Band:
+    """The band of a two-dimensional variable: named after it, at the wavelength in its name (``Rrs_443``)."""
     band = variable.layers[0].band
     hit = WAVELENGTH.search(variable.name)
     guess = float(hit.group(1)) if hit and 300 <= float(hit.group(1)) <= 2600 else None
@@ -117,10 +183,11 @@ def _band(variable: Variable) -> Band:
 
 
 def _short(name: str) -> str:
-    """``NETCDF:"file.nc":reflectance`` -> ``reflectance``."""
+    """A variable's name without its file: ``NETCDF:"file.nc":reflectance`` is ``reflectance``."""
     return name.rsplit(":", 1)[-1].strip("/")
 
 
 def _number(key: str) -> int:
+    """The number in ``SUBDATASET_12_NAME``, by which these keys are sorted."""
     digits = re.sub(r"\D", "", key)
     return int(digits) if digits else 0

@@ -8,35 +8,42 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.ingest.formats.product_archive import read_member
 from specvae.ingest.formats.sensors import SensorBand, landsat_bands
 from specvae.ingest.layer import Layer
 
-__all__ = ["Landsat", "landsat_rules", "read_mtl"]
+__all__ = ["MTL", "Landsat", "landsat_rules", "read_mtl"]
 
-LARGEST = 4 << 20
+MTL = re.compile(r".*_?MTL\.(?:txt|json|xml)$", re.I)
+"""Name of a product's metadata file."""
+LARGEST_MTL = 4 << 20
+"""Bytes of an MTL file that are read at most."""
+DEEPEST_GROUP = 6
+"""Depth to which groups inside groups are looked into."""
+LOWEST_SUN = 5.0
+"""Degrees of elevation below which counts are not divided by the sine of the sun's elevation, which nears 0."""
+SURFACE_GROUPS = ("LEVEL2_SURFACE_REFLECTANCE_PARAMETERS",)
+TOP_GROUPS = ("RADIOMETRIC_RESCALING", "LEVEL1_RADIOMETRIC_RESCALING")
+"""Groups of an MTL file with the factors to top-of-atmosphere reflectance, of Collection 1 and 2."""
 Groups = dict[str, dict[str, str]]
+"""The keys and values of an MTL file by their group."""
 
 
 @dataclass(frozen=True)
 class Landsat:
-    """What is known of one Landsat scene."""
+    """One Landsat scene: its bands by the sensor, and its metadata file."""
 
     bands: dict[str, SensorBand]
+    """The sensor's bands by name."""
     level: str | None
+    """Processing level (``L1TP``, ``surface reflectance`` ...), where the names of the files say it."""
     mtl: Groups
-
-    def band(self, name: str) -> Band:
-        """A band with its wavelength."""
-        known = self.bands.get(name)
-        return Band(name, known.wavelength, known.width) if known else Band(name)
+    """The metadata file; empty without one."""
 
     def rule(self, path: str, name: str) -> Callable[[Layer], Layer]:
-        """What the product adds to what the file ``path`` says of band ``name``."""
+        """What the product adds to what the file ``path`` says of band ``name``: fill, saturation and reflectance."""
 
         def apply(layer: Layer) -> Layer:
             known = self.bands.get(name)
@@ -64,28 +71,24 @@ class Landsat:
     def _factors(self, path: str, number: str) -> tuple[float, float] | None:
         """(scale, offset) to reflectance by the MTL: surface for Level 2, top of atmosphere by the sun for Level 1."""
         second = "_SR_B" in Path(path).name.upper()
-        wanted = ("LEVEL2_SURFACE_REFLECTANCE_PARAMETERS",) if second else ("RADIOMETRIC_RESCALING",
-                                                                          "LEVEL1_RADIOMETRIC_RESCALING")  # fmt: skip
-        for group in wanted:
-            told = self.mtl.get(group, {})
-            scale, offset = (
-                _float(told.get(f"REFLECTANCE_MULT_BAND_{number}")),
-                _float(told.get(f"REFLECTANCE_ADD_BAND_{number}")),
-            )
+        for group in SURFACE_GROUPS if second else TOP_GROUPS:
+            factors = self.mtl.get(group, {})
+            scale = _float(factors.get(f"REFLECTANCE_MULT_BAND_{number}"))
+            offset = _float(factors.get(f"REFLECTANCE_ADD_BAND_{number}"))
             if scale and offset is not None:
                 sun = 1.0 if second else self._sun()
                 return (scale / sun, offset / sun) if sun else None
         return None
 
     def _sun(self) -> float | None:
-        """Sine of the sun's elevation, None where unknown or below 5 degrees."""
-        told = next((g["SUN_ELEVATION"] for g in self.mtl.values() if "SUN_ELEVATION" in g), None)
-        elevation = _float(told)
-        return math.sin(math.radians(elevation)) if elevation and elevation > 5 else None
+        """Sine of the sun's elevation; None where that is unknown or the sun stands lower than 5 degrees."""
+        stated = next((g["SUN_ELEVATION"] for g in self.mtl.values() if "SUN_ELEVATION" in g), None)
+        elevation = _float(stated)
+        return math.sin(math.radians(elevation)) if elevation and elevation > LOWEST_SUN else None
 
     @property
     def datetime(self) -> str | None:
-        """Acquisition by the MTL."""
+        """Acquisition in the metadata file, ISO 8601, or None."""
         for group in self.mtl.values():
             day, time = group.get("DATE_ACQUIRED", ""), group.get("SCENE_CENTER_TIME", "")
             if re.fullmatch(r"\d{4}-\d\d-\d\d", day):
@@ -94,7 +97,7 @@ class Landsat:
         return None
 
     def notes(self, layers: Sequence[Layer]) -> list[str]:
-        """What a user should know."""
+        """What a user should know about the values of these bands."""
         notes = []
         used = [layer for layer in layers if layer.left_out is None]
         if any(layer.scale != 1.0 for layer in used):
@@ -121,12 +124,11 @@ def landsat_rules(paths: Sequence[str], mtl: str | None) -> Landsat | None:
 
 def read_mtl(path: str) -> Groups:
     """The groups of an MTL file (text, JSON or XML). Raises InputError where it is none."""
-    text = read_member(path, LARGEST).decode("utf-8", "replace")
+    text = read_member(path, LARGEST_MTL).decode("utf-8", "replace")
     if path.casefold().endswith(".json"):
         return _json_groups(text, path)
     if path.casefold().endswith(".xml"):
-        return {hit.group(1): dict(re.findall(r"<(\w+)>([^<]*)</\1>", hit.group(2)))
-                for hit in re.finditer(r"<([A-Z0-9_]+)>((?:\s*<(\w+)>[^<]*</\3>)+)\s*</\1>", text)}  # fmt: skip
+        return _xml_groups(text)
     groups: Groups = {}
     current = ""
     for line in text.splitlines():
@@ -140,15 +142,22 @@ def read_mtl(path: str) -> Groups:
     return groups
 
 
+def _xml_groups(text: str) -> Groups:
+    """The groups of an MTL file in XML: every element that holds elements of text alone."""
+    hits = re.finditer(r"<([A-Z0-9_]+)>((?:\s*<(\w+)>[^<]*</\3>)+)\s*</\1>", text)
+    return {hit.group(1): dict(re.findall(r"<(\w+)>([^<]*)</\1>", hit.group(2))) for hit in hits}
+
+
 def _json_groups(text: str, path: str) -> Groups:
+    """The groups of an MTL file in JSON, however deep they lie in each other."""
     try:
         tree = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no MTL file: {error}") from error
     groups: Groups = {}
 
-    def walk(name: str, node: Any, depth: int) -> None:
-        if isinstance(node, dict) and depth < 6:
+    def walk(name: str, node: object, depth: int) -> None:
+        if isinstance(node, dict) and depth < DEEPEST_GROUP:
             groups[name] = {k: str(v) for k, v in node.items() if not isinstance(v, dict | list)}
             for key, inner in node.items():
                 walk(key, inner, depth + 1)
@@ -158,6 +167,7 @@ def _json_groups(text: str, path: str) -> Groups:
 
 
 def _float(text: str | None) -> float | None:
+    """A finite number, or None."""
     try:
         value = float(text) if text else math.nan
     except ValueError:

@@ -8,11 +8,13 @@ import re
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+
+from rasterio.io import DatasetReader
 
 from specvae.errors import InputError
 from specvae.ingest.formats.band_metadata import float_or, layers_of
 from specvae.ingest.formats.gdal import errors_in_one_line
+from specvae.ingest.formats.gdal_reader import GdalBands
 from specvae.ingest.formats.limits import check_raster
 from specvae.ingest.formats.packed import container_of, is_virtual
 from specvae.ingest.grid import Grid
@@ -22,35 +24,42 @@ from specvae.ingest.product import Product
 
 __all__ = ["acquired", "block_of", "data_file", "product_of_dataset"]
 
+ENVI_DATA = (".img", ".dat", ".bil", ".bip", ".bsq", ".raw")
+"""Endings of the data files of ENVI headers."""
 
-def product_of_dataset(path: str, dataset: Any, options: IngestOptions) -> Product:
+
+def product_of_dataset(path: str, dataset: DatasetReader, options: IngestOptions) -> Product:
     """The product in one open dataset with bands."""
     check_raster(dataset, path, options.allow_huge)
     with errors_in_one_line(f"{path} cannot be read as a raster"):
         layers, shifted = _with_offset(tuple(layers_of(dataset, path)), dataset.tags())
         return Product(
-            Path(path).name.removesuffix(Path(path).suffix), path, dataset.driver, layers, {path: Grid.of(dataset)},
-            {path: block_of(dataset)}, _local(dataset.files, path), (*_notes(dataset), *shifted),
-            acquired(dataset.tags(), path), _level(dataset.tags()),
-        )  # fmt: skip
+            name=Path(path).name.removesuffix(Path(path).suffix),
+            path=path,
+            kind=dataset.driver,
+            layers=layers,
+            grids={path: Grid.of(dataset)},
+            blocks={path: block_of(dataset)},
+            files=_local(dataset.files, path),
+            storage=GdalBands(),
+            notes=(*_notes(dataset), *shifted),
+            datetime=acquired(dataset.tags(), path),
+            level=_level(dataset.tags()),
+        )
 
 
 def data_file(path: str) -> str:
-    """The data beside an ENVI header, where the header was given."""
+    """The data file beside an ENVI header, where a user gave the header; any other path as it is."""
     if not path.lower().endswith(".hdr"):
         return path
     stem = path[: -len(".hdr")]
-    found = [
-        p
-        for p in [stem, *(stem + end for end in (".img", ".dat", ".bil", ".bip", ".bsq", ".raw"))]
-        if os.path.isfile(p)
-    ]
-    if not found:
+    beside = [p for p in (stem, *(stem + end for end in ENVI_DATA)) if os.path.isfile(p)]
+    if not beside:
         raise InputError(f"{path} is an ENVI header without its data file beside it; expected {stem} or {stem}.img")
-    return found[0]
+    return beside[0]
 
 
-def block_of(dataset: Any) -> tuple[int, int]:
+def block_of(dataset: DatasetReader) -> tuple[int, int]:
     """Rows and columns that a dataset decodes at once."""
     rows, cols = dataset.block_shapes[0]
     return min(rows, dataset.height), min(cols, dataset.width)
@@ -63,9 +72,9 @@ def _local(files: list[str], path: str) -> tuple[str, ...]:
 
 
 def _with_offset(layers: tuple[Layer, ...], tags: dict[str, str]) -> tuple[tuple[Layer, ...], list[str]]:
-    """Sentinel-2 counts with the offset that their metadata tell, and what to say of it."""
-    told = {k.upper(): v for k, v in tags.items()}.get("BOA_ADD_OFFSET", "")
-    offset = float_or(told, 0.0)
+    """Sentinel-2 counts with the offset in their metadata, and a note that says so."""
+    stated = {k.upper(): v for k, v in tags.items()}.get("BOA_ADD_OFFSET", "")
+    offset = float_or(stated, 0.0)
     plain = all(layer.scale == 1.0 and layer.offset == 0.0 and layer.dtype in ("uint16", "int16") for layer in layers)
     if not (plain and math.isfinite(offset) and offset):
         return layers, []
@@ -73,7 +82,8 @@ def _with_offset(layers: tuple[Layer, ...], tags: dict[str, str]) -> tuple[tuple
     return moved, [f"the offset {offset:g} of its metadata (BOA_ADD_OFFSET) is applied"]
 
 
-def _notes(dataset: Any) -> list[str]:
+def _notes(dataset: DatasetReader) -> list[str]:
+    """What a user should know about how this file is read."""
     notes = []
     if (axis := dataset.tags().get("NETCDF_DIM_EXTRA", "").strip("{}")) and dataset.count > 1:
         notes.append(f"read with {axis} as bands")
@@ -91,11 +101,27 @@ def _notes(dataset: Any) -> list[str]:
     return notes
 
 
-DATE_KEYS = ("TIFFTAG_DATETIME", "ACQUISITION_DATETIME", "ACQUISITIONDATETIME", "DATETIME", "SENSING_TIME", "DATE_ACQUIRED",
-             "ACQUISITION_DATE", "ACQUISITION_TIME", "START_TIME", "PRODUCT_START_TIME", "TIME_COVERAGE_START",
-             "NC_GLOBAL#TIME_COVERAGE_START", "DATE")  # fmt: skip
-STAMP = re.compile(r"(?<!\d)((?:19[7-9]|20\d)\d)[-:_/]?(0[1-9]|1[0-2])[-:_/]?(0[1-9]|[12]\d|3[01])"
-                   r"(?:[T\s_]?([01]\d|2[0-3]):?([0-5]\d)(?::?([0-5]\d))?)?(?!\d)")  # fmt: skip
+DATE_KEYS = [
+    "TIFFTAG_DATETIME",
+    "ACQUISITION_DATETIME",
+    "ACQUISITIONDATETIME",
+    "DATETIME",
+    "SENSING_TIME",
+    "DATE_ACQUIRED",
+    "ACQUISITION_DATE",
+    "ACQUISITION_TIME",
+    "START_TIME",
+    "PRODUCT_START_TIME",
+    "TIME_COVERAGE_START",
+    "NC_GLOBAL#TIME_COVERAGE_START",
+    "DATE",
+]
+"""Tags that may hold the time of acquisition, the most trusted first."""
+STAMP = re.compile(
+    r"(?<!\d)((?:19[7-9]|20\d)\d)[-:_/]?(0[1-9]|1[0-2])[-:_/]?(0[1-9]|[12]\d|3[01])"
+    r"(?:[T\s_]?([01]\d|2[0-3]):?([0-5]\d)(?::?([0-5]\d))?)?(?!\d)"
+)
+"""A date from 1970 on, with or without separators and a time, that is no part of a longer number."""
 
 LANDSAT_SCENE = re.compile(r"L[COTEM]\d\d{6}((?:19[7-9]|20\d)\d)(00[1-9]|0[1-9]\d|[12]\d\d|3[0-5]\d|36[0-6])[A-Z]{3}")
 """A pre-collection Landsat scene: sensor, path, row, year, day of the year, station."""
@@ -115,6 +141,7 @@ def acquired(tags: dict[str, str], path: str) -> str | None:
 
 
 def _level(tags: dict[str, str]) -> str | None:
+    """Processing level in the tags of a file, or None."""
     upper = {key.upper(): value for key, value in tags.items()}
-    found = upper.get("PROCESSING_LEVEL") or upper.get("PROCESSINGLEVEL") or upper.get("LEVEL")
-    return found.strip() if found else None
+    level = upper.get("PROCESSING_LEVEL") or upper.get("PROCESSINGLEVEL") or upper.get("LEVEL")
+    return level.strip() if level else None

@@ -1,9 +1,10 @@
-"""Polygons in any CRS over a scene, burnt window by window."""
+"""Polygons in any CRS over a scene, rasterised window by window."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -19,12 +20,34 @@ from shapely.geometry.base import BaseGeometry
 
 from specvae.errors import InputError
 from specvae.ingest.grid import Grid
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.validity import Mask
 from specvae.spectra import Window
 
-__all__ = ["Polygons", "is_vector", "open_polygons"]
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
 
-SUFFIXES = {".shp", ".gpkg", ".geojson", ".json", ".kml", ".kmz", ".fgb", ".gml", ".geojsonl", ".parquet", ".geoparquet",
-            ".gdb", ".tab", ".sqlite"}  # fmt: skip
+__all__ = ["is_vector", "open_polygons"]
+
+SUFFIXES = (
+    ".shp",
+    ".gpkg",
+    ".geojson",
+    ".json",
+    ".kml",
+    ".kmz",
+    ".fgb",
+    ".gml",
+    ".geojsonl",
+    ".parquet",
+    ".geoparquet",
+    ".gdb",
+    ".tab",
+    ".sqlite",
+)
+"""Endings of files that are read as polygons."""
+AREAS = ("Polygon", "MultiPolygon", "GeometryCollection")
+"""Types of geometries that have an area."""
 
 
 def is_vector(path: str) -> bool:
@@ -33,14 +56,39 @@ def is_vector(path: str) -> bool:
     return os.path.splitext(name)[1] in SUFFIXES
 
 
-class Polygons:
-    """Polygons in the coordinates of a scene."""
+class PolygonOverlay(ABC):
+    """Polygons over a scene: what lies inside is marked, masked or anomalous."""
 
-    def __init__(self, shapes: list[BaseGeometry], grid: Grid) -> None:
-        self.shapes, self.grid = shapes, grid
-        self._tree = STRtree(shapes)
+    def __init__(self, path: str, grid: Grid, mask_values: tuple[str, ...]) -> None:
+        self.path, self.grid, self._mask_values = path, grid, mask_values
 
-    def inside(self, window: Window) -> NDArray[np.bool_]:
+    @abstractmethod
+    def marked(self, window: Window) -> Mask:
+        """Pixels whose centre lies inside any polygon, ``(rows, cols)``."""
+
+    def excluded(self, window: Window) -> Mask:
+        """Pixels whose centre lies inside. Raises InputError where --mask-values were given, which polygons lack."""
+        if self._mask_values:
+            raise InputError(f"--mask-values names values of a raster, but --mask {self.path} holds polygons")
+        return self.marked(window)
+
+    def truth(self, window: Window) -> NDArray[np.uint8]:
+        """1 inside, anomalous, and 0 outside, normal; nothing is unknown."""
+        return self.marked(window).astype(np.uint8)
+
+    def close(self) -> None:
+        """Do nothing: no file is held open."""
+        return
+
+
+class Polygons(PolygonOverlay):
+    """Polygons over a scene with an affine transform, in the scene's coordinates."""
+
+    def __init__(self, shapes: list[BaseGeometry], path: str, grid: Grid, mask_values: tuple[str, ...]) -> None:
+        super().__init__(path, grid, mask_values)
+        self._shapes, self._tree = shapes, STRtree(shapes)
+
+    def marked(self, window: Window) -> Mask:
         """Pixels whose centre lies inside any polygon, ``(rows, cols)``."""
         place = RasterioWindow(window.col, window.row, window.cols, window.rows)
         transform = window_transform(place, self.grid.transform)
@@ -48,41 +96,41 @@ class Polygons:
         shape = (window.rows, window.cols)
         if not len(near):
             return np.zeros(shape, bool)
-        burnt = rasterize([(self.shapes[i], 1) for i in near], out_shape=shape, transform=transform, dtype=np.uint8)
-        return np.asarray(burnt == 1)
+        inside = rasterize([(self._shapes[i], 1) for i in near], out_shape=shape, transform=transform, dtype=np.uint8)
+        return np.asarray(inside == 1)
 
 
-class PlacedPolygons:
-    """Polygons over a scene that control points or RPCs place: each pixel's centre is looked up."""
+class PlacedPolygons(PolygonOverlay):
+    """Polygons over a scene that control points or RPCs place: the coordinates of each pixel's centre are computed."""
 
-    def __init__(self, shapes: list[BaseGeometry], grid: Grid) -> None:
-        self.grid = grid
-        self._whole = shapely.union_all([shapely.make_valid(shape) for shape in shapes])
-        shapely.prepare(self._whole)
+    def __init__(self, shapes: list[BaseGeometry], path: str, grid: Grid, mask_values: tuple[str, ...]) -> None:
+        super().__init__(path, grid, mask_values)
+        self._area = shapely.union_all([shapely.make_valid(shape) for shape in shapes])
+        shapely.prepare(self._area)
 
-    def inside(self, window: Window) -> NDArray[np.bool_]:
+    def marked(self, window: Window) -> Mask:
         """Pixels whose centre lies inside any polygon, ``(rows, cols)``."""
         rows, cols = np.mgrid[window.row : window.row + window.rows, window.col : window.col + window.cols] + 0.5
         x, y = self.grid.place(rows.ravel(), cols.ravel())
-        return np.asarray(shapely.contains_xy(self._whole, x, y)).reshape(window.rows, window.cols)
+        return np.asarray(shapely.contains_xy(self._area, x, y)).reshape(window.rows, window.cols)
 
 
-def open_polygons(path: str, grid: Grid, what: str) -> Polygons | PlacedPolygons:
+def open_polygons(path: str, grid: Grid, purpose: str, options: IngestOptions) -> PolygonOverlay:
     """The polygons at ``path`` in the coordinates of ``grid``. Raises InputError where they cannot be placed."""
-    frame = _read(path, what)
+    frame = _read(path, purpose)
     if frame.crs is not None and grid.place_crs is None:
-        raise InputError(f"--{what} {path} has coordinates in {frame.crs.name}, but the scene has no CRS")
+        raise InputError(f"--{purpose} {path} has coordinates in {frame.crs.name}, but the scene has no CRS")
     if frame.crs is not None:
         try:
             frame = frame.to_crs(grid.place_crs)
-        except Exception as error:
-            raise InputError(f"--{what} {path} cannot be brought to the scene's CRS: {error}") from error
-    shapes = [shape for shape in frame.geometry if _usable(shape)]
+        except Exception as error:  # PROJ's own errors share no class
+            raise InputError(f"--{purpose} {path} cannot be brought to the scene's CRS: {error}") from error
+    shapes = [s for s in frame.geometry if s is not None and not s.is_empty and s.geom_type in AREAS]
     if not shapes:
-        raise InputError(f"--{what} {path} holds no polygon; give areas, not points or lines")
+        raise InputError(f"--{purpose} {path} holds no polygon; give areas, not points or lines")
     if not grid.placed and (grid.gcps or grid.rpcs):
-        return PlacedPolygons(shapes, grid)
-    return Polygons([*shapes, *_around_the_world(shapes, grid)], grid)
+        return PlacedPolygons(shapes, path, grid, options.mask_values)
+    return Polygons([*shapes, *_around_the_world(shapes, grid)], path, grid, options.mask_values)
 
 
 def _around_the_world(shapes: list[BaseGeometry], grid: Grid) -> list[BaseGeometry]:
@@ -94,21 +142,14 @@ def _around_the_world(shapes: list[BaseGeometry], grid: Grid) -> list[BaseGeomet
     return [shape for shape in turned if shape.intersects(place)]
 
 
-def _read(path: str, what: str) -> Any:
+def _read(path: str, purpose: str) -> GeoDataFrame:
+    """The shapes in a vector file with their CRS."""
     if not os.path.exists(path):
-        raise InputError(f"--{what} {path} does not exist")
+        raise InputError(f"--{purpose} {path} does not exist")
     import geopandas  # half a second that most scenes need not pay
 
     try:
-        parquet = path.casefold().endswith(("parquet",))
+        parquet = path.casefold().endswith("parquet")
         return geopandas.read_parquet(path) if parquet else geopandas.read_file(path)
-    except Exception as error:
-        raise InputError(f"--{what} {path} cannot be read as polygons: {error}") from error
-
-
-def _usable(shape: BaseGeometry | None) -> bool:
-    return (
-        shape is not None
-        and not shape.is_empty
-        and shape.geom_type in ("Polygon", "MultiPolygon", "GeometryCollection")
-    )
+    except Exception as error:  # pyogrio, pyarrow and shapely raise classes of their own
+        raise InputError(f"--{purpose} {path} cannot be read as polygons: {error}") from error

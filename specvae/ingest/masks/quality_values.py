@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.errors import UsageError
+from specvae.ingest.validity import Mask
 
 __all__ = ["SCHEMES", "excluded_values", "scheme_of"]
-
-Mask = NDArray[np.bool_]
 
 SCL = {"nodata": 0, "saturated": 1, "dark": 2, "shadow": 3, "cloud_shadow": 3, "vegetation": 4, "bare": 5, "water": 6,
        "unclassified": 7, "cloud_medium": 8, "cloud_high": 9, "cirrus": 10, "snow": 11}  # fmt: skip
@@ -48,39 +47,45 @@ USUAL = {
     "fmask": ("cirrus", "cloud", "adjacent", "shadow", "snow"),
     "qa60": ("cloud", "cirrus"),
 }
-"""What is left out where no values are named."""
-HINTS = (("scl", r"(?:^|[^a-z])scl(?:$|[^a-z])|scene_?classification"), ("qa_pixel", r"qa_pixel"), ("pixel_qa", r"pixel_qa"),
-         ("fmask", r"fmask"), ("bqa", r"bqa"), ("qa60", r"qa_?60"))  # fmt: skip
+"""What a mask of each kind excludes where no values are named."""
+HINTS = (
+    ("scl", r"(?:^|[^a-z])scl(?:$|[^a-z])|scene_?classification"),
+    ("qa_pixel", r"qa_pixel"),
+    ("pixel_qa", r"pixel_qa"),
+    ("fmask", r"fmask"),
+    ("bqa", r"bqa"),
+    ("qa60", r"qa_?60"),
+)
+"""The kinds of quality rasters, and what in a file name or description speaks of them."""
 RANGE = re.compile(r"^(-?\d+)\s*-\s*(-?\d+)$")
 
 
 def scheme_of(hint: str) -> str | None:
-    """Which quality raster a file name or description speaks of, or None."""
+    """The kind of quality raster that a file name or description names, or None."""
     return next((name for name, pattern in HINTS if re.search(pattern, hint.casefold())), None)
 
 
-def excluded_values(stored: NDArray[Any], known: Mask, told: tuple[str, ...], hint: str) -> Mask:
+def excluded_values(stored: NDArray[Any], known: Mask, values: tuple[str, ...], scheme: str | None) -> Mask:
     """Where a mask excludes pixels, ``(rows, cols)``.
 
-    ``told``: values, ranges, ``bitN``, a kind (``scl``: its usual values), names with or without their kind
-    (``scl:cirrus``). Without any, the usual ones of the kind that ``hint`` speaks of; a mask of no known kind is
+    ``values``: numbers, ranges, ``bitN``, a kind (``scl``: its usual values), names with or without their kind
+    (``scl:cirrus``). Without any, the usual ones of ``scheme``, the kind of the mask; a mask of no known kind is
     read as GDAL reads masks, 0 and nodata excluded. What a known kind marks as missing is excluded too.
     """
-    scheme = scheme_of(hint)
-    items = told or USUAL.get(scheme or "", ())
+    items = values or USUAL.get(scheme or "", ())
     if not items:
         return np.asarray((stored == 0) | ~known)
-    whole = np.where(known, stored, 0).astype(np.int64)
-    out = np.zeros(stored.shape, bool) if told else ~known
+    numbers = np.where(known, stored, 0).astype(np.int64)
+    out = np.zeros(stored.shape, bool) if values else ~known
     for item in items:
         kind = item.strip().casefold()
         for name in [f"{kind}:{usual}" for usual in USUAL[kind]] if kind in USUAL else [item]:
-            out |= _where(whole, name, scheme) & known
+            out |= _where(numbers, name, scheme) & known
     return out
 
 
 def _where(values: NDArray[np.int64], item: str, scheme: str | None) -> Mask:
-    """Where ``item`` holds."""
+    """Where one item holds: a number, a range, bits, or the name of a class or flag."""
     text = item.strip().casefold().replace(" ", "_")
     if re.fullmatch(r"-?\d+(\.0*)?", text):
         return np.asarray(values == int(float(text)))
@@ -95,6 +100,7 @@ def _where(values: NDArray[np.int64], item: str, scheme: str | None) -> Mask:
 
 
 def _named(values: NDArray[np.int64], name: str, scheme: str | None, item: str) -> Mask:
+    """Where a class, a confidence field or a bit of this name holds. Raises UsageError for a name that is none."""
     name = name.removesuffix("s") if name in ("clouds", "shadows") else name
     if scheme == "scl" and name == "cloud":
         return np.asarray((values == 8) | (values == 9))
@@ -113,6 +119,7 @@ def _named(values: NDArray[np.int64], name: str, scheme: str | None, item: str) 
 
 
 def _unknown(item: str, scheme: str | None) -> UsageError:
+    """The error of a name that the mask's kind does not know, with the names it knows."""
     if scheme in SCHEMES:
         names = sorted(SCL if scheme == "scl" else {*BITS[scheme], *FIELDS.get(scheme, {})})
         return UsageError(f"--mask-values has {item!r}; {scheme} knows {', '.join(names)}, numbers, ranges and bitN")

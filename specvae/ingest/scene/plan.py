@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from specvae.bands import BandMatch, BandSet
 from specvae.errors import InputError, UsageError
+from specvae.ingest.band_reader import BandReader
 from specvae.ingest.formats.references import is_remote
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
@@ -51,12 +53,14 @@ class Plan:
         """The bands delivered."""
         return BandSet(tuple(layer.band for layer in self.layers))
 
-    def groups(self) -> list[tuple[tuple[int, ...], tuple[Layer, ...]]]:
-        """Layers by file: (their positions in the delivered order, the layers)."""
+    def open_readers(self) -> Iterator[tuple[tuple[int, ...], BandReader]]:
+        """A reader of each file in use: (positions of its bands in the order delivered, the reader), one after another."""
         by_path: dict[str, list[int]] = {}
-        for at, layer in enumerate(self.layers):
-            by_path.setdefault(layer.path, []).append(at)
-        return [(tuple(at), tuple(self.layers[i] for i in at)) for at in by_path.values()]
+        for position, layer in enumerate(self.layers):
+            by_path.setdefault(layer.path, []).append(position)
+        for at in by_path.values():
+            layers = tuple(self.layers[i] for i in at)
+            yield tuple(at), self.product.storage.open(layers, self.grid, allow_remote=self.options.allow_remote)
 
 
 def plan_product(key: str, product: Product, options: IngestOptions, match: BandSet | None) -> Plan:
@@ -116,10 +120,10 @@ def _stamps(product: Product) -> tuple[FileStamp, ...]:
     stamps = []
     for path in product.files:
         try:
-            found = os.stat(path)
+            status = os.stat(path)
         except OSError:
             continue
-        stamps.append(FileStamp(path, found.st_size, found.st_mtime_ns))
+        stamps.append(FileStamp(path, status.st_size, status.st_mtime_ns))
     if not stamps and not is_remote(product.path):
         raise UsageError(f"{product.path} is no file on this machine")
     return tuple(stamps)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.errors import InputError
+from specvae.ingest.band_reader import BandReader
 from specvae.ingest.layer import Layer
 from specvae.ingest.scene.plan import Plan
-from specvae.ingest.scene.reader import Reader, open_reader
 from specvae.ingest.validity import equals
 from specvae.spectra import Window
 
@@ -32,7 +32,7 @@ SURE_SHARE = 0.05
 
 def with_probes(plan: Plan) -> Plan:
     """The plan with what a look at the pixels adds: empty bands left out, an undeclared fill noted or used."""
-    readers = [open_reader(layers, plan) for _, layers in plan.groups()]
+    readers = [reader for _, reader in plan.open_readers()]
     try:
         plan = _without_empty(plan, readers)
         return _with_fill(plan, readers)
@@ -53,7 +53,7 @@ def border_windows(rows: int, cols: int, side: int = SIDE) -> list[Window]:
 # --- undeclared fill -------------------------------------------------------------------------------------------------
 
 
-def _with_fill(plan: Plan, readers: list[Reader]) -> Plan:
+def _with_fill(plan: Plan, readers: list[BandReader]) -> Plan:
     """Notes an undeclared fill; with ``--nodata auto`` uses it where it is unmistakable and nothing is declared."""
     if isinstance(plan.options.nodata, float | int) or len(plan.layers) < 2:
         return plan
@@ -69,7 +69,7 @@ def _with_fill(plan: Plan, readers: list[Reader]) -> Plan:
     return replace(plan, notes=(*plan.notes, f"{seen}; use --nodata {value:g} if it is{auto}"))
 
 
-def _constant_border(plan: Plan, readers: list[Reader]) -> tuple[float | None, float, bool]:
+def _constant_border(plan: Plan, readers: list[BandReader]) -> tuple[float | None, float, bool]:
     """The value that all bands share along the border: (value, share of the border pixels, unmistakable)."""
     grid = plan.grid
     found: Counter[float] = Counter()
@@ -96,7 +96,7 @@ def _same(value: float, fill: float) -> bool:
     return value == fill or (abs(fill) > 1e30 and np.float32(value) == np.float32(fill))
 
 
-def _same_in_all(readers: list[Reader], window: Window) -> NDArray[np.float64]:
+def _same_in_all(readers: list[BandReader], window: Window) -> NDArray[np.float64]:
     """The value where all bands of all files have one and the same, NaN elsewhere and where it is known as missing."""
     common: NDArray[np.float64] | None = None
     for reader in readers:
@@ -126,7 +126,7 @@ def _edge(window: Window, rows: int, cols: int) -> NDArray[np.bool_]:
 # --- empty bands -----------------------------------------------------------------------------------------------------
 
 
-def _without_empty(plan: Plan, readers: list[Reader]) -> Plan:
+def _without_empty(plan: Plan, readers: list[BandReader]) -> Plan:
     """Drops bands without a single value, where others have some; a model that needs one is told."""
     suspects = [layer for reader in readers for layer in _suspects(reader, plan)]
     if not suspects or len(suspects) == len(plan.layers):
@@ -144,7 +144,7 @@ def _without_empty(plan: Plan, readers: list[Reader]) -> Plan:
     return replace(plan, layers=left, notes=(*plan.notes, f"left out (empty, no value at all): {shown}"))
 
 
-def _suspects(reader: Reader, plan: Plan) -> list[Layer]:
+def _suspects(reader: BandReader, plan: Plan) -> list[Layer]:
     """Bands without a value in any window sampled."""
     empty = {
         layer.index: layer for layer in reader.layers if layer.nodata is not None or layer.dtype.startswith("float")
@@ -160,7 +160,7 @@ def _suspects(reader: Reader, plan: Plan) -> list[Layer]:
     return list(empty.values())
 
 
-def _confirmed(reader: Reader, suspects: list[Layer], plan: Plan) -> list[Layer]:
+def _confirmed(reader: BandReader, suspects: list[Layer], plan: Plan) -> list[Layer]:
     """Those among the suspects that have no value anywhere."""
     empty = {layer.index: layer for layer in reader.layers if layer in suspects}
     for window in _everywhere(plan):

@@ -8,7 +8,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.ingest.scene.reader import GdalReader
+from specvae.ingest.formats.gdal_reader import GdalReader
 from specvae.spectra import Window
 
 __all__ = ["RowReader"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from specvae.detector import Detector
 from specvae.ingest.scene.carried_windows import CarryingReader
-from specvae.ingest.scene.patch_scene import PatchScene
+from specvae.ingest.scene.pixel_scene import PixelScene
 from specvae.ingest.scene.scene import Scene
 from specvae.spectra import Cube, Window
 from specvae.stages.score.memory import LARGEST, Load, parse_size, plan_reading
@@ -39,7 +39,7 @@ def read_in_order(
     item, components = np.dtype(scene.dtype).itemsize, ring.components if ring else 0
     load = Load(len(scene.bands) * detector.stride**2, item, detector.halo, components, outputs)
     told = plan_reading(memory, scene.shape, scene.block, load)
-    if isinstance(scene, PatchScene):
+    if not isinstance(scene, PixelScene):
         with scene.cached(memory // 2):
             yield _Patches(
                 scene, detector.halo, part or scene.windows(min(told.largest, LARGEST // detector.stride**2))
@@ -60,7 +60,7 @@ def _rows_of(windows: Sequence[Window], cols: int) -> Window:
 class _Patches:
     """Windows of patches, which lie on a lattice of their own and have next to no halo."""
 
-    def __init__(self, scene: PatchScene, halo: int, windows: Sequence[Window]) -> None:
+    def __init__(self, scene: Scene, halo: int, windows: Sequence[Window]) -> None:
         self._scene, self._halo, self.windows = scene, halo, windows
 
     def read(self, window: Window) -> Cube:

@@ -1,0 +1,83 @@
+"""Sets of single-band files that make one scene, recognised by the name of the band in the names of the files."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from specvae.errors import InputError
+from specvae.ingest.formats.gdal import open_dataset
+
+__all__ = ["band_token", "same_scene"]
+
+RASTERS = (".tif", ".tiff", ".jp2", ".img", ".dat", ".vrt")
+COLOURS = [
+    "coastal",
+    "aerosol",
+    "blue",
+    "green",
+    "yellow",
+    "red",
+    "rededge",
+    "red_edge",
+    "nir",
+    "nir08",
+    "nir09",
+    "swir",
+    "swir1",
+    "swir2",
+    "swir16",
+    "swir22",
+    "rededge1",
+    "rededge2",
+    "rededge3",
+    "pan",
+    "cirrus",
+    "tir",
+    "lwir",
+    "lwir11",
+    "qa",
+    "qa_pixel",
+    "qa_radsat",
+    "scl",
+    "fmask",
+]
+"""Names of bands in words, as the catalogues of Landsat, Sentinel-2 and PlanetScope use them in file names."""
+TOKEN = re.compile(
+    r"(?P<before>.*?)(?:^|[_\-. ])(?P<band>(?:sr_|st_|toa_)?(?:band_?|b)\d{1,3}a?|sr_aerosol|bqa|pixel_qa|radsat_qa|"
+    + "|".join(sorted(COLOURS, key=len, reverse=True))
+    + r")(?P<after>(?:[_\-. ].*)?)$",
+    re.I,
+)
+"""A band's name between separators; the longest names are tried first, so that ``red`` does not hide ``red_edge``."""
+
+
+def band_token(name: str) -> tuple[str, str] | None:
+    """What the files of one scene share, and the band's name, out of a file's name; None where it names no band.
+
+    Examples
+    --------
+    >>> band_token("LC08_20180131_B8.TIF")
+    ('LC08_20180131', 'B8')
+    """
+    stem, end = os.path.splitext(name)
+    if end.casefold() not in RASTERS:
+        return None
+    hit = TOKEN.match(stem)
+    if not hit:
+        return None
+    return (hit.group("before") + hit.group("after")).strip("_-. "), hit.group("band")
+
+
+def same_scene(paths: list[str]) -> bool:
+    """Whether files that differ in their band's name make one scene: the first two hold a single band each."""
+    if len(paths) < 2:
+        return False
+    for path in paths[:2]:
+        try:
+            with open_dataset(path) as dataset:
+                if dataset.count != 1:
+                    return False
+        except InputError:
+            return False
+    return True
