@@ -1,31 +1,42 @@
-"""Records of scenes that cannot be used: not tried again until the scene, the model or a setting changes."""
+"""Records of scenes that cannot be used: such a scene is not tried again until it, the model or a setting changes."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from specvae.export.contents import INVALID, result_folder
 from specvae.files.fingerprint import Fingerprint
 from specvae.files.json_files import read_json, write_json
 
-__all__ = ["read_invalid", "record_invalid"]
+__all__ = ["InvalidRecord", "read_invalid", "record_invalid"]
+
+
+class InvalidRecord(TypedDict):
+    """The content of ``invalid.json``."""
+
+    message: str
+    """Why the scene cannot be used, in one line."""
+    fingerprint: dict[str, Any]
+    """The files, model and settings that were tried, as :meth:`Fingerprint.to_json` writes them."""
+    created: str
+    """ISO 8601 time, UTC."""
 
 
 def record_invalid(folder: Path, mark: Fingerprint, message: str) -> None:
-    """Write ``invalid.json`` in the scene's folder, in place of whatever result stood there."""
-    tree = {
+    """Write ``invalid.json`` into the scene's folder; it replaces an earlier result there."""
+    record: InvalidRecord = {
         "message": message,
         "fingerprint": mark.to_json(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     with result_folder(folder) as work:
-        write_json(work.path / INVALID.name, tree)
+        write_json(work.path / INVALID.name, record)
         work.commit()
 
 
-def read_invalid(folder: Path) -> dict[str, Any] | None:
-    """``message`` and ``fingerprint`` of a record, or None."""
-    tree = read_json(folder / INVALID.name)
-    return tree if isinstance(tree.get("fingerprint"), dict) else None
+def read_invalid(folder: Path) -> InvalidRecord | None:
+    """The record in a scene's folder, or None where there is none or it cannot be read."""
+    record = read_json(folder / INVALID.name)
+    return cast(InvalidRecord, record) if isinstance(record.get("fingerprint"), dict) else None

@@ -21,20 +21,24 @@ __all__ = ["score_in_processes"]
 def score_in_processes(
     scene: Sequence[str], request: ScoreRequest, jobs: int, done: Callable[[SceneOutcome], None] | None = None
 ) -> ScoreRun:
-    """Score every scene, ``jobs`` at a time, the processors and ``max_memory`` shared out. Raises as ``score`` does."""
+    """Score every scene, ``jobs`` at a time; the processes share the processors and ``max_memory`` equally.
+
+    ``done`` is called with each outcome as it comes; the outcomes returned are in the order of the scenes. Raises the
+    same errors as :func:`specvae.stages.score.run.score`.
+    """
     sources = find_sources(scene)
     outcomes: dict[int, SceneOutcome] = {}
     with LocalWorkers(min(jobs, len(sources))) as workers:
         share = str(parse_size(request.max_memory) // workers.capacity)
-        parse_size(share)
-        asked = replace(request, threads=workers.threads, max_memory=share)
+        parse_size(share)  # raises UsageError where the share of one process is too small to score in
+        shared_request = replace(request, threads=workers.threads, max_memory=share)
 
         def ended(number: int, result: Result, attempts: int) -> None:
             outcomes[number] = _outcome(sources[number], result, request)
             if done:
                 done(outcomes[number])
 
-        tasks = [SceneTask(source, asked, "", record=False) for source in sources]
+        tasks = [SceneTask(source, shared_request, "", record=False) for source in sources]
         carry_out_all(tasks, workers, 0, ended)
     if sum(outcome.status != "failed" for outcome in outcomes.values()) > 1:
         from specvae.export.stac import write_collection
@@ -44,10 +48,16 @@ def score_in_processes(
 
 
 def _outcome(source: Source, result: Result, request: ScoreRequest) -> SceneOutcome:
+    """The outcome that a score in this process would have returned, its report read from the scene's folder."""
     folder = Path(request.out) / source.key
     good = result.status in ("done", "already")
     stored = stored_report(folder) if good else None
     return SceneOutcome(
-        source.path, source.key, result.status if good else "failed", str(folder), result.message,
-        stored["report"] if stored else None, 0 if good else 4,
-    )  # fmt: skip
+        scene=source.path,
+        key=source.key,
+        status=result.status if good else "failed",
+        folder=str(folder),
+        message=result.message,
+        report=stored["report"] if stored else None,
+        exit_status=0 if good else 4,
+    )

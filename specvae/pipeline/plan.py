@@ -1,8 +1,13 @@
-"""What a run has to do: each scene compared with what stands in its folder, and why it is done or is not."""
+"""The plan of a scoring stage: for each scene whether it is to be scored, is done already or is known to be invalid.
+
+A batch resumes by fingerprints, not by a list of what it did: each result holds the fingerprint of the files, the model and
+the settings that it was made of. A scene whose fingerprint today equals the stored one has nothing to do, whichever run
+scored it. So a run that was killed continues where it ended, and a changed setting redoes exactly the scenes it concerns.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -10,21 +15,25 @@ from typing import Any, Literal
 from specvae.files.fingerprint import Fingerprint, same, sha256_of
 from specvae.ingest.source import Source
 from specvae.pipeline.invalid import read_invalid
-from specvae.pipeline.summary.facts import facts_of
+from specvae.pipeline.summary.facts import SceneFacts, facts_of
 from specvae.stages.score.request import ScoreRequest, fingerprint_of, stored_item
 
 __all__ = ["Decision", "decide", "model_hash"]
 
+NAMED_FILES = 3
+"""Changed files that a reason lists by name; the line stays readable."""
+
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to become of one scene."""
+    """What a run is to do with one scene."""
 
     source: Source
     status: Literal["todo", "already", "invalid"]
     why: str
-    facts: dict[str, Any] = field(default_factory=dict)
-    """Of a scene that is done already."""
+    """One line: what changed, when it was scored, or why it is invalid."""
+    facts: SceneFacts = field(default_factory=SceneFacts)
+    """What the summary says of a scene that is done already; empty for others."""
 
 
 def model_hash(path: str) -> str | None:
@@ -33,7 +42,7 @@ def model_hash(path: str) -> str | None:
 
 
 def decide(sources: Sequence[Source], request: ScoreRequest, model: str | None) -> list[Decision]:
-    """A decision for each scene; ``model`` is the SHA-256 of the model, None where it is yet to be made."""
+    """A decision for each scene; ``model`` is the SHA-256 of the model, None where a stage above will make it."""
     return [_decide(source, request, model) for source in sources]
 
 
@@ -46,33 +55,36 @@ def _decide(source: Source, request: ScoreRequest, model: str | None) -> Decisio
         return Decision(source, "todo", "its model will be made anew")
     stored = item["properties"].get("specvae:fingerprint") if item else record["fingerprint"] if record else None
     try:
-        mine = fingerprint_of(source, model, request, {"item": {"properties": {"specvae:fingerprint": stored}}})
+        # With the stored fingerprint at hand, only files whose size or time changed are hashed again.
+        current = fingerprint_of(source, model, request, {"item": {"properties": {"specvae:fingerprint": stored}}})
     except OSError as error:
         return Decision(source, "todo", f"cannot be read: {error.strerror}")
-    if not same(mine, stored):
-        return Decision(source, "todo", _difference(mine, stored or {}))
+    if not same(current, stored):
+        return Decision(source, "todo", _difference(current, stored or {}))
     if item is None:
-        return Decision(source, "invalid", str((record or {}).get("message", "")))
+        return Decision(source, "invalid", record["message"] if record else "")
     return Decision(source, "already", f"scored {item['properties'].get('created', '')}".strip(), facts_of(item))
 
 
-def _difference(mine: Fingerprint, stored: dict[str, Any]) -> str:
-    """What changed since: the model, settings by name, or files."""
-    now = mine.to_json()
-    told = ["the model changed"] if now["model"] != stored.get("model") else []
-    ours, theirs = _flat(now["settings"]), _flat(stored.get("settings") or {})
-    names = sorted(name for name in ours.keys() | theirs.keys() if _plain(ours.get(name)) != _plain(theirs.get(name)))
-    told += [f"{', '.join(names)} changed"] if names else []
+def _difference(current: Fingerprint, stored: Mapping[str, Any]) -> str:
+    """What changed since the stored fingerprint was made: the model, settings by name, or files."""
+    now = current.to_json()
+    reasons = ["the model changed"] if now["model"] != stored.get("model") else []
+    new, old = _flat(now["settings"]), _flat(stored.get("settings") or {})
+    names = sorted(name for name in new.keys() | old.keys() if _as_json(new.get(name)) != _as_json(old.get(name)))
+    reasons += [f"{', '.join(names)} changed"] if names else []
     before = {i["path"]: i["sha256"] for i in stored.get("inputs", [])}
     files = [Path(i["path"]).name for i in now["inputs"] if before.get(i["path"]) != i["sha256"]]
-    told += [f"{', '.join(files[:3])} changed"] if files else []
-    return "; ".join(told) or "its files are others"
+    reasons += [f"{', '.join(files[:NAMED_FILES])} changed"] if files else []
+    return "; ".join(reasons) or "its files are others"
 
 
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+def _flat(settings: Mapping[str, Any]) -> dict[str, object]:
+    """Settings by name, those of reading beside the others."""
     ingest = settings.get("ingest") or {}
     return {k: v for k, v in settings.items() if k != "ingest"} | ingest
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: object) -> object:
+    """A tuple as the list that JSON makes of it."""
     return list(value) if isinstance(value, tuple) else value

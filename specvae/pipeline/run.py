@@ -1,15 +1,25 @@
-"""A batch: stages in their order, each scene's fault contained, and a summary written last."""
+"""One run of a batch, from its TOML file to ``run.json``.
+
+1. The TOML becomes a checked :class:`Pipeline`: a list of stages (fit, calibrate, score, benchmark).
+2. The run locks every folder that it will fill, so that no second run writes there, and removes what a killed one left.
+3. The stages follow each other. A fit, a calibration or a benchmark is one task. A score is planned first
+   (:mod:`~specvae.pipeline.plan`): scenes that are done already or are known to be invalid need nothing; each other scene is
+   one task, and a giant one may become several shards.
+4. Workers, processes here or a Dask cluster's, carry out the tasks. A fault stays the fault of its scene: it becomes a
+   :class:`Result`, and the other scenes go on.
+5. Each result becomes a :class:`SceneRecord` in its :class:`StageRecord`, in the :class:`Batch`, and a line of ``log.jsonl``.
+6. ``collection.json``, ``index.html`` and ``metrics.prom`` are written from the batch, and ``run.json`` last.
+"""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from specvae.errors import OutputError, SpecvaeError
 from specvae.ingest.sources import find_sources
@@ -30,7 +40,7 @@ __all__ = ["Options", "run"]
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says; None: as the TOML says."""
+    """Options of the command line; None means: as the TOML says."""
 
     jobs: int | None = None
     cluster: str | None = None
@@ -38,20 +48,27 @@ class Options:
     max_memory: str | None = None
     shard_rows: int | None = None
     set: tuple[str, ...] = ()
+    """Single keys to change, each ``key=value``."""
     dry_run: bool = False
+    """Only plan: nothing is made, locked or written."""
     log_on_stderr: bool = False
+    """Whether the events of ``log.jsonl`` go to standard error too."""
     tell: Callable[[StageRecord, SceneRecord | None], None] = lambda stage, scene: None
-    """Is given each stage that ended (None), and each scene that a worker was at."""
+    """Called with a stage and each scene of it that a worker finished, and with each finished stage and None."""
+
+
+OVERRIDES = ("jobs", "cluster", "retries", "max_memory", "shard_rows")
+"""Options that take the place of the TOML's key of the same name."""
 
 
 def run(pipeline: str | Path, options: Options | None = None) -> Batch:
-    """Carry out what a TOML declares, or with ``dry_run`` tell what there is to do.
+    """Carry out the batch that a TOML file declares, or with ``dry_run`` say what there is to do.
 
     Raises UsageError for a declaration that is wrong, OutputError where another run is at work in the same folders.
+    Whatever goes wrong later is part of the batch that is returned.
     """
     options = options or Options()
-    told = {name: getattr(options, name) for name in ("jobs", "cluster", "retries", "max_memory", "shard_rows")}
-    spec = load_pipeline(pipeline, options.set, **told)
+    spec = load_pipeline(pipeline, options.set, **{name: getattr(options, name) for name in OVERRIDES})
     batch = Batch(spec.name, str(pipeline), spec.out, datetime.now(UTC), options.dry_run)
     places = {spec.out, *(stage.out for stage in spec.scores)}
     with nullcontext() if options.dry_run else alone(places):
@@ -63,14 +80,17 @@ def run(pipeline: str | Path, options: Options | None = None) -> Batch:
 
 @dataclass
 class _Run:
+    """A run under way: its stages are carried out in their order, and the batch fills with their records."""
+
     spec: Pipeline
     options: Options
     batch: Batch
     log: EventLog
     unmade: dict[str, str] = field(default_factory=dict)
-    """Models that a stage could not make, or in a dry run would make: why they are not to be used."""
+    """Path of a model that a stage failed to make, or in a dry run would make -> why it cannot be used."""
 
     def carry_out(self, places: set[str]) -> None:
+        """Carry out all stages and write the summary; ``places`` are the folders that the run fills."""
         started = time.perf_counter()
         self.log("run-start", name=self.spec.name, jobs=self.spec.jobs, stages=len(self.spec.stage))
         self._sweep(places)
@@ -81,7 +101,7 @@ class _Run:
         except BaseException as error:
             self.log("run-interrupted", "warning", reason=type(error).__name__)
             raise
-        self._sweep(places)  # of workers that died
+        self._sweep(places)  # again: workers of this run that died leave unfinished folders too
         self.batch.seconds = time.perf_counter() - started
         if not self.options.dry_run:
             try:
@@ -93,11 +113,12 @@ class _Run:
         self.log("run-end", level, seconds=self.batch.seconds, exit_status=status, **self.batch.counts)
 
     def _sweep(self, places: set[str]) -> None:
-        swept = 0 if self.options.dry_run else sum(sweep(place) for place in places)
-        if swept:
-            self.log("swept", pieces=swept)
+        removed = 0 if self.options.dry_run else sum(sweep(place) for place in places)
+        if removed:
+            self.log("swept", pieces=removed)
 
     def _stage(self, number: int, stage: Stage, workers: Workers) -> None:
+        """Carry out one stage; a fault fails the stage, and stages that need its model are skipped."""
         started = time.perf_counter()
         record = StageRecord(number, stage.run, stage.target, strict=getattr(stage, "strict", False))
         self.batch.stages.append(record)
@@ -108,7 +129,7 @@ class _Run:
             elif isinstance(stage, ScoreStage):
                 self._score(stage, record, workers)
             else:
-                self._whole(stage, record, workers)
+                self._single_task(stage, record, workers)
         except SpecvaeError as error:
             record.status, record.message = "failed", str(error)
         record.seconds = time.perf_counter() - started
@@ -116,25 +137,30 @@ class _Run:
         if (lost or (self.options.dry_run and record.status == "todo")) and not isinstance(stage, ScoreStage):
             self.unmade[stage.target] = record.message
         self.log(
-            "stage-end", "error" if lost else "info", stage=number, run=stage.run, status=record.status,
-            seconds=record.seconds, message=record.message,
-        )  # fmt: skip
+            "stage-end",
+            "error" if lost else "info",
+            stage=number,
+            run=stage.run,
+            status=record.status,
+            seconds=record.seconds,
+            message=record.message,
+        )
         self.options.tell(record, None)
 
-    def _whole(self, stage: Stage, record: StageRecord, workers: Workers) -> None:
-        """A fit, a calibration or a benchmark."""
+    def _single_task(self, stage: Stage, record: StageRecord, workers: Workers) -> None:
+        """Carry out a fit, a calibration or a benchmark, which is one task of one worker."""
         assert not isinstance(stage, ScoreStage)
         if self.options.dry_run and (isinstance(stage, BenchmarkStage) or stage.model in self.unmade):
             return
         task = StageTask(stage.run, stage.arguments(), self.options.dry_run)
-        ended: list[Result] = []
-        carry_out_all([task], workers, self.spec.retries, lambda number, result, attempts: ended.append(result))
-        told = ended[0]
-        record.status, record.message = told.status, told.message
-        if self.options.dry_run and told.status == "done":
+        results: list[Result] = []
+        carry_out_all([task], workers, self.spec.retries, lambda number, result, attempts: results.append(result))
+        record.status, record.message = results[0].status, results[0].message
+        if self.options.dry_run and record.status == "done":
             record.status = "todo"
 
     def _score(self, stage: ScoreStage, record: StageRecord, workers: Workers) -> None:
+        """Plan a scoring stage, then score the scenes that have something to do."""
         sources = find_sources(stage.scene)
         sha = None if stage.model in self.unmade else model_hash(stage.model)
         if sha is None and stage.model not in self.unmade:
@@ -146,49 +172,57 @@ class _Run:
             record.status = "todo" if any(d.status == "todo" for d in decisions) else "already"
             return
         todo = [at for at, decision in enumerate(decisions) if decision.status == "todo"]
-        lock = str(Path(stage.out) / WORKERS)
         self.log("stage-start", stage=record.number, run="score", scenes=len(sources), todo=len(todo))
         if todo:
             workers.prepare(request)
-        tasks = in_shards([SceneTask(decisions[at].source, request, lock) for at in todo], workers, self.spec, self.log)
+        lock = str(Path(stage.out) / WORKERS)
+        tasks = [SceneTask(decisions[at].source, request, lock) for at in todo]
+        self._score_scenes(in_shards(tasks, workers, self.spec, self.log), todo, record, workers)
+        record.status = "done" if tasks else "already"
+
+    def _score_scenes(
+        self, tasks: Sequence[SceneTask], positions: Sequence[int], record: StageRecord, workers: Workers
+    ) -> None:
+        """Score the scenes at these ``positions`` of the stage's record, which is filled in as they end."""
 
         def ended(number: int, result: Result, attempts: int) -> None:
-            at = todo[number]
-            scene = replace(
-                record.scenes[at], status=result.status, message=result.message, seconds=result.seconds,
-                attempts=attempts, facts=result.facts,
-            )  # fmt: skip
-            record.scenes[at] = scene
-            bad = result.status in ("invalid", "failed")
+            scene = _ended(record.scenes[positions[number]], result, attempts)
+            record.scenes[positions[number]] = scene
+            level = "warning" if result.status in ("invalid", "failed") else "info"
             self.log(
-                f"scene-{result.status}", "warning" if bad else "info", scene=scene.key, seconds=result.seconds,
-                attempts=attempts, message=result.message,
-            )  # fmt: skip
+                f"scene-{result.status}",
+                level,
+                scene=scene.key,
+                seconds=result.seconds,
+                attempts=attempts,
+                message=result.message,
+            )
             self.options.tell(record, scene)
 
         def again(number: int, result: Result, pause: float) -> None:
-            scene = record.scenes[todo[number]].key
+            scene = record.scenes[positions[number]].key
             self.log("scene-retry", "warning", scene=scene, seconds=result.seconds, pause=pause, message=result.message)
 
         carry_out_all(tasks, workers, self.spec.retries, ended, again)
         for task in tasks:
             if task.shards is not None:
                 shutil.rmtree(task.shards.place, ignore_errors=True)
-        record.status = "done" if tasks else "already"
 
     def _memory(self, stage: ScoreStage) -> str | None:
-        """Each process's share of the working memory, in bytes."""
-        told = self.spec.max_memory or stage.max_memory
+        """Each process's share of the working memory, in bytes; None where one process may take the default."""
+        limit = self.spec.max_memory or stage.max_memory
+        # The workers of a cluster are on other machines, each with a memory of its own.
         jobs = self.spec.jobs if self.spec.cluster is None else 1
-        if told is None and jobs == 1:
+        if limit is None and jobs == 1:
             return None
-        share = f"{parse_size(told) // jobs}"
-        parse_size(share)
+        share = f"{parse_size(limit) // jobs}"
+        parse_size(share)  # raises UsageError where the share is too small to score in
         return share
 
 
 @contextmanager
-def _workers(spec: Pipeline) -> Iterator[Any]:
+def _workers(spec: Pipeline) -> Iterator[Workers]:
+    """The workers that the declaration asks for; they end with the context."""
     if spec.cluster is None:
         with LocalWorkers(spec.jobs) as local:
             yield local
@@ -203,3 +237,15 @@ def _planned(decision: Decision, out: str) -> SceneRecord:
     source = decision.source
     folder = str(Path(out) / source.key)
     return SceneRecord(source.key, source.path, folder, decision.status, decision.why, facts=decision.facts)
+
+
+def _ended(scene: SceneRecord, result: Result, attempts: int) -> SceneRecord:
+    """The record of a planned scene once its task has ended."""
+    return replace(
+        scene,
+        status=result.status,
+        message=result.message,
+        seconds=result.seconds,
+        attempts=attempts,
+        facts=result.facts,
+    )

@@ -1,22 +1,34 @@
-"""Charts of a batch over dates, as SVG: each scene a point in its verdict's colour, a link to its report."""
+"""Charts of a batch over the dates of its scenes, for the page's SVG: each scene is a point and links to its report."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import ceil, floor, log10
-from typing import Any
 from urllib.parse import quote
 
-__all__ = ["Chart", "Point", "charts_of"]
+from specvae.pipeline.summary.run_json import SceneJson
+
+__all__ = ["Chart", "ChartedScene", "Point", "charts_of"]
 
 WIDTH, HEIGHT = 640, 220
+"""Size of a chart in the SVG's own units; the page scales it to its column."""
 LEFT, RIGHT, TOP, BOTTOM = 62, 12, 14, 26
+"""Margins: the left one holds the labels of the values, the lower one those of the dates."""
+INTERVALS = 4
+"""Each axis has this many equal parts, and a label at both ends of each."""
+
+
+class ChartedScene(SceneJson):
+    """A scene of ``run.json`` with the address of its report."""
+
+    href: str
 
 
 @dataclass(frozen=True)
 class Point:
-    """One scene, in the picture's coordinates."""
+    """One scene as a point of a chart, in the SVG's units."""
 
     x: float
     y: float
@@ -27,60 +39,71 @@ class Point:
 
 @dataclass(frozen=True)
 class Chart:
-    """A quantity over dates."""
+    """One quantity of the scenes over their dates."""
 
     title: str
     points: tuple[Point, ...]
     path: str
-    """Through the points, in the order of dates."""
+    """The ``d`` of an SVG path through the points, in the order of dates."""
     rows: tuple[tuple[float, str], ...]
-    """Height and label of the horizontal lines."""
+    """Height and label of each horizontal line."""
     columns: tuple[tuple[float, str], ...]
-    """Place and label of dates."""
+    """Horizontal position and label of each date on the axis."""
 
 
-def charts_of(scenes: list[dict[str, Any]]) -> list[Chart]:
-    """Anomalous area (or share, where no area is known) and drift of the dated scenes; none for fewer than two dates."""
-    dated = sorted((s for s in scenes if s.get("date") and s.get("valid")), key=lambda s: (s["date"], s["key"]))
+def charts_of(scenes: Sequence[ChartedScene]) -> list[Chart]:
+    """Charts of the anomalous area and of the drift; none for fewer than two dates.
+
+    Where a scene's pixels have no known area, the share of anomalous pixels takes the place of the area.
+    """
+    dated = sorted((s for s in scenes if s.get("date") and s.get("valid")), key=lambda s: (str(s["date"]), s["key"]))
     if len({s["date"] for s in dated}) < 2:
         return []
     areas = all(s.get("pixel_area_m2") for s in dated)
-    anomalous = [
-        s["anomalous"] * s["pixel_area_m2"] / 1e6 if areas else 100 * s["anomalous"] / s["valid"] for s in dated
+    charts = [
+        _chart("Anomalous area, km²" if areas else "Anomalous share, %", dated, [_amount(s, areas) for s in dated])
     ]
-    found = [_chart("Anomalous area, km²" if areas else "Anomalous share, %", dated, anomalous)]
-    drifting = [s for s in dated if s.get("drift") is not None]
-    if len({s["date"] for s in drifting}) >= 2:
+    drifts = [(s, s["drift"]) for s in dated if s.get("drift") is not None]
+    if len({s["date"] for s, _ in drifts}) >= 2:
         title = "Drift: how far the scores moved from those of the fit, + up, - down"
-        found.append(_chart(title, drifting, [s["drift"] for s in drifting]))
-    return found
+        charts.append(_chart(title, [s for s, _ in drifts], [drift or 0.0 for _, drift in drifts]))
+    return charts
 
 
-def _chart(title: str, scenes: list[dict[str, Any]], values: list[float]) -> Chart:
-    days = [date.fromisoformat(s["date"]).toordinal() for s in scenes]
+def _amount(scene: ChartedScene, area: bool) -> float:
+    """Anomalous area in km², or the percentage of valid pixels that are anomalous."""
+    anomalous = scene["anomalous"] or 0
+    if area:
+        return anomalous * (scene["pixel_area_m2"] or 0.0) / 1e6
+    return 100 * anomalous / (scene["valid"] or 1)
+
+
+def _chart(title: str, scenes: Sequence[ChartedScene], values: Sequence[float]) -> Chart:
+    """A chart of one value a scene; the scenes are in the order of their dates."""
+    days = [date.fromisoformat(str(s["date"])).toordinal() for s in scenes]
     first, last = days[0], days[-1]
     least, most = min(values), max(values)
+    # The axis always shows zero, and ends at a round number on each side that has values.
     bottom = -_round_up(-least) if least < 0 else 0.0
     top = _round_up(most) if most > 0 or least >= 0 else 0.0
-    xs = [LEFT + (WIDTH - LEFT - RIGHT) * (day - first) / (last - first) for day in days]
-    ys = [HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - bottom) / (top - bottom) for value in values]
+    width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    xs = [LEFT + width * (day - first) / (last - first) for day in days]
+    ys = [HEIGHT - BOTTOM - height * (value - bottom) / (top - bottom) for value in values]
     points = tuple(
         Point(round(x, 1), round(y, 1), str(s.get("verdict")), quote(s["href"]), f"{s['key']}, {s['date']}: {v:.4g}")
         for x, y, s, v in zip(xs, ys, scenes, values, strict=True)
     )
     path = "M" + " L".join(f"{p.x} {p.y}" for p in points)
-    rows = tuple(
-        (HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * k / 4, f"{bottom + (top - bottom) * k / 4:.3g}") for k in range(5)
-    )
+    shares = [k / INTERVALS for k in range(INTERVALS + 1)]
+    rows = tuple((HEIGHT - BOTTOM - height * share, f"{bottom + (top - bottom) * share:.3g}") for share in shares)
     columns = tuple(
-        (LEFT + (WIDTH - LEFT - RIGHT) * k / 4, date.fromordinal(round(first + (last - first) * k / 4)).isoformat())
-        for k in range(5)
+        (LEFT + width * share, date.fromordinal(round(first + (last - first) * share)).isoformat()) for share in shares
     )
     return Chart(title, points, path, rows, columns)
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 5 x 10^k; 1 for zero."""
+    """The smallest of 1, 2 and 5 times a power of ten that is not below ``value``; 1 for zero."""
     if value <= 0:
         return 1.0
     scale: float = 10.0 ** floor(log10(value))

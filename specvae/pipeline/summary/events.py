@@ -1,4 +1,4 @@
-"""The log of a run: one JSON object a line, to a file and, where asked, to standard error."""
+"""The log of a run: one JSON object a line, to ``log.jsonl`` and, where asked, to standard error."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO
 
-__all__ = ["EventLog"]
+__all__ = ["EventLog", "Value"]
 
+Value = str | int | float | None
+"""What a detail of an event can be."""
 LARGEST = 20 * 2**20
-"""Bytes at which a new log is begun; the one before is kept as ``log.jsonl.1``."""
+"""Bytes at which a new log is begun. The one before is renamed ``log.jsonl.1``, so that nightly runs never fill a disk."""
 
 
 class EventLog:
-    """Writes events. A log that cannot be written, on a full disk say, keeps no scene from being done."""
+    """Writes events, each a call. A context manager.
+
+    A log that cannot be written, on a full disk for instance, is given up: it must not prevent a scene from being scored.
+    """
 
     def __init__(self, path: Path | None, on_stderr: bool = False) -> None:
         self.path, self.on_stderr = path, on_stderr
@@ -41,15 +46,17 @@ class EventLog:
             except OSError:
                 return
 
-    def __call__(self, event: str, level: str = "info", **more: Any) -> None:
-        """One line: time, level, event, and what else is told."""
-        told = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event}
-        line = json.dumps(told | {k: round(v, 3) if isinstance(v, float) else v for k, v in more.items()})
+    def __call__(self, event: str, level: str = "info", **details: Value) -> None:
+        """Write one line: the time, the level, the event's name and its details, floats to three decimals."""
+        line = json.dumps(
+            {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event}
+            | {name: round(value, 3) if isinstance(value, float) else value for name, value in details.items()}
+        )
         if self.on_stderr:
             print(line, file=sys.stderr, flush=True)
         if self._file is not None:
             try:
                 self._file.write(line + "\n")
-                self._file.flush()
+                self._file.flush()  # a run that is killed leaves every event up to its end
             except (OSError, ValueError):
                 self._file = None

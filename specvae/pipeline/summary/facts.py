@@ -1,25 +1,60 @@
-"""What a batch's summary needs to know of a scored scene, from its STAC item alone."""
+"""Facts about a scored scene for the summary of a batch, read from the scene's STAC item alone.
+
+The item is small and is there for every finished scene, so that a batch of thousands that is done already can be summarised
+without opening a single report.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypedDict
 
-__all__ = ["facts_of"]
+__all__ = ["SceneFacts", "facts_of"]
 
 DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_]?(0[1-9]|1[0-2])[-_]?(0[1-9]|[12]\d|3[01])(?!\d)")
-NAMES = ("verdict", "valid", "anomalous", "objects", "new_objects", "drift", "pixel_area_m2", "supported")
+"""A calendar date in a file name, as in ``S2_20240131`` or ``2024-01-31``; longer digit runs are no dates."""
 
 
-def facts_of(item: dict[str, Any]) -> dict[str, Any]:
-    """Verdict, counts, drift and date (``YYYY-MM-DD``, of the acquisition, or as the name has it); None where unknown."""
+class SceneFacts(TypedDict, total=False):
+    """Facts about one scored scene, None where unknown; a scene that was not scored has none of the keys."""
+
+    verdict: str | None
+    """``ok``, ``caution`` or ``do-not-use``."""
+    valid: int | None
+    """Valid pixels or rows."""
+    anomalous: int | None
+    """Valid pixels or rows above the threshold."""
+    objects: int | None
+    new_objects: int | None
+    """Objects that a list of known ones does not hold; None where no list was given."""
+    drift: float | None
+    """Signed distance of the scores from those of the fit."""
+    pixel_area_m2: float | None
+    supported: bool | None
+    """Whether the calibration supports the false-alarm rate."""
+    date: str | None
+    """``YYYY-MM-DD`` of the acquisition, or as the file name has it."""
+
+
+def facts_of(item: dict[str, Any]) -> SceneFacts:
+    """The facts that a STAC item states; None for each that it does not."""
     properties = item.get("properties", {})
-    facts = {name: properties.get(f"specvae:{name}") for name in NAMES}
-    return facts | {"date": _date(properties)}
+    return {
+        "verdict": properties.get("specvae:verdict"),
+        "valid": properties.get("specvae:valid"),
+        "anomalous": properties.get("specvae:anomalous"),
+        "objects": properties.get("specvae:objects"),
+        "new_objects": properties.get("specvae:new_objects"),
+        "drift": properties.get("specvae:drift"),
+        "pixel_area_m2": properties.get("specvae:pixel_area_m2"),
+        "supported": properties.get("specvae:supported"),
+        "date": _date(properties),
+    }
 
 
 def _date(properties: dict[str, Any]) -> str | None:
+    """The date that the scene itself states, else one in its key; the time of scoring is no date of a scene."""
     if properties.get("specvae:datetime_from") == "scene" and properties.get("datetime"):
         return str(properties["datetime"])[:10]
-    hit = DATE.search(str(properties.get("specvae:key", "")))
-    return "-".join(hit.groups()) if hit else None
+    match = DATE.search(str(properties.get("specvae:key", "")))
+    return "-".join(match.groups()) if match else None

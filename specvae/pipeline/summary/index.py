@@ -1,4 +1,4 @@
-"""``index.html``: the batch on one page, its scenes with thumbnails, what to look at, and charts over dates."""
+"""``index.html``: a batch on one page, with what to look at, charts over dates, and a row for each scene."""
 
 from __future__ import annotations
 
@@ -6,30 +6,54 @@ import os
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from specvae.pipeline.summary.charts import HEIGHT, LEFT, RIGHT, WIDTH, charts_of
+from specvae.pipeline.summary.charts import HEIGHT, LEFT, RIGHT, WIDTH, ChartedScene, charts_of
 from specvae.pipeline.summary.outcome import Batch
+from specvae.pipeline.summary.run_json import AlertJson, RunJson, SceneJson
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 __all__ = ["render_index"]
 
 SHOWN_ALERTS = 12
+"""Alerts that the page shows; the others are in ``run.json``."""
 
 
-def render_index(batch: Batch, told: dict[str, Any]) -> str:
-    """The page; ``told`` is run.json. Links are relative to the batch's own folder; all text is escaped."""
-    scenes = [_linked(scene, batch.out) for stage in told["stages"] for scene in stage["scenes"]]
-    alerts = [_linked(alert, batch.out) for alert in told["alerts"]]
-    return str(
-        _template().render(
-            run=told, scenes=scenes, alerts=alerts[:SHOWN_ALERTS], more=len(alerts) - SHOWN_ALERTS,
-            charts=charts_of(scenes), claim=_claim(told["counts"], len(alerts)),
-            size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
-        )
-    )  # fmt: skip
+class _Scene(ChartedScene):
+    thumbnail: str
+
+
+class _Alert(AlertJson):
+    href: str
+
+
+def render_index(batch: Batch, run: RunJson) -> str:
+    """The page of a batch whose ``run.json`` is ``run``. Links are relative to the batch's own folder; text is escaped."""
+    scenes = [
+        _Scene(**scene, href=_report(scene["folder"], scene["status"], batch.out), thumbnail=_picture(scene, batch.out))
+        for stage in run["stages"]
+        for scene in stage["scenes"]
+    ]
+    alerts = [
+        _Alert(**alert, href=_report(alert["folder"], alert["status"], batch.out))
+        for alert in run["alerts"][:SHOWN_ALERTS]
+    ]
+    return _template().render(
+        run=run,
+        scenes=scenes,
+        alerts=alerts,
+        more=len(run["alerts"]) - SHOWN_ALERTS,
+        charts=charts_of(scenes),
+        claim=_claim(run["counts"], len(run["alerts"])),
+        size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
+    )
 
 
 def _claim(counts: dict[str, int], alerts: int) -> str:
+    """The sentence at the top of the page."""
     good = counts["done"] + counts["already"]
     bad = counts["invalid"] + counts["failed"]
     lost = f"; {bad:,} could not be scored" if bad else ""
@@ -37,28 +61,27 @@ def _claim(counts: dict[str, int], alerts: int) -> str:
     return f"{good:,} of {counts['total']:,} scenes are scored, {counts['done']:,} of them now{lost}: {look}."
 
 
-def _linked(scene: dict[str, Any], out: str) -> dict[str, Any]:
-    folder = Path(scene["folder"])
+def _report(folder: str, status: str, out: str) -> str:
+    """Address of a scene's report, empty where the scene has no result."""
+    return _relative(folder, "report.html", out) if status in ("done", "already") else ""
+
+
+def _picture(scene: SceneJson, out: str) -> str:
+    """Address of a scene's quicklook, empty where there is none: a table has no picture."""
     scored = scene["status"] in ("done", "already")
-    place = Path(os.path.relpath(folder, out))
-    picture = scored and (folder / "quicklook.png").is_file()
-    return scene | {
-        "href": (place / "report.html").as_posix() if scored else "",
-        "thumbnail": (place / "quicklook.png").as_posix() if picture else "",
-    }
+    there = scored and (Path(scene["folder"]) / "quicklook.png").is_file()
+    return _relative(scene["folder"], "quicklook.png", out) if there else ""
+
+
+def _relative(folder: str, name: str, out: str) -> str:
+    return (Path(os.path.relpath(folder, out)) / name).as_posix()
 
 
 @cache
-def _template() -> Any:
+def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
 
     text = resources.files("specvae.pipeline.summary").joinpath("index.html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["link"] = _quoted
+    environment.filters["link"] = quote
     return environment.from_string(text)
-
-
-def _quoted(path: str) -> str:
-    from urllib.parse import quote
-
-    return quote(path)

@@ -1,4 +1,4 @@
-"""What a batch came to: a record for every stage and scene, counts, alerts, the exit status, and run.json."""
+"""What became of a batch: a record for every stage and scene, their counts, alerts, exit status and ``run.json``."""
 
 from __future__ import annotations
 
@@ -6,94 +6,115 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from specvae.files.json_files import read_json
+from specvae.pipeline.summary.facts import SceneFacts
+from specvae.pipeline.summary.run_json import SCHEMA_VERSION, AlertJson, RunJson, SceneJson, StageJson
 from specvae.stages.outcome import is_untrusted
 from specvae.version import __version__
 
-__all__ = ["SCHEMA_VERSION", "Batch", "SceneRecord", "StageRecord"]
+__all__ = ["Batch", "SceneRecord", "StageRecord"]
 
-SCHEMA_VERSION = 1
 MOST_DETAILED = 100
-"""Alerts whose objects are listed."""
+"""Alerts whose strongest objects are listed; each costs the reading of a report."""
 CAUTIONS = {"caution": "its map calls for caution", "do-not-use": "its map is not to be used"}
+"""Verdict -> the reason that an alert gives for it."""
 STATES = ("done", "already", "invalid", "failed")
+"""Every status that a scene can end with, in the order that ``counts`` lists them."""
 
 
 @dataclass(frozen=True)
 class SceneRecord:
-    """One scene of the batch."""
+    """One scene of a stage: where it is, what became of it, and the facts of its result."""
 
     key: str
+    """Name of the scene's folder below the stage's ``out``."""
     scene: str
     folder: str
     status: str
-    """``done`` now, ``already`` before, ``invalid`` (recorded, tried again when it changes), ``failed``; in a dry
-    run also ``todo``."""
+    """``done`` by this run, ``already`` done before, ``invalid`` (recorded, and tried again when it changes) or
+    ``failed``; in a dry run also ``todo``."""
     message: str = ""
     seconds: float = 0.0
     attempts: int = 0
-    facts: dict[str, Any] = field(default_factory=dict)
+    """How often a worker tried it in this run; 0 where there was nothing to do."""
+    facts: SceneFacts = field(default_factory=SceneFacts)
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready."""
-        told = {"key": self.key, "scene": self.scene, "folder": self.folder, "status": self.status}
-        return (
-            told | {"message": self.message, "seconds": round(self.seconds, 3), "attempts": self.attempts} | self.facts
-        )
+    def to_json(self) -> SceneJson:
+        """The scene's entry in ``run.json``."""
+        return {
+            "key": self.key,
+            "scene": self.scene,
+            "folder": self.folder,
+            "status": self.status,
+            "message": self.message,
+            "seconds": round(self.seconds, 3),
+            "attempts": self.attempts,
+            **self.facts,
+        }
 
 
 @dataclass
 class StageRecord:
-    """One stage of the batch."""
+    """One stage of the batch: what it was to make, how it ended, and its scenes where it scores."""
 
     number: int
     run: str
+    """``fit``, ``calibrate``, ``score`` or ``benchmark``."""
     target: str
+    """The file or folder that the stage makes."""
     status: str = "todo"
-    """``done``, ``already``, ``failed``, or ``skipped`` where what it needs failed."""
+    """``done``, ``already``, ``failed``, or ``skipped`` where the model that it needs was not made."""
     message: str = ""
     seconds: float = 0.0
     strict: bool = False
     scenes: list[SceneRecord] = field(default_factory=list)
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready."""
-        names = ("number", "run", "target", "status", "message")
-        told: dict[str, Any] = {name: getattr(self, name) for name in names}
-        return told | {"seconds": round(self.seconds, 3), "scenes": [scene.to_json() for scene in self.scenes]}
+    def to_json(self) -> StageJson:
+        """The stage's entry in ``run.json``."""
+        return {
+            "number": self.number,
+            "run": self.run,
+            "target": self.target,
+            "status": self.status,
+            "message": self.message,
+            "seconds": round(self.seconds, 3),
+            "scenes": [scene.to_json() for scene in self.scenes],
+        }
 
 
 @dataclass
 class Batch:
-    """The whole."""
+    """All that a run did or, in a dry run, would do."""
 
     name: str
     pipeline: str
+    """Path of the TOML file."""
     out: str
+    """Folder of the run's own files."""
     started: datetime
     dry_run: bool = False
     stages: list[StageRecord] = field(default_factory=list)
     seconds: float = 0.0
     complaint: str = ""
-    """Why the run's own files could not be written."""
+    """Why the run's own files could not be written; empty where they were."""
 
     @property
     def scenes(self) -> list[SceneRecord]:
-        """Of all stages."""
+        """The scenes of all stages, in the order of the stages."""
         return [scene for stage in self.stages for scene in stage.scenes]
 
     @property
     def counts(self) -> dict[str, int]:
-        """Scenes by status, and ``total``."""
-        found = Counter(scene.status for scene in self.scenes)
-        named = STATES if not self.dry_run else ("todo", *STATES)
-        return {"total": sum(found.values())} | {state: found[state] for state in named}
+        """Number of scenes by status, after their ``total``."""
+        by_status = Counter(scene.status for scene in self.scenes)
+        states = STATES if not self.dry_run else ("todo", *STATES)
+        return {"total": sum(by_status.values())} | {state: by_status[state] for state in states}
 
     @property
     def exit_status(self) -> int:
-        """0 done; 3 some scenes or stages failed; 4 a stage failed and nothing was done; 5 strict, and not to be trusted."""
+        """0: all done; 3: some scenes or stages failed; 4: a stage failed and nothing was done; 5: all done, but a stage
+        with ``strict`` has a scene whose map is not to be trusted."""
         lost = any(stage.status in ("failed", "skipped") for stage in self.stages)
         if lost and not any(stage.status in ("done", "already") for stage in self.stages):
             return 4
@@ -104,18 +125,18 @@ class Batch:
         strict = [scene for stage in self.stages if stage.strict for scene in stage.scenes]
         return 5 if any(is_untrusted(s.facts.get("verdict"), s.facts.get("supported")) for s in strict) else 0
 
-    def alerts(self) -> list[dict[str, Any]]:
-        """Scenes that a person should look at, those without a result first, then by new objects; the latter listed."""
-        found = [alert for scene in self.scenes if (alert := _alert(scene))]
-        found.sort(key=lambda alert: (alert["status"] not in ("invalid", "failed"), -(alert["objects"] or 0)))
-        for alert in found[:MOST_DETAILED]:
+    def alerts(self) -> list[AlertJson]:
+        """Scenes that a person should look at: those without a result first, then those with most (new) objects."""
+        alerts = [alert for scene in self.scenes if (alert := _alert(scene))]
+        alerts.sort(key=lambda alert: (alert["status"] not in ("invalid", "failed"), -(alert["objects"] or 0)))
+        for alert in alerts[:MOST_DETAILED]:
             if alert["status"] in ("done", "already"):
                 section = read_json(Path(alert["folder"]) / "report.json").get("objects", {})
                 alert["leading"] = section.get("leading", [])
-        return found
+        return alerts
 
-    def to_json(self) -> dict[str, Any]:
-        """``run.json``."""
+    def to_json(self) -> RunJson:
+        """The content of ``run.json``."""
         return {
             "schema_version": SCHEMA_VERSION,
             "name": self.name,
@@ -131,13 +152,22 @@ class Batch:
         }
 
 
-def _alert(scene: SceneRecord) -> dict[str, Any] | None:
-    told = {"key": scene.key, "scene": scene.scene, "folder": scene.folder, "status": scene.status, "objects": None}
+def _alert(scene: SceneRecord) -> AlertJson | None:
+    """The alert that a scene calls for, or None: it failed, holds (new) objects, or its verdict calls for care."""
+    alert: AlertJson = {
+        "key": scene.key,
+        "scene": scene.scene,
+        "folder": scene.folder,
+        "status": scene.status,
+        "objects": None,
+        "why": scene.message,
+    }
     if scene.status in ("invalid", "failed"):
-        return told | {"why": scene.message}
+        return alert
     facts = scene.facts
     new = facts.get("new_objects")
     count = facts.get("objects") if new is None else new
-    why = [f"{count} {'new ' if new is not None else ''}objects"] if count else []
-    why += [CAUTIONS[facts["verdict"]]] if facts.get("verdict") in CAUTIONS else []
-    return told | {"why": ", ".join(why), "objects": count, "date": facts.get("date")} if why else None
+    reasons = [f"{count} {'new ' if new is not None else ''}objects"] if count else []
+    caution = CAUTIONS.get(facts.get("verdict") or "")
+    reasons += [caution] if caution else []
+    return {**alert, "why": ", ".join(reasons), "objects": count, "date": facts.get("date")} if reasons else None

@@ -3,36 +3,57 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+
+from specvae.pipeline.summary.run_json import RunJson, SceneJson
 
 __all__ = ["exposition"]
 
+Sample = tuple[dict[str, str], float]
+"""Labels of a sample beside the batch's name, and its value."""
 
-def exposition(told: dict[str, Any]) -> str:
-    """The metrics of ``run.json``; each has its help and type, every sample the batch's name as a label."""
-    counts = told["counts"]
-    scored = [s for stage in told["stages"] for s in stage["scenes"] if s.get("valid") is not None]
-    batch = {"batch": told["name"]}
-    verdicts = {v: sum(s.get("verdict") == v for s in scored) for v in ("ok", "caution", "do-not-use")}
+
+def exposition(run: RunJson) -> str:
+    """The metrics of a run: each has its help and type, and every sample has the batch's name as a label."""
+    batch = {"batch": run["name"]}
     lines: list[str] = []
-
-    def gauge(name: str, text: str, *samples: tuple[dict[str, str], float]) -> None:
+    for name, text, samples in _gauges(run):
         lines.extend([f"# HELP specvae_{name} {text}", f"# TYPE specvae_{name} gauge"])
         lines.extend(f"specvae_{name}{{{_labels(batch | labels)}}} {value:.10g}" for labels, value in samples)
-
-    states = [({"status": state}, float(n)) for state, n in counts.items() if state != "total"]
-    gauge("batch_scenes", "Scenes of the last run by what became of them.", *states)
-    gauge("batch_verdicts", "Scored scenes by whether their map is to be trusted.",
-          *(({"verdict": verdict}, float(n)) for verdict, n in verdicts.items()))  # fmt: skip
-    gauge("batch_anomalous_pixels", "Anomalous pixels of all scored scenes.", ({}, sum(s["anomalous"] for s in scored)))
-    gauge("batch_valid_pixels", "Valid pixels of all scored scenes.", ({}, sum(s["valid"] for s in scored)))
-    gauge("batch_alerts", "Scenes that a person should look at.", ({}, len(told["alerts"])))
-    gauge("batch_seconds", "Duration of the last run.", ({}, told["seconds"]))
-    gauge("batch_exit_status", "Exit status of the last run.", ({}, told["exit_status"]))
-    gauge("batch_finished_timestamp_seconds", "When the last run ended, Unix time.", ({}, round(time.time())))
-    gauge("stage_seconds", "Duration of each stage.",
-          *(({"stage": str(s["number"]), "run": s["run"]}, s["seconds"]) for s in told["stages"]))  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _gauges(run: RunJson) -> list[tuple[str, str, list[Sample]]]:
+    """Name, help and samples of each metric."""
+    scored = [s for stage in run["stages"] for s in stage["scenes"] if s.get("valid") is not None]
+    states: list[Sample] = [({"status": state}, float(n)) for state, n in run["counts"].items() if state != "total"]
+    stages: list[Sample] = [({"stage": str(s["number"]), "run": s["run"]}, s["seconds"]) for s in run["stages"]]
+    return [
+        ("batch_scenes", "Scenes of the last run by what became of them.", states),
+        ("batch_verdicts", "Scored scenes by whether their map is to be trusted.", _verdicts(scored)),
+        (
+            "batch_anomalous_pixels",
+            "Anomalous pixels of all scored scenes.",
+            _one(sum(s["anomalous"] or 0 for s in scored)),
+        ),
+        ("batch_valid_pixels", "Valid pixels of all scored scenes.", _one(sum(s["valid"] or 0 for s in scored))),
+        ("batch_alerts", "Scenes that a person should look at.", _one(len(run["alerts"]))),
+        ("batch_seconds", "Duration of the last run.", _one(run["seconds"])),
+        ("batch_exit_status", "Exit status of the last run.", _one(run["exit_status"])),
+        ("batch_finished_timestamp_seconds", "When the last run ended, Unix time.", _one(round(time.time()))),
+        ("stage_seconds", "Duration of each stage.", stages),
+    ]
+
+
+def _verdicts(scored: list[SceneJson]) -> list[Sample]:
+    """A sample a verdict, those that no scene has too: a series that disappears raises false alarms in monitoring."""
+    return [
+        ({"verdict": verdict}, float(sum(scene.get("verdict") == verdict for scene in scored)))
+        for verdict in ("ok", "caution", "do-not-use")
+    ]
+
+
+def _one(value: float) -> list[Sample]:
+    return [({}, value)]
 
 
 def _labels(labels: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""The files of a whole run, written last: the collections, index.html, metrics.prom, and run.json."""
+"""The files of a finished run: the STAC collections, ``index.html``, ``metrics.prom`` and, last, ``run.json``."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ __all__ = ["write_summary"]
 
 
 def write_summary(batch: Batch, filled: Iterable[str]) -> None:
-    """Write ``collection.json`` where scenes were scored, then the run's own files. Raises OutputError."""
+    """Write ``collection.json`` into the ``filled`` folders where a scene changed, then the run's own files.
+
+    Raises OutputError where one cannot be written.
+    """
     if any(scene.status in ("done", "invalid") and scene.attempts for scene in batch.scenes):
         from specvae.export.stac import write_collection
 
         for place in sorted(filled):
             write_collection(Path(place), Path(place).name)
-    told = batch.to_json()
-    pages = {
-        "index.html": render_index(batch, told),
-        "metrics.prom": exposition(told),
-        "run.json": json_text(told),
+    run = batch.to_json()
+    texts = {
+        "index.html": render_index(batch, run),
+        "metrics.prom": exposition(run),
+        # Last, so that whoever waits for it finds the others finished.
+        "run.json": json_text(run),
     }
-    for name, text in pages.items():
+    for name, text in texts.items():
         with atomic_file(Path(batch.out) / name) as beside:
             beside.write_text(text, encoding="utf-8")

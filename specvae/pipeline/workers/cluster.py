@@ -1,40 +1,55 @@
-"""Workers of a Dask cluster: the same tasks, sent as futures; the scheduler moves what a lost worker was at."""
+"""The workers of a Dask cluster: the same tasks as for local processes, submitted as futures.
+
+What differs from local processes is who watches over the workers. The scheduler gives the task of a lost worker to another
+one by itself; only when several workers died of the same task does it give up, and the future fails with ``KilledWorker``.
+The lock files and the fingerprints lie on a file system that all workers see, so that a task which ran twice finds its scene
+done already.
+"""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from specvae.errors import MissingExtraError, SpecvaeError, UsageError
 from specvae.pipeline.workers.task import Result, Task
 from specvae.stages.score.request import ScoreRequest
 
+if TYPE_CHECKING:
+    from distributed import Client, Future, LocalCluster, WorkerPlugin
+
 __all__ = ["ClusterWorkers"]
 
 AHEAD = 2
-"""Tasks a worker that are submitted at once: the next one waits beside it."""
+"""Tasks submitted for each worker at once: the second waits beside the first, so that no worker waits for the network."""
 PATIENCE = 60.0
-"""Seconds to wait for a scheduler and its first worker."""
+"""Seconds to wait for a scheduler and its first worker; batch systems start workers slowly."""
+RESULT_SECONDS = 30
+"""Seconds to wait for the result of a future that is done: only the transfer of some kilobytes remains."""
+CLOSE_SECONDS = 3
+"""Seconds for an orderly goodbye. A busy machine may need longer, but workers end with their scheduler anyway."""
+MOST_PROCESSES = 1024
+"""Limit of ``local:N``; a larger number is a mistake."""
 _ONE_AT_A_TIME = Lock()
 
 
 class ClusterWorkers:
-    """The workers behind a scheduler's address, or ``local:N``, N processes here. A context manager.
+    """The workers behind a scheduler's address, or ``local:N``, a cluster of N processes here. A context manager.
 
-    Raises UsageError for an address that is none, SpecvaeError where nobody answers, MissingExtraError without dask.
+    Raises UsageError for an address of another form, SpecvaeError where nobody answers, MissingExtraError without dask.
     """
 
     threads = 1
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._cluster: Any = None
-        self._client: Any = None
-        self._futures: dict[Any, int] = {}
-        self._ended: SimpleQueue[Any] = SimpleQueue()
+        self._cluster: LocalCluster | None = None
+        self._connected: Client | None = None
+        self._futures: dict[Future[Result], int] = {}
+        self._ended: SimpleQueue[Future[Result]] = SimpleQueue()
         self._run = uuid4().hex[:8]
         self._count = 0
 
@@ -44,8 +59,8 @@ class ClusterWorkers:
         except ImportError:
             raise MissingExtraError("--cluster needs dask: pip install 'specvae[cluster]'") from None
         try:
-            self._client = Client(self._place(), timeout=PATIENCE, set_as_default=False)
-            self._client.wait_for_workers(1, timeout=PATIENCE)
+            self._connected = Client(self._scheduler(), timeout=PATIENCE, set_as_default=False)
+            self._connected.wait_for_workers(1, timeout=PATIENCE)
         except (OSError, ValueError) as error:
             self.__exit__()
             raise SpecvaeError(
@@ -54,13 +69,20 @@ class ClusterWorkers:
             ) from None
         return self
 
-    def _place(self) -> Any:
+    @property
+    def _client(self) -> Client:
+        assert self._connected is not None, "use it as a context manager"
+        return self._connected
+
+    def _scheduler(self) -> LocalCluster | str:
+        """What a client connects to: a cluster started here, or the address."""
         kind, _, rest = self.address.partition(":")
         if kind == "local":
-            if not rest.isdigit() or not 1 <= int(rest) <= 1024:
+            if not rest.isdigit() or not 1 <= int(rest) <= MOST_PROCESSES:
                 raise UsageError(f"--cluster {self.address}: expected local:N, a number of processes")
             from distributed import LocalCluster
 
+            # memory_limit=0: the memory is bounded by max_memory, and dask's limit would kill workers at a peak.
             self._cluster = LocalCluster(
                 n_workers=int(rest), threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
             )
@@ -70,41 +92,41 @@ class ClusterWorkers:
         return self.address
 
     def __exit__(self, *_: object) -> None:
-        # A busy machine may not say goodbye in time; workers end with their scheduler.
-        if self._client is not None:
+        if self._connected is not None:
             with suppress(TimeoutError):
-                self._client.cancel(list(self._futures), force=True)
-                self._client.close(timeout=3)
+                self._connected.cancel(list(self._futures), force=True)
+                self._connected.close(timeout=CLOSE_SECONDS)
         if self._cluster is not None:
             with suppress(TimeoutError):
-                self._cluster.close(timeout=3)
-        self._client = self._cluster = None
+                self._cluster.close(timeout=CLOSE_SECONDS)
+        self._connected = self._cluster = None
 
     @property
     def idle(self) -> int:
-        """How many more tasks can be submitted now."""
+        """How many more tasks can be submitted now; workers may come and go during a run."""
         workers = max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
         return AHEAD * workers - len(self._futures)
 
     def prepare(self, request: ScoreRequest) -> None:
-        """Have each worker, those to come too, load the model before its first scene."""
+        """Have each worker load the model before its first scene, also workers that join later."""
         self._client.register_plugin(_plugin(request), name=f"specvae-{self._run}")
 
     def submit(self, number: int, task: Task) -> None:
-        """Send a task under a number."""
+        """Send a task to the scheduler; its result comes back under ``number``."""
         self._count += 1
+        # A key of its own for each attempt: under an old key the scheduler would answer with the old result.
         key = f"specvae-{self._run}-{self._count}"
         future = self._client.submit(_carry_out, task, key=key, pure=False)
         self._futures[future] = number
         future.add_done_callback(self._ended.put)
 
     def collect(self, timeout: float | None) -> list[tuple[int, Result]]:
-        """Tasks that ended, waiting up to ``timeout`` seconds for the first."""
+        """Numbers and results of tasks that ended, waiting up to ``timeout`` seconds for the first."""
         if self._client.status != "running":
             raise SpecvaeError(
                 f"the scheduler at {self.address} is gone; start it and run again: what is done stays done"
             )
-        ready = []
+        ready: list[Future[Result]] = []
         try:
             ready.append(self._ended.get(timeout=timeout))
             while True:
@@ -113,25 +135,26 @@ class ClusterWorkers:
             return [(self._futures.pop(future), _result(future)) for future in ready]
 
 
-def _result(future: Any) -> Result:
+def _result(future: Future[Result]) -> Result:
+    """The result of a future that is done. Its exception is the cluster's, since a task raises none: it may pass."""
     try:
-        result: Result = future.result(timeout=30)
+        result: Result = future.result(timeout=RESULT_SECONDS)
         return result
     except Exception as error:
         kind = type(error).__name__
-        told = "its workers were lost again and again, perhaps for want of memory" if kind == "KilledWorker" else error
-        return Result("failed", f"on the cluster: {kind}: {told}", transient=True)
+        lost = "its workers were lost again and again, perhaps for want of memory"
+        return Result("failed", f"on the cluster: {kind}: {lost if kind == 'KilledWorker' else error}", transient=True)
 
 
 def _carry_out(task: Task) -> Result:
-    """On a worker. A model scores one scene at a time, also where the worker has several threads."""
+    """Carry out a task on a worker. One at a time, also where the worker has several threads: they share one model."""
     from specvae.pipeline.workers.work import carry_out
 
     with _ONE_AT_A_TIME:
         return carry_out(task)
 
 
-def _plugin(request: ScoreRequest) -> Any:
+def _plugin(request: ScoreRequest) -> WorkerPlugin:
     from distributed import WorkerPlugin
 
     class LoadModel(WorkerPlugin):

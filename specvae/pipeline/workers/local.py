@@ -1,4 +1,8 @@
-"""Worker processes on this machine: one task at a time each, started anew where one dies."""
+"""Worker processes of this machine, each with one task at a time; one that dies is replaced.
+
+A worker lives from its first task to the end of the run. It is started when a task finds no idle one, reads tasks from its
+pipe, answers each with a result, and ends when the pipe closes, when it is terminated, or when the run's process dies.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import threading
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from multiprocessing.context import SpawnProcess
 
 from specvae.pipeline.workers.task import Result, Task
 from specvae.stages.score.request import ScoreRequest
@@ -17,7 +21,7 @@ from specvae.stages.score.request import ScoreRequest
 __all__ = ["LocalWorkers", "processors"]
 
 GRACE = 5.0
-"""Seconds that a worker told to end has to clean up."""
+"""Seconds that a terminated worker has to remove its unfinished output before it is killed."""
 
 
 def processors() -> int:
@@ -27,14 +31,14 @@ def processors() -> int:
 
 @dataclass(eq=False)
 class _Worker:
-    process: Any
+    process: SpawnProcess
     connection: Connection
     number: int | None = None
-    """Of the task it is at."""
+    """Number of the task that it is carrying out; None while it is idle."""
 
 
 class LocalWorkers:
-    """``jobs`` processes, each with its share of the processors. A context manager that leaves none behind."""
+    """Up to ``jobs`` processes, each with its share of the processors. A context manager that leaves no process behind."""
 
     def __init__(self, jobs: int) -> None:
         self.capacity = jobs
@@ -46,13 +50,14 @@ class LocalWorkers:
 
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
-            end = (
-                worker.process.kill if worker.number is None else worker.process.terminate
-            )  # the idle have no loose ends
-            end()
-        until = time.monotonic() + GRACE
+            # An idle worker has nothing to clean up; a busy one gets the time to remove what it was writing.
+            if worker.number is None:
+                worker.process.kill()
+            else:
+                worker.process.terminate()
+        deadline = time.monotonic() + GRACE
         for worker in self._workers:
-            worker.process.join(max(0.0, until - time.monotonic()))
+            worker.process.join(max(0.0, deadline - time.monotonic()))
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
@@ -65,10 +70,10 @@ class LocalWorkers:
         return self.capacity - sum(w.number is not None for w in self._workers)
 
     def prepare(self, request: ScoreRequest) -> None:
-        """Nothing: a process loads the model with its first scene."""
+        """Nothing to do: a process loads the model with its first scene."""
 
     def submit(self, number: int, task: Task) -> None:
-        """Give a task to an idle worker, started if need be."""
+        """Give a task to an idle worker, or to a new one where none is idle."""
         self._workers = [w for w in self._workers if w.number is not None or w.process.is_alive()]
         worker = next((w for w in self._workers if w.number is None), None)
         if worker is None:
@@ -77,23 +82,25 @@ class LocalWorkers:
         try:
             worker.connection.send(task)
         except OSError:
-            return  # it died while idle; collect() tells of it, and the task is tried again
+            return  # the worker died while it was idle; collect() reports that, and the task is tried again
 
     def collect(self, timeout: float | None) -> list[tuple[int, Result]]:
-        """Tasks that ended, waiting up to ``timeout`` seconds for the first."""
+        """Numbers and results of tasks that ended, waiting up to ``timeout`` seconds for the first."""
         busy = [w for w in self._workers if w.number is not None]
+        # The sentinel becomes ready when the process ends, so that a dead worker is noticed as fast as a result.
         ready = set(wait([x for w in busy for x in (w.connection, w.process.sentinel)], timeout)) if busy else set()
         if not busy and timeout:
             time.sleep(timeout)
-        found = []
+        results = []
         for worker in busy:
             if worker.connection in ready or worker.process.sentinel in ready:
                 assert worker.number is not None
-                found.append((worker.number, self._result(worker)))
+                results.append((worker.number, self._result(worker)))
                 worker.number = None
-        return found
+        return results
 
     def _result(self, worker: _Worker) -> Result:
+        """What a worker answered; a dead one is removed, and its task has failed for a reason that may pass."""
         try:
             result: Result = worker.connection.recv()
             return result
@@ -104,18 +111,20 @@ class LocalWorkers:
             return Result("failed", f"the worker {_why(worker.process.exitcode)}", transient=True)
 
     def _start(self) -> _Worker:
-        # A fresh interpreter: what the parent's threads hold is not inherited, and torch counts its threads anew.
+        # Spawned, not forked: a fresh interpreter inherits no lock that a thread of the parent holds at this moment, and
+        # torch reads the number of its threads anew.
         context = multiprocessing.get_context("spawn")
-        mine, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, self.threads), daemon=True)
+        own_end, worker_end = context.Pipe()
+        process = context.Process(target=_serve, args=(worker_end, self.threads), daemon=True)
         process.start()
-        theirs.close()
-        worker = _Worker(process, mine)
+        worker_end.close()  # the worker has the only copy then, and its death closes the pipe
+        worker = _Worker(process, own_end)
         self._workers.append(worker)
         return worker
 
 
 def _why(code: int | None) -> str:
+    """How a process ended, in words, from its exit code."""
     if code == -signal.SIGKILL:
         return "was killed, perhaps for want of memory; give fewer jobs or a smaller max_memory"
     if code is not None and code < 0:
@@ -124,10 +133,12 @@ def _why(code: int | None) -> str:
 
 
 def _serve(connection: Connection, threads: int) -> None:
-    """The life of a worker: tasks in, results out, until the other end closes."""
+    """The life of a worker: it receives tasks and sends results until the other end of the pipe closes."""
+    # Before anything imports a numerical library: these read the variables once, when they are loaded.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides, and tells by SIGTERM
+    # Ctrl-C reaches the whole group of processes. The run decides what it means and ends its workers by SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _terminated)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
@@ -135,7 +146,7 @@ def _serve(connection: Connection, threads: int) -> None:
     from specvae.pipeline.workers.work import carry_out
 
     configure(threads=threads)
-    # libtiff writes to standard error of its own accord where a disk is full; the result says it in one line.
+    # libtiff writes its own messages to standard error when a disk is full; the result says the same in one line.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     while True:
         try:
@@ -146,7 +157,11 @@ def _serve(connection: Connection, threads: int) -> None:
 
 
 def _die_with_parent() -> None:
-    """An orphan writes nothing more: its scene is done anew by the next run."""
+    """End this process when the run's process dies, by whatever signal: the next run scores the scene anew.
+
+    ``os._exit`` because the main thread may be deep in compiled code that no exception reaches; the unfinished output stays
+    and is swept away by the next run.
+    """
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
@@ -154,4 +169,5 @@ def _die_with_parent() -> None:
 
 
 def _terminated(signum: int, frame: object) -> None:
+    """Turn SIGTERM into an exception, so that context managers remove unfinished output; 143 is 128 + SIGTERM."""
     raise SystemExit(143)

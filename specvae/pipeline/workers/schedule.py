@@ -1,4 +1,4 @@
-"""Tasks given to workers, and those that failed for a reason that may pass given again, later and later."""
+"""The schedule: tasks are given to workers as these become idle, and failures that may pass are tried again later."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ from specvae.stages.score.request import ScoreRequest
 __all__ = ["Workers", "carry_out_all"]
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Seconds before the second attempt, doubled before each later one up to the limit: an overloaded disk or network gets time
+to recover, and no batch waits long for one scene."""
+POLL_SECONDS = 1.0
+"""How long to wait for a result when nothing else is due, before looking again whether workers are idle."""
+SHORTEST_WAIT = 0.01
+"""Least seconds to wait for a result when another attempt is due: no busy loop where no worker is idle for it."""
 
 
 class Workers(Protocol):
-    """Who does tasks: processes here, or a cluster."""
+    """Those who carry out tasks: processes of this machine, or the workers of a cluster."""
 
     @property
     def idle(self) -> int:
@@ -27,19 +33,19 @@ class Workers(Protocol):
 
     @property
     def threads(self) -> int:
-        """Threads that each has for a scene."""
+        """Threads that each worker has for a scene."""
         ...
 
     def prepare(self, request: ScoreRequest) -> None:
-        """Be told of the scenes to come."""
+        """Get ready for scenes that will be scored with this request."""
         ...
 
     def submit(self, number: int, task: Task) -> None:
-        """Give a task under a number."""
+        """Give a task to a worker; its result comes back under ``number``."""
         ...
 
     def collect(self, timeout: float | None) -> list[tuple[int, Result]]:
-        """Tasks that ended, waiting up to ``timeout`` seconds for the first."""
+        """Numbers and results of tasks that ended, waiting up to ``timeout`` seconds for the first."""
         ...
 
 
@@ -50,31 +56,34 @@ def carry_out_all(
     ended: Callable[[int, Result, int], None],
     again: Callable[[int, Result, float], None] = lambda number, result, pause: None,
 ) -> None:
-    """Do every task; ``ended(number, result, attempts)`` is called once for each, as they end.
+    """Carry out every task; ``ended(number, result, attempts)`` is called once for each, as they end.
 
-    A result that is ``transient`` is tried again up to ``retries`` times, after 1, 2, 4 ... 60 seconds, of which
-    ``again(number, result, pause)`` is told. What a later attempt finds done already was done by an earlier one, which
-    ended before it could say so.
+    A ``transient`` failure is tried again up to ``retries`` times, after 1, 2, 4 ... 60 seconds; before each such pause
+    ``again(number, result, pause)`` is called.
     """
-    fresh = deque(range(len(tasks)))
-    later: list[tuple[float, int]] = []
+    ready = deque(range(len(tasks)))
+    pausing: list[tuple[float, int]] = []  # a heap: when the next attempt is due, and the task's number
     attempts = [0] * len(tasks)
     under_way = 0
-    while fresh or later or under_way:
+    while ready or pausing or under_way:
         now = time.monotonic()
-        while later and later[0][0] <= now:
-            fresh.append(heapq.heappop(later)[1])
-        while fresh and workers.idle > 0:
-            number = fresh.popleft()
+        while pausing and pausing[0][0] <= now:
+            ready.append(heapq.heappop(pausing)[1])
+        while ready and workers.idle > 0:
+            number = ready.popleft()
             attempts[number] += 1
             workers.submit(number, tasks[number])
             under_way += 1
-        for number, result in workers.collect(max(0.01, later[0][0] - now) if later else 1.0):
+        for number, result in workers.collect(max(SHORTEST_WAIT, pausing[0][0] - now) if pausing else POLL_SECONDS):
             under_way -= 1
             if result.status == "failed" and result.transient and attempts[number] <= retries:
                 pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempts[number] - 1))
-                heapq.heappush(later, (time.monotonic() + pause, number))
+                heapq.heappush(pausing, (time.monotonic() + pause, number))
                 again(number, result, pause)
             else:
-                by_us = result.status == "already" and attempts[number] > 1
-                ended(number, replace(result, status="done") if by_us else result, attempts[number])
+                ended(number, _credited(result, attempts[number]), attempts[number])
+
+
+def _credited(result: Result, attempts: int) -> Result:
+    """A scene that a second attempt finds done already was done by the first, whose worker died before it could answer."""
+    return replace(result, status="done") if result.status == "already" and attempts > 1 else result

@@ -1,12 +1,16 @@
-"""What travels to a worker and back: one scene or one whole stage to do, and what became of it."""
+"""What travels to a worker and back: a scene, a shard or a stage to do, and the result of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from specvae.ingest.source import Source
+from specvae.pipeline.summary.facts import SceneFacts
 from specvae.stages.score.request import ScoreRequest
+
+if TYPE_CHECKING:  # torch comes with it, which a run that only plans does without
+    from specvae.stages.score.shards import Shard, Shards
 
 __all__ = ["Result", "SceneTask", "ShardTask", "StageTask", "Status", "Task"]
 
@@ -20,47 +24,49 @@ class SceneTask:
     source: Source
     request: ScoreRequest
     lock: str
-    """Held, shared, while at work: see :mod:`specvae.pipeline.locks`."""
-    shards: Any = None
-    """What was scored of it by shard tasks: a Shards."""
+    """Path of the lock file to share while at work; see :mod:`specvae.pipeline.locks`."""
+    shards: Shards | None = None
+    """The scores of all rows, where shard tasks have computed them; only to be merged and written then."""
     record: bool = True
-    """Whether a scene that cannot be used is recorded in its folder; else nothing is written of it."""
+    """Whether to write a record into the folder of a scene that cannot be used, and to hold the lock; a run does."""
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The scene's key, for messages."""
         return self.source.key
 
 
 @dataclass(frozen=True)
 class ShardTask:
-    """Some rows of a giant scene to score; without a ``number``, only to say how many shards there are."""
+    """Some rows of a giant scene to score; without a ``number``, only the question how many shards the scene has."""
 
     source: Source
     request: ScoreRequest
     lock: str
     rows: int
+    """Rows of a shard."""
     place: str
-    """A folder that all workers see."""
+    """A folder that all workers see, for the rows that are scored."""
     number: int | None = None
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The scene's key and the shard's number, for messages."""
         return self.source.key if self.number is None else f"{self.source.key}, shard {self.number}"
 
 
 @dataclass(frozen=True)
 class StageTask:
-    """A fit, a calibration or a benchmark to do as a whole."""
+    """A fit, a calibration or a benchmark, which one worker does alone."""
 
     kind: Literal["fit", "calibrate", "benchmark"]
     arguments: dict[str, Any]
+    """Keywords of the stage's function."""
     dry_run: bool = False
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The kind of stage, for messages."""
         return self.kind
 
 
@@ -69,15 +75,17 @@ Task = SceneTask | ShardTask | StageTask
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a task."""
+    """How a task ended."""
 
     status: Status
     message: str = ""
-    """One line: what was found, or what went wrong."""
+    """One line: what came out of it, or what went wrong."""
     seconds: float = 0.0
     transient: bool = False
-    """Whether another try may end otherwise."""
-    facts: dict[str, Any] = field(default_factory=dict)
-    """What the batch's summary needs to know."""
-    payload: Any = None
-    """Of a shard: how many there are, or the Shard."""
+    """Whether the failure may pass, so that another attempt makes sense."""
+    facts: SceneFacts = field(default_factory=SceneFacts)
+    """What the summary says of a scene."""
+    shard_count: int = 0
+    """The answer to a shard task without a number."""
+    shard: Shard | None = None
+    """The rows that a shard task scored."""

@@ -1,28 +1,35 @@
-"""What a worker does: one task, whatever goes wrong in it told in the result. The last model stays loaded."""
+"""The work of a worker: one task is carried out, and whatever goes wrong in it becomes its result.
+
+This is the border that contains faults. Below it, code raises exceptions; above it, the schedule sees results only, so that
+one broken scene among thousands never ends a batch. The model of the last scene stays loaded, since the next scene nearly
+always needs the same one.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from specvae.errors import InputError, ModelError, SpecvaeError, UsageError
 from specvae.ingest.formats.references import is_remote
 from specvae.pipeline.invalid import record_invalid
 from specvae.pipeline.locks import at_work
 from specvae.pipeline.summary.facts import facts_of
-from specvae.pipeline.workers.task import Result, SceneTask, ShardTask, StageTask, Task
+from specvae.pipeline.workers.task import Result, SceneTask, ShardTask, StageTask, Status, Task
 from specvae.stages.score.request import ScoreRequest, fingerprint_of, stored_item
+
+if TYPE_CHECKING:
+    from specvae.model_file import StoredModel
 
 __all__ = ["carry_out", "get_ready"]
 
 
 def carry_out(task: Task) -> Result:
-    """Do a task. Never raises but to end the process: a scene's fault stays the scene's."""
+    """Carry out a task. Raises nothing but what ends the process: a scene's fault stays the scene's."""
     started = time.perf_counter()
     try:
         result = _do(task)
@@ -32,7 +39,7 @@ def carry_out(task: Task) -> Result:
         )
     except SpecvaeError as error:
         result = Result("failed", str(error))
-    except OSError as error:
+    except OSError as error:  # a disk or a network may be back a moment later
         result = Result("failed", f"{task.name}: {error}", transient=True)
     except Exception as error:
         result = Result("failed", f"{task.name}: a bug: {type(error).__name__}: {error}; report it")
@@ -41,24 +48,24 @@ def carry_out(task: Task) -> Result:
 
 def _do(task: Task) -> Result:
     if isinstance(task, SceneTask):
-        return _scene(task)
-    return _shard(task) if isinstance(task, ShardTask) else _stage(task)
+        return _score_scene(task)
+    return _score_shard(task) if isinstance(task, ShardTask) else _do_stage(task)
 
 
 def get_ready(request: ScoreRequest) -> None:
-    """Load the model for the scenes to come. What goes wrong is told by the first scene."""
+    """Set GDAL up and load the model before the first scene. A model that cannot be loaded is that scene's failure."""
     from specvae.ingest.formats.gdal import configure
 
     configure(threads=request.threads)
     with suppress(SpecvaeError, OSError):
-        _loaded(request.model, request.device, request.threads, _identity(request.model))
+        _model_of(request)
 
 
-def _scene(task: SceneTask) -> Result:
+def _score_scene(task: SceneTask) -> Result:
     from specvae.stages.score.run import score_one  # torch comes with it
 
     request, source = task.request, task.source
-    model = _loaded(request.model, request.device, request.threads, _identity(request.model))
+    model = _model_of(request)
     folder = Path(request.out) / source.key
     with at_work(task.lock) if task.record else nullcontext():
         outcome = score_one(source, model, request, shards=task.shards)
@@ -66,6 +73,8 @@ def _scene(task: SceneTask) -> Result:
             item = stored_item(folder) or {}
             return Result("done" if outcome.status == "done" else "already", outcome.message, facts=facts_of(item))
         fault = outcome.fault or SpecvaeError
+        # Only the scene itself or its mismatch with the model makes it invalid. A remote scene that cannot be read may be
+        # there tomorrow, unchanged, so that a record of it would never be looked at again.
         if not issubclass(fault, InputError | ModelError) or is_remote(source.path):
             return Result("failed", outcome.message, transient=not issubclass(fault, UsageError))
         if task.record:
@@ -73,21 +82,24 @@ def _scene(task: SceneTask) -> Result:
     return Result("invalid", outcome.message)
 
 
-def _shard(task: ShardTask) -> Result:
+def _score_shard(task: ShardTask) -> Result:
     from specvae.stages.score.shards import count_shards, score_shard
 
-    request = task.request
-    model = _loaded(request.model, request.device, request.threads, _identity(request.model))
+    model = _model_of(task.request)
     if task.number is None:
-        return Result("done", payload=count_shards(task.source, model, request, task.rows))
+        return Result("done", shard_count=count_shards(task.source, model, task.request, task.rows))
     with at_work(task.lock):
-        return Result(
-            "done", payload=score_shard(task.source, model, request, task.rows, task.number, Path(task.place))
-        )
+        shard = score_shard(task.source, model, task.request, task.rows, task.number, Path(task.place))
+    return Result("done", shard=shard)
+
+
+def _model_of(request: ScoreRequest) -> StoredModel:
+    """The model that a request names, loaded again only if the file changed."""
+    return _loaded(request.model, request.device, request.threads, _identity(request.model))
 
 
 def _identity(path: str) -> tuple[int, int]:
-    """Size and time: a model that was fitted anew is loaded anew."""
+    """Size and modification time of a model file: a stage of the same batch may have fitted it anew."""
     try:
         stat = Path(path).stat()
     except OSError as error:
@@ -96,41 +108,35 @@ def _identity(path: str) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=1)
-def _loaded(path: str, device: str, threads: int, identity: tuple[int, int]) -> Any:
+def _loaded(path: str, device: str, threads: int, identity: tuple[int, int]) -> StoredModel:
     from specvae.model.device import pick_device
     from specvae.model_file import load_model
 
     return load_model(path, pick_device(device), threads)
 
 
-def _stage(task: StageTask) -> Result:
-    if task.kind == "benchmark":
-        return _benchmark(dict(task.arguments))
-    told = dict(task.arguments)
-    source = told.pop("source")
-    function = _learning(task.kind)
-    outcome = function(source, renew=True, dry_run=task.dry_run, **told)
-    if task.dry_run:
-        return Result("already" if outcome.skipped else "done")
-    warnings = "; ".join(outcome.warnings)
-    message = f"{outcome.model}{f' (warning: {warnings})' if warnings else ''}"
-    return Result("already" if outcome.skipped else "done", message, facts={"sha256": outcome.sha256})
+def _do_stage(task: StageTask) -> Result:
+    return _benchmark(task.arguments) if task.kind == "benchmark" else _learn(task)
 
 
-def _learning(kind: str) -> Callable[..., Any]:
-    if kind == "fit":
-        from specvae.stages.fit import fit
-
-        return fit
+def _learn(task: StageTask) -> Result:
+    """Fit or calibrate a model."""
     from specvae.stages.calibrate import calibrate
+    from specvae.stages.fit import fit
 
-    return calibrate
+    learn = fit if task.kind == "fit" else calibrate
+    outcome = learn(**task.arguments, renew=True, dry_run=task.dry_run)
+    status: Status = "already" if outcome.skipped else "done"
+    if task.dry_run:
+        return Result(status)
+    warnings = "; ".join(outcome.warnings)
+    return Result(status, f"{outcome.model}{f' (warning: {warnings})' if warnings else ''}")
 
 
-def _benchmark(told: dict[str, Any]) -> Result:
+def _benchmark(arguments: dict[str, Any]) -> Result:
     from specvae.benchmarks.settings import Settings, run_benchmark
 
-    name = told.pop("name")
-    places = {key: Path(told[key]) for key in ("data", "out") if told[key]}
-    folder = run_benchmark(name, Settings(**(told | places)))
+    settings = {key: value for key, value in arguments.items() if key != "name"}
+    places = {key: Path(settings[key]) for key in ("data", "out") if settings[key]}
+    folder = run_benchmark(arguments["name"], Settings(**(settings | places)))
     return Result("done", str(folder / "report.md"))
