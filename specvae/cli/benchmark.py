@@ -6,15 +6,14 @@ from pathlib import Path
 
 import click
 
+from specvae.benchmarks.settings import BENCHMARKS
 from specvae.cli.options import device_option
 
 __all__ = ["command"]
 
-NAMES = ("adbench", "calibration", "hyperspectral", "mnist", "scale", "speed")
-
 
 @click.command("benchmark")
-@click.argument("name", type=click.Choice(NAMES))
+@click.argument("name", type=click.Choice(BENCHMARKS))
 @click.option("--data", metavar="DIR", help="Folder of its data. [default: its folder in $SPECVAE_DATA]")
 @click.option("--out", metavar="DIR", help="Where the report goes. [default: reports/benchmarks/NAME]")
 @click.option("--seeds", type=click.IntRange(1, 100), help="How many seeds to average. [default: the benchmark's]")
