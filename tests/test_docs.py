@@ -1,27 +1,51 @@
-"""Every command has help with an example and stands in the README; the README is short and its files exist."""
+"""Every command has help with an example and a place in the guide; the README is short; every link and anchor leads somewhere."""
 
 from __future__ import annotations
 
 import re
+from itertools import chain
 from pathlib import Path
 
 import click
 import pytest
 
 from specvae.cli.main import cli
+from tests.structure import BEGIN, END, PAGE, order, rows
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "guide" / "commands.md").read_text(encoding="utf-8")
 COMMANDS = cli.list_commands(click.Context(cli))
+FOLDERS = ("docs", "pipelines", "examples", "data", "reports")
+PAGES = sorted(chain(ROOT.glob("*.md"), *((ROOT / folder).rglob("*.md") for folder in FOLDERS)))
+DRAWN_BY_THE_TUTORIALS = "figures/"
+FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
+
+
+def outside_of_blocks(page: Path) -> str:
+    """The text of a page without its code blocks and inline code."""
+    return re.sub(r"`[^`\n]*`", "", FENCE.sub("", page.read_text(encoding="utf-8")))
+
+
+def links(page: Path) -> list[str]:
+    """Targets of a page's links and pictures that are no addresses elsewhere."""
+    targets = re.findall(r"\]\(\s*([^)\s]+)\s*\)", outside_of_blocks(page))
+    return [target for target in targets if not re.match(r"[a-z]+:", target)]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, made as GitHub and MkDocs make them."""
+    headings = re.findall(r"^#+ +(.+?)\s*$", FENCE.sub("", page.read_text(encoding="utf-8")), re.M)
+    return {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip()) for heading in headings}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_has_help_an_example_and_a_place_in_the_readme(name: str) -> None:
+def test_a_command_has_help_an_example_and_a_place_in_the_guide(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
     assert len((command.help or "").splitlines()) >= 3
     assert f"specvae {name}" in (command.help or ""), "no example"
-    assert f"`specvae {name}" in README
+    assert f"`specvae {name}" in GUIDE
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -32,18 +56,55 @@ def test_every_option_says_what_it_is(name: str) -> None:
     assert not mute
 
 
-def test_the_readme_is_under_230_lines_and_its_links_exist() -> None:
-    assert len(README.splitlines()) < 230
-    for link in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / link).exists(), link
+def test_the_readme_has_at_most_120_lines() -> None:
+    assert len(README.splitlines()) <= 120
 
 
-def test_every_option_named_in_the_readme_exists() -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_and_anchor_of_a_page_leads_somewhere(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if path.startswith(DRAWN_BY_THE_TUTORIALS):
+            continue
+        assert target.exists(), f"{link} does not exist"
+        if anchor:
+            assert anchor in anchors(target), f"{link}: no such heading among {sorted(anchors(target))}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_site_s_pages_link_to_nothing_outside_of_it(page: Path) -> None:
+    docs = ROOT / "docs"
+    if page.is_relative_to(docs):
+        outside = [link for link in links(page) if not (page.parent / link).resolve().is_relative_to(docs)]
+        assert not outside, "MkDocs cannot follow these; name the file instead"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_file_of_the_package_that_a_page_names_exists(page: Path) -> None:
+    for path in re.findall(
+        r"`((?:specvae|tests|pipelines|examples|docs|reports/benchmarks)/[\w./-]+)`", page.read_text()
+    ):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("text", [README, GUIDE], ids=["README", "guide"])
+def test_every_option_that_is_named_exists(text: str) -> None:
     known = {o for name in COMMANDS for p in cli.get_command(click.Context(cli), name).params for o in p.opts}
     known |= {o for p in cli.params for o in p.opts} | {"--help"}
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) <= known
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= known
 
 
-@pytest.mark.parametrize("folder", ["data", "pipelines", "reports"])
+@pytest.mark.parametrize("folder", ["data", "pipelines", "examples", "reports"])
 def test_each_plain_folder_says_what_it_is_for(folder: str) -> None:
     assert len((ROOT / folder / "README.md").read_text(encoding="utf-8")) > 200
+
+
+def test_the_table_of_rooms_and_the_hard_rows_of_the_structure_are_those_of_the_code() -> None:
+    committed = PAGE.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
+    floors = [line.split("|")[1:3] for line in order()]
+    assert [line.split("|")[1:3] for line in committed.strip().splitlines()[: len(floors)]] == floors
+    hard = [row.line for row in rows() if row.hard]
+    assert len(hard) >= 4
+    for line in hard:
+        assert line in committed, "run `python -m tests.structure --write`"
