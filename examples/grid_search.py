@@ -15,10 +15,10 @@ from specvae import SpectralVAE
 
 
 def main() -> None:
-    told = arguments(__doc__)
-    pure, test, odd = strawberry(told.data)
-    sizes = [2, 8] if told.quick else [2, 4, 8, 16, 32]
-    folds = KFold(2 if told.quick else 3, shuffle=True, random_state=0)
+    options = arguments(__doc__)
+    pure, test, odd = strawberry(options.data)
+    sizes = [2, 8] if options.quick else [2, 4, 8, 16, 32]
+    folds = KFold(2 if options.quick else 3, shuffle=True, random_state=0)
     search = GridSearchCV(SpectralVAE(), {"latent": sizes}, cv=folds, verbose=3).fit(pure)
     bounds, spread = (search.cv_results_[key] for key in ("mean_test_score", "std_test_score"))
     best = search.best_params_["latent"]
@@ -34,9 +34,10 @@ def main() -> None:
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.set_xlabel("latent dimensions")
     axes.set_ylabel("held-out bound of log p(x), nats")
-    figure.savefig(told.out / "grid_search.png", dpi=110, bbox_inches="tight", metadata={"Software": None})
+    figure.savefig(options.out / "grid_search.png", dpi=110, bbox_inches="tight", metadata={"Software": None})
     write(
-        told.out / "grid_search.md",
+        options,
+        "grid_search.md",
         "# Choosing the latent size without a label",
         f"`GridSearchCV(SpectralVAE(), {{'latent': {sizes}}}, cv={folds.n_splits})` on {len(pure)} pure strawberry purees of "
         f"{pure.shape[1]} wavenumbers each. What it compares is `SpectralVAE.score`, the mean lower bound of log p(x) of "

@@ -52,12 +52,13 @@ def split(path: Path) -> tuple[Rows, Rows, NDArray[np.bool_]]:
 
 
 def main() -> None:
-    told = arguments(__doc__)
+    options = arguments(__doc__)
     sets = {
-        name.split("_")[1]: split(told.data / "adbench" / f"{name}.npz") for name in SETS[-1 if told.quick else 0 :]
+        name.split("_")[1]: split(options.data / "adbench" / f"{name}.npz")
+        for name in SETS[-1 if options.quick else 0 :]
     }
-    sets["strawberry"] = strawberry(told.data)
-    seeds = range(1 if told.quick else told.seeds)
+    sets["strawberry"] = strawberry(options.data)
+    seeds = range(1 if options.quick else options.seeds)
     rows, areas = [], {}
     for method in (spectral_vae, pyod_vae, isolation_forest):
         line: list[object] = [f"`{method.__name__}`"]
@@ -77,7 +78,8 @@ def main() -> None:
     )
     code = "\n\n".join(f"```python\n{inspect.getsource(f)}```" for f in (spectral_vae, pyod_vae, isolation_forest))
     write(
-        told.out / "head_to_head.md",
+        options,
+        "head_to_head.md",
         "# Head to head",
         "AUROC of three detectors as they stand, no option set, with the processor seconds of one fit and score in brackets; "
         f"seeds: {len(seeds)}. Fitted on normal rows alone: of the four ADBench sets the first half of the normal rows in file "

@@ -15,17 +15,28 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).parents[1]
 
 
+SAMPLES = (ROOT / "data" / "samples").resolve()
+"""Made-up stand-ins for the real data, with the same names."""
+
+
 def arguments(about: str | None) -> argparse.Namespace:
-    """``--data``, the folder of the data, ``--out``, where the page goes, and ``--quick``."""
+    """``--data``, the folder of the data, ``--out``, where the page goes, and ``--quick``.
+
+    Where the real data are not found the samples take their place, in a quick run whose page goes to ``reports/examples``.
+    """
+    real = Path(os.environ.get("SPECVAE_DATA", ROOT.parent / "shared" / "data"))
     parser = argparse.ArgumentParser(description=about)
-    told = os.environ.get("SPECVAE_DATA", str(ROOT.parent / "shared" / "data"))
-    parser.add_argument("--data", type=Path, default=Path(told))
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results")
+    parser.add_argument("--data", type=Path, default=real if real.is_dir() else SAMPLES)
+    parser.add_argument("--out", type=Path, help="default: docs/results, of the samples reports/examples")
     parser.add_argument("--seeds", type=int, default=3, help="how many to average, where there are any")
     parser.add_argument("--quick", action="store_true", help="a run that exercises everything; its figures mean little")
-    told = parser.parse_args()
-    told.out.mkdir(parents=True, exist_ok=True)
-    return told
+    options = parser.parse_args()
+    if options.data.resolve() == SAMPLES:
+        print(f"on the samples in {SAMPLES}: the figures mean nothing; give the real data with --data or SPECVAE_DATA")
+        options.quick = True
+    options.out = options.out or ROOT / ("reports/examples" if options.data.resolve() == SAMPLES else "docs/results")
+    options.out.mkdir(parents=True, exist_ok=True)
+    return options
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -34,8 +45,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def write(path: Path, *pieces: str, packages: Sequence[str]) -> None:
-    """Write a page that ends with what it was made with."""
+def write(options: argparse.Namespace, name: str, *pieces: str, packages: Sequence[str]) -> None:
+    """Write the page ``name`` of :func:`arguments`; it ends with what it was made with."""
+    path = options.out / name
+    if options.data.resolve() == SAMPLES:
+        pieces = (pieces[0], "*Run on the made-up samples of `data/samples`: the figures mean nothing.*", *pieces[1:])
     made = ", ".join(f"{name} {version(name)}" for name in packages)
     last = f"*Written by `python examples/{path.stem}.py`, with Python {platform.python_version()}, {made}.*"
     path.write_text("\n\n".join([*pieces, last]) + "\n", encoding="utf-8")

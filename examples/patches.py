@@ -41,8 +41,8 @@ def run(data: Path, place: Path, seed: int) -> dict[str, Any]:
     fit([before], model=model, normal=mask, patch=SIDE, seed=seed, device="cpu")
     request = ScoreRequest(model=model, out=str(place / "reports"), ingest=normal, device="cpu")
     score([str(fires / f"{SCENE}.tif")], request)
-    told: dict[str, Any] = json.loads((place / "reports" / SCENE / "report.json").read_text())
-    return told
+    report: dict[str, Any] = json.loads((place / "reports" / SCENE / "report.json").read_text())
+    return report
 
 
 def draw(data: Path, place: Path, out: Path) -> dict[str, Any]:
@@ -59,14 +59,14 @@ def draw(data: Path, place: Path, out: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    told = arguments(__doc__)
-    seeds = 1 if told.quick else told.seeds
+    options = arguments(__doc__)
+    seeds = 1 if options.quick else options.seeds
     reports = []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
-            reports.append(run(told.data, Path(folder), seed))
+            reports.append(run(options.data, Path(folder), seed))
             if seed == 0:
-                kept = draw(told.data, Path(folder), told.out)
+                kept = draw(options.data, Path(folder), options.out)
     first, metrics = reports[0], [report["metrics"] for report in reports]
 
     def line(name: str, found: list[dict[str, Any]]) -> list[object]:
@@ -76,7 +76,8 @@ def main() -> None:
     rows += [line(name, [one["baselines"][name] for one in metrics]) for name in metrics[0]["baselines"]]
     cut = first["threshold"]
     write(
-        told.out / "patches.md",
+        options,
+        "patches.md",
         "# A wildfire in patches",
         f"Cold Springs, Colorado: `specvae fit 20160707_pre_sr7.tif --normal 20160707_pre_clear.tif --patch {SIDE}` on the clear "
         f"ground before the fire ({first['calibration']['pixels']} patches held out), then `specvae score {SCENE}.tif`. A patch is "

@@ -24,11 +24,11 @@ from pages import arguments, table, write
 from specvae import load_model, score_array
 
 warnings.filterwarnings("ignore", category=PendingDeprecationWarning)
-told = arguments(__doc__)
-folder = told.data / "scenes" / "rufiji_timeseries"
+options = arguments(__doc__)
+folder = options.data / "scenes" / "rufiji_timeseries"
 
 # %% The series as one lazy DataArray (time, band, y, x), from files as they are: uint16, 0 = nothing there.
-files = sorted(folder.glob("S2_*.tif"))[-4 if told.quick else 0 :]
+files = sorted(folder.glob("S2_*.tif"))[-4 if options.quick else 0 :]
 times = pd.to_datetime([file.stem.removeprefix("S2_") for file in files])
 dates = [rioxarray.open_rasterio(file, chunks={"y": 64, "x": 64}) for file in files]
 series = xr.concat(dates, dim=pd.Index(times, name="time"), combine_attrs="override")
@@ -42,7 +42,7 @@ clear = [
     if share > 0.99 and when.year == 2019
 ]
 model = str(Path(tempfile.mkdtemp()) / "rufiji.specvae")
-steps = ["--set", "training.steps=50"] if told.quick else []
+steps = ["--set", "training.steps=50"] if options.quick else []
 subprocess.run([sys.executable, "-m", "specvae", "fit", *clear, "--model", model, *steps], check=True)
 
 # %% Score: nothing is read until `compute`, and then block by block with the model's halo.
@@ -64,7 +64,7 @@ for axis, i in zip(axes, shown, strict=True):
     axis.set_title(f"{times[i]:%Y-%m-%d}: {100 * float(share[i]):.2f} %", fontsize=9)
     axis.set_axis_off()
 figure.colorbar(image, ax=axes, label="score, nats")
-figure.savefig(told.out / "rufiji.png", dpi=110, metadata={"Software": None})
+figure.savefig(options.out / "rufiji.png", dpi=110, metadata={"Software": None})
 
 # %%
 mine = [str(file) in clear for file in files]
@@ -75,7 +75,8 @@ rows = [
     for when, v, m, s in zip(times, valid.values, median.values, share.values, strict=True)
 ]
 write(
-    told.out / "rufiji.md",
+    options,
+    "rufiji.md",
     "# A series in xarray",
     f"{len(files)} dates of Sentinel-2 over the Rufiji delta, {series.sizes['y']} x {series.sizes['x']} pixels of "
     f"{series.sizes['band']} bands, opened lazily by rioxarray, scored by `score_array(series, model)` with the same bits as "

@@ -86,14 +86,14 @@ def found(spectra: Spectra, place: Path, longer: int) -> tuple[list[list[object]
     pd.DataFrame(spectra.test, columns=names).to_csv(place / "test.csv", index=False)
     lines: list[list[object]] = []
     kinds: dict[str, Rows] = {"original": spectra.train}
-    options: dict[str, tuple[str | None, tuple[str, ...]]] = {
+    fits: dict[str, tuple[str | None, tuple[str, ...]]] = {
         "published": ("spectral-64", ()),
         f"{longer} epochs": ("spectral-64", (f"training.epochs={longer}",)),
         "default preset": (None, ()),
     }
-    for name, (preset, told) in options.items():
+    for name, (preset, settings) in fits.items():
         model = place / f"{name.replace(' ', '-')}.specvae"
-        fit([str(place / "train.csv")], model=str(model), preset=preset, set=told, device="cpu")
+        fit([str(place / "train.csv")], model=str(model), preset=preset, set=settings, device="cpu")
         detector = load_model(model).detector
         made = reconstructions(detector.net, spectra.train.T.astype(np.float32)).T
         state: dict[str, Any] = detector.provenance["diagnostics"]
@@ -147,11 +147,11 @@ def section(spectra: Spectra, lines: list[list[object]]) -> list[str]:
 
 
 def main() -> None:
-    told = arguments(__doc__)
-    longer = 60 if told.quick else 300
+    options = arguments(__doc__)
+    longer = 60 if options.quick else 300
     sets = [synthetic()]
-    if not told.quick:
-        sets += [scene(told.data, "abu-urban-3"), scene(told.data, "abu-airport-1"), soil(told.data)]
+    if not options.quick:
+        sets += [scene(options.data, "abu-urban-3"), scene(options.data, "abu-airport-1"), soil(options.data)]
     pieces, shown = [], []
     for spectra in sets:
         with tempfile.TemporaryDirectory() as folder:
@@ -159,9 +159,10 @@ def main() -> None:
         shown.append((spectra, kinds))
         pieces += section(spectra, lines)
         print(*pieces[-3:], sep="\n", flush=True)
-    draw(told.out, shown)
+    draw(options.out, shown)
     write(
-        told.out / "spectral_64.md",
+        options,
+        "spectral_64.md",
         "# The preset spectral-64",
         "`specvae fit spectra.csv --preset spectral-64`: a VAE for spectra scaled to 0..1, of any number of bands, with a "
         "Bernoulli likelihood, trained as published: Adam, batches of 32, 50 epochs of about a thousand spectra. Beside it "

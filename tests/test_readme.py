@@ -68,6 +68,7 @@ def run(folder: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("page", "at_least"), [(PAGES[0], 5), (PAGES[1], 20)])
 def test_the_commands_of_a_page_run_in_order(
     page: str, at_least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

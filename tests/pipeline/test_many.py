@@ -95,9 +95,8 @@ def test_a_full_disk_ends_in_lines_and_leaves_nothing_that_looks_whole(tmp_path:
 def series(real_data: Path, tmp_path: Path) -> Path:
     """The declaration of the 21 dates in a folder of its own, with a shorter fit."""
     place = tmp_path / "series"
-    (tmp_path / "shared").mkdir()
-    (tmp_path / "shared" / "data").symlink_to(real_data)
-    place.mkdir()
+    (place / "data").mkdir(parents=True)
+    (place / "data" / "samples").symlink_to(real_data)
     example = Path(__file__).parents[2] / "pipelines" / "rufiji_series.toml"
     text = example.read_text(encoding="utf-8").replace('root = ".."', "").replace("reports/rufiji/", "")
     (place / "x.toml").write_text(text.replace("reports/rufiji", "out"), encoding="utf-8")

@@ -355,13 +355,13 @@ def test_a_benchmarks_example_can_be_planned(name: str) -> None:
 
 
 def test_the_series_example_can_be_planned(real_data: Path, tmp_path: Path) -> None:
-    # The example looks beside the repository; here its scenes are wherever the real data lie.
-    (tmp_path / "shared").mkdir()
-    (tmp_path / "shared" / "data").symlink_to(real_data)
-    found = planned("rufiji_series.toml", f"root={tmp_path / 'repository'}")
+    # The example stands on the samples of the repository; here the real data take their place.
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "samples").symlink_to(real_data)
+    found = planned("rufiji_series.toml", f"root={tmp_path}")
     assert [(s.run, s.status) for s in found.stages] == [("fit", "todo"), ("score", "todo")]
     assert len(found.scenes) == 13
-    assert not (tmp_path / "repository").exists()
+    assert not (tmp_path / "reports").exists()
 
 
 def test_every_example_is_tried_here() -> None:
