@@ -17,16 +17,16 @@ IDX_FILES = {
 }
 
 
-def write_digits(folder: Path) -> Path:
-    """Scikit-learn's 8 x 8 digits, enlarged to 28 x 28, as MNIST's four files: 1,400 for training and 397 for test."""
+def write_digits(folder: Path, train: int = 1400, test: int = 397) -> Path:
+    """Scikit-learn's 8 x 8 digits, enlarged to 28 x 28, as MNIST's four files: the first for training, then those for test."""
     digits = load_digits()
-    images = np.clip(zoom(digits.images, (1, 3.5, 3.5), order=1) * 15.9, 0, 255).astype(np.uint8)
+    images = np.clip(zoom(digits.images[: train + test], (1, 3.5, 3.5), order=1) * 15.9, 0, 255).astype(np.uint8)
     labels = digits.target.astype(np.uint8)
     parts = {
-        "train images": images[:1400],
-        "train labels": labels[:1400],
-        "test images": images[1400:],
-        "test labels": labels[1400:],
+        "train images": images[:train],
+        "train labels": labels[:train],
+        "test images": images[train:],
+        "test labels": labels[train : train + test],
     }
     folder.mkdir()
     for name, part in IDX_FILES.items():

@@ -28,7 +28,8 @@ from tests.digits import IDX_FILES, write_digits
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("mnist")
-    return run_benchmark("mnist", Settings(data=write_digits(base / "in"), out=base / "out", quick=True, device="cpu"))
+    data = write_digits(base / "in", 700, 200)
+    return run_benchmark("mnist", Settings(data=data, out=base / "out", quick=True, device="cpu"))
 
 
 def trials(out: Path) -> dict[str, Trial]:
@@ -159,11 +160,11 @@ def test_the_files_are_downloaded_once_where_they_are_wanted(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SPECVAE_DATA", raising=False)
-    assert load_digits(Settings()).train.shape == (1400, 784)
+    assert load_digits(Settings()).train.shape == (700, 784)
     assert len(list((tmp_path / "data" / "cache" / "mnist").glob("*.gz"))) == 4
     for path in server.glob("*.gz"):
         path.unlink()
-    assert load_digits(Settings()).test.shape == (397, 784)
+    assert load_digits(Settings()).test.shape == (200, 784)
 
 
 def test_a_downloaded_file_of_another_hash_is_refused_and_not_kept(server: Path, tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ def test_a_downloaded_file_of_another_hash_is_refused_and_not_kept(server: Path,
 
 @pytest.mark.parametrize("cut", [3, 15, 500])
 def test_a_damaged_file_is_refused(done: Path, tmp_path: Path, cut: int) -> None:
-    folder = write_digits(tmp_path / "in")
+    folder = write_digits(tmp_path / "in", 10, 10)
     path = folder / "t10k-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(InputError, match="is not a whole IDX file"):
