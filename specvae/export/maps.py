@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import rasterio
@@ -23,7 +23,7 @@ from specvae.errors import OutputError
 from specvae.ingest.grid import Grid
 from specvae.spectra import Window
 
-__all__ = ["MapBand", "MapWriter", "pooled"]
+__all__ = ["AssetBand", "AssetBands", "MapBand", "MapWriter", "pooled"]
 
 TILE = 512
 SMALL = 1 << 28
@@ -37,6 +37,20 @@ class MapBand:
     name: str
     description: str
     unit: str
+
+
+class AssetBand(TypedDict):
+    """A band of a map as the map's asset in a STAC item describes it."""
+
+    name: str
+    description: str
+    unit: str
+    data_type: str
+    nodata: float | str
+    """The value of invalid pixels; NaN, which JSON cannot hold, as the word ``nan``."""
+
+
+AssetBands = list[AssetBand]
 
 
 def pooled(block: NDArray[Any], nodata: float) -> NDArray[Any]:
@@ -117,6 +131,15 @@ class MapWriter:
         if grid.crs is not None and not (grid.gcps and grid.transform == Affine.identity()):
             profile["crs"] = grid.crs
         return profile | ({"compress": "zstd", "zstd_level": 1, "num_threads": self.threads} if compress else {})
+
+    @property
+    def asset_bands(self) -> AssetBands:
+        """The bands as the STAC item describes them; the writer knows them, so that no map is opened again for it."""
+        nodata = "nan" if np.isnan(self.nodata) else float(self.nodata)
+        return [
+            AssetBand(name=band.name, description=band.description, unit=band.unit, data_type=self.dtype, nodata=nodata)
+            for band in self.bands
+        ]
 
     def __enter__(self) -> MapWriter:
         return self

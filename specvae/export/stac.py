@@ -12,6 +12,7 @@ from typing import Any
 import pystac
 
 from specvae.export.contents import ITEM, MODEL_ITEM, ResultFile, result_file
+from specvae.export.maps import AssetBands
 from specvae.files.atomic import atomic_file
 from specvae.files.fingerprint import Fingerprint, sha256_of
 from specvae.files.json_files import json_text, read_json
@@ -33,7 +34,7 @@ def scene_item(
     folder: Path,
     grid: Grid | None,
     footprint: tuple[dict[str, Any] | None, list[float] | None],
-    maps: dict[str, list[dict[str, Any]]],
+    maps: Mapping[str, AssetBands],
     sums: Mapping[str, str],
 ) -> dict[str, Any]:
     """The item of a finished folder; ``maps`` gives the ``bands`` of each raster in it, ``sums`` the SHA-256 of some files.
@@ -112,7 +113,7 @@ def _assets(folder: Path) -> dict[str, ResultFile]:
     return {file.stem if stems[file.stem] == 1 else file.name: file for file in there}
 
 
-def _asset(folder: Path, file: ResultFile, bands: list[dict[str, Any]] | None, sha256: str | None) -> pystac.Asset:
+def _asset(folder: Path, file: ResultFile, bands: AssetBands | None, sha256: str | None) -> pystac.Asset:
     path = folder / file.name
     extra: dict[str, Any] = {"file:size": path.stat().st_size, "file:checksum": _multihash(sha256 or sha256_of(path))}
     if bands:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 
 from specvae.export.contents import CONTENTS, HEADER, NAMES, When, result_folder, result_table
 from specvae.ingest.options import IngestOptions
@@ -116,7 +117,22 @@ def test_every_file_with_a_role_is_an_asset(place: Path) -> None:
             [file.role.value],
             file.title,
         )
-    assert assets["./pixels.tif"]["bands"][0]["name"] == "reconstruction"
+
+
+def test_an_asset_says_of_its_bands_what_the_map_says(place: Path) -> None:
+    listing(place, "tonight.tif", "patch", parts=True, pool=True)
+    folder = place / "out" / "tonight"
+    assets = json.loads((folder / "item.json").read_text())["assets"].values()
+    bands = {asset["href"]: asset["bands"] for asset in assets if "bands" in asset}
+    assert len(bands) == 5
+    for href, described in bands.items():
+        with rasterio.open(folder / href) as raster:
+            assert [band["name"] for band in described] == list(raster.descriptions)
+            assert [band["unit"] for band in described] == list(raster.units)
+            assert [band["data_type"] for band in described] == list(raster.dtypes)
+            assert [float(band["nodata"]) for band in described] == pytest.approx(raster.nodatavals, nan_ok=True)
+            for number, band in enumerate(described, start=1):
+                assert band["description"] == raster.tags(number)["description"]
 
 
 def _tables(text: str) -> list[str]:

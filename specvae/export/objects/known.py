@@ -1,9 +1,9 @@
-"""Objects known from before: which of tonight's overlap them."""
+"""Objects known from before: which of a scene's objects overlap them."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import shapely
@@ -12,11 +12,17 @@ from numpy.typing import NDArray
 from specvae.errors import InputError
 from specvae.export.objects.rows import ObjectRows
 
-__all__ = ["mark_known", "read_known"]
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
+__all__ = ["KnownObjects", "mark_known", "read_known"]
+
+KnownObjects: TypeAlias = "GeoDataFrame"
+"""Objects known from before, as geopandas reads them from any vector file."""
 
 
-def read_known(path: str) -> Any:
-    """A GeoDataFrame of the objects in any vector file. Raises InputError where it is none."""
+def read_known(path: str) -> KnownObjects:
+    """Read the objects of any vector file. Raises InputError where it is none."""
     import geopandas
 
     if not os.path.exists(path):
@@ -33,23 +39,24 @@ def read_known(path: str) -> Any:
     return frame[frame.geometry.notna() & ~frame.geometry.is_empty]
 
 
-def mark_known(rows: ObjectRows, known: Any) -> NDArray[np.bool_]:
+def mark_known(rows: ObjectRows, known: KnownObjects) -> NDArray[np.bool_]:
     """``(n,)``: which objects share ground with a known one; a shared edge or corner is not enough.
 
     Known points and lines count where they touch. Coordinates are compared as they stand where a CRS is missing.
     """
-    found = np.zeros(len(rows), bool)
+    overlapping = np.zeros(len(rows), bool)
     if not len(rows) or not len(known):
-        return found
+        return overlapping
     if rows.crs is not None and known.crs is not None:
         try:
             known = known.to_crs(rows.crs.to_wkt())
         except Exception as error:  # pyproj's own
             raise InputError(f"--known cannot be brought to the scene's CRS: {error}") from None
-    mine, theirs = rows.geometry, known.geometry.to_numpy()
-    at, other = shapely.STRtree(theirs).query(mine, predicate="intersects")
-    flat = shapely.get_dimensions(theirs[other]) == 2
-    shared = shapely.area(shapely.intersection(shapely.make_valid(mine[at]), shapely.make_valid(theirs[other])))
-    least = 1e-6 * np.minimum(shapely.area(mine[at]), shapely.area(theirs[other]))
-    found[at[~flat | (shared > least)]] = True
-    return found
+    new, old = rows.geometry, known.geometry.to_numpy()
+    at, other = shapely.STRtree(old).query(new, predicate="intersects")
+    is_polygon = shapely.get_dimensions(old[other]) == 2
+    shared = shapely.area(shapely.intersection(shapely.make_valid(new[at]), shapely.make_valid(old[other])))
+    # Polygons that only touch share an area of rounding errors, which a millionth of the smaller one exceeds by far.
+    least = 1e-6 * np.minimum(shapely.area(new[at]), shapely.area(old[other]))
+    overlapping[at[~is_polygon | (shared > least)]] = True
+    return overlapping

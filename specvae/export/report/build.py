@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from specvae.export.contents import (
     SCORE_STYLE,
     THRESHOLDS,
 )
-from specvae.export.maps_read_back import map_bands
+from specvae.export.maps import AssetBands
 from specvae.export.qgis_styles import write_flag_style, write_score_style
 from specvae.export.report.page import render_page
 from specvae.export.report.page_data import Curves, PageData
@@ -115,11 +116,20 @@ def threshold_table(
 
 
 def finish_folder(
-    folder: Path, report: dict[str, Any], page: PageData, mark: Fingerprint, model: StoredModel, scene: Scene | None
+    folder: Path,
+    report: dict[str, Any],
+    page: PageData,
+    mark: Fingerprint,
+    model: StoredModel,
+    scene: Scene | None,
+    maps: Mapping[str, AssetBands],
 ) -> None:
-    """Write thresholds.csv, report.html, report.json, the model's item and, last, item.json."""
+    """Write thresholds.csv, report.html, report.json, the model's item and, last, item.json.
+
+    ``maps`` gives the bands of each map in the folder.
+    """
     with ThreadPoolExecutor(1, "hash") as beside:  # maps may be large, and what is hashed takes no turn of Python's
-        sums = {path.name: beside.submit(sha256_of, path) for path in sorted(folder.glob("*.tif"))}
+        sums = {name: beside.submit(sha256_of, folder / name) for name in sorted(maps)}
         write_thresholds(folder / THRESHOLDS.name, report["thresholds"])
         if page.picture is not None:
             _write_styles(folder, page.curves, report["threshold"]["value"])
@@ -128,7 +138,7 @@ def finish_folder(
         write_json(folder / MODEL_ITEM.name, model_item(model, folder))
         grid, outline = (scene.grid, footprint(scene.grid)) if scene is not None else (None, (None, None))
         known = {name: found.result() for name, found in sums.items()}
-    write_json(folder / ITEM.name, scene_item(report, mark, folder, grid, outline, map_bands(folder), known))
+    write_json(folder / ITEM.name, scene_item(report, mark, folder, grid, outline, maps, known))
 
 
 def _write_styles(folder: Path, curves: Curves, threshold: float | None) -> None:

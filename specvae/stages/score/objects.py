@@ -13,7 +13,7 @@ from specvae.detector import Detector
 from specvae.export.contents import ANOMALY
 from specvae.export.maps_read_back import anomalous_pixels
 from specvae.export.objects.frame import object_rows
-from specvae.export.objects.known import mark_known, read_known
+from specvae.export.objects.known import KnownObjects, mark_known, read_known
 from specvae.export.objects.rows import ObjectRows
 from specvae.export.objects.writing import write_objects
 from specvae.export.report.page_data import Spectra
@@ -61,7 +61,7 @@ class SceneObjects:
         return Spectra(first.peak_row, first.peak_col, first.spectrum, first.expected, first.peak, kl)
 
 
-def known_objects(path: str | None, stem: str) -> Any:
+def known_objects(path: str | None, stem: str) -> KnownObjects | None:
     """The objects known from before, ``{stem}`` in the path filled in; None where none are named."""
     return read_known(path.replace("{stem}", stem)) if path else None
 
@@ -72,7 +72,7 @@ def find_objects(
     detector: Detector,
     threshold: Threshold,
     request: ScoreRequest,
-    known: Any,
+    known: KnownObjects | None,
     folder: Path,
 ) -> SceneObjects:
     """Outline the objects from ``anomaly.tif`` in ``folder``, judge them, and write their files there."""

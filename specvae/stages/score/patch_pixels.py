@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.export.contents import PIXELS
-from specvae.export.maps import MapBand, MapWriter
+from specvae.export.maps import AssetBands, MapBand, MapWriter
 from specvae.ingest.scene.patch_scene import PatchScene
 from specvae.model.patches import to_pixels
 from specvae.model_file import StoredModel
@@ -16,26 +16,32 @@ from specvae.spectra import Window
 
 __all__ = ["picture_of", "write_pixels"]
 
-COST = MapBand("reconstruction", "the pixel's share of its patch's reconstruction term, all bands together", "nat")
+SHARE_BAND = MapBand(
+    "reconstruction", "the pixel's share of its patch's reconstruction term, all bands together", "nat"
+)
 VALUES = 1 << 23
 """Values of patches read at once."""
 SHOWN, LARGE = 1 << 20, 1 << 24
 """Pixels of a picture at most, and of a scene that is read again for one."""
 
 
-def write_pixels(folder: Path, scene: PatchScene, model: StoredModel, threads: int) -> None:
-    """Write pixels.tif on the scene's own grid; the pixels of a patch add up to its reconstruction term."""
-    detector, whole, side = model.detector, scene.plan.grid, scene.side
+def write_pixels(folder: Path, scene: PatchScene, model: StoredModel, threads: int) -> AssetBands:
+    """Write pixels.tif on the scene's own grid, and give its bands.
+
+    The pixels of a patch add up to the patch's reconstruction term.
+    """
+    detector, grid, side = model.detector, scene.plan.grid, scene.side
     tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous", "unit": "nat"}
-    with MapWriter(folder / PIXELS.name, whole, [COST], "float32", float("nan"), tags, threads) as writer:
+    with MapWriter(folder / PIXELS.name, grid, [SHARE_BAND], "float32", float("nan"), tags, threads) as writer:
         for window in scene.windows(VALUES // (side**2 * len(scene.bands))):
             cube = scene.read(window)
             costs = np.full((side**2, window.rows, window.cols), np.nan, np.float32)
             costs[:, cube.valid] = detector.pixel_costs(cube.values[:, cube.valid])
             around = scene.lattice.pixels(window)
-            inside = around.clip(whole.window)
+            inside = around.clip(grid.window)
             writer.write(inside, to_pixels(costs, side)[(slice(None), *inside.shift(-around.row, -around.col).slices)])
         writer.close()
+    return writer.asset_bands
 
 
 def picture_of(scene: PatchScene, rgb: tuple[int, int, int]) -> NDArray[np.float32] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.export.contents import EVIDENCE, EVIDENCE_ANOMALY, SCORE
-from specvae.export.maps import MapBand, MapWriter
+from specvae.export.maps import AssetBands, MapBand, MapWriter
 from specvae.export.maps_read_back import map_windows
 from specvae.ingest.scene.scene import Scene
 from specvae.model_file import StoredModel
@@ -22,7 +23,7 @@ from specvae.thresholds.threshold import Threshold
 if TYPE_CHECKING:
     from specvae.stages.score.request import ScoreRequest
 
-__all__ = ["evidence_cut", "pool_evidence"]
+__all__ = ["PooledEvidence", "evidence_cut", "pool_evidence"]
 
 EVIDENCE_BAND = MapBand(
     "evidence", "log score less the log scores around; higher is more anomalous; no score, not nats", "1"
@@ -32,14 +33,24 @@ WINDOW = 1 << 20
 """Pixels pooled at once."""
 
 
+@dataclass(frozen=True)
+class PooledEvidence:
+    """What pooling a scene came to."""
+
+    section: dict[str, Any]
+    """``evidence`` of report.json."""
+    maps: dict[str, AssetBands]
+    """The bands of each map that was written."""
+
+
 def evidence_cut(model: StoredModel, request: ScoreRequest) -> Threshold:
     """The evidence's own cut, at the rate that was asked for. Raises ModelError for a model without."""
     explicit = request.false_alarm_rate is not None
     return model.detector.evidence_calibration().threshold(request.false_alarm_rate or DEFAULT_RATE, explicit)
 
 
-def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: ScoreRequest) -> dict[str, Any]:
-    """Write evidence.tif and its flags beside score.tif; the ``evidence`` section of report.json."""
+def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: ScoreRequest) -> PooledEvidence:
+    """Write evidence.tif and its flags beside score.tif."""
     cut = evidence_cut(model, request)
     metrics = TruthMetrics(("specvae-pooled",), cut.value) if scene.has_truth else None
     tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous"}
@@ -70,7 +81,7 @@ def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: Score
     if metrics is not None:
         figures = metrics.finish()
         section["metrics"] = {name: value for name, value in figures.items() if name != "baselines"}
-    return section
+    return PooledEvidence(section, {EVIDENCE.name: evidence.asset_bands, EVIDENCE_ANOMALY.name: flags.asset_bands})
 
 
 def _judge(metrics: TruthMetrics, pooled: NDArray[np.float32], scene: Scene, window: Window) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.errors import InputError
-from specvae.export.contents import ANOMALY, EXPLANATIONS, QUICKLOOK, SCORE, result_folder
-from specvae.export.maps import MapBand, MapWriter
+from specvae.export.contents import ANOMALY, EXPLANATIONS, PIXELS, QUICKLOOK, SCORE, result_folder
+from specvae.export.maps import AssetBands, MapWriter
+from specvae.export.objects.known import KnownObjects
 from specvae.export.report.build import finish_folder, report_of
 from specvae.export.report.quicklook import draw_quicklook, rgb_bands
 from specvae.files.fingerprint import Fingerprint
@@ -24,30 +26,24 @@ from specvae.ingest.scene.patch_scene import PatchScene, in_patches
 from specvae.ingest.scene.scene import Scene
 from specvae.ingest.source import Source
 from specvae.model_file import StoredModel
-from specvae.spectra import Cube, Window
+from specvae.spectra import Window
 from specvae.stages.score.gatherers import Gatherers
 from specvae.stages.score.objects import SceneObjects, explain_objects, find_objects, known_objects
-from specvae.stages.score.overlap import overlapped
 from specvae.stages.score.page import map_page
 from specvae.stages.score.patch_pixels import picture_of, write_pixels
 from specvae.stages.score.pooled import evidence_cut, pool_evidence
-from specvae.stages.score.reading import read_in_order
-from specvae.stages.score.window import Piece, map_bands, score_window
+from specvae.stages.score.reading import WindowReader, read_in_order
+from specvae.stages.score.scored_windows import WindowScoring
+from specvae.stages.score.window import FLAG_BAND, score_bands
 from specvae.thresholds.threshold import Threshold
 
 if TYPE_CHECKING:
     from specvae.stages.score.request import ScoreRequest
 
-__all__ = ["score_map"]
+__all__ = ["Fill", "score_map"]
 
-SCORE_BANDS = (
-    MapBand("score", "anomaly score: reconstruction + kl; higher is more anomalous", "nat"),
-    MapBand("reconstruction", "half the sum over bands of squared deviations from the reconstruction", "nat"),
-    MapBand("kl", "divergence of the posterior from the prior", "nat"),
-    MapBand("p_value", "share of normal pixels that score as high", "1"),
-    MapBand("dominant_band", "1-based number of the band with the largest share of the reconstruction term", "1"),
-)
-FLAG = MapBand("anomaly", "1 anomalous, 0 normal, 255 invalid", "1")
+Fill = Callable[[Gatherers, MapWriter, MapWriter], None]
+"""Gives accumulators and maps what was scored elsewhere, in place of scoring it here."""
 
 
 def score_map(
@@ -58,120 +54,132 @@ def score_map(
     folder: Path,
     mark: Callable[[], Fingerprint],
     progress: Callable[[str, float], None] | None = None,
-    fill: Callable[[Gatherers, MapWriter, MapWriter], None] | None = None,
+    fill: Fill | None = None,
 ) -> dict[str, Any]:
-    """Score one raster into ``folder``; the report. Everything is written whole or not at all.
-
-    ``fill`` gives maps and accumulators what was scored elsewhere, in place of scoring it here.
-    """
+    """Score one raster into ``folder``; the report. Everything is written completely or not at all."""
     detector = model.detector
     known = known_objects(request.known, source.stem)
     if request.pool:
-        evidence_cut(model, request)  # refused before anything is done
+        evidence_cut(model, request)  # a model without the evidence's cut is refused before anything is done
     opened = in_patches(open_scene(source, request.ingest, match=detector.bands), detector.config.patch)
     with opened as scene, result_folder(folder) as work:
         rgb = rgb_bands(detector.bands)
         gathered = Gatherers.of(detector, scene.rows, scene.cols, rgb, scene.has_truth, threshold.value)
+        run = _SceneRun(scene, model, request, threshold, work.path, gathered, known)
         started = time.perf_counter()
-
-        def outline() -> SceneObjects:
-            _refuse_empty(scene, gathered)
-            found = gathered.objects.finish()
-            objects = find_objects(found, scene.grid, detector, threshold, request, known, work.path)
-            if len(objects.table):
-                explain_objects(work.path / EXPLANATIONS.name, objects.table, detector.bands.labels)
-            return objects
-
-        objects = _write_maps(scene, model, request, threshold, work.path, gathered, outline, progress, fill)
+        objects, maps = run.write_maps(progress, fill)
         seconds = {**gathered.seconds, "total": time.perf_counter() - started}
-        if isinstance(scene, PatchScene):
-            fine = picture_of(scene, rgb)
-            gathered.overview.composite = gathered.overview.composite if fine is None else fine
-            if request.parts:
-                write_pixels(work.path, scene, model, request.threads)
+        maps |= run.write_patch_pixels(rgb)
         evidence = pool_evidence(work.path, scene, model, request) if request.pool else None
-        report = report_of(
-            about(scene), model, threshold, gathered, seconds, request.settings(), objects.section, evidence
-        )
+        section = evidence.section if evidence else None
+        maps |= evidence.maps if evidence else {}
+        settings = request.settings()
+        report = report_of(about(scene), model, threshold, gathered, seconds, settings, objects.section, section)
         draw_quicklook(work.path / QUICKLOOK.name, gathered.overview, threshold, source.key)
-        finish_folder(work.path, report, map_page(scene, detector, gathered, objects), mark(), model, scene)
+        page = map_page(scene, detector, gathered, objects)
+        finish_folder(work.path, report, page, mark(), model, scene, maps)
         work.commit()
     return report
 
 
-def _refuse_empty(scene: Scene, gathered: Gatherers) -> None:
-    """Raise InputError for a scene without a valid pixel: there is nothing to say of it."""
-    told = gathered.counts.finish()
-    if told["total"] and not told["valid"]:
-        why = ", ".join(f"{n} {reason}" for reason, n in told["invalid_by_reason"].items() if n)
-        raise InputError(f"{scene.path} has no valid pixel ({why}); see `specvae inspect`, --nodata, --mask and --aoi")
+@dataclass(frozen=True, eq=False)
+class _SceneRun:
+    """One scene while it is scored into a folder."""
 
+    scene: Scene
+    model: StoredModel
+    request: ScoreRequest
+    threshold: Threshold
+    place: Path
+    """Where the files are written before the folder is complete."""
+    gathered: Gatherers
+    known: KnownObjects | None
 
-def _bands(request: ScoreRequest) -> tuple[MapBand, ...]:
-    """Bands of score.tif."""
-    return SCORE_BANDS if request.parts else SCORE_BANDS[:1]
+    def write_maps(
+        self, progress: Callable[[str, float], None] | None, fill: Fill | None
+    ) -> tuple[SceneObjects, dict[str, AssetBands]]:
+        """Write score.tif and anomaly.tif; the objects, and the bands of both maps.
 
+        The objects are outlined from anomaly.tif while score.tif, which takes longer, is being finished.
+        """
+        request, detector = self.request, self.model.detector
+        count = len(score_bands(request.parts))
+        # The reader bounds GDAL's cache, which the maps go through too: it stays open until they are closed.
+        with (
+            read_in_order(self.scene, detector, request.max_memory, count) as reader,
+            self._open_maps() as (scores, anomalies),
+        ):
+            if fill is None:
+                self._score(reader, scores, anomalies, progress)
+            else:
+                fill(self.gathered, scores, anomalies)
+            with self.gathered.timed("write"), ThreadPoolExecutor(1, "close") as beside:
+                closing = beside.submit(scores.close)
+                anomalies.close()
+                objects = self._outline()
+                closing.result()
+            return objects, {SCORE.name: scores.asset_bands, ANOMALY.name: anomalies.asset_bands}
 
-@contextmanager
-def _open_maps(
-    scene: Scene, model: StoredModel, request: ScoreRequest, threshold: Threshold, place: Path
-) -> Iterator[tuple[MapWriter, MapWriter]]:
-    """score.tif and anomaly.tif."""
-    tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous", "unit": "nat"}
-    cut = tags | {"threshold_nats": repr(threshold.value)}
-    score, anomaly, bands = place / SCORE.name, place / ANOMALY.name, _bands(request)
-    with (
-        MapWriter(score, scene.grid, bands, "float32", float("nan"), tags, request.threads) as scores,
-        MapWriter(anomaly, scene.grid, [FLAG], "uint8", 255, cut, request.threads) as anomalies,
-    ):
-        yield scores, anomalies
+    @contextmanager
+    def _open_maps(self) -> Iterator[tuple[MapWriter, MapWriter]]:
+        grid, threads = self.scene.grid, self.request.threads
+        bands, nan = score_bands(self.request.parts), float("nan")
+        tags = {"specvae_model_sha256": self.model.sha256, "direction": "higher is more anomalous", "unit": "nat"}
+        cut = tags | {"threshold_nats": repr(self.threshold.value)}
+        with (
+            MapWriter(self.place / SCORE.name, grid, bands, "float32", nan, tags, threads) as scores,
+            MapWriter(self.place / ANOMALY.name, grid, [FLAG_BAND], "uint8", 255, cut, threads) as anomalies,
+        ):
+            yield scores, anomalies
 
+    def _score(
+        self,
+        reader: WindowReader,
+        scores: MapWriter,
+        anomalies: MapWriter,
+        progress: Callable[[str, float], None] | None,
+    ) -> None:
+        """Score every window of the scene into both maps."""
+        scene, done = self.scene, 0
 
-def _write_maps(
-    scene: Scene,
-    model: StoredModel,
-    request: ScoreRequest,
-    threshold: Threshold,
-    place: Path,
-    gathered: Gatherers,
-    outline: Callable[[], SceneObjects],
-    progress: Callable[[str, float], None] | None,
-    fill: Callable[[Gatherers, MapWriter, MapWriter], None] | None = None,
-) -> SceneObjects:
-    """Both maps; ``outline`` has anomaly.tif to draw the objects from, while score.tif is being finished."""
-    with (
-        read_in_order(scene, model.detector, request.max_memory, len(_bands(request))) as reader,
-        _open_maps(scene, model, request, threshold, place) as (scores, anomalies),
-    ):
-        done = 0
-
-        def read(window: Window) -> tuple[Cube, NDArray[np.uint8] | None]:
-            with gathered.timed("read"):
-                return reader.read(window), scene.truth(window)
-
-        def work(window: Window, piece: tuple[Cube, NDArray[np.uint8] | None]) -> Piece:
-            with gathered.timed("compute"):
-                return score_window(model.detector, piece[0], window, piece[1], threshold, gathered.sample)
-
-        def write(window: Window, made: Piece) -> None:
+        def store(window: Window, score_rows: NDArray[np.float32], flag_rows: NDArray[np.uint8]) -> None:
             nonlocal done
-            with gathered.timed("write"):
-                gathered.update(made.scored, made.sampled)
-                gathered.compare(made, model.detector)
-                score_bands, flag_bands = map_bands(model.detector, made, request.parts)
-                scores.write(window, score_bands)
-                anomalies.write(window, flag_bands)
+            scores.write(window, score_rows)
+            anomalies.write(window, flag_rows)
             done += window.size
             if progress:
                 progress(scene.key, done / scene.grid.window.size)
 
-        if fill is None:
-            overlapped(reader.windows, read, work, write, at_once=model.detector.windows_at_once)
-        else:
-            fill(gathered, scores, anomalies)
-        with gathered.timed("write"), ThreadPoolExecutor(1, "close") as beside:
-            closing = beside.submit(scores.close)
-            anomalies.close()
-            objects = outline()
-            closing.result()
-    return objects
+        scoring = WindowScoring(scene, self.model.detector, self.threshold, self.gathered, self.request.parts)
+        scoring.run(reader, store)
+
+    def _outline(self) -> SceneObjects:
+        """The objects, outlined from the finished anomaly.tif, and explained."""
+        self._refuse_empty()
+        table = self.gathered.objects.finish()
+        detector = self.model.detector
+        objects = find_objects(table, self.scene.grid, detector, self.threshold, self.request, self.known, self.place)
+        if len(objects.table):
+            explain_objects(self.place / EXPLANATIONS.name, objects.table, detector.bands.labels)
+        return objects
+
+    def _refuse_empty(self) -> None:
+        """Raise InputError for a scene without a valid pixel: there is nothing to say of it."""
+        pixels = self.gathered.counts.finish()
+        if pixels["total"] and not pixels["valid"]:
+            why = ", ".join(f"{n} {reason}" for reason, n in pixels["invalid_by_reason"].items() if n)
+            raise InputError(
+                f"{self.scene.path} has no valid pixel ({why}); see `specvae inspect`, --nodata, --mask and --aoi"
+            )
+
+    def write_patch_pixels(self, rgb: tuple[int, int, int]) -> dict[str, AssetBands]:
+        """Show a scene of patches in its own pixels, and with ``--parts`` write pixels.tif; the bands of that map."""
+        scene = self.scene
+        if not isinstance(scene, PatchScene):
+            return {}
+        fine = picture_of(scene, rgb)
+        if fine is not None:
+            self.gathered.overview.composite = fine
+        if not self.request.parts:
+            return {}
+        return {PIXELS.name: write_pixels(self.place, scene, self.model, self.request.threads)}

@@ -22,14 +22,13 @@ from specvae.ingest.scene.patch_scene import in_patches
 from specvae.ingest.scene.scene import Scene
 from specvae.ingest.source import Source
 from specvae.model_file import StoredModel
-from specvae.spectra import CELL, Cube, Window
+from specvae.spectra import CELL, Window
 from specvae.stages.score.gatherers import Gatherers
 from specvae.stages.score.memory import LARGEST, parse_size
-from specvae.stages.score.overlap import overlapped
 from specvae.stages.score.reading import read_in_order
 from specvae.stages.score.request import ScoreRequest
-from specvae.stages.score.scene import SCORE_BANDS
-from specvae.stages.score.window import Piece, map_bands, score_window
+from specvae.stages.score.scored_windows import WindowScoring
+from specvae.stages.score.window import score_bands
 
 __all__ = ["Shard", "Shards", "count_shards", "score_shard", "write_shards"]
 
@@ -66,7 +65,7 @@ def _opened(source: Source, model: StoredModel, request: ScoreRequest) -> Iterat
 def _groups(scene: Scene, model: StoredModel, request: ScoreRequest, rows: int) -> list[list[Window]]:
     """The scene's windows in groups of ``rows`` rows or a little more, each ending where a row of windows ends."""
     detector = model.detector
-    outputs = len(SCORE_BANDS if request.parts else SCORE_BANDS[:1]) + 3
+    outputs = len(score_bands(request.parts)) + 3
     components = detector.net.ring.components if detector.net.ring is not None else 0
     pixel = len(detector.bands) * (np.dtype(scene.dtype).itemsize + 4) + components * 24 + outputs * 8 + 24
     allowed = parse_size(request.max_memory) // 2 // (UNDER_WAY * pixel)
@@ -97,24 +96,19 @@ def score_shard(
         gathered = Gatherers.of(
             detector, scene.rows, scene.cols, rgb_bands(detector.bands), scene.has_truth, threshold.value
         )
-        scores, flags = _arrays(place, number, (len(SCORE_BANDS) if request.parts else 1, tall, scene.cols))
+        bands = score_bands(request.parts)
+        scores, flags = _arrays(place, number, (len(bands), tall, scene.cols))
 
-        def read(window: Window) -> tuple[Cube, NDArray[np.uint8] | None]:
-            return reader.read(window), scene.truth(window)
-
-        def work(window: Window, piece: tuple[Cube, NDArray[np.uint8] | None]) -> Piece:
-            return score_window(detector, piece[0], window, piece[1], threshold, gathered.sample)
-
-        def write(window: Window, made: Piece) -> None:
-            gathered.update(made.scored, made.sampled)
-            gathered.compare(made, detector)
+        def store(window: Window, score_rows: NDArray[np.float32], flag_rows: NDArray[np.uint8]) -> None:
             at = (slice(None), *window.shift(-first, 0).slices)
-            scores[at], flags[at] = map_bands(detector, made, request.parts)
+            scores[at], flags[at] = score_rows, flag_rows
 
-        with read_in_order(scene, detector, request.max_memory, len(scores), windows) as reader:
-            overlapped(reader.windows, read, work, write, at_once=detector.windows_at_once)
-        for array in (scores, flags):
-            array.flush()
+        scoring = WindowScoring(scene, detector, threshold, gathered, request.parts)
+        with read_in_order(scene, detector, request.max_memory, len(bands), windows) as reader:
+            scoring.run(reader, store)
+        with gathered.timed("write"):
+            scores.flush()
+            flags.flush()
     return Shard(number, first, tall, gathered)
 
 
@@ -122,7 +116,10 @@ def _names(place: Path, number: int) -> tuple[Path, Path]:
     return place / f"{number:05d}.score.npy", place / f"{number:05d}.anomaly.npy"
 
 
-def _arrays(place: Path, number: int, shape: tuple[int, int, int]) -> tuple[Any, Any]:
+def _arrays(
+    place: Path, number: int, shape: tuple[int, int, int]
+) -> tuple[np.memmap[Any, np.dtype[np.float32]], np.memmap[Any, np.dtype[np.uint8]]]:
+    """The shard's rows of both maps, as arrays on disk to be filled."""
     place.mkdir(parents=True, exist_ok=True)
     score, anomaly = _names(place, number)
     return (
@@ -135,9 +132,14 @@ def write_shards(shards: Shards, gathered: Gatherers, scores: MapWriter, anomali
     """Copy the shards' rows into the maps, and take in what they gathered, in the order of their rows."""
     for shard in shards.parts:
         gathered.merge(shard.gathered)
-        score, anomaly = (np.load(path, mmap_mode="r") for path in _names(Path(shards.place), shard.number))
-        for row in range(0, shard.rows, COPIED_ROWS):
-            rows = min(COPIED_ROWS, shard.rows - row)
-            window = Window(shard.first + row, 0, rows, score.shape[2])
-            scores.write(window, np.ascontiguousarray(score[:, row : row + rows]))
-            anomalies.write(window, np.ascontiguousarray(anomaly[:, row : row + rows]))
+        with gathered.timed("write"):
+            _copy(shard, Path(shards.place), scores, anomalies)
+
+
+def _copy(shard: Shard, place: Path, scores: MapWriter, anomalies: MapWriter) -> None:
+    score, anomaly = (np.load(path, mmap_mode="r") for path in _names(place, shard.number))
+    for row in range(0, shard.rows, COPIED_ROWS):
+        rows = min(COPIED_ROWS, shard.rows - row)
+        window = Window(shard.first + row, 0, rows, score.shape[2])
+        scores.write(window, np.ascontiguousarray(score[:, row : row + rows]))
+        anomalies.write(window, np.ascontiguousarray(anomaly[:, row : row + rows]))

@@ -75,7 +75,7 @@ def score_table(
         score = np.concatenate(scored.scores)
         draw_table_quicklook(work.path / QUICKLOOK.name, score, threshold, source.key)
         page = _page(detector, gathered, scored.best, work.path)
-        finish_folder(work.path, report, page, mark(), model, None)
+        finish_folder(work.path, report, page, mark(), model, None, {})
         work.commit()
     return report
 

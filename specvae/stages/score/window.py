@@ -8,11 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.detector import Detector
+from specvae.export.maps import MapBand
 from specvae.scoring.gathered.pixels import SampleOfPixels
 from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window, positions
 from specvae.thresholds.threshold import Threshold
 
-__all__ = ["Piece", "map_bands", "score_window"]
+__all__ = ["FLAG_BAND", "Piece", "map_bands", "score_bands", "score_window"]
+
+SCORE_BANDS = (
+    MapBand("score", "anomaly score: reconstruction + kl; higher is more anomalous", "nat"),
+    MapBand("reconstruction", "half the sum over bands of squared deviations from the reconstruction", "nat"),
+    MapBand("kl", "divergence of the posterior from the prior", "nat"),
+    MapBand("p_value", "share of normal pixels that score as high", "1"),
+    MapBand("dominant_band", "1-based number of the band with the largest share of the reconstruction term", "1"),
+)
+FLAG_BAND = MapBand("anomaly", "1 anomalous, 0 normal, 255 invalid", "1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +36,11 @@ class Piece:
     truth: NDArray[np.uint8] | None
     cube: Cube
     """The window as the model reads it: of patches, all their values, where ``scored`` has their means."""
+
+
+def score_bands(parts: bool) -> tuple[MapBand, ...]:
+    """The bands of score.tif: the score, and with ``parts`` what it is made of."""
+    return SCORE_BANDS if parts else SCORE_BANDS[:1]
 
 
 def score_window(
@@ -48,7 +63,7 @@ def score_window(
 
 
 def map_bands(detector: Detector, piece: Piece, with_parts: bool) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """What goes to score.tif and to anomaly.tif."""
+    """What goes to score.tif ``(bands, rows, cols)`` and to anomaly.tif ``(1, rows, cols)``."""
     scored = piece.scored
     flags = np.where(scored.cube.valid, scored.anomalous.astype(np.uint8), np.uint8(255))[None]
     if not with_parts:
@@ -74,7 +89,7 @@ def _all_parts(
     valid = cube.valid
     dominant = np.full(valid.shape, np.nan, np.float32)
     if valid.any():
-        told = detector.explain(cube.values[:, valid], None if context is None else context[:, valid])
-        dominant[valid] = told.contribution.argmax(axis=0) + 1
+        explanation = detector.explain(cube.values[:, valid], None if context is None else context[:, valid])
+        dominant[valid] = explanation.contribution.argmax(axis=0) + 1
     p = detector.calibration.p_values(parts.score).astype(np.float32)
     return np.stack([parts.score, parts.reconstruction, parts.kl, p, dominant])
