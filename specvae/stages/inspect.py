@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
+from specvae.detector import Detector
 from specvae.errors import InputError, ModelError
 from specvae.ingest.options import IngestOptions
-from specvae.ingest.scene.describe import description
+from specvae.ingest.scene.describe import SceneDescription, description
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.scene import Scene
 from specvae.ingest.sources import find_sources
@@ -17,38 +19,109 @@ from specvae.ingest.table.reading import read_table
 from specvae.model_file import load_model
 from specvae.spectra import Invalid
 
-__all__ = ["inspect"]
+__all__ = ["ModelDescription", "RasterDescription", "TableDescription", "inspect"]
+
+LOOKED_AT = 64
+"""Windows that are read, at least, to count the invalid pixels of a large scene."""
+WINDOW_PIXELS = 1 << 18
+"""Pixels of each of these windows, about."""
 
 
-def inspect(path: str, options: IngestOptions | None = None) -> dict[str, Any]:
+class Validity(TypedDict):
+    """How many pixels are usable."""
+
+    pixels_looked_at: int
+    valid_share: float
+    invalid_by_reason: dict[str, int]
+
+
+class RasterDescription(SceneDescription):
+    """How a raster will be read; ``kind`` is ``raster``."""
+
+    format: str
+    """The product's kind: GDAL's driver, or a product such as ``Landsat product``."""
+    pixels_looked_at: int
+    valid_share: float
+    invalid_by_reason: dict[str, int]
+
+
+class TableDescription(TypedDict):
+    """How a table will be read; ``kind`` is ``table``."""
+
+    kind: str
+    path: str
+    rows: int
+    valid: int
+    invalid_by_reason: dict[str, int]
+    bands: list[str]
+    wavelengths_nm: tuple[float, ...] | None
+    other_columns: list[str]
+    notes: list[str]
+
+
+class ModelBand(TypedDict):
+    """One band of a model, with the location and scale that standardise it."""
+
+    label: str
+    name: str
+    wavelength_nm: float | None
+    centre: float
+    scale: float
+
+
+class ContextRing(TypedDict):
+    """The ring around a pixel whose principal components are the model's context; radii in pixels."""
+
+    outer: int
+    guard: int
+    components: int
+
+
+class ModelDescription(TypedDict):
+    """What a model is; ``kind`` is ``model``. The parts that are read from its file have that file's keys."""
+
+    kind: str
+    path: str
+    sha256: str
+    created: str
+    format_version: int
+    bands: list[ModelBand]
+    context: ContextRing | None
+    halo: int
+    patch: int | None
+    latent: int
+    parameters: int
+    pixels: dict[str, Any]
+    diagnostics: dict[str, Any]
+    thresholds: list[dict[str, Any]]
+    calibration: dict[str, Any]
+    config: dict[str, Any]
+    provenance: dict[str, Any]
+
+
+def inspect(path: str, options: IngestOptions | None = None) -> ModelDescription | TableDescription | RasterDescription:
     """A JSON-ready description. Raises InputError or ModelError for what can be neither read nor understood."""
     target = Path(path)
     if target.suffix == ".specvae" or _is_model(target):
         return _model(path)
-    found = find_sources([path])
-    if len(found) != 1:
-        raise InputError(f"{path} holds {len(found)} sources; inspect one of them, for instance {found[0].path}")
-    source = found[0]
+    sources = find_sources([path])
+    if len(sources) != 1:
+        raise InputError(f"{path} holds {len(sources)} sources; inspect one of them, for instance {sources[0].path}")
+    source = sources[0]
     if source.is_table:
-        table = read_table(source.path, options)
-        counts = np.bincount(table.reason, minlength=len(Invalid))
-        return {
-            "kind": "table",
-            "path": source.path,
-            "rows": len(table.values),
-            "valid": int(counts[0]),
-            "invalid_by_reason": _reasons(counts),
-            "bands": list(table.bands.labels),
-            "wavelengths_nm": table.bands.wavelengths,
-            "other_columns": [name for name in table.others.column_names if name not in set(table.bands.names)],
-            "notes": table.notes,
-        }
+        return _table(source.path, options)
     with open_scene(source, options) as scene:
-        told = description(scene)
-        return {**told, "format": told["kind"], "kind": "raster", **_validity(scene)}
+        scene_description = description(scene)
+        return {
+            **scene_description,
+            "format": scene_description["kind"],
+            "kind": "raster",
+            **_validity(scene),
+        }
 
 
 def _is_model(path: Path) -> bool:
+    """Whether a file begins as a model file does: the length of its header, in 8 bytes, and the header's brace."""
     try:
         with path.open("rb") as file:
             head = file.read(9)
@@ -57,10 +130,27 @@ def _is_model(path: Path) -> bool:
     return len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size
 
 
-def _validity(scene: Scene) -> dict[str, Any]:
+def _table(path: str, options: IngestOptions | None) -> TableDescription:
+    """How a table will be read, and how many of its rows are usable."""
+    table = read_table(path, options)
+    counts = np.bincount(table.reason, minlength=len(Invalid))
+    return {
+        "kind": "table",
+        "path": path,
+        "rows": len(table.values),
+        "valid": int(counts[0]),
+        "invalid_by_reason": _by_reason(counts),
+        "bands": list(table.bands.labels),
+        "wavelengths_nm": table.bands.wavelengths,
+        "other_columns": [name for name in table.others.column_names if name not in set(table.bands.names)],
+        "notes": table.notes,
+    }
+
+
+def _validity(scene: Scene) -> Validity:
     """Counts by reason over the scene, or over windows spread across a large one."""
-    windows = scene.windows(1 << 18)
-    step = max(1, len(windows) // 64)
+    windows = scene.windows(WINDOW_PIXELS)
+    step = max(1, len(windows) // LOOKED_AT)
     counts = np.zeros(len(Invalid), np.int64)
     for window in windows[::step]:
         counts += np.bincount(scene.read(window).reason.ravel(), minlength=len(Invalid))
@@ -68,20 +158,20 @@ def _validity(scene: Scene) -> dict[str, Any]:
     return {
         "pixels_looked_at": total,
         "valid_share": float(counts[0] / total) if total else 0.0,
-        "invalid_by_reason": _reasons(counts),
+        "invalid_by_reason": _by_reason(counts),
     }
 
 
-def _reasons(counts: Any) -> dict[str, int]:
+def _by_reason(counts: NDArray[np.int64]) -> dict[str, int]:
+    """How many are invalid, by the reason's label."""
     return {kind.label: int(counts[kind]) for kind in Invalid if kind != Invalid.VALID}
 
 
-def _model(path: str) -> dict[str, Any]:
+def _model(path: str) -> ModelDescription:
+    """What the model at ``path`` is."""
     stored = load_model(path)
     detector = stored.detector
-    normaliser = detector.net.normaliser
     ring = detector.net.ring
-    step = detector.stride**2
     if not detector.bands:
         raise ModelError(f"the model {path} has no band; fit it again")
     return {
@@ -90,14 +180,7 @@ def _model(path: str) -> dict[str, Any]:
         "sha256": stored.sha256,
         "created": stored.created,
         "format_version": stored.metadata["format_version"],
-        "bands": [
-            {
-                "label": label, "name": band.name, "wavelength_nm": band.wavelength, "centre": float(centre), "scale": float(scale),
-            }
-            for label, band, centre, scale in zip(
-                detector.bands.labels, detector.bands, normaliser.centre[::step, 0], normaliser.scale[::step, 0], strict=True
-            )
-        ],
+        "bands": _model_bands(detector),
         "context": None if ring is None else {"outer": ring.outer, "guard": ring.guard, "components": ring.components},
         "halo": detector.halo,
         "patch": detector.config.patch,
@@ -109,4 +192,20 @@ def _model(path: str) -> dict[str, Any]:
         "calibration": detector.calibration.summary(),
         "config": stored.metadata["config"],
         "provenance": stored.metadata["provenance"],
-    }  # fmt: skip
+    }
+
+
+def _model_bands(detector: Detector) -> list[ModelBand]:
+    """The model's bands; of a model of patches, which has a location and scale for each pixel, those of the first."""
+    step = detector.stride**2
+    centres, scales = detector.net.normaliser.centre[::step, 0], detector.net.normaliser.scale[::step, 0]
+    return [
+        {
+            "label": label,
+            "name": band.name,
+            "wavelength_nm": band.wavelength,
+            "centre": float(centre),
+            "scale": float(scale),
+        }
+        for label, band, centre, scale in zip(detector.bands.labels, detector.bands, centres, scales, strict=True)
+    ]

@@ -25,7 +25,7 @@ from specvae.export.report.thresholds_csv import write_thresholds
 from specvae.export.stac import model_item, scene_item
 from specvae.files.fingerprint import Fingerprint, sha256_of
 from specvae.files.json_files import finite, write_json
-from specvae.ingest.scene.describe import footprint
+from specvae.ingest.scene.describe import SceneSection, footprint
 from specvae.ingest.scene.scene import Scene
 from specvae.model_file import StoredModel
 from specvae.scoring.gathered.survival import Survival
@@ -39,7 +39,7 @@ SCHEMA_VERSION = 1
 
 
 def report_of(
-    about: dict[str, Any],
+    about: SceneSection,
     model: StoredModel,
     threshold: Threshold,
     gathered: Any,
@@ -87,7 +87,7 @@ def report_of(
 
 
 def _warnings(
-    threshold: Threshold, about: dict[str, Any], diagnostics: dict[str, Any], evidence: dict[str, Any] | None
+    threshold: Threshold, about: SceneSection, diagnostics: dict[str, Any], evidence: dict[str, Any] | None
 ) -> list[str]:
     """What a reader must know: of the cut, of the scene, of the model, and of the evidence's cut."""
     pooled = evidence["threshold"]["warning"] if evidence else None

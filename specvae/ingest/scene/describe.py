@@ -1,9 +1,9 @@
-"""How a scene is read, in words and numbers ready for JSON (``specvae inspect``)."""
+"""How a scene is read, in words and numbers ready for JSON: for ``specvae inspect`` and for reports."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 from rasterio._err import CPLE_BaseError
@@ -13,13 +13,104 @@ from rasterio.warp import transform as warp
 
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
+from specvae.ingest.scene.plan import unused
 from specvae.ingest.scene.scene import Scene
 
-__all__ = ["about", "description", "footprint"]
+__all__ = ["SceneDescription", "SceneSection", "about", "description", "footprint"]
+
+Geometry = dict[str, Any]
+"""A geometry of GeoJSON, as pystac takes it."""
 
 
-def description(scene: Scene) -> dict[str, Any]:
-    """Everything ``specvae inspect SCENE`` says, JSON-ready: no NaN, no infinity."""
+class BandDescription(TypedDict):
+    """One band as it is read."""
+
+    number: int
+    """1-based, in the order delivered."""
+    name: str | None
+    wavelength_nm: float | None
+    width_nm: float | None
+    unit: str | None
+    file: str
+    index: int
+    """1-based, within the file."""
+    dtype: str
+    scale: float
+    offset: float
+    nodata: float | str | None
+    """A number; ``nan``, ``inf`` or ``-inf`` as text, for JSON has none of them."""
+    saturated: float | str | None
+
+
+class UnusedBand(TypedDict):
+    """A band that is not read."""
+
+    band: str
+    why: str
+
+
+class Georeferencing(TypedDict):
+    """What places the scene on Earth."""
+
+    crs: str | None
+    transform: list[float] | None
+    """The six numbers of the affine transform, row by row."""
+    pixel_size: float | None
+    gcps: int
+    rpcs: bool
+
+
+class MaskPaths(TypedDict):
+    """The masks over the scene."""
+
+    mask: str | None
+    aoi: str | None
+    normal: str | None
+
+
+class SceneDescription(TypedDict):
+    """How a scene is read, ready for JSON."""
+
+    name: str
+    path: str
+    kind: str
+    rows: int
+    cols: int
+    dtype: str
+    block: list[int]
+    georeferencing: Georeferencing
+    pixel_area_m2: float | None
+    datetime: str | None
+    level: str | None
+    bands: list[BandDescription]
+    left_out: list[UnusedBand]
+    band_match: str | None
+    masks: MaskPaths
+    files: list[str]
+    notes: list[str]
+
+
+class SceneSection(TypedDict):
+    """The section ``scene`` of a report: of a raster, or of a table as one column of rows."""
+
+    path: str
+    key: str
+    kind: str
+    """``raster`` or ``table``."""
+    rows: int
+    cols: int
+    bands: list[str]
+    wavelengths: tuple[float, ...] | None
+    band_match: str | None
+    crs: str | None
+    pixel_area_m2: float | None
+    datetime: NotRequired[str | None]
+    """Acquisition, ISO 8601; only of a raster."""
+    notes: list[str]
+
+
+def description(scene: Scene) -> SceneDescription:
+    """Everything ``specvae inspect SCENE`` says about how a scene is read: no NaN, no infinity."""
     plan = scene.plan
     return {
         "name": scene.name,
@@ -33,19 +124,17 @@ def description(scene: Scene) -> dict[str, Any]:
         "pixel_area_m2": scene.pixel_area_m2,
         "datetime": scene.datetime,
         "level": scene.level,
-        "bands": [_band(at, layer) for at, layer in enumerate(plan.layers, start=1)],
-        "left_out": [
-            {"band": layer.label, "why": layer.left_out} for layer in plan.product.layers
-            if layer.left_out and (layer.path, layer.index) not in {(used.path, used.index) for used in plan.layers}
-        ],
+        "bands": [_band(number, layer) for number, layer in enumerate(plan.layers, start=1)],
+        "left_out": [{"band": layer.label, "why": why} for layer, why in unused(plan.product, plan.layers)],
         "band_match": plan.match.by if plan.match else None,
         "masks": {"mask": plan.options.mask, "aoi": plan.options.aoi, "normal": plan.options.normal},
-        "files": [stamp.path for stamp in plan.stamps],
+        "files": list(plan.files),
         "notes": scene.notes,
-    }  # fmt: skip
+    }
 
 
-def _georeferencing(scene: Scene) -> dict[str, Any]:
+def _georeferencing(scene: Scene) -> Georeferencing:
+    """What places the scene on Earth, ready for JSON."""
     grid = scene.plan.grid
     return {
         "crs": (grid.crs.to_string() if grid.crs else None),
@@ -56,9 +145,10 @@ def _georeferencing(scene: Scene) -> dict[str, Any]:
     }
 
 
-def _band(at: int, layer: Layer) -> dict[str, Any]:
+def _band(number: int, layer: Layer) -> BandDescription:
+    """One band as it is read, ready for JSON."""
     return {
-        "number": at,
+        "number": number,
         "name": layer.band.name or None,
         "wavelength_nm": layer.band.wavelength,
         "width_nm": layer.band.width,
@@ -74,11 +164,12 @@ def _band(at: int, layer: Layer) -> dict[str, Any]:
 
 
 def _plain(value: float | None) -> float | str | None:
+    """A finite number as it is; NaN and the infinities as text, for JSON has none of them."""
     return value if value is None or math.isfinite(value) else str(value)
 
 
-def about(scene: Scene) -> dict[str, Any]:
-    """The ``scene`` section of a report."""
+def about(scene: Scene) -> SceneSection:
+    """The section ``scene`` of a report, of a raster."""
     return {
         "path": scene.path,
         "key": scene.key,
@@ -95,8 +186,8 @@ def about(scene: Scene) -> dict[str, Any]:
     }
 
 
-def footprint(grid: Grid) -> tuple[dict[str, Any] | None, list[float] | None]:
-    """GeoJSON polygon and bounding box in longitude and latitude, or None where nothing places it on Earth."""
+def footprint(grid: Grid) -> tuple[Geometry | None, list[float] | None]:
+    """GeoJSON polygon and bounding box in longitude and latitude; None and None where nothing places it on Earth."""
     crs = grid.place_crs
     if crs is None or not (grid.placed or grid.gcps or grid.rpcs):
         return None, None

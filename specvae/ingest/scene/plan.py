@@ -1,4 +1,4 @@
-"""The decision how a scene is read, made once and picklable, so that workers read it the same way."""
+"""A plan: how a scene is read, decided once and picklable, so that workers read it the same way."""
 
 from __future__ import annotations
 
@@ -17,21 +17,12 @@ from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
 from specvae.ingest.scene.selection import asked_for, choose, for_model
 
-__all__ = ["FileStamp", "Plan", "plan_product"]
-
-
-@dataclass(frozen=True)
-class FileStamp:
-    """A file as it was when the scene was planned."""
-
-    path: str
-    size: int
-    mtime_ns: int
+__all__ = ["Plan", "plan_product", "unused"]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a scene is read."""
+    """How a scene is read: which bands of which files, in which order, on which grid."""
 
     key: str
     """Where the scene's report goes, below the output folder."""
@@ -45,8 +36,10 @@ class Plan:
     """Rows and columns decoded at once by the file on that grid."""
     match: BandMatch | None
     """How the bands serve a model, where one was given."""
-    stamps: tuple[FileStamp, ...]
+    files: tuple[str, ...]
+    """The files behind the scene, as far as they are on this machine."""
     notes: tuple[str, ...]
+    """What a user should know about how the scene is read, in sentences without a full stop."""
 
     @property
     def bands(self) -> BandSet:
@@ -66,18 +59,18 @@ class Plan:
 def plan_product(key: str, product: Product, options: IngestOptions, match: BandSet | None) -> Plan:
     """Choose the bands and the grid of a product."""
     if match is None:
-        layers, how = choose(product.layers, options.bands, product.path), None
+        layers, served = choose(product.layers, options.bands, product.path), None
     else:
-        layers, how = for_model(product.layers, options.bands, match, product.path)
+        layers, served = for_model(product.layers, options.bands, match, product.path)
     fill = options.nodata if isinstance(options.nodata, float | int) else None
     if fill is not None:
         layers = tuple(replace(layer, nodata=float(fill)) for layer in layers)
     reference = _reference(product, layers, options.grid)
     grid = product.grids[reference]
     notes = [*product.notes, *_left_out(product, layers), *_resampled(product, layers, grid)]
-    if how is not None and how.warning:
-        notes.append(how.warning)
-    return Plan(key, product, options, layers, grid, product.blocks[reference], how, _stamps(product), tuple(notes))
+    if served is not None and served.warning:
+        notes.append(served.warning)
+    return Plan(key, product, options, layers, grid, product.blocks[reference], served, _files(product), tuple(notes))
 
 
 def _reference(product: Product, layers: tuple[Layer, ...], asked: str | None) -> str:
@@ -96,34 +89,35 @@ def _reference(product: Product, layers: tuple[Layer, ...], asked: str | None) -
     return finest
 
 
+def unused(product: Product, layers: tuple[Layer, ...]) -> list[tuple[Layer, str]]:
+    """The bands of a product that are not spectral or not usable, and not among ``layers``, each with the reason."""
+    used = {(layer.path, layer.index) for layer in layers}
+    return [(b, b.left_out) for b in product.layers if b.left_out and (b.path, b.index) not in used]
+
+
 def _left_out(product: Product, layers: tuple[Layer, ...]) -> list[str]:
     """A sentence for each reason for which bands are not used."""
-    used = {(layer.path, layer.index) for layer in layers}
     by_reason: dict[str, list[str]] = {}
-    for layer in product.layers:
-        if layer.left_out and (layer.path, layer.index) not in used:
-            by_reason.setdefault(layer.left_out, []).append(layer.label)
+    for layer, why in unused(product, layers):
+        by_reason.setdefault(why, []).append(layer.label)
     return [f"left out ({why}): {_few(labels)}" for why, labels in by_reason.items()]
 
 
 def _few(labels: list[str]) -> str:
+    """At most twelve labels, and how many more there are."""
     return ", ".join(labels[:12]) + (f" and {len(labels) - 12} more" if len(labels) > 12 else "")
 
 
 def _resampled(product: Product, layers: tuple[Layer, ...], grid: Grid) -> list[str]:
+    """A sentence that names the bands whose own grid is not the scene's; none where all are on it."""
     moved = [layer.label for layer in layers if not product.grids[layer.path].same_place(grid)]
     size = abs(grid.transform.a) or abs(grid.transform.b)
     return [f"resampled to the grid of {size:g} units a pixel: {_few(moved)}"] if moved else []
 
 
-def _stamps(product: Product) -> tuple[FileStamp, ...]:
-    stamps = []
-    for path in product.files:
-        try:
-            status = os.stat(path)
-        except OSError:
-            continue
-        stamps.append(FileStamp(path, status.st_size, status.st_mtime_ns))
-    if not stamps and not is_remote(product.path):
+def _files(product: Product) -> tuple[str, ...]:
+    """The product's files that are there. Raises UsageError for a product of which none is on this machine."""
+    files = tuple(path for path in product.files if os.path.exists(path))
+    if not files and not is_remote(product.path):
         raise UsageError(f"{product.path} is no file on this machine")
-    return tuple(stamps)
+    return files

@@ -15,7 +15,7 @@ from rasterio.crs import CRS
 from specvae.bands import BandMatch, BandSet
 from specvae.ingest.grid import Grid
 from specvae.ingest.scene.area import pixel_areas
-from specvae.ingest.scene.plan import FileStamp, Plan
+from specvae.ingest.scene.plan import Plan
 from specvae.ingest.scene.windows import tile
 from specvae.ingest.validity import Mask
 from specvae.spectra import Cube, Window
@@ -130,11 +130,6 @@ class Scene(ABC):
         return list(self.plan.notes)
 
     @property
-    def identity(self) -> tuple[FileStamp, ...]:
-        """The files behind the scene with size and time."""
-        return self.plan.stamps
-
-    @property
     def datetime(self) -> str | None:
         """Acquisition, ISO 8601, where its metadata or name say it."""
         return self.plan.product.datetime
@@ -179,8 +174,3 @@ class Scene(ABC):
         """Square metres of a pixel (in a geographic CRS, of the middle row), None where they are not known."""
         areas = pixel_areas(self.grid, self.rows // 2, 1)
         return None if areas is None else float(areas[0])
-
-    def pixel_areas(self, window: Window | None = None) -> NDArray[np.float64] | None:
-        """Square metres of a pixel in each row of ``window``, ``(rows,)``; None where they are not known."""
-        window = window or self.grid.window
-        return pixel_areas(self.grid, window.row, window.rows)

@@ -20,6 +20,7 @@ from specvae.export.report.page_data import PageData
 from specvae.export.report.table_quicklook import draw_table_quicklook
 from specvae.export.table_writing import ScoresWriter, scores_name
 from specvae.files.fingerprint import Fingerprint
+from specvae.ingest.scene.describe import SceneSection
 from specvae.ingest.source import Source
 from specvae.ingest.table.reading import Table, TableFile, is_one_of, open_table
 from specvae.model_file import StoredModel
@@ -84,7 +85,7 @@ def _same(table: Table) -> Table:
     return table
 
 
-def _about(source: Source, file: TableFile, rows: int, detector: Detector) -> dict[str, Any]:
+def _about(source: Source, file: TableFile, rows: int, detector: Detector) -> SceneSection:
     """The ``scene`` section of the report."""
     return {
         "path": source.path, "key": source.key, "kind": "table", "rows": rows, "cols": 1,
