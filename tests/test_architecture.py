@@ -16,7 +16,7 @@ TESTS = Path(__file__).parent
 
 HOMES = {
     "torch": {"model", "training", "scoring", "detector", "model_file", "benchmarks"},
-    "rasterio": {"ingest", "export", "stages", "api", "benchmarks"},
+    "rasterio": {"ingest", "export", "benchmarks"},
     "pandas": {"ingest", "export", "api", "benchmarks"},
     "geopandas": {"ingest", "export"},
     "pyogrio": {"ingest", "export"},
