@@ -88,6 +88,15 @@ def test_every_file_of_the_package_that_a_page_names_exists(page: Path) -> None:
         assert (ROOT / path).exists(), path
 
 
+def test_every_name_that_the_architecture_places_in_a_file_is_defined_there() -> None:
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    placed = re.findall(r"`([\w.]+)` in `(specvae/[\w/]+\.py)`", text)
+    assert len(placed) >= 40
+    for name, path in placed:
+        code = (ROOT / path).read_text(encoding="utf-8")
+        assert re.search(rf"^(?:def |class |)({re.escape(name)})\b(?:\(|:| =)", code, re.M), f"{name} is not in {path}"
+
+
 @pytest.mark.parametrize("text", [README, GUIDE], ids=["README", "guide"])
 def test_every_option_that_is_named_exists(text: str) -> None:
     known = {o for name in COMMANDS for p in cli.get_command(click.Context(cli), name).params for o in p.opts}
