@@ -30,3 +30,12 @@ def four_band_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.models import fit_model
 
     return fit_model(tmp_path_factory.mktemp("four_bands"))
+
+
+@pytest.fixture(scope="session")
+def real_layout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of real data, or synthetic files in its layout where there is none: for tests of no real figure."""
+    from tests.stand_ins import write_stand_ins
+
+    folder = _data_folder()
+    return folder if folder.is_dir() else write_stand_ins(tmp_path_factory.mktemp("stand_ins"))

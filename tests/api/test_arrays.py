@@ -261,8 +261,8 @@ def test_what_cannot_be_scored_is_refused_in_one_line(place: Path) -> None:
         score_array(np.zeros((10, 4, 4)), place / "nowhere.specvae")
 
 
-def test_a_real_series_scores_as_on_the_command_line(real_data: Path, tmp_path: Path) -> None:
-    scenes = sorted((real_data / "scenes" / "rufiji_timeseries").glob("S2_20180[78]*.tif"))[:2]
+def test_a_real_series_scores_as_on_the_command_line(real_layout: Path, tmp_path: Path) -> None:
+    scenes = sorted((real_layout / "scenes" / "rufiji_timeseries").glob("S2_20180[78]*.tif"))[:2]
     model = str(tmp_path / "m.specvae")
     fit([str(scenes[0])], model=model, device="cpu", set=("training.steps=30",))
     assert score([str(scenes[1])], ScoreRequest(model=model, out=str(tmp_path / "out"), device="cpu")).exit_status == 0

@@ -62,8 +62,8 @@ def test_a_coarser_grid_covers_the_same_ground() -> None:
 
 
 @pytest.mark.parametrize("name", ["gcp", "rpc"])
-def test_real_files_without_a_transform_are_placed(real_data, name: str) -> None:  # type: ignore[no-untyped-def]
-    files = [p for p in (real_data / "awkward").glob("*") if name in p.name.lower() and p.suffix.lower() == ".tif"]
+def test_real_files_without_a_transform_are_placed(real_layout, name: str) -> None:  # type: ignore[no-untyped-def]
+    files = [p for p in (real_layout / "awkward").glob("*") if name in p.name.lower() and p.suffix.lower() == ".tif"]
     assert files
     with rasterio.open(files[0]) as source:
         gcps, crs = source.gcps

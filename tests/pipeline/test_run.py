@@ -354,10 +354,10 @@ def test_a_benchmarks_example_can_be_planned(name: str) -> None:
     assert [(s.run, s.status) for s in planned(name).stages] == [("benchmark", "todo")]
 
 
-def test_the_series_example_can_be_planned(real_data: Path, tmp_path: Path) -> None:
+def test_the_series_example_can_be_planned(real_layout: Path, tmp_path: Path) -> None:
     # The example stands on the samples of the repository; here the real data take their place.
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "samples").symlink_to(real_data)
+    (tmp_path / "data" / "samples").symlink_to(real_layout)
     found = planned("rufiji_series.toml", f"root={tmp_path}")
     assert [(s.run, s.status) for s in found.stages] == [("fit", "todo"), ("score", "todo")]
     assert len(found.scenes) == 13

@@ -28,11 +28,11 @@ SHORT = ("training.steps=150", "training.refits=1")
 
 @pytest.fixture(scope="module", params=SCENES)
 def fitted(
-    request: pytest.FixtureRequest, real_data: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, real_layout: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:
     """A model fitted on every second strip of a scene, and the folder that holds the strips' mask and variants."""
     folder = tmp_path_factory.mktemp(request.param)
-    source = real_data / SCENES[request.param]
+    source = real_layout / SCENES[request.param]
     with rasterio.open(source) as scene:
         window = rasterio.windows.Window(0, 0, min(scene.width, 480), min(scene.height, 480))
         values, names = scene.read(window=window), scene.descriptions
@@ -85,18 +85,18 @@ def test_the_half_of_the_scene_that_the_fit_never_saw_is_ok(fitted: tuple[Path, 
     assert status == 0 if report["threshold"]["supported"] else 5
 
 
-def test_the_scene_after_a_wildfire_is_not_refused(real_data: Path, tmp_path: Path) -> None:
+def test_the_scene_after_a_wildfire_is_not_refused(real_layout: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.specvae"
-    fit([str(real_data / SCENES["coldsprings"])], model=str(model), set=SHORT, device="cpu", context="none")
+    fit([str(real_layout / SCENES["coldsprings"])], model=str(model), set=SHORT, device="cpu", context="none")
     request = ScoreRequest(model=str(model), out=str(tmp_path / "out"), device="cpu")
-    score([str(real_data / "scenes/coldsprings/20160723_post_sr7.tif")], request)
+    score([str(real_layout / "scenes/coldsprings/20160723_post_sr7.tif")], request)
     report = json.loads((tmp_path / "out" / "20160723_post_sr7" / "report.json").read_text())
     assert report["drift"]["verdict"] in {"ok", "caution"}, report["drift"]["reasons"]
     assert report["calibration"]["contaminated"] is False
 
 
-def test_a_hundredth_of_anomalies_in_the_scene_that_is_fitted_is_found(real_data: Path, tmp_path: Path) -> None:
-    with rasterio.open(real_data / SCENES["coldsprings"]) as scene:
+def test_a_hundredth_of_anomalies_in_the_scene_that_is_fitted_is_found(real_layout: Path, tmp_path: Path) -> None:
+    with rasterio.open(real_layout / SCENES["coldsprings"]) as scene:
         values, profile = scene.read(), scene.profile
     rows, cols = values.shape[1:]
     centres = np.random.default_rng(0).integers(0, [rows, cols], (25, 2))

@@ -37,31 +37,31 @@ def scored(scene: Path | str, model: Path, out: Path, **asked: Any) -> tuple[dic
 
 
 @pytest.fixture(scope="module")
-def fire(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fire(real_layout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``before.specvae``, fitted on the clear pixels before the fire, and ``after.specvae``, calibrated
     on every second strip of the unburnt ground after it; ``strips.tif`` marks these strips."""
     folder = tmp_path_factory.mktemp("fire")
-    with rasterio.open(real_data / FIRE / "burn_mask.tif") as mask:
+    with rasterio.open(real_layout / FIRE / "burn_mask.tif") as mask:
         burnt, profile = mask.read(1), mask.profile
     even = np.arange(burnt.shape[0])[:, None] // 12 % 2 == 0
     with rasterio.open(folder / "strips.tif", "w", **{**profile, "dtype": "uint8", "nodata": None}) as file:
         file.write(((burnt == 0) & even).astype(np.uint8), 1)
     with rasterio.open(folder / "others.tif", "w", **{**profile, "dtype": "uint8", "nodata": None}) as file:
         file.write(((burnt != 0) | even).astype(np.uint8), 1)
-    normal = str(real_data / FIRE / "20160707_pre_clear.tif")
-    fit([str(real_data / BEFORE)], model=str(folder / "before.specvae"), normal=normal, set=SHORT, device="cpu")
+    normal = str(real_layout / FIRE / "20160707_pre_clear.tif")
+    fit([str(real_layout / BEFORE)], model=str(folder / "before.specvae"), normal=normal, set=SHORT, device="cpu")
     calibrate(
-        [str(real_data / AFTER)], model=str(folder / "before.specvae"), out=str(folder / "after.specvae"),
+        [str(real_layout / AFTER)], model=str(folder / "before.specvae"), out=str(folder / "after.specvae"),
         normal=str(folder / "strips.tif"),
     )  # fmt: skip
     return folder
 
 
 @pytest.fixture(scope="module")
-def burnt(fire: Path, real_data: Path) -> tuple[dict[str, Any], Path]:
+def burnt(fire: Path, real_layout: Path) -> tuple[dict[str, Any], Path]:
     """Report and folder of the scene after the fire, cut by its own unburnt strips."""
     report, folder, _ = scored(
-        real_data / AFTER, fire / "after.specvae", fire / "burnt", parts=True, fdr=0.1, false_alarm_rate=1e-2
+        real_layout / AFTER, fire / "after.specvae", fire / "burnt", parts=True, fdr=0.1, false_alarm_rate=1e-2
     )
     return report, folder
 
@@ -74,9 +74,9 @@ def test_other_normal_data_move_the_cut_and_leave_the_network(fire: Path) -> Non
     assert after.calibration.threshold(1e-2).value != before.calibration.threshold(1e-2).value
 
 
-def test_cuts_from_half_of_the_unburnt_strips_keep_their_rate_in_the_other_half(fire: Path, real_data: Path) -> None:
+def test_cuts_from_half_of_the_unburnt_strips_keep_their_rate_in_the_other_half(fire: Path, real_layout: Path) -> None:
     report, folder, _ = scored(
-        real_data / AFTER, fire / "after.specvae", fire / "strips", false_alarm_rate=1e-2,
+        real_layout / AFTER, fire / "after.specvae", fire / "strips", false_alarm_rate=1e-2,
         ingest=IngestOptions(mask=str(fire / "others.tif"), mask_values=("1",)),
     )  # fmt: skip
     assert report["threshold"]["supported"] is True
@@ -137,10 +137,10 @@ def test_objects_carry_p_values_and_the_discovery_rate_that_was_asked(burnt: tup
 
 
 def test_the_largest_objects_of_the_fire_have_the_smallest_p_values(
-    burnt: tuple[dict[str, Any], Path], real_data: Path
+    burnt: tuple[dict[str, Any], Path], real_layout: Path
 ) -> None:
     objects = geopandas.read_file(burnt[1] / "objects.gpkg").sort_values("p_value", kind="stable")
-    with rasterio.open(real_data / FIRE / "burn_mask.tif") as file:
+    with rasterio.open(real_layout / FIRE / "burn_mask.tif") as file:
         perimeter = np.argwhere(file.read(1) != 0)
     top = objects.head(2)
     assert (top["p_value"] < 0.02).all()
@@ -149,15 +149,15 @@ def test_the_largest_objects_of_the_fire_have_the_smallest_p_values(
         assert np.abs(perimeter - [row, col]).max(axis=1).min() <= 10, "its peak lies in the perimeter or beside it"
 
 
-def test_few_held_out_pixels_bound_p_values_and_the_report_says_so(fire: Path, real_data: Path) -> None:
-    report, folder, _ = scored(real_data / AFTER, fire / "before.specvae", fire / "few", fdr=0.1)
+def test_few_held_out_pixels_bound_p_values_and_the_report_says_so(fire: Path, real_layout: Path) -> None:
+    report, folder, _ = scored(real_layout / AFTER, fire / "before.specvae", fire / "few", fdr=0.1)
     assert report["objects"]["p_value_method"] == "bound"
     assert "specvae calibrate" in report["objects"]["p_value_note"]
     assert geopandas.read_file(folder / "objects.gpkg")["p_value"].between(0, 1).all()
 
 
-def test_an_unsupported_explicit_rate_is_given_with_a_warning_and_strict_exits_5(fire: Path, real_data: Path) -> None:
-    args = ("score", real_data / AFTER, "--model", fire / "before.specvae", "--false-alarm-rate", "1e-6")
+def test_an_unsupported_explicit_rate_is_given_with_a_warning_and_strict_exits_5(fire: Path, real_layout: Path) -> None:
+    args = ("score", real_layout / AFTER, "--model", fire / "before.specvae", "--false-alarm-rate", "1e-6")
     assert run(*args, "--out", fire / "r6") == 0
     assert run(*args, "--out", fire / "r6strict", "--strict") == 5
     told = json.loads((fire / "r6" / "20160723_post_sr7" / "report.json").read_text())
