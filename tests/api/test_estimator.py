@@ -164,9 +164,12 @@ def test_rows_given_as_normal_are_believed_however_little_the_model_has_seen() -
     assert (model.predict(linear(10_000, seed=12)) == -1).mean() == pytest.approx(0.01, abs=0.004)
 
 
-def test_an_unsupported_rate_is_kept_with_a_warning(fitted: SpectralVAE) -> None:
+def test_an_unsupported_rate_gives_the_highest_cut_with_a_warning(fitted: SpectralVAE) -> None:
+    model = clone(fitted).set_params(steps=30).fit(linear(200))
     with pytest.warns(UserWarning, match="not supported"):
-        clone(fitted).set_params(steps=30).fit(linear(200)).calibrate(false_alarm_rate=1e-6)
+        model.calibrate(false_alarm_rate=1e-6)
+    found = model.threshold_
+    assert (found.asked_rate, found.supported, found.method) == (1e-6, False, "maximum")
 
 
 def test_a_pickle_scores_alike_and_holds_no_network(fitted: SpectralVAE) -> None:
@@ -259,8 +262,8 @@ def test_a_model_of_the_command_line_loads_and_a_model_with_context_is_refused(t
 
 
 @pytest.mark.parametrize("method", ["predict", "p_value", "explain", "transform", "score_parts", "anomaly_score"])
-def test_nothing_is_told_before_a_fit(method: str) -> None:
-    with pytest.raises(NotFittedError):
+def test_every_method_asks_for_a_fit_first(method: str) -> None:
+    with pytest.raises(NotFittedError, match="SpectralVAE instance is not fitted yet"):
         getattr(SpectralVAE(), method)(linear(3))
 
 

@@ -90,7 +90,7 @@ def test_a_run_that_was_cut_off_goes_on_where_it_stopped_and_forgets_when_done(
     settings = Settings(tmp_path / "data", tmp_path / "out", None, True, (), None, "cpu")
     with monkeypatch.context() as patch:
         patch.setattr("specvae.benchmarks.calibration.write_page", None)
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match="'NoneType' object is not callable"):
             run(settings)
     assert len(list((tmp_path / "out" / "work").glob("*.json"))) >= 6
     with monkeypatch.context() as patch:

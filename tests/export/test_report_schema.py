@@ -97,9 +97,11 @@ def test_a_report_with_truth_a_cut_in_nats_and_parts_follows_it(place: Path) -> 
 
 def test_the_schema_refuses_what_is_no_report(place: Path) -> None:
     report, _ = scored(place, "normal.tif")
-    for path, wrong in (("drift", {"verdict": "fine"}), ("threshold", {"value": 1}), ("schema_version", 2)):
-        with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate({**report, path: wrong}, schema())
+    jsonschema.validate(report, schema())
+    for section, wrong in (("drift", {"verdict": "fine"}), ("threshold", {"value": 1}), ("schema_version", 2)):
+        with pytest.raises(jsonschema.ValidationError) as refused:
+            jsonschema.validate({**report, section: wrong}, schema())
+        assert refused.value.absolute_path[0] == section
 
 
 @pytest.mark.parametrize(("rate", "status"), [(1e-7, 5), (0.1, 0)])

@@ -15,7 +15,7 @@ import rasterio
 import scipy.io
 from affine import Affine
 
-from specvae.errors import InputError, SpecvaeError, UsageError
+from specvae.errors import InputError, UsageError
 from specvae.ingest.formats import crash_guard
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
@@ -220,9 +220,17 @@ def test_sources_of_one_name_are_told_apart_or_refused(tmp_path: Path) -> None:
         find_sources([f"{tmp_path}/x.tif", f"{tmp_path}/d/x.tif"])
 
 
-@pytest.mark.parametrize("pattern", ["none.tif", "none/*.tif", "[", "none?"])
-def test_what_names_nothing_is_refused(pattern: str, tmp_path: Path) -> None:
-    with pytest.raises(SpecvaeError):
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("none.tif", r"none\.tif does not exist; expected a raster"),
+        ("none/*.tif", r"none/\*\.tif matches no scene or table"),
+        ("[", r"\[ matches no scene or table"),
+        ("none?", r"none\? matches no scene or table"),
+    ],
+)
+def test_what_names_nothing_is_refused(pattern: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
         find_sources([str(tmp_path / pattern)])
 
 

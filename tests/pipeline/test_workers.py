@@ -162,7 +162,7 @@ def test_a_run_waits_for_orphans_at_work(tmp_path: Path) -> None:
     ):
         raise AssertionError("not alone")
     with alone([tmp_path], patience=0.2):
-        assert True
+        pass  # nobody is at work any more
 
 
 class Unreliable:

@@ -82,7 +82,7 @@ def test_shifted_radiometry_is_do_not_use_and_strict_exits_5(fitted: tuple[Path,
 def test_the_half_of_the_scene_that_the_fit_never_saw_is_ok(fitted: tuple[Path, Path]) -> None:
     report, status, _ = scored(fitted, "same", mask=str(fitted[1] / "mine.tif"), mask_values=("1",))
     assert report["drift"]["verdict"] == "ok", report["drift"]["reasons"]
-    assert status == 0 if report["threshold"]["supported"] else 5
+    assert status == (0 if report["threshold"]["supported"] else 5)
 
 
 def test_the_scene_after_a_wildfire_is_not_refused(real_layout: Path, tmp_path: Path) -> None:

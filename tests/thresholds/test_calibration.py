@@ -177,7 +177,9 @@ def test_json_that_is_none_is_refused(told: dict[str, object]) -> None:
 def test_a_summary_is_json_for_any_size() -> None:
     for n in (0, 1, 30, 600, 5000):
         tiles = tiles_of(np.random.default_rng(n).exponential(size=n), 5) if n else CalibrationTiles((), ())
-        json.dumps(Calibration(tiles).summary(), allow_nan=False)
+        written = json.loads(json.dumps(Calibration(tiles).summary(), allow_nan=False))
+        assert (written["pixels"], written["contaminated"]) == (n, False)
+        assert written["smallest_rate"] is None or 0 < written["smallest_rate"] < 1
 
 
 def test_a_given_cut_tells_the_rate_that_held_out_scores_put_above_it() -> None:
