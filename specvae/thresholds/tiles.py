@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 
 from specvae.errors import ModelError
 
-__all__ = ["INDEPENDENT", "MAX_PIXELS", "CalibrationTiles", "Tile"]
+__all__ = ["INDEPENDENT", "CalibrationTiles", "Tile", "block_tiles"]
 
 INDEPENDENT = -1
 """Block of a tile whose pixels are not neighbours (rows of a table): each is a block of its own."""
 
-MAX_PIXELS = 2_000_000
-"""As many pixels are kept in a model, about."""
-
-GROUPS_FOR_BOOTSTRAP = (8, 2000)
-"""Fewer blocks than the first are cut in sixteen each, more than the second are gathered, before resampling."""
+FEWEST_BLOCKS = 8
+"""Fewer blocks are cut into sixteen parts each before they are resampled."""
+MOST_BLOCKS = 2000
+"""More blocks are put into so many groups before they are resampled."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,9 @@ class Tile:
     score: NDArray[np.float32]
     """``(rows, cols)``, nats; NaN where invalid or not normal."""
     source: int
-    """Index in the tuple of sources."""
+    """Index of its source in :attr:`CalibrationTiles.sources`."""
     block: int
-    """Which block of its source; :data:`INDEPENDENT` where pixels are not neighbours."""
+    """Number of its block in the source; :data:`INDEPENDENT` where pixels are not neighbours."""
 
     def __post_init__(self) -> None:
         if self.score.ndim != 2:
@@ -43,6 +42,24 @@ class Tile:
     def valid(self) -> NDArray[np.bool_]:
         """``(rows, cols)``, True = usable."""
         return np.isfinite(self.score)
+
+
+def block_tiles(
+    score: NDArray[np.floating], held: NDArray[np.bool_], block: NDArray[np.integer], source: int
+) -> list[Tile]:
+    """The held-out pixels of a map as tiles, one for each block, NaN around them.
+
+    ``score``, ``held`` and ``block`` are ``(rows, cols)``: the map in nats, which of its pixels were held out, and the
+    number of the block that each lies in. A tile is the smallest rectangle around its block's held-out pixels.
+    """
+    tiles = []
+    for number in np.unique(block[held]):
+        inside = held & (block == number)
+        rows, cols = np.nonzero(inside)
+        box = (slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1))
+        tile = np.where(inside[box], score[box], np.float32(np.nan))
+        tiles.append(Tile(np.ascontiguousarray(tile), source, int(number)))
+    return tiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,55 +101,39 @@ class CalibrationTiles:
 
     @cached_property
     def resampling_blocks(self) -> NDArray[np.int64]:
-        """``(n,)``: blocks to resample, neither too few to vary nor too many to hold.
+        """``(n,)``: the block of each valid score for resampling, neither too few to vary nor too many to hold.
 
-        Under 8 blocks, tiles are cut in up to 16, which tells less of what varies over long distances; over 2,000,
-        blocks are gathered at random, which leaves the variance of a mean over blocks as it is.
+        Under 8 blocks, each tile is cut into up to 16 parts, whose variance misses what varies over long distances.
+        Over 2,000, blocks are put into groups at random, which leaves the variance of a mean over blocks as it is.
         """
-        few, many = GROUPS_FOR_BOOTSTRAP
         labels = self.blocks
-        if labels.size and labels.max() + 1 < few:
+        if labels.size and labels.max() + 1 < FEWEST_BLOCKS:
             labels = self._labels(cut=4)
         groups = int(labels.max()) + 1 if labels.size else 0
-        if groups > many:
-            gather = np.random.default_rng(0).permutation(groups) % many
-            labels = gather[labels]
+        if groups > MOST_BLOCKS:
+            group = np.random.default_rng(0).permutation(groups) % MOST_BLOCKS
+            labels = group[labels]
         return labels
 
     def _labels(self, cut: int) -> NDArray[np.int64]:
-        """Labels of the valid scores, each tile cut in ``cut`` by ``cut`` parts, numbered from 0 without gaps."""
+        """Labels of the valid scores, each tile cut into ``cut`` by ``cut`` parts, numbered from 0 without gaps."""
         firsts: dict[tuple[int, int], int] = {}
-        labels, free = [], 0
+        labels, unused = [], 0
         for tile, count in zip(self.tiles, self.counts, strict=True):
             if tile.block == INDEPENDENT:
-                labels.append(np.arange(free, free + count))
-                free += int(count)
+                labels.append(np.arange(unused, unused + count))
+                unused += int(count)
                 continue
             if (tile.source, tile.block) not in firsts:
-                firsts[tile.source, tile.block] = free
-                free += cut * cut
+                firsts[tile.source, tile.block] = unused
+                unused += cut * cut
             rows, cols = (np.arange(size) * cut // max(size, 1) for size in tile.score.shape)
             labels.append(firsts[tile.source, tile.block] + (rows[:, None] * cut + cols)[tile.valid])
         if not labels:
             return np.empty(0, np.int64)
-        found = np.concatenate(labels)
-        present = np.bincount(found, minlength=free) > 0
-        return np.asarray((np.cumsum(present) - 1)[found])
-
-    def limited(self, pixels: int = MAX_PIXELS, seed: int = 0) -> CalibrationTiles:
-        """Whole tiles drawn at random, as many from each source, until about ``pixels`` valid pixels are kept."""
-        if self.counts.sum() <= pixels:
-            return self
-        order = np.random.default_rng(seed).permutation(len(self.tiles))
-        kept: list[int] = []
-        share = pixels / max(len({t.source for t in self.tiles}), 1)
-        taken: dict[int, int] = {}
-        for index in order:
-            tile = self.tiles[index]
-            if taken.get(tile.source, 0) + self.counts[index] <= share or tile.source not in taken:
-                taken[tile.source] = taken.get(tile.source, 0) + int(self.counts[index])
-                kept.append(int(index))
-        return CalibrationTiles(tuple(self.tiles[i] for i in sorted(kept)), self.sources)
+        with_gaps = np.concatenate(labels)  # a part of a tile may hold no valid pixel
+        present = np.bincount(with_gaps, minlength=unused) > 0
+        return np.asarray((np.cumsum(present) - 1)[with_gaps])
 
     def to_arrays(self) -> dict[str, NDArray[np.float32] | NDArray[np.int32]]:
         """``score`` (all pixels, flat float32) and ``tile`` ``(tiles, 4)`` int32: source, block, rows, cols."""

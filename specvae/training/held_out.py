@@ -12,7 +12,7 @@ from specvae.model.spectral_net import SpectralNet
 from specvae.scoring.cells import CellScorer
 from specvae.scoring.pooling import HALO, pool
 from specvae.thresholds.contamination import Contamination, find_contamination, find_gap
-from specvae.thresholds.tiles import CalibrationTiles, Tile
+from specvae.thresholds.tiles import CalibrationTiles, Tile, block_tiles
 from specvae.training.descent import Sample
 from specvae.training.sampling import Region, Role
 
@@ -32,26 +32,14 @@ def tiles_of(
         if region.is_table:
             rows = region.cube.crop(region.window).values.reshape(len(region.cube.values), -1).T
             score = scorer.score_rows(rows, held.ravel()).score  # a map of one row would fill a 64th of each cell
-            scores += _cut(score.reshape(held.shape), held, region)
+            scores += block_tiles(score.reshape(held.shape), held, region.block, region.source)
             continue
         around = region.window.grow(HALO).clip(region.cube.window)
         score = scorer.score(region.cube, around)[0].score
         inside = region.window.shift(-around.row, -around.col).slices
-        scores += _cut(score[inside], held, region)
-        pooled += _cut(pool(score)[inside], held, region)
+        scores += block_tiles(score[inside], held, region.block, region.source)
+        pooled += block_tiles(pool(score)[inside], held, region.block, region.source)
     return CalibrationTiles(tuple(scores), sources), CalibrationTiles(tuple(pooled), sources)
-
-
-def _cut(values: NDArray[np.float32], held: NDArray[np.bool_], region: Region) -> list[Tile]:
-    """A tile a block, NaN where not held out."""
-    tiles = []
-    for number in np.unique(region.block[held]):
-        mine = held & (region.block == number)
-        rows, cols = np.nonzero(mine)
-        box = (slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1))
-        tile = np.where(mine[box], values[box], np.float32(np.nan))
-        tiles.append(Tile(np.ascontiguousarray(tile), region.source, int(number)))
-    return tiles
 
 
 def contamination_of(training: NDArray[np.float32], tiles: CalibrationTiles, trim: float) -> Contamination:

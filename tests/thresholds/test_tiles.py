@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specvae.errors import ModelError
-from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles, Tile
+from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles, Tile, block_tiles
 
 
 def tile(rows: int, cols: int, source: int = 0, block: int = 0, seed: int = 0) -> Tile:
@@ -39,9 +39,9 @@ def test_arrays_give_back_the_same_tiles(shapes: list[tuple[int, int, int, int]]
     tiles = CalibrationTiles(tuple(tile(*shape, seed=i) for i, shape in enumerate(shapes)), ("a", "b", "c"))
     back = CalibrationTiles.from_arrays(tiles.to_arrays(), tiles.sources)
     assert len(back) == len(tiles)
-    for mine, theirs in zip(tiles.tiles, back.tiles, strict=True):
-        np.testing.assert_array_equal(mine.score, theirs.score)
-        assert (mine.source, mine.block) == (theirs.source, theirs.block)
+    for before, after in zip(tiles.tiles, back.tiles, strict=True):
+        np.testing.assert_array_equal(before.score, after.score)
+        assert (before.source, before.block) == (after.source, after.block)
 
 
 @pytest.mark.parametrize(
@@ -66,14 +66,19 @@ def test_a_tile_of_an_unknown_source_or_of_one_dimension_is_refused() -> None:
         Tile(np.zeros(3, np.float32), 0, 0)
 
 
-def test_limiting_keeps_whole_tiles_and_shares_them_between_sources() -> None:
-    tiles = CalibrationTiles(tuple(tile(10, 10, i % 2, i, i) for i in range(200)), ("a", "b"))
-    kept = tiles.limited(4000)
-    assert 3000 <= kept.counts.sum() <= 4000
-    by_source = np.bincount(kept.files)
-    assert abs(by_source[0] - by_source[1]) < 200
-    assert {t.score.shape for t in kept.tiles} == {(10, 10)}
-    assert tiles.limited(10**6) is tiles
+def test_a_map_is_cut_into_a_tile_for_each_block_of_its_held_out_pixels() -> None:
+    score = np.arange(24, dtype=np.float32).reshape(4, 6)
+    block = np.repeat([[0, 1, 2]], 4, axis=0).repeat(2, axis=1)
+    held = np.zeros((4, 6), bool)
+    held[1:3, 0] = held[2, 1] = held[3, 5] = True
+    first, second = block_tiles(score, held, block, source=7)
+    np.testing.assert_array_equal(first.score, [[6, np.nan], [12, 13]])
+    np.testing.assert_array_equal(second.score, [[23]])
+    assert [(t.source, t.block) for t in (first, second)] == [(7, 0), (7, 2)]
+
+
+def test_a_map_without_held_out_pixels_gives_no_tile() -> None:
+    assert block_tiles(np.zeros((2, 2)), np.zeros((2, 2), bool), np.zeros((2, 2), int), 0) == []
 
 
 def test_few_blocks_are_cut_for_resampling_and_many_are_gathered() -> None:

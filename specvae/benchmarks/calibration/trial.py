@@ -15,7 +15,7 @@ from specvae.detector import Detector
 from specvae.model.config import ModelConfig
 from specvae.spectra import Cube
 from specvae.thresholds.calibration import Calibration
-from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles, Tile
+from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles, Tile, block_tiles
 from specvae.training.sampling import Region, Role
 
 __all__ = ["FILLS", "METHODS", "RATES", "Trial", "run_trial"]
@@ -130,14 +130,9 @@ def _rx(detector: Detector, region: Region) -> NDArray[np.float32]:
 
 def _tiles(regions: Sequence[Region], scores: Sequence[NDArray[np.float32]]) -> CalibrationTiles:
     """Held-out scores by block."""
-    tiles = []
+    tiles: list[Tile] = []
     for region, score in zip(regions, scores, strict=True):
-        held = region.role == Role.CALIBRATION
-        for number in np.unique(region.block[held]):
-            mine = held & (region.block == number)
-            rows, cols = np.nonzero(mine)
-            box = slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1)
-            tiles.append(Tile(np.where(mine, score, np.float32(np.nan))[box], region.source, int(number)))
+        tiles += block_tiles(score, region.role == Role.CALIBRATION, region.block, region.source)
     return CalibrationTiles(tuple(tiles), _sources(regions))
 
 
