@@ -30,7 +30,7 @@ from specvae.files.atomic import atomic_file
 from specvae.model.config import ModelConfig
 from specvae.model.principal import Principal
 from specvae.scoring.baselines import Background
-from specvae.thresholds.calibration import Calibration
+from specvae.thresholds.calibration import Calibration, StoredCalibration
 from specvae.thresholds.drift.reference import DriftReference
 from specvae.thresholds.tiles import CalibrationTiles
 
@@ -174,7 +174,7 @@ def _tensors(detector: Detector) -> dict[str, NDArray[Any]]:
     return {key: np.ascontiguousarray(value) for key, value in tensors.items()}
 
 
-def _evidence(detector: Detector) -> dict[str, Any] | None:
+def _evidence(detector: Detector) -> StoredCalibration | None:
     """The calibration of the pooled evidence, where the model has one."""
     return detector.evidence.to_json() if detector.evidence is not None and detector.evidence.size else None
 

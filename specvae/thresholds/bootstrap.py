@@ -10,12 +10,19 @@ from numpy.typing import NDArray
 __all__ = ["LEVEL", "REPLICATES", "BlockBootstrap", "widen"]
 
 LEVEL = 0.90
+"""Probability that an interval covers what realises."""
 REPLICATES = 200
+"""Replicates of the bootstrap: its 5 and 95 % quantiles then rest on ten values each."""
+NORMAL_KURTOSIS = 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class BlockBootstrap:
-    """Whole blocks drawn with replacement, as often as there are blocks."""
+    """Blocks of pixels drawn with replacement, as many as there are, so that each keeps its neighbours together.
+
+    Pixels of one block are alike, so resampling pixels would make intervals far too narrow. A replicate is a weight a
+    block, how often it was drawn: every statistic of all replicates is then one product of matrices.
+    """
 
     labels: NDArray[np.int64]
     """``(n,)``: block of each score, 0 to blocks - 1."""
@@ -26,7 +33,7 @@ class BlockBootstrap:
 
     @classmethod
     def of(cls, labels: NDArray[np.int64], replicates: int = REPLICATES, seed: int = 0) -> BlockBootstrap:
-        """Draws the replicates, seeded."""
+        """Draw the replicates, seeded."""
         sizes = np.bincount(labels)
         blocks = sizes.size
         drawn = np.random.default_rng(seed).multinomial(blocks, np.full(blocks, 1 / blocks), size=replicates)
@@ -54,13 +61,13 @@ class BlockBootstrap:
     def widening(self, chosen: NDArray[np.int64]) -> float:
         """How much wider an interval gets because few blocks hold the pixels ``chosen``: Student's t over the normal.
 
-        Degrees of freedom by Satterthwaite's argument: a variance over blocks whose contributions have kurtosis K
-        is known as well as 2 blocks / (K - 1) normal ones would tell it.
+        Degrees of freedom by Satterthwaite's argument: an estimated variance over blocks whose contributions have
+        kurtosis K is as uncertain as that of 2 blocks / (K - 1) normal contributions.
         """
         sizes = np.bincount(self.labels, minlength=self.blocks)
         residual = np.bincount(self.labels[chosen], minlength=self.blocks) - sizes * (chosen.size / self.labels.size)
         square, fourth = float(np.sum(residual**2)), float(np.sum(residual**4))
-        kurtosis = self.blocks * fourth / square**2 if square > 0 else 3.0
+        kurtosis = self.blocks * fourth / square**2 if square > 0 else NORMAL_KURTOSIS
         return widen(min(self.blocks - 1, 2 * self.blocks / max(kurtosis - 1, 1e-9)))
 
     def rate_interval(self, chosen: NDArray[np.int64]) -> tuple[float, float]:
@@ -79,7 +86,7 @@ class BlockBootstrap:
 
 
 def widen(freedom: float) -> float:
-    """Student's t over the normal quantile at 90 %, for so many degrees of freedom (at least 2)."""
+    """The quantile of Student's t over that of the normal law at 90 %, for so many degrees of freedom (at least 2)."""
     from scipy.special import ndtri, stdtrit
 
     top = (1 + LEVEL) / 2

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +11,36 @@ from numpy.typing import NDArray
 from specvae.thresholds.conformal import conformal_rank
 from specvae.thresholds.tiles import CalibrationTiles
 
-__all__ = ["CHECK_RATES", "HeldOutCheck", "RateCheck", "check_held_out"]
+__all__ = ["CHECK_RATES", "CheckSummary", "HeldOutCheck", "RateCheck", "check_held_out"]
 
 CHECK_RATES = (1e-1, 1e-2, 1e-3)
+"""The false-alarm rates that are checked."""
 SPLITS = 50
+"""Random halves of the blocks: enough for 5 % quantiles of what realises."""
 MOST_SHOWN = 200
 """Blocks listed one by one in a report."""
 ENOUGH = 30
 """Expected pixels above a cut from which on its rate is judged."""
+
+
+class RateSummary(TypedDict):
+    """The check of one rate as JSON values; the fields of :class:`RateCheck` say what each is."""
+
+    rate: float
+    realised: float
+    interval: list[float]
+    blocks: list[float]
+    block_quantiles: list[float]
+    files: list[float]
+    judged: bool
+    passed: bool | None
+
+
+class CheckSummary(TypedDict):
+    """The ``check`` of the ``calibration`` section of report.json."""
+
+    passed: bool | None
+    rates: list[RateSummary]
 
 
 @dataclass(frozen=True)
@@ -26,6 +48,7 @@ class RateCheck:
     """One asked rate against what realised."""
 
     rate: float
+    """The false-alarm rate asked for."""
     realised: float
     """Median over random halves of the blocks: the cut from one half, the rate in the other."""
     interval: tuple[float, float]
@@ -41,6 +64,35 @@ class RateCheck:
     passed: bool | None
     """Median realised / asked within 0.8 to 1.25 (0.5 to 2 below 1e-2), over halves; and over files, within 1/3 to 3."""
 
+    def summary(self) -> RateSummary:
+        """The check of this rate as JSON values."""
+        return {
+            "rate": self.rate,
+            "realised": self.realised,
+            "interval": list(self.interval),
+            "blocks": list(self.blocks),
+            "block_quantiles": list(self.block_quantiles),
+            "files": list(self.files),
+            "judged": self.judged,
+            "passed": self.passed,
+        }
+
+    @classmethod
+    def from_summary(cls, summary: RateSummary) -> RateCheck:
+        """The inverse of :meth:`summary`."""
+        low, high = summary["interval"]
+        five, median, ninety_five = summary["block_quantiles"]
+        return cls(
+            summary["rate"],
+            summary["realised"],
+            (low, high),
+            tuple(summary["blocks"]),
+            (five, median, ninety_five),
+            tuple(summary["files"]),
+            summary["judged"],
+            summary["passed"],
+        )
+
 
 @dataclass(frozen=True)
 class HeldOutCheck:
@@ -50,40 +102,35 @@ class HeldOutCheck:
 
     @property
     def passed(self) -> bool | None:
-        """All judged rates pass; None where none could be judged."""
+        """Whether all judged rates pass; None where none could be judged."""
         verdicts = [rate.passed for rate in self.rates if rate.passed is not None]
         return all(verdicts) if verdicts else None
 
-    def summary(self) -> dict[str, Any]:
-        """JSON-ready."""
-        rows = [asdict(rate) for rate in self.rates]
-        listed = [{k: list(v) if isinstance(v, tuple) else v for k, v in row.items()} for row in rows]
-        return {"passed": self.passed, "rates": listed}
+    def summary(self) -> CheckSummary:
+        """The verdict and the check of each rate as JSON values."""
+        return {"passed": self.passed, "rates": [rate.summary() for rate in self.rates]}
 
     @classmethod
-    def from_summary(cls, summary: dict[str, Any]) -> HeldOutCheck:
+    def from_summary(cls, summary: CheckSummary) -> HeldOutCheck:
         """The inverse of :meth:`summary`."""
-        rows: list[dict[str, Any]] = [
-            {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()} for row in summary["rates"]
-        ]
-        return cls(tuple(RateCheck(**row) for row in rows))
+        return cls(tuple(RateCheck.from_summary(rate) for rate in summary["rates"]))
 
 
 def check_held_out(
     tiles: CalibrationTiles, rates: tuple[float, ...] = CHECK_RATES, splits: int = SPLITS, seed: int = 0
 ) -> HeldOutCheck:
-    """Asked against realised rates over blocks, files and ``splits`` random halves of the blocks.
+    """Compare asked with realised rates over blocks, files and ``splits`` random halves of the blocks.
 
     The halves are of the blocks that are resampled; blocks and files are left out one by one. Contaminated tiles
     are checked as they are: cuts above what is normal still separate equal shares.
     """
+    # One descending sort serves every split: what lies above a cut is then always the beginning of the array.
     order = np.argsort(-tiles.scores, kind="stable")
     scores = tiles.scores[order]
-    halves, blocks = tiles.resampling_blocks[order], tiles.resampling_blocks[order]
-    files = tiles.files[order]
+    blocks, files = tiles.resampling_blocks[order], tiles.files[order]
     rows = []
     for rate in rates:
-        over_halves = _over_halves(scores, halves, rate, splits, seed)
+        over_halves = _over_halves(scores, blocks, rate, splits, seed)
         over_blocks = _left_out(scores, blocks, rate)
         over_files = _left_out(scores, files, rate)
         rows.append(_rate_check(rate, scores.size, over_halves, over_blocks, over_files))
@@ -93,6 +140,7 @@ def check_held_out(
 def _rate_check(
     rate: float, n: int, halves: NDArray[np.float64], blocks: NDArray[np.float64], files: NDArray[np.float64]
 ) -> RateCheck:
+    """The check of one rate from what realised over halves, blocks and files."""
     low, median, high = _quantiles(halves)
     judged = bool(halves.size) and n / 2 * rate >= ENOUGH
     allowed = (0.8, 1.25) if rate >= 1e-2 else (0.5, 2.0)
@@ -106,7 +154,7 @@ def _rate_check(
 
 
 def _quantiles(realised: NDArray[np.float64]) -> tuple[float, float, float]:
-    """5 %, median and 95 %; zeros where there is nothing."""
+    """5 %, median and 95 % of realised rates; zeros where there are none."""
     if not realised.size:
         return 0.0, 0.0, 0.0
     low, median, high = (float(q) for q in np.quantile(realised, [0.05, 0.5, 0.95]))
@@ -116,7 +164,7 @@ def _quantiles(realised: NDArray[np.float64]) -> tuple[float, float, float]:
 def _over_halves(
     scores: NDArray[np.floating], labels: NDArray[np.int64], rate: float, splits: int, seed: int
 ) -> NDArray[np.float64]:
-    """``(splits,)``: cut from a random half of the blocks, realised in the other; scores descend."""
+    """``(splits,)``: the rate that the cut from a random half of the blocks has in the other; scores descend."""
     sizes = np.bincount(labels)
     if sizes.size < 2:
         return np.empty(0)
@@ -130,7 +178,7 @@ def _over_halves(
 
 
 def _left_out(scores: NDArray[np.floating], labels: NDArray[np.int64], rate: float) -> NDArray[np.float64]:
-    """``(groups,)``: cut from all other groups, realised in each; empty for one group. Scores descend."""
+    """``(groups,)``: the rate in each group of the cut from all others; empty for one group. Scores descend."""
     sizes = np.bincount(labels)
     groups = np.nonzero(sizes)[0]
     if groups.size < 2:
@@ -146,17 +194,17 @@ def _realised(
     sizes: NDArray[np.int64],
     rate: float,
 ) -> float | None:
-    """Share of the other blocks above the conformal cut of the ``chosen``; None where the cut lies beyond all."""
+    """The share of the other blocks above the conformal cut of the ``chosen``; None where that lies beyond all scores."""
     total, others = int(sizes[chosen].sum()), int(sizes[~chosen].sum())
     rank = conformal_rank(total, rate)
     if rank < 1 or others < 1:
         return None
     top = 4 * rank + 1000
     while True:  # the cut is most often among the first few times ``rank`` scores
-        mine = chosen[labels[:top]]
-        place = int(np.searchsorted(np.cumsum(mine), rank))
-        if place < mine.size:
+        is_chosen = chosen[labels[:top]]
+        place = int(np.searchsorted(np.cumsum(is_chosen), rank))
+        if place < is_chosen.size:
             break
         top *= 4
     above = int(np.searchsorted(-scores[: place + 1], -scores[place], side="left"))
-    return float(np.count_nonzero(~mine[:above]) / others)
+    return float(np.count_nonzero(~is_chosen[:above]) / others)

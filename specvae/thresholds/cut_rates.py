@@ -14,7 +14,7 @@ KNOTS = 10.0 ** -np.arange(1.0, 6.01, 0.25)
 
 
 def rates_of(calibration: Calibration, cuts: NDArray[np.floating]) -> NDArray[np.float64]:
-    """``(n,)`` cuts in nats -> the rate that a threshold at each has, NaN without held-out scores.
+    """The rate ``(n,)`` that a threshold at each of the cuts ``(n,)``, nats, has; NaN without held-out scores.
 
     The share of held-out pixels down to the rate of 0.1, then what inverts :meth:`Calibration.threshold`, so that a page
     expects as many false alarms at the reported cut as its report does.
@@ -23,12 +23,14 @@ def rates_of(calibration: Calibration, cuts: NDArray[np.floating]) -> NDArray[np
     if not calibration.size or not cuts.size:
         return np.full(cuts.shape, np.nan)
     rates = calibration.p_values(cuts)
-    found = [calibration.threshold(float(rate), explicit=True) for rate in KNOTS]
-    knots = {t.value: t.false_alarm_rate for t in found if t.false_alarm_rate and t.value > 0}
+    thresholds = [calibration.threshold(float(rate), explicit=True) for rate in KNOTS]
+    knots = {t.value: t.false_alarm_rate for t in thresholds if t.false_alarm_rate and t.value > 0}
     if not knots:
         return rates
     values = np.array(sorted(knots))
+    # Cuts by different methods (rank, tail) may cross by a little; a rate never rises with the cut.
     steps = np.minimum.accumulate([knots[value] for value in values])
     beyond = cuts >= values[0]
     rates[beyond] = np.exp(np.interp(np.log(cuts[beyond]), np.log(values), np.log(steps)))
-    return np.asarray(np.minimum.accumulate(rates[order := np.argsort(cuts)])[np.argsort(order)])
+    order = np.argsort(cuts)
+    return np.asarray(np.minimum.accumulate(rates[order])[np.argsort(order)])

@@ -1,10 +1,11 @@
-"""p-values of anomalous objects, against the objects that normal held-out tiles show at the same cut, and their FDR.
+"""p-values of anomalous objects, from the objects that normal held-out tiles show at the same cut, and their FDR.
 
-Where the tiles show too few objects to rank against, a bound takes over (Markov's inequality): with m pixels in a
-normal object in the mean, at most m / n of them have n pixels, and at most m times the share of pixels above the cut
-that score as high as a peak have such a peak. Twice the smaller of the two is the p-value. Beyond the largest normal
-object, where no tail fits, the same inequality on the summed excess goes on below 1 / (n + 1): a tenth of the normal
-objects at most have ten times the mean excess, of which the upper 95 % bound is taken.
+Objects are ranked by their summed excess among those of the tiles. Where the tiles show too few to rank among, a bound
+by Markov's inequality is given instead: if normal objects have m pixels in the mean, at most m / n of them have n
+pixels, and at most m times the share of pixels above the cut that score as high as a peak have such a peak. Twice the
+smaller of the two is the p-value. Beyond the largest normal object, where no tail fits, the same inequality on the
+summed excess continues below 1 / (n + 1): at most a tenth of the normal objects have ten times the mean excess, of
+which the upper 95 % bound is taken.
 """
 
 from __future__ import annotations
@@ -20,23 +21,25 @@ from numpy.typing import NDArray
 from specvae.thresholds.bootstrap import BlockBootstrap
 from specvae.thresholds.conformal import conformal_p_values
 from specvae.thresholds.tail import Tail, fit_tail
-from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles
+from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles, Tile
 
 __all__ = ["ObjectCalibration", "discoveries", "object_excess"]
 
 EIGHT_CONNECTED = np.ones((3, 3), dtype=np.int8)
 ENOUGH = 10
-"""Normal objects from which on excesses are ranked among theirs."""
-SIZED = 20
-"""Normal objects that tell their mean size."""
+"""Normal objects from which on an excess is ranked among theirs."""
+ENOUGH_TO_AVERAGE = 20
+"""Normal objects from which on their mean size is known well enough for a bound."""
 LOOSER = (1.0, 3.0, 10.0, 30.0, 100.0)
-"""Shares of pixels above the cut, times so many, at which normal objects are counted to learn their mean size."""
+"""Normal objects are counted at the cut, then where so many times more pixels lie above, until there are enough."""
+UPPER_95 = 1.645
+"""Standard errors from a mean to its one-sided 95 % bound."""
 
 
 def object_excess(score: NDArray[np.floating], threshold: float) -> NDArray[np.float64]:
-    """``(objects,)``: summed nats above ``threshold`` of each 8-connected object of a map ``(rows, cols)``, NaN invalid.
+    """Summed nats above ``threshold``, ``(objects,)``, of each 8-connected object of a map ``(rows, cols)``, NaN invalid.
 
-    For an object of another count: pixels * (mean score - threshold).
+    It equals pixels * (mean score - threshold), which is how it is had from an object whose map is gone.
     """
     above = np.nan_to_num(score, nan=-np.inf) > threshold
     labels, count = scipy.ndimage.label(above, structure=EIGHT_CONNECTED)
@@ -46,45 +49,47 @@ def object_excess(score: NDArray[np.floating], threshold: float) -> NDArray[np.f
 
 @dataclass(frozen=True, eq=False)
 class ObjectCalibration:
-    """What objects normal data show above a cut."""
+    """The objects that normal data show above a cut, and the p-values of others by them."""
 
     tiles: CalibrationTiles
+    """Held-out normal scores."""
     threshold: float
     """Nats."""
     pixel_p_values: Callable[[NDArray[np.floating]], NDArray[np.float64]] | None = None
-    """p-values of pixels by score, for the bound; None: never bounded so."""
+    """p-values of pixels by score, for the bound; without them no bound is given."""
 
     @cached_property
-    def _found(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Excess of each object of the tiles, and the number of its tile."""
-        found = [self._of(tile.score, tile.block) for tile in self.tiles.tiles]
-        owner = np.repeat(np.arange(len(found)), [f.size for f in found])
-        return np.concatenate(found or [np.empty(0)]), owner
+    def _excess_and_tile(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """The excess of each object of the tiles, and the index of its tile, ``(objects,)`` each."""
+        excesses = [self._excess_of(tile) for tile in self.tiles.tiles]
+        index = np.repeat(np.arange(len(excesses)), [excess.size for excess in excesses])
+        return np.concatenate(excesses or [np.empty(0)]), index
 
-    def _of(self, score: NDArray[np.float32], block: int) -> NDArray[np.float64]:
-        if block != INDEPENDENT:
-            return object_excess(score, self.threshold)
-        above = score[np.nan_to_num(score, nan=-np.inf) > self.threshold]
+    def _excess_of(self, tile: Tile) -> NDArray[np.float64]:
+        """The excess of each object of one tile; rows of a table are objects of their own."""
+        if tile.block != INDEPENDENT:
+            return object_excess(tile.score, self.threshold)
+        above = tile.score[np.nan_to_num(tile.score, nan=-np.inf) > self.threshold]
         return above.astype(np.float64) - self.threshold
 
     @property
     def excess(self) -> NDArray[np.float64]:
-        """``(objects,)``: summed nats above the cut of each object in the tiles. One cut by a tile's edge counts as it stands."""
-        return self._found[0]
+        """Summed nats above the cut, ``(objects,)``, of each object in the tiles; beyond a tile's edge nothing is known."""
+        return self._excess_and_tile[0]
 
     @cached_property
     def tail(self) -> Tail | None:
         """The Pareto tail of the excesses, in their logarithm, since sums over objects are very heavy-tailed; None if refused."""
-        excess, owner = self._found
+        excess, index = self._excess_and_tile
         if excess.size < 2:
             return None
-        labels = np.unique(owner, return_inverse=True)[1]
+        labels = np.unique(index, return_inverse=True)[1]
         tail = fit_tail(np.log(np.maximum(excess, 1e-12)), BlockBootstrap.of(labels))
         return tail if tail is not None and tail.refused is None else None
 
     @cached_property
     def mean_pixels(self) -> float | None:
-        """Pixels of a normal object in the mean, at the cut or, where it shows too few, at the next looser one; None if none."""
+        """Mean number of pixels of a normal object, at the cut or, where it shows too few, at a looser one; None if none."""
         scores = np.sort(self.tiles.scores)
         above = scores.size - int(np.searchsorted(scores, self.threshold, side="right"))
         for times in LOOSER:
@@ -93,24 +98,25 @@ class ObjectCalibration:
                 return None
             level = float(scores[scores.size - pixels - 1])
             count = sum(_count(t.score, level) for t in self.tiles.tiles)
-            if count >= SIZED:
+            if count >= ENOUGH_TO_AVERAGE:
                 return pixels / count
         return None
 
     @property
     def method(self) -> str:
-        """``ranks`` among normal objects, a bound beyond the largest; ``pareto``: a tail there; ``bound``: by size and peak."""
+        """How p-values are computed: ``ranks``, bounded beyond the largest normal object; ``pareto``, a tail there; ``bound``."""
         if self._bounded:
             return "bound"
         return "pareto" if self.tail else "ranks"
 
     @property
     def _bounded(self) -> bool:
+        """Whether the tiles show too few objects to rank among."""
         return self.excess.size < ENOUGH and self.pixel_p_values is not None
 
     @property
     def note(self) -> str | None:
-        """What to do about a bound, in words; None where there is none."""
+        """Why p-values are bounds and what sharpens them, in words; None where they are none."""
         if not self._bounded:
             return None
         return (
@@ -124,10 +130,10 @@ class ObjectCalibration:
         peak: NDArray[np.floating] | None = None,
         pixels: NDArray[np.integer] | None = None,
     ) -> NDArray[np.float64]:
-        """``(objects,)``: P(a normal object is as odd), from summed nats above the cut; by the bound, from peak and size.
+        """P(a normal object is as odd), ``(objects,)``, from summed nats above the cut; by the bound, from peak and size.
 
-        Conformal, then the tail, never above 1 / (n + 1) there. Without an object in the tiles and without the
-        bound every p-value is 1: nothing is known of normal objects.
+        Conformal up to the largest normal object, then by the tail, never above 1 / (n + 1) there. Without an object in
+        the tiles and without the bound every p-value is 1: nothing is known of normal objects.
         """
         if self._bounded and peak is not None and pixels is not None:
             return self._bound(np.asarray(peak), np.asarray(pixels, np.float64))
@@ -138,13 +144,14 @@ class ObjectCalibration:
             return p
         beyond = excess > ordered[-1]
         if self.tail is None:
-            mean = float(np.mean(ordered) + 1.645 * np.std(ordered, ddof=1) / np.sqrt(ordered.size))
+            mean = float(np.mean(ordered) + UPPER_95 * np.std(ordered, ddof=1) / np.sqrt(ordered.size))
             p[beyond] = np.minimum(p[beyond], mean / excess[beyond])
             return p
         p[beyond] = np.minimum(self.tail.survival(np.log(excess[beyond])), 1.0 / (ordered.size + 1))
         return p
 
     def _bound(self, peak: NDArray[np.floating], pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Markov's bound on the p-values, by peak and by size; 1 where the mean size of normal objects is unknown."""
         if self.mean_pixels is None or self.pixel_p_values is None:
             return np.ones(peak.shape)
         at_cut = float(self.pixel_p_values(np.array([np.nextafter(np.float32(self.threshold), np.float32(np.inf))]))[0])
@@ -153,12 +160,12 @@ class ObjectCalibration:
 
 
 def _count(score: NDArray[np.float32], level: float) -> int:
-    """Objects of a map above ``level``."""
+    """The number of objects of a map above ``level``."""
     return int(scipy.ndimage.label(np.nan_to_num(score, nan=-np.inf) > level, structure=EIGHT_CONNECTED)[1])
 
 
 def discoveries(p_values: NDArray[np.floating], rate: float) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Benjamini and Hochberg (1995): which objects stand at a false-discovery ``rate``, and their adjusted p-values."""
+    """Which objects are discoveries at a false-discovery ``rate`` (Benjamini and Hochberg, 1995), and their adjusted p-values."""
     p_values = np.asarray(p_values, np.float64)
     if not 0 < rate < 1:
         raise ValueError(f"a false-discovery rate lies between 0 and 1, got {rate}")

@@ -15,7 +15,7 @@ EXPONENTIAL = 1e-9
 
 
 def pareto_survival(excess: ArrayLike, shape: ArrayLike, scale: ArrayLike) -> NDArray[np.float64]:
-    """P(X > excess), (1 + shape excess / scale)^(-1 / shape), of any shapes that broadcast; 1 below 0.
+    """P(X > excess), (1 + shape excess / scale)^(-1 / shape), of arrays that broadcast; 1 below an excess of 0.
 
     Examples
     --------
@@ -23,14 +23,14 @@ def pareto_survival(excess: ArrayLike, shape: ArrayLike, scale: ArrayLike) -> ND
     0.25
     """
     shape, x = np.asarray(shape, np.float64), np.maximum(np.asarray(excess, np.float64), 0.0) / np.asarray(scale)
-    straight = np.abs(shape) < EXPONENTIAL
+    exponential = np.abs(shape) < EXPONENTIAL
     with np.errstate(divide="ignore", invalid="ignore"):
-        curved = -np.log1p(np.maximum(shape * x, -1.0)) / np.where(straight, 1.0, shape)
-    return np.asarray(np.exp(np.where(straight, -x, curved)))
+        power = -np.log1p(np.maximum(shape * x, -1.0)) / np.where(exponential, 1.0, shape)
+    return np.asarray(np.exp(np.where(exponential, -x, power)))
 
 
 def pareto_excess(share: ArrayLike, shape: ArrayLike, scale: ArrayLike) -> NDArray[np.float64]:
-    """The excess that a ``share`` in 0..1 lies above: the inverse of :func:`pareto_survival`.
+    """The excess that a ``share`` in 0..1 of the law lies above: the inverse of :func:`pareto_survival`.
 
     Examples
     --------
@@ -38,10 +38,10 @@ def pareto_excess(share: ArrayLike, shape: ArrayLike, scale: ArrayLike) -> NDArr
     2.0
     """
     shape = np.asarray(shape, np.float64)
-    straight = np.abs(shape) < EXPONENTIAL
+    exponential = np.abs(shape) < EXPONENTIAL
     with np.errstate(divide="ignore"):
         depth = -np.log(np.asarray(share, np.float64))
-    # inf at share 0 and shape > 0 is the law's own.
+    # An infinite excess at share 0 and shape > 0 is right: the law has no upper end.
     with np.errstate(over="ignore", invalid="ignore"):
-        curved = np.expm1(shape * depth) / np.where(straight, 1.0, shape)
-    return np.asarray(np.where(straight, depth, curved) * np.asarray(scale))
+        power = np.expm1(shape * depth) / np.where(exponential, 1.0, shape)
+    return np.asarray(np.where(exponential, depth, power) * np.asarray(scale))

@@ -6,8 +6,8 @@ over a grid of the profile likelihood: no iteration, and one pass serves every b
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,26 +15,32 @@ from numpy.typing import NDArray
 from specvae.thresholds.bootstrap import BlockBootstrap
 from specvae.thresholds.pareto import pareto_excess, pareto_survival
 
-__all__ = ["Tail", "anderson_darling_p_value", "fit_pareto", "fit_tail"]
+__all__ = ["Tail", "TailSummary", "anderson_darling_p_value", "fit_pareto", "fit_tail"]
 
 MIN_EXCESSES = 50
+"""Excesses under which no tail is fitted."""
 MIN_EFFECTIVE_EXCESSES = 15
+"""Effective sample size of the excesses under which a fit extrapolates nothing."""
 MAX_EXCESSES = 10_000
+"""Excesses of the first fit, at most: more would only reach down into the bulk and cost time."""
 LARGEST_SHARE = 0.10
-"""The tail starts at the top tenth at most."""
+"""The tail starts at the top tenth at most: below it lies the bulk, which no Pareto law describes."""
+FEWER = 1.5
+"""Each further fit takes so many times fewer excesses."""
 MAX_SHAPE = 0.5
 """A shape whose 5 % bound is above this has no variance: nothing is extrapolated."""
 REJECTED_BELOW = 0.05
 """p-value of the Anderson-Darling test below which a fit is rejected."""
 PIXELS_PER_RATE = 0.04
 """The tail serves down to this many expected calibration pixels above the cut: 25 times beyond the largest score."""
-SHAPE_BELIEF = (0.2, 0.25)
-"""Mean and standard deviation of the shape before any data: as much as some twenty independent excesses tell."""
-SHORT = (1.1, 3.0)
-"""Percentile intervals of an extrapolated rate run short (79 to 86 % for 90 % on multivariate t); wider by the first and by the
-second over the root of the effective excesses they hold, also where pixels are alike over ten neighbours."""
-SHORT_SHAPE = 1.2
-"""The same for the shape."""
+SHAPE_PRIOR = (0.2, 0.25)
+"""Mean and standard deviation of the normal prior of the shape: worth some twenty independent excesses."""
+INTERVAL_FACTOR = (1.1, 3.0)
+"""Widening of percentile intervals of an extrapolated rate: the first, and the second over the root of the effective excesses.
+
+Without it they cover 79 to 86 % instead of 90 % on multivariate t, also where pixels are alike over ten neighbours."""
+SHAPE_INTERVAL_FACTOR = 1.2
+"""The same for the interval of the shape."""
 
 # Upper quantiles of the Anderson-Darling statistic with both parameters estimated, by simulation (400 excesses,
 # 4,000 draws a shape; tests/thresholds/test_tail.py draws some anew). The idea of such a table: Choulakian and
@@ -53,7 +59,22 @@ AD_QUANTILES = np.array(
     ]
 )
 
-Draws = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+Floats = NDArray[np.float64]
+
+
+class TailSummary(TypedDict):
+    """What a report and a model say of a tail; the fields of :class:`Tail` say what each is."""
+
+    start: float
+    share: float
+    shape: float
+    scale: float
+    excesses: int
+    effective_excesses: float
+    p_value: float
+    shape_interval: list[float]
+    smallest_rate: float
+    refused: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,28 +89,29 @@ class Tail:
     scale: float
     """Nats."""
     excesses: int
+    """Number of scores above ``start``."""
     effective_excesses: float
-    """As many independent pixels would tell as much."""
+    """Effective sample size: how many independent excesses carry as much information as these correlated ones."""
     p_value: float
-    """Anderson-Darling, the statistic divided by the design effect."""
+    """Of the Anderson-Darling test of the fit, its statistic divided by the design effect."""
     shape_interval: tuple[float, float]
-    """90 %."""
+    """90 % interval of the shape."""
     smallest_rate: float
-    """The rate that it serves down to."""
+    """The smallest false-alarm rate that the tail serves."""
     refused: str | None
     """Why it does not extrapolate, or None."""
-    draws: Draws
+    draws: tuple[Floats, Floats, Floats]
     """``(replicates,)`` each: share, shape and scale of the block bootstrap."""
     spread: float
     """Widening of the intervals for the few blocks that hold the largest scores."""
 
-    def survival(self, scores: NDArray[np.floating] | float) -> NDArray[np.float64]:
+    def survival(self, scores: NDArray[np.floating] | float) -> Floats:
         """P(score > s) for s at or above ``start``; below it, ``share``."""
         excess = np.maximum(np.asarray(scores, np.float64) - self.start, 0.0)
         return self.share * pareto_survival(excess, self.shape, self.scale)
 
     def threshold(self, rate: float) -> float:
-        """The cut that a share ``rate`` of normal pixels exceeds."""
+        """The cut that a share ``rate`` of normal pixels exceeds, nats."""
         return float(_quantile(rate, self.start, self.share, self.shape, self.scale))
 
     def rate_interval(self, value: float, rate: float) -> tuple[float, float]:
@@ -108,26 +130,37 @@ class Tail:
         low = max(middle - self.spread * max(middle - low, 0), min(self.start, middle))
         return float(low), float(middle + self.spread * max(high - middle, 0))
 
-    def summary(self) -> dict[str, Any]:
-        """JSON-ready, without the draws."""
-        told = asdict(self)
-        del told["draws"], told["spread"]
-        return {**told, "shape_interval": list(self.shape_interval)}
+    def summary(self) -> TailSummary:
+        """The tail and its checks as JSON values, without the bootstrap."""
+        return {
+            "start": self.start,
+            "share": self.share,
+            "shape": self.shape,
+            "scale": self.scale,
+            "excesses": self.excesses,
+            "effective_excesses": self.effective_excesses,
+            "p_value": self.p_value,
+            "shape_interval": list(self.shape_interval),
+            "smallest_rate": self.smallest_rate,
+            "refused": self.refused,
+        }
 
 
 def fit_pareto(
-    excesses: NDArray[np.float64], weights: NDArray[np.float64] | None = None, design_effect: float | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    excesses: Floats, weights: Floats | None = None, design_effect: float | None = None
+) -> tuple[Floats, Floats]:
     """Shape and scale, ``(replicates,)`` each, of the generalised Pareto law of ``excesses`` ``(n,)``, ascending, > 0.
 
     ``weights`` ``(replicates, n)`` counts how often each excess was drawn; all once where not given. With a
-    ``design_effect`` the excesses tell as much as so many times fewer independent ones, and the shape is believed to be
-    near 0.2 before they do (Vehtari et al., JMLR 25 (2024), steady their tails likewise): a few blocks with one odd
-    object among them would else raise the cut beyond anything that is ever seen.
+    ``design_effect`` the likelihood is that of so many times fewer independent excesses, and the shape has a prior
+    around 0.2 (Vehtari et al., JMLR 25 (2024), regularise their tails likewise). Without it, a few blocks with one odd
+    object among them would raise the cut above any score that is ever seen.
     """
     n = excesses.size
     weights = np.ones((1, n)) if weights is None else weights
     total = np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
+    # The law has one free parameter once the shape is profiled out: theta = -shape / scale, on a grid that Zhang and
+    # Stephens place by the first quartile and the largest excess, so that it is dense where the likelihood is.
     points = 30 + int(np.sqrt(n))
     grid = 1 - np.sqrt(points / (np.arange(1, points + 1) - 0.5))
     grid = grid / (3 * excesses[int(n / 4 + 0.5) - 1]) + 1 / excesses[-1]
@@ -135,16 +168,16 @@ def fit_pareto(
     shape = np.where(np.abs(shape) < 1e-12, 1e-12, shape)  # a replicate may hold no excess at all
     profile = total * (np.log(np.maximum(-grid / shape, 1e-300)) - shape - 1)
     if design_effect is not None:
-        mean, sd = SHAPE_BELIEF
-        profile = profile / design_effect - 0.5 * ((shape - mean) / sd) ** 2
-    belief = np.exp(profile - profile.max(axis=1, keepdims=True))
-    best = (belief @ grid) / belief.sum(axis=1)
-    shape = np.einsum("rn,rn->r", weights, np.log1p(-best[:, None] * excesses)) / total[:, 0]
+        mean, deviation = SHAPE_PRIOR
+        profile = profile / design_effect - 0.5 * ((shape - mean) / deviation) ** 2
+    posterior = np.exp(profile - profile.max(axis=1, keepdims=True))
+    theta = (posterior @ grid) / posterior.sum(axis=1)
+    shape = np.einsum("rn,rn->r", weights, np.log1p(-theta[:, None] * excesses)) / total[:, 0]
     shape = np.where(np.abs(shape) < 1e-9, 1e-9, shape)
-    return shape, np.maximum(-shape / best, np.finfo(np.float64).tiny)
+    return shape, np.maximum(-shape / theta, np.finfo(np.float64).tiny)
 
 
-def anderson_darling_p_value(excesses: NDArray[np.float64], shape: float, scale: float, design_effect: float) -> float:
+def anderson_darling_p_value(excesses: Floats, shape: float, scale: float, design_effect: float) -> float:
     """p-value of the Anderson-Darling statistic of a fit to ``excesses`` (ascending), within [0.0005, 0.5].
 
     The statistic is divided by the design effect, since dependent pixels stray further (Rao and Scott, 1984).
@@ -155,15 +188,19 @@ def anderson_darling_p_value(excesses: NDArray[np.float64], shape: float, scale:
     statistic = -n - float(np.mean(odd * (np.log(cdf) + np.log1p(-cdf[::-1]))))
     quantiles = [np.interp(shape, AD_SHAPES, column) for column in AD_QUANTILES.T]
     known, log_p = np.array(quantiles), np.log(AD_P)
-    beyond = max(0.0, statistic / design_effect - known[-1])
+    beyond = max(
+        0.0, statistic / design_effect - known[-1]
+    )  # goes on falling past the table, so that fits still compare
     return float(np.exp(np.interp(statistic / design_effect, known, log_p) - min(beyond, np.log(2))))
 
 
 def fit_tail(scores: NDArray[np.floating], bootstrap: BlockBootstrap) -> Tail | None:
     """The tail of ``scores`` ``(n,)`` that starts as low as the fit is not rejected; None under 50 excesses.
 
-    Starts at the top tenth (at most 10,000 pixels) and halves until the Anderson-Darling test accepts, and says why
-    where it must be refused: then the last fit tried with enough excesses is returned, for those who insist.
+    Where the start lies is a bargain: a low one has many excesses but extends into the bulk, which is no Pareto law; a
+    high one has a law that holds, and too few excesses to know it. So the largest count that the Anderson-Darling test
+    accepts is taken, from the top tenth (at most 10,000 pixels) down by thirds. Where none is accepted, the fit with
+    the highest p-value is returned with the reason of its refusal, for those who insist on a rate.
     """
     count = min(int(LARGEST_SHARE * scores.size), MAX_EXCESSES)
     best: Tail | None = None
@@ -173,7 +210,7 @@ def fit_tail(scores: NDArray[np.floating], bootstrap: BlockBootstrap) -> Tail | 
             return tail
         if best is None or (tail is not None and tail.p_value > best.p_value):
             best = tail or best
-        count = int(count / 1.5)
+        count = int(count / FEWER)
     return best
 
 
@@ -188,20 +225,31 @@ def _fit_top(scores: NDArray[np.floating], count: int, bootstrap: BlockBootstrap
     if excess[-1] <= 0 or excess[int(excess.size / 4 + 0.5) - 1] <= excess[-1] * 1e-12:
         return None
     effect = bootstrap.design_effect(chosen)
+    effective = chosen.size / effect
     shape, scale = (float(v[0]) for v in fit_pareto(excess, None, effect))
     shapes, scales = fit_pareto(excess, bootstrap.weights[:, bootstrap.labels[chosen]], effect)
+    # The largest excesses steer the shape, so that the blocks that hold them are the ones that must not be few.
     few = bootstrap.widening(chosen[-max(MIN_EXCESSES // 2, chosen.size // 20) :])
-    low, high = (shape + SHORT_SHAPE * few * (float(q) - shape) for q in np.quantile(shapes, [0.05, 0.95]))
-    spread = (SHORT[0] + SHORT[1] / np.sqrt(max(chosen.size / effect, 1.0))) * few
-    fit = anderson_darling_p_value(excess, shape, scale, effect)
+    low, high = (shape + SHAPE_INTERVAL_FACTOR * few * (float(q) - shape) for q in np.quantile(shapes, [0.05, 0.95]))
+    p_value = anderson_darling_p_value(excess, shape, scale, effect)
     return Tail(
-        start, chosen.size / scores.size, shape, scale, chosen.size, chosen.size / effect, fit, (low, high),
-        PIXELS_PER_RATE / scores.size, _refusal(chosen.size / effect, low, fit),
-        (np.maximum(bootstrap.rates(chosen), 1e-300), shapes, scales), spread,
-    )  # fmt: skip
+        start=start,
+        share=chosen.size / scores.size,
+        shape=shape,
+        scale=scale,
+        excesses=chosen.size,
+        effective_excesses=effective,
+        p_value=p_value,
+        shape_interval=(low, high),
+        smallest_rate=PIXELS_PER_RATE / scores.size,
+        refused=_refusal(effective, low, p_value),
+        draws=(np.maximum(bootstrap.rates(chosen), 1e-300), shapes, scales),
+        spread=(INTERVAL_FACTOR[0] + INTERVAL_FACTOR[1] / np.sqrt(max(effective, 1.0))) * few,
+    )
 
 
 def _refusal(effective: float, lowest_shape: float, p_value: float) -> str | None:
+    """Why a fit does not extrapolate, in words; None where it does."""
     if effective < MIN_EFFECTIVE_EXCESSES:
         return f"too few excesses: they tell as much as {effective:.0f} independent scores, {MIN_EFFECTIVE_EXCESSES} needed"
     if lowest_shape > MAX_SHAPE:
@@ -211,13 +259,7 @@ def _refusal(effective: float, lowest_shape: float, p_value: float) -> str | Non
     return None
 
 
-def _quantile(
-    rate: float,
-    start: float,
-    share: NDArray[np.float64] | float,
-    shape: NDArray[np.float64] | float,
-    scale: NDArray[np.float64] | float,
-) -> NDArray[np.float64]:
+def _quantile(rate: float, start: float, share: Floats | float, shape: Floats | float, scale: Floats | float) -> Floats:
     """The score exceeded by ``rate``; ``start`` where the share above it is already less."""
     beyond = np.minimum(rate / np.asarray(share, np.float64), 1.0)
     return np.asarray(start + pareto_excess(beyond, shape, scale))

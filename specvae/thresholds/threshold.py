@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
-__all__ = ["Interval", "Threshold"]
+__all__ = ["Interval", "Threshold", "ThresholdSummary"]
 
 Interval = tuple[float, float]
+
+
+class ThresholdSummary(TypedDict):
+    """A threshold as JSON values; the fields of :class:`Threshold` say what each is."""
+
+    value: float
+    false_alarm_rate: float | None
+    asked_rate: float | None
+    method: str
+    interval: list[float] | None
+    value_interval: list[float] | None
+    supported: bool
+    warning: str | None
 
 
 @dataclass(frozen=True)
@@ -30,15 +43,16 @@ class Threshold:
     method: str
     """``empirical``, ``pareto``, ``model-based`` (contaminated), ``maximum`` (all there is) or ``given`` (in nats)."""
     interval: Interval | None
-    """90 % interval of the realised rate at ``value``, from resampled blocks; None where nothing tells."""
+    """90 % interval of the realised rate at ``value``, from resampled blocks; None where there are no data for it."""
     value_interval: Interval | None
     """90 % interval of the cut itself, nats."""
     supported: bool
     """Whether the calibration data carry the rate that was asked for."""
     warning: str | None = None
+    """What a reader must know of the cut, in words."""
 
-    def summary(self) -> dict[str, Any]:
-        """JSON-ready."""
+    def summary(self) -> ThresholdSummary:
+        """The threshold as JSON values."""
         return {
             "value": self.value,
             "false_alarm_rate": self.false_alarm_rate,
@@ -51,7 +65,19 @@ class Threshold:
         }
 
     @classmethod
-    def from_summary(cls, summary: dict[str, Any]) -> Threshold:
-        """The inverse of :meth:`summary`."""
-        pairs = {key: tuple(summary[key]) if summary[key] else None for key in ("interval", "value_interval")}
-        return cls(**{**summary, **pairs})
+    def from_summary(cls, summary: ThresholdSummary) -> Threshold:
+        """The inverse of :meth:`summary`; raises KeyError or TypeError where it is none."""
+        return cls(
+            summary["value"],
+            summary["false_alarm_rate"],
+            summary["asked_rate"],
+            summary["method"],
+            _interval(summary["interval"]),
+            _interval(summary["value_interval"]),
+            summary["supported"],
+            summary["warning"],
+        )
+
+
+def _interval(ends: list[float] | None) -> Interval | None:
+    return (ends[0], ends[1]) if ends else None

@@ -15,18 +15,19 @@ __all__ = ["BULK", "GRID", "DriftReference", "lattice_step"]
 GRID = np.r_[0.0005, 0.002, 0.01, np.linspace(0.025, 0.975, 39), 0.99, 0.998, 0.9995]
 """Shares of training pixels below each quantile of the reference."""
 SAMPLE = 250_000
-"""As many pixels of a scene are compared, about."""
+"""Pixels of a scene that are compared, about: their quantiles are then known to a fraction of a per cent."""
 BULK = np.nonzero((GRID > 0.09) & (GRID < 0.91))[0]
+"""Indices in the grid of the quantiles that anomalies and rare ground do not move."""
 
 
 def lattice_step(rows: int, cols: int, sample: int = SAMPLE) -> int:
-    """Every how many rows and columns a pixel is compared, so that about ``sample`` are; a property of the scene alone."""
+    """The spacing, in rows and columns, of the about ``sample`` pixels that are compared; the scene's size alone sets it."""
     return max(1, int(np.ceil(np.sqrt(rows * cols / sample))))
 
 
 @dataclass(frozen=True, eq=False)
 class DriftReference:
-    """What the training spectra and the held-out scores were."""
+    """Quantiles of the training spectra and of the held-out scores."""
 
     bands: NDArray[np.float32]
     """``(bands, len(GRID))``: quantiles of the training spectra, physical units."""
@@ -57,6 +58,7 @@ class DriftReference:
 
 
 def _quantiles(scores: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The grid's quantiles of scores; empty where there are none."""
     if not scores.size:
         return np.empty(0, np.float32)
     return np.asarray(np.quantile(np.asarray(scores, np.float64), GRID), np.float32)

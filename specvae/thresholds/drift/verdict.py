@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ HIGHER = (0.30, 0.50)
 LOWER = (0.50, 2.0)
 """The same where it is lower: the model is surprised less than by its own held-out data, which is never a refusal."""
 EXCESS = (0.10, 0.30)
-"""Share of pixels above the cut of EXTREME: beyond what anomalies explain."""
+"""Share of pixels above the cut that 1 % of normal ones exceed: more than anomalies explain."""
 GAIN = (0.07, 0.13)
 """Absolute logarithm of a factor that all quantiles of all bands share."""
 OFFSET = (0.15, 0.30)
@@ -42,38 +41,38 @@ class BandDrift:
 
 @dataclass(frozen=True)
 class Drift:
-    """The verdict, its reasons and its numbers."""
+    """The verdict on a scene with its reasons and its numbers."""
 
     verdict: str
     """``ok``, ``caution`` or ``do-not-use``."""
     reasons: tuple[str, ...]
-    """In words; one of them where all is well."""
+    """Each sign of drift in words; one sentence where there is none."""
     pixels: int
-    """Compared."""
+    """Number of pixels that were compared."""
     score_distance: float | None
-    """As for bands, below 0 where the scene's scores are lower than held-out normal ones."""
+    """Distance as in :class:`BandDrift`, below 0 where the scene's scores are lower than held-out normal ones."""
     score_shift: float | None
-    """As for bands."""
+    """Shift of the median as in :class:`BandDrift`."""
     extreme_share: float | None
     """Share of pixels above the cut that 1 % of normal pixels exceed."""
     gain: float | None
-    """Factor of the scene's quantiles over the training's, where it is alike for all bands; else None."""
+    """Factor from the training's quantiles to the scene's, where all bands share one; else None."""
     offset: float | None
-    """Addend, physical units, likewise."""
+    """Addend from the training's quantiles to the scene's, physical units, where all bands share one; else None."""
     bands: tuple[BandDrift, ...]
 
-    def summary(self) -> dict[str, Any]:
-        """JSON-ready."""
+    def summary(self) -> dict[str, object]:
+        """Every field by its name, as JSON values: the ``drift`` section of report.json."""
         return asdict(self)
 
 
-def judge(found: Drift, reference: DriftReference, notes: tuple[str, ...]) -> Drift:
-    """Its verdict by the worst of the signs; notes make for caution."""
+def judge(drift: Drift, reference: DriftReference, notes: tuple[str, ...]) -> Drift:
+    """``drift`` with its verdict, by the worst of the signs, and their words; each of ``notes`` makes for caution."""
     reasons, worst = list(notes), 1 if notes else 0
     for value, (caution, refuse), words in (
-        *_band_signs(found),
-        *_radiometry_signs(found, reference),
-        *_score_signs(found),
+        *_band_signs(drift),
+        *_radiometry_signs(drift, reference),
+        *_score_signs(drift),
     ):
         level = 2 if value >= refuse else 1 if value >= caution else 0
         worst = max(worst, level)
@@ -81,7 +80,7 @@ def judge(found: Drift, reference: DriftReference, notes: tuple[str, ...]) -> Dr
             reasons.append(words)
     verdict = ("ok", "caution", "do-not-use")[worst]
     return replace(
-        found, verdict=verdict, reasons=tuple(reasons) or ("bands and scores are distributed as in the fit",)
+        drift, verdict=verdict, reasons=tuple(reasons) or ("bands and scores are distributed as in the fit",)
     )
 
 
@@ -89,9 +88,10 @@ Sign = tuple[float, tuple[float, float], str]
 """A value, its limits of caution and do-not-use, and the words for it."""
 
 
-def _band_signs(found: Drift) -> list[Sign]:
-    widest = max(found.bands, key=lambda band: band.outside)
-    farthest = max(found.bands, key=lambda band: band.distance)
+def _band_signs(drift: Drift) -> list[Sign]:
+    """The bands that moved most: out of the training range, and in their distribution."""
+    widest = max(drift.bands, key=lambda band: band.outside)
+    farthest = max(drift.bands, key=lambda band: band.distance)
     direction = "higher" if farthest.shift > 0 else "lower"
     moved = (
         f"{farthest.band} has {direction} values than in training (its distribution moved by {farthest.distance:.2f})"
@@ -100,23 +100,25 @@ def _band_signs(found: Drift) -> list[Sign]:
     return [(widest.outside, OUTSIDE, outside), (farthest.distance, DISTANCE, moved)]
 
 
-def _radiometry_signs(found: Drift, reference: DriftReference) -> list[Sign]:
+def _radiometry_signs(drift: Drift, reference: DriftReference) -> list[Sign]:
+    """A gain or an offset that all bands share."""
     signs = []
-    if found.gain is not None:
-        words = f"all bands are {found.gain:.2f} times their training values alike: another gain or processing level"
-        signs.append((abs(float(np.log(found.gain))), GAIN, words))
-    if found.offset is not None:
+    if drift.gain is not None:
+        words = f"all bands are {drift.gain:.2f} times their training values alike: another gain or processing level"
+        signs.append((abs(float(np.log(drift.gain))), GAIN, words))
+    if drift.offset is not None:
         spread = float(np.median(reference.bands[:, BULK[-1]] - reference.bands[:, BULK[0]])) / 2
-        words = f"all bands are moved by {found.offset:+.4g} alike: another offset or processing level"
-        signs.append((abs(found.offset) / spread, OFFSET, words))
+        words = f"all bands are moved by {drift.offset:+.4g} alike: another offset or processing level"
+        signs.append((abs(drift.offset) / spread, OFFSET, words))
     return signs
 
 
-def _score_signs(found: Drift) -> list[Sign]:
-    if found.score_distance is None or found.extreme_share is None:
+def _score_signs(drift: Drift) -> list[Sign]:
+    """The bulk of the scores, and how many are extreme."""
+    if drift.score_distance is None or drift.extreme_share is None:
         return []
-    distance = found.score_distance
+    distance = drift.score_distance
     word, limits = ("higher", HIGHER) if distance > 0 else ("lower", LOWER)
     bulk = f"the bulk of the scores is {word} than held-out normal scores (moved by {abs(distance):.2f})"
-    many = f"{found.extreme_share:.0%} of the scores are above the cut that 1% of normal ones exceed"
-    return [(abs(distance), limits, bulk), (found.extreme_share, EXCESS, f"{many}: more than anomalies explain")]
+    many = f"{drift.extreme_share:.0%} of the scores are above the cut that 1% of normal ones exceed"
+    return [(abs(distance), limits, bulk), (drift.extreme_share, EXCESS, f"{many}: more than anomalies explain")]

@@ -1,0 +1,108 @@
+"""The law of normal scores that held-out data give: ranks as far as they resolve, a Pareto tail beyond."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.thresholds.bootstrap import BlockBootstrap
+from specvae.thresholds.conformal import conformal_rank
+from specvae.thresholds.p_values import PixelPValues
+from specvae.thresholds.tail import Tail, fit_tail
+from specvae.thresholds.tiles import CalibrationTiles
+from specvae.thresholds.trimmed_tail import TrimmedTail, fit_trimmed_tail
+
+__all__ = ["ENOUGH", "FEWEST", "NormalLaw"]
+
+ENOUGH = 30
+"""Pixels above an empirical cut from which on no tail is needed."""
+FEWEST = 10
+"""Pixels above an empirical cut from which on it is supported where the tail is refused."""
+
+
+@dataclass(frozen=True, eq=False)
+class NormalLaw:
+    """Ranks, tail and resampled blocks of the scores in :class:`CalibrationTiles`; each is computed when asked."""
+
+    tiles: CalibrationTiles
+    contaminated: bool
+    """Whether the tiles hold anomalies: then nothing above the trim quantile is used."""
+    trim: float
+    """Share of the scores above the trim quantile."""
+
+    def __post_init__(self) -> None:
+        if self.contaminated and not 0 < self.trim < 0.5:
+            raise ValueError(f"a contaminated calibration needs a trim share between 0 and 0.5, got {self.trim}")
+
+    @property
+    def size(self) -> int:
+        """Number of held-out pixels."""
+        return int(self.tiles.scores.size)
+
+    @cached_property
+    def ordered(self) -> NDArray[np.float32]:
+        """``(size,)``: all held-out scores, ascending."""
+        return np.sort(self.tiles.scores)
+
+    @cached_property
+    def normal(self) -> NDArray[np.float32]:
+        """``(n,)``: the held-out scores that ranks count: all; where contaminated, those up to the trim quantile."""
+        return self.ordered[self.ordered <= self.trimmed.stop] if self.trimmed else self.ordered
+
+    @cached_property
+    def bootstrap(self) -> BlockBootstrap:
+        """Resampled blocks of the held-out scores."""
+        return BlockBootstrap.of(self.tiles.resampling_blocks)
+
+    @cached_property
+    def tail(self) -> Tail | None:
+        """The Pareto tail of held-out normal scores; None where contaminated or under 50 excesses."""
+        if self.contaminated or not self.size:
+            return None
+        return fit_tail(self.tiles.scores, self.bootstrap)
+
+    @cached_property
+    def trimmed(self) -> TrimmedTail | None:
+        """The tail below the trim quantile; None where not contaminated or too few scores."""
+        if not self.contaminated or not self.size:
+            return None
+        return fit_trimmed_tail(self.tiles.scores, self.bootstrap, self.trim)
+
+    @cached_property
+    def p_values(self) -> PixelPValues:
+        """The p-value of any score; where contaminated, ranks count the hidden normal pixels too."""
+        if self.trimmed is None:
+            return PixelPValues(self.normal, self.tail)
+        return PixelPValues(self.normal, self.trimmed, self.trimmed.hidden)
+
+    @cached_property
+    def smallest_rate(self) -> float | None:
+        """The smallest false-alarm rate that the data support; None where they support none."""
+        if self.contaminated:
+            return self.trimmed.smallest_rate if self.trimmed else None
+        if self.tail is not None and self.tail.refused is None:
+            return self.tail.smallest_rate
+        return FEWEST / (self.size + 1) if self.size >= 2 * FEWEST else None
+
+    def problem(self, rate: float) -> str | None:
+        """Why the data do not support a false-alarm rate, in words; None where they do."""
+        if self.contaminated:
+            if self.trimmed is None:
+                return f"{self.size} held-out scores with anomalies among them are too few to model what is normal"
+            if rate < self.trimmed.smallest_rate:
+                return f"the model of the trimmed tail serves down to {self.trimmed.smallest_rate:.2g}"
+            return None
+        rank = conformal_rank(self.size, rate)
+        if rank >= ENOUGH:
+            return None
+        if self.tail is not None and self.tail.refused is None:
+            if rate >= self.tail.smallest_rate:
+                return None
+            return f"{self.size} held-out scores and their Pareto tail serve down to {self.tail.smallest_rate:.2g}"
+        if rank >= FEWEST:
+            return None
+        refused = self.tail.refused if self.tail else "too few for a tail"
+        return f"{self.size} held-out scores leave {rank} above the cut, and the tail is refused ({refused})"
