@@ -18,6 +18,8 @@ from specvae.ingest.sources import find_sources
 from specvae.ingest.table.reading import read_table
 from specvae.model_file import load_model
 from specvae.spectra import Invalid
+from specvae.thresholds.calibration import CalibrationSummary
+from specvae.thresholds.threshold import ThresholdSummary
 
 __all__ = ["ModelDescription", "RasterDescription", "TableDescription", "inspect"]
 
@@ -93,8 +95,8 @@ class ModelDescription(TypedDict):
     parameters: int
     pixels: dict[str, Any]
     diagnostics: dict[str, Any]
-    thresholds: list[dict[str, Any]]
-    calibration: dict[str, Any]
+    thresholds: list[ThresholdSummary]
+    calibration: CalibrationSummary
     config: dict[str, Any]
     provenance: dict[str, Any]
 
