@@ -12,7 +12,7 @@ from PIL import Image
 from specvae.export.colours import FLAG, viridis
 from specvae.export.report.quicklook import FOOT, GAP, HEAD, ScoreScale, draw_quicklook
 from specvae.export.report.table_quicklook import draw_table_quicklook
-from specvae.scoring.gathered.pixels import Overview
+from specvae.scoring.gathered.overview import Overview
 from specvae.thresholds.threshold import Threshold
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from specvae.scoring.gathered.joining import EIGHT_CONNECTED, Components
-from specvae.scoring.gathered.object_table import Found
+from specvae.scoring.gathered.object_table import JoinedObjects
 from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
 
 BANDS = 3
@@ -32,13 +32,13 @@ class Scene:
     def piece(self, window: Window, explained: bool = True) -> ScoredWindow:
         at = window.slices
         mask = self.mask[at]
-        told = None
+        explanation = None
         if explained:
-            told = Explanation(
+            explanation = Explanation(
                 self.contribution[:, *at][:, mask], self.deviation[:, *at][:, mask], -self.values[:, *at][:, mask]
             )
         cube = Cube(self.values[:, *at], np.zeros(mask.shape, np.uint8), window)
-        return ScoredWindow(cube, Parts(self.score[at], self.reconstruction[at], self.kl[at]), mask, told)
+        return ScoredWindow(cube, Parts(self.score[at], self.reconstruction[at], self.kl[at]), mask, explanation)
 
 
 def cut(total: int, cuts: list[int]) -> list[tuple[int, int]]:
@@ -51,7 +51,7 @@ def windows_of(scene: Scene, row_cuts: list[int], col_cuts: list[int]) -> list[W
     return [Window(a, c, b - a, d - c) for a, b in cut(rows, row_cuts) for c, d in cut(cols, col_cuts)]
 
 
-def gathered(scene: Scene, windows: list[Window], shards: int = 1, **options: int) -> Found:
+def gathered(scene: Scene, windows: list[Window], shards: int = 1, **options: int) -> JoinedObjects:
     parts = [Components(**options) for _ in range(shards)]
     for i, window in enumerate(windows):
         parts[i % shards].update(scene.piece(window))
@@ -60,21 +60,21 @@ def gathered(scene: Scene, windows: list[Window], shards: int = 1, **options: in
     return parts[0].finish()
 
 
-def check_against_scipy(scene: Scene, found: Found) -> None:
+def check_against_scipy(scene: Scene, found: JoinedObjects) -> None:
     labels, count = ndimage.label(scene.mask, EIGHT_CONNECTED)
     assert len(found.table) == count
     t = found.table
     for i in range(count):
-        mine = labels == labels[t.peak_row[i], t.peak_col[i]]
-        rows, cols = np.nonzero(mine)
-        assert t.pixels[i] == mine.sum()
+        inside = labels == labels[t.peak_row[i], t.peak_col[i]]
+        rows, cols = np.nonzero(inside)
+        assert t.pixels[i] == inside.sum()
         box = (rows.min(), cols.min(), rows.max() + 1, cols.max() + 1)
         assert (t.row[i], t.col[i], t.bottom[i], t.right[i]) == box
-        assert t.peak[i] == scene.score[mine].max() == scene.score[t.peak_row[i], t.peak_col[i]]
-        assert t.mean[i] == pytest.approx(scene.score[mine].mean(dtype=np.float64), rel=1e-6)
+        assert t.peak[i] == scene.score[inside].max() == scene.score[t.peak_row[i], t.peak_col[i]]
+        assert t.mean[i] == pytest.approx(scene.score[inside].mean(dtype=np.float64), rel=1e-6)
         assert t.reconstruction[i] + t.kl[i] == pytest.approx(t.score[i], rel=1e-6)
         assert t.contribution[:, i].sum() == pytest.approx(t.reconstruction[i], rel=1e-5)
-        assert t.deviation[:, i] == pytest.approx(scene.deviation[:, mine].sum(axis=1, dtype=np.float64), abs=1e-4)
+        assert t.deviation[:, i] == pytest.approx(scene.deviation[:, inside].sum(axis=1, dtype=np.float64), abs=1e-4)
         assert (t.centroid[0][i], t.centroid[1][i]) == pytest.approx((rows.mean() + 0.5, cols.mean() + 0.5))
         peak = scene.values[:, t.peak_row[i], t.peak_col[i]]
         assert np.array_equal(t.spectrum[:, i], peak)

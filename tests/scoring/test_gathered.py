@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from specvae.scoring.baselines import METHODS, Background
 from specvae.scoring.gathered import metrics
+from specvae.scoring.gathered.accumulator import Accumulator
 from specvae.scoring.gathered.metrics import LabelledScores, TruthMetrics
-from specvae.scoring.gathered.pixels import Overview, PixelCounts, SampleOfPixels
-from specvae.scoring.gathered.pixels import _highest as highest
+from specvae.scoring.gathered.overview import Overview
+from specvae.scoring.gathered.overview import _highest as highest
+from specvae.scoring.gathered.pixels import PixelCounts, SampleOfPixels
 from specvae.spectra import Cube, Parts, ScoredWindow, Window
 from specvae.stages.demo.synthetic import endmembers, make_scene
 from specvae.stages.score.overlap import overlapped
@@ -43,7 +46,9 @@ def pieces(rows: int, cols: int, step: int, seed: int = 0) -> tuple[list[ScoredW
 
 
 @pytest.mark.parametrize("kind", [PixelCounts, lambda: SampleOfPixels(3), lambda: Overview(150, 200, 4, (2, 1, 0))])
-def test_windows_in_any_order_and_shards_gather_what_the_whole_does(kind) -> None:
+def test_windows_in_any_order_and_shards_gather_what_one_window_does(
+    kind: Callable[[], Accumulator[ScoredWindow, object]],
+) -> None:
     parts, whole = pieces(150, 200, 64)
     once, first, second = kind(), kind(), kind()
     once.update(whole)
@@ -67,13 +72,13 @@ def test_an_overview_keeps_the_highest_score_of_each_block() -> None:
         assert view.score[r, c] == np.nanmax(whole.parts.score[8 * r : 8 * r + 8, 8 * c : 8 * c + 8])
 
 
-def test_counts_tell_pixels_by_reason() -> None:
+def test_pixels_are_counted_by_reason() -> None:
     _, whole = pieces(50, 60, 64)
     counts = PixelCounts()
     counts.update(whole)
-    told = counts.finish()
-    assert told["valid"] + sum(told["invalid_by_reason"].values()) == told["total"] == 3000
-    assert told["invalid_by_reason"]["nodata"] == int((whole.cube.reason == 1).sum())
+    section = counts.finish()
+    assert section["valid"] + sum(section["invalid_by_reason"].values()) == section["total"] == 3000
+    assert section["invalid_by_reason"]["nodata"] == int((whole.cube.reason == 1).sum())
 
 
 def labelled(n: int, seed: int = 0, methods: int = 2) -> LabelledScores:
@@ -271,11 +276,11 @@ def test_an_overview_keeps_the_highest_score_of_each_block_and_its_kl(step: int,
         score[rng.random(score.shape) < 0.3] = np.nan
         score[:32, :64] = np.nan
     beside = np.where(np.isnan(score), np.nan, rng.random(score.shape)).astype(np.float32)
-    best, told = highest(score, beside, step)
+    best, value = highest(score, beside, step)
     for row, col in np.ndindex(best.shape):
         block = (slice(row * step, (row + 1) * step), slice(col * step, (col + 1) * step))
         if np.isnan(score[block]).all():
-            assert np.isnan([best[row, col], told[row, col]]).all()
+            assert np.isnan([best[row, col], value[row, col]]).all()
             continue
         assert best[row, col] == np.nanmax(score[block])
-        assert told[row, col] == beside[block][score[block] == best[row, col]].max()
+        assert value[row, col] == beside[block][score[block] == best[row, col]].max()

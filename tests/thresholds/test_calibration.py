@@ -155,8 +155,8 @@ def test_json_gives_back_the_same_thresholds_without_computing(
 ) -> None:
     calibration = exponential(4000, contaminated=contaminated, trim=0.03)
     calibration.prepare()
-    told = json.loads(json.dumps(calibration.to_json(), allow_nan=False))
-    back = Calibration.from_json(calibration.tiles, told)
+    stored = json.loads(json.dumps(calibration.to_json(), allow_nan=False))
+    back = Calibration.from_json(calibration.tiles, stored)
     monkeypatch.setattr("specvae.thresholds.normal_law.fit_tail", None)
     monkeypatch.setattr("specvae.thresholds.normal_law.fit_trimmed_tail", None)
     monkeypatch.setattr("specvae.thresholds.calibration.check_held_out", None)
@@ -167,11 +167,11 @@ def test_json_gives_back_the_same_thresholds_without_computing(
 
 
 @pytest.mark.parametrize(
-    "told", [{}, {"contaminated": True, "trim": "x", "summary": {}}, {"contaminated": 0, "trim": 0.1}]
+    "stored", [{}, {"contaminated": True, "trim": "x", "summary": {}}, {"contaminated": 0, "trim": 0.1}]
 )
-def test_json_that_is_none_is_refused(told: dict[str, object]) -> None:
+def test_json_that_is_none_is_refused(stored: dict[str, object]) -> None:
     with pytest.raises(ModelError, match="calibration cannot be read"):
-        Calibration.from_json(exponential(10).tiles, told)
+        Calibration.from_json(exponential(10).tiles, stored)
 
 
 def test_a_summary_is_json_for_any_size() -> None:

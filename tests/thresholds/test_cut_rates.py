@@ -18,18 +18,18 @@ def calibration(scores: np.ndarray, contaminated: bool = False) -> Calibration:
 @pytest.mark.parametrize("contaminated", [False, True])
 def test_the_rate_at_a_threshold_is_the_one_asked_for(contaminated: bool) -> None:
     scores = np.random.default_rng(0).pareto(3, 40_000) * 10 + 1
-    mine = calibration(scores, contaminated)
+    fitted = calibration(scores, contaminated)
     for rate in (0.05, 0.01, 2e-3, 1e-3, 3e-4):
-        found = mine.threshold(rate)
+        found = fitted.threshold(rate)
         assert found.supported
-        assert rates_of(mine, np.array([found.value]))[0] == pytest.approx(rate, rel=0.05)
+        assert rates_of(fitted, np.array([found.value]))[0] == pytest.approx(rate, rel=0.05)
 
 
 def test_rates_fall_with_the_cut_in_any_order_and_match_the_true_law() -> None:
     rng = np.random.default_rng(1)
-    mine = calibration(rng.exponential(5.0, 60_000))
+    fitted = calibration(rng.exponential(5.0, 60_000))
     cuts = rng.permutation(np.linspace(0.1, 45, 400))
-    rates = rates_of(mine, cuts)
+    rates = rates_of(fitted, cuts)
     assert (np.diff(rates[np.argsort(cuts)]) <= 0).all()
     near = (cuts > 1) & (cuts < 30)
     np.testing.assert_allclose(np.log(rates[near]), -cuts[near] / 5, atol=0.45)

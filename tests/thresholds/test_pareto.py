@@ -30,10 +30,10 @@ def test_the_quantile_is_that_of_scipy_and_undoes_the_survival_function(
 
 def test_many_shapes_are_served_at_once() -> None:
     shapes, scales = np.array([-0.3, 0.0, 1e-12, 0.4]), np.array([1.0, 2.0, 2.0, 3.0])
-    told = pareto_survival(np.array([[0.5], [4.0]]), shapes, scales)
-    assert told.shape == (2, 4)
-    assert told[:, 1] == pytest.approx(told[:, 2])
-    assert told[1, 0] == 0  # beyond the end of a law of negative shape
+    survival = pareto_survival(np.array([[0.5], [4.0]]), shapes, scales)
+    assert survival.shape == (2, 4)
+    assert survival[:, 1] == pytest.approx(survival[:, 2])
+    assert survival[1, 0] == 0  # beyond the end of a law of negative shape
 
 
 def test_what_lies_below_the_start_is_exceeded_by_all() -> None:

@@ -58,8 +58,8 @@ def test_weights_stand_for_repetitions() -> None:
 @given(st.floats(-0.5, 1.0), st.floats(0.1, 10), st.floats(0, 100))
 def test_survival_is_that_of_scipy(shape: float, scale: float, excess: float) -> None:
     ours = float(pareto_survival(np.array([excess]), shape, scale)[0])
-    theirs = float(stats.genpareto.sf(excess, shape if abs(shape) >= 1e-9 else 0.0, scale=scale))
-    assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-12)
+    expected = float(stats.genpareto.sf(excess, shape if abs(shape) >= 1e-9 else 0.0, scale=scale))
+    assert ours == pytest.approx(expected, rel=1e-5, abs=1e-12)
 
 
 @pytest.mark.parametrize("index", [1, 3, 5])

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from specvae.bands import BandSet
 from specvae.export.colours import FLAG, viridis
-from specvae.scoring.gathered.pixels import Overview
+from specvae.scoring.gathered.overview import Overview
 from specvae.thresholds.threshold import Threshold
 
 __all__ = ["ScoreScale", "draw_quicklook", "rgb_bands", "round_numbers", "stretched"]

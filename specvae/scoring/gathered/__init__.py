@@ -1,1 +1,1 @@
-"""What is gathered over windows, shards and clusters: each has update, merge and finish."""
+"""What is gathered over windows, shards and clusters; each is an :class:`accumulator.Accumulator`."""

@@ -1,4 +1,4 @@
-"""What is gathered of a scene to judge its drift: counts between the quantiles of the reference."""
+"""The drift of a scene: counts of its pixels between the quantiles of the reference, over all windows."""
 
 from __future__ import annotations
 
@@ -14,22 +14,29 @@ from specvae.thresholds.drift.verdict import GAIN, OFFSET, BandDrift, Drift, jud
 __all__ = ["DriftAccumulator"]
 
 FEWEST = 50
-"""Fewer pixels give no verdict but caution."""
+"""Pixels under which the verdict is caution, whatever they are."""
 EXTREME = 1e-2
-"""Share of normal pixels above the cut whose excess is watched."""
+"""Share of normal pixels above the cut that counts extreme scores."""
 ALIKE = 0.35
-"""Median deviation of the quantiles' changes from their common one, over it, below which it is a change of radiometry."""
+"""Quantiles change alike where the median deviation from their common change is at most this share of it."""
 MARGIN = 0.10
-"""The training range is from the 0.05 to the 99.95 % quantile and so much of it more on each side."""
+"""The training range extends beyond the 0.05 and the 99.95 % quantile by this share of their distance."""
 
 
 class DriftAccumulator:
-    """Counts between the quantiles of the reference, over pixels on a lattice of the scene's own coordinates."""
+    """Accumulator of :class:`Drift`: counts between the quantiles of the reference, of pixels on a lattice of the scene.
+
+    The lattice is in the scene's own coordinates, so that the same pixels are compared however windows divide it. Counts
+    between fixed quantiles add up over windows, which the scene's own quantiles would not.
+    """
 
     def __init__(
         self, reference: DriftReference, labels: tuple[str, ...], step: int = 1, notes: tuple[str, ...] = ()
     ) -> None:
-        """``labels`` names the bands; ``step`` is :func:`lattice_step`; each of ``notes`` makes for caution."""
+        """Compare with ``reference`` every ``step``-th row and column (:func:`lattice_step`) of the bands ``labels``.
+
+        Each of ``notes`` is a reason for caution whatever the pixels are.
+        """
         if len(labels) != len(reference.bands):
             raise ValueError(f"{len(labels)} band labels for {len(reference.bands)} bands")
         self._reference = reference
@@ -42,9 +49,9 @@ class DriftAccumulator:
         self._scored = 0
         self._extreme = 0
 
-    def update(self, scored: ScoredWindow) -> None:
-        """Compares the lattice pixels of one window."""
-        cube, score = scored.cube, scored.parts.score
+    def update(self, piece: ScoredWindow) -> None:
+        """Count the lattice's pixels of one window."""
+        cube, score = piece.cube, piece.parts.score
         at = (
             slice(-cube.window.row % self._step, None, self._step),
             slice(-cube.window.col % self._step, None, self._step),
@@ -55,7 +62,7 @@ class DriftAccumulator:
         self.add_scores(score[at] if same_grid else score)
 
     def add_spectra(self, spectra: NDArray[np.floating]) -> None:
-        """Valid spectra ``(bands, n)``."""
+        """Count valid spectra ``(bands, n)``, physical units."""
         for band, (quantiles, values) in enumerate(zip(self._reference.bands, spectra, strict=True)):
             self._bands[band] += _between(values, quantiles)
             margin = MARGIN * (quantiles[-1] - quantiles[0])
@@ -63,7 +70,7 @@ class DriftAccumulator:
             self._outside[band] += np.count_nonzero(beyond)
 
     def add_scores(self, scores: NDArray[np.floating]) -> None:
-        """Scores of any shape, NaN left out."""
+        """Count scores of any shape, nats; NaN is left out."""
         finite = scores[np.isfinite(scores)]
         self._scored += finite.size
         if self._reference.scores.size:
@@ -71,7 +78,7 @@ class DriftAccumulator:
             self._extreme += int(np.count_nonzero(finite > self._reference.scores[GRID.searchsorted(1 - EXTREME)]))
 
     def merge(self, other: DriftAccumulator) -> None:
-        """Takes the counts of ``other`` in."""
+        """Add another's counts."""
         self._bands += other._bands
         self._outside += other._outside
         self._score += other._score
@@ -79,7 +86,7 @@ class DriftAccumulator:
         self._extreme += other._extreme
 
     def finish(self) -> Drift:
-        """The verdict on what was compared so far."""
+        """The verdict on what was counted so far."""
         bands = tuple(
             BandDrift(label, int(outside) / max(int(counts.sum()), 1), *_moved(counts, quantiles))
             for label, outside, counts, quantiles in zip(
@@ -90,15 +97,14 @@ class DriftAccumulator:
             reason = f"only {self._scored} spectra could be compared with the fit, {FEWEST} needed for a verdict"
             return Drift("caution", (reason, *self._notes), self._scored, None, None, None, None, None, bands)
         gain, offset = _radiometry(self._bands, self._reference.bands)
-        found = Drift("ok", (), self._scored, None, None, None, gain, offset, bands)
-        notes = self._notes
-        if self._reference.scores.size:
-            distance, shift = _moved(self._score, self._reference.scores)
-            sided = distance if shift >= 0 else -distance
-            found = replace(found, score_distance=sided, score_shift=shift, extreme_share=self._extreme / self._scored)
-        else:
-            notes = ("the model holds no held-out scores to compare with", *notes)
-        return judge(found, self._reference, notes)
+        drift = Drift("ok", (), self._scored, None, None, None, gain, offset, bands)
+        if not self._reference.scores.size:
+            note = "the model holds no held-out scores to compare with"
+            return judge(drift, self._reference, (note, *self._notes))
+        distance, shift = _moved(self._score, self._reference.scores)
+        signed = distance if shift >= 0 else -distance
+        drift = replace(drift, score_distance=signed, score_shift=shift, extreme_share=self._extreme / self._scored)
+        return judge(drift, self._reference, self._notes)
 
 
 def _radiometry(counts: NDArray[np.int64], quantiles: NDArray[np.float32]) -> tuple[float | None, float | None]:
@@ -106,32 +112,32 @@ def _radiometry(counts: NDArray[np.int64], quantiles: NDArray[np.float32]) -> tu
 
     What grows, burns or is built moves bands and quantiles differently; another gain or offset moves them alike.
     """
-    told = [_bulk(c, q.astype(np.float64)) for c, q in zip(counts, quantiles, strict=True)]
-    before = np.concatenate([pair[0] for pair in told])
-    after = np.concatenate([pair[1] for pair in told])
+    pairs = [_bulk(c, q.astype(np.float64)) for c, q in zip(counts, quantiles, strict=True)]
+    before = np.concatenate([pair[0] for pair in pairs])
+    after = np.concatenate([pair[1] for pair in pairs])
     spread = np.median([q[BULK[-1]] - q[BULK[0]] for q in quantiles]) / 2
     if before.size < BULK.size or spread <= 0:
         return None, None
     positive = (before > 0) & (after > 0)
     gain = None
     if positive.mean() > 0.9:
-        common = _alike(np.log(after[positive] / before[positive]), GAIN[0])
+        common = _common(np.log(after[positive] / before[positive]), GAIN[0])
         gain = None if common is None else float(np.exp(common))
-    return gain, _alike((after - before), OFFSET[0] * float(spread))
+    return gain, _common((after - before), OFFSET[0] * float(spread))
 
 
 def _bulk(counts: NDArray[np.int64], quantiles: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Quantiles of the training and of the scene at the same shares, those that lie within the reference."""
+    """Bulk quantiles of the training and of the scene at the same shares, where the scene's lie within the reference."""
     cumulative = np.cumsum(counts[:-1]) / max(int(counts.sum()), 1)
     shares = GRID[BULK]
     inside = (shares > cumulative[0]) & (shares < cumulative[-1])
-    rising = np.r_[True, np.diff(cumulative) > 0]
+    rising = np.r_[True, np.diff(cumulative) > 0]  # between quantiles without a pixel the inverse is not defined
     scene = np.interp(shares[inside], cumulative[rising], quantiles[rising])
     return quantiles[BULK][inside], scene
 
 
-def _alike(changes: NDArray[np.float64], least: float) -> float | None:
-    """Their median, where it is at least ``least`` and they agree on it."""
+def _common(changes: NDArray[np.float64], least: float) -> float | None:
+    """The median of changes, where it is at least ``least`` and they agree on it; else None."""
     common = float(np.median(changes))
     if abs(common) < least or float(np.median(np.abs(changes - common))) > ALIKE * abs(common):
         return None
@@ -139,18 +145,22 @@ def _alike(changes: NDArray[np.float64], least: float) -> float | None:
 
 
 def _between(values: NDArray[np.floating], quantiles: NDArray[np.float32]) -> NDArray[np.int64]:
-    """``(len(GRID) + 1,)``: how many values lie between the quantiles; a tie goes half to each side in the mean.
+    """How many values lie between each two quantiles, ``(len(GRID) + 1,)``; ties count at the middle of equal quantiles.
 
-    Where many training values are equal (a band with fill or few levels), all their quantiles are; values that tie
-    with them are counted at the middle of the run, or they would look as if they had moved to its end.
+    Where many training values are equal (a band with fill or few levels), so are their quantiles. Values that tie with
+    a run of them are counted at its middle; at its end they would look as if they had moved.
     """
     values = np.asarray(values, np.float32)
-    left, right = (np.searchsorted(quantiles, values, side=side) for side in ("left", "right"))
-    return np.bincount((left + right) // 2, minlength=GRID.size + 1)
+    first, last = (np.searchsorted(quantiles, values, side=side) for side in ("left", "right"))
+    return np.bincount((first + last) // 2, minlength=GRID.size + 1)
 
 
 def _moved(counts: NDArray[np.int64], quantiles: NDArray[np.float32]) -> tuple[float, float]:
-    """Distance of the cumulative distributions, and shift of the median, from counts between quantiles."""
+    """Largest distance of the cumulative distributions, and shift of the median, from counts between quantiles.
+
+    The distance is looked at only where a quantile differs from both its neighbours: within a run of equal ones the
+    reference itself has no single share.
+    """
     total = int(counts.sum())
     if not total:
         return 0.0, 0.0

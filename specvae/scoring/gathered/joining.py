@@ -1,7 +1,11 @@
 """Connected components of the anomalous pixels, joined across window borders without ever holding the scene.
 
-Of each window, in any order, only what an object needs is kept: its sums, and where it touches the window's border.
-Objects that can grow no more are ranked by their peak score, and beyond a cap the lowest are only counted.
+Of each window, in any order, only what an object needs is held: its sums, and its pixels on the window's border. Two
+windows share an object where their border pixels are neighbours, so that the objects of all windows are the nodes of a
+graph, such neighbours its edges, and its connected components the objects of the scene. The graph is joined when the
+table has grown, not at each window. An object none of whose border pixels has a neighbour in a window yet to come can
+grow no more: it is ranked by its peak score, and beyond a cap the lowest are only counted. Memory so depends on the cap
+and on the objects that are open, not on the scene.
 """
 
 from __future__ import annotations
@@ -12,30 +16,34 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
-from specvae.scoring.gathered.object_table import Found, LeftOut, ObjectTable, no_objects
-from specvae.spectra import ScoredWindow, Window, positions
+from specvae.scoring.gathered.object_table import JoinedObjects, ObjectTable, Omitted, no_objects
+from specvae.spectra import Explanation, ScoredWindow, Window, positions
 
 __all__ = ["Components"]
 
 EIGHT_CONNECTED = np.ones((3, 3), np.int8)
+"""Pixels that touch at a side or a corner belong to one object."""
 CAP = 10_000
+"""Objects that are held at most, once they can grow no more."""
 FORWARD = ((0, 1), (1, -1), (1, 0), (1, 1))
-"""Half of the eight neighbours; each pair of pixels is met once."""
+"""Steps to half of the eight neighbours, down and right: each pair of neighbours is met once."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
 class Components:
-    """Accumulator of the 8-connected objects of a scene."""
+    """Accumulator of the 8-connected objects of a scene, the same for any order and size of windows."""
 
     def __init__(self, cap: int = CAP, min_pixels: int = 1) -> None:
+        """Hold at most ``cap`` objects of at least ``min_pixels`` pixels; the others are counted."""
         self.cap, self.min_pixels = cap, min_pixels
         self._table: ObjectTable | None = None
         self._borders = np.zeros((3, 0), np.int64)
         """Row, column and object (a position in the table) of pixels on a window's border."""
         self._windows: list[Window] = []
-        self._left = (LeftOut(), LeftOut())
+        self._omitted = (Omitted(), Omitted())
+        """Beyond the cap, and too small."""
 
     def update(self, piece: ScoredWindow) -> None:
         """Take in one window; no two may overlap."""
@@ -43,36 +51,37 @@ class Components:
         if not piece.anomalous.any():
             return
         labels, count = ndimage.label(piece.anomalous, EIGHT_CONNECTED)
-        self._take(_table(piece, labels, count), _border(piece.window, labels))
+        self._add(_table(piece, labels, count), _border(piece.window, labels))
 
     def merge(self, other: Components) -> None:
         """Take in what another gathered of other windows of the same scene."""
         self._windows += other._windows
-        self._left = (self._left[0] + other._left[0], self._left[1] + other._left[1])
+        self._omitted = (self._omitted[0] + other._omitted[0], self._omitted[1] + other._omitted[1])
         if other._table is not None:
-            self._take(other._table, other._borders)
+            self._add(other._table, other._borders)
 
-    def finish(self) -> Found:
+    def finish(self) -> JoinedObjects:
         """The objects of all windows so far; more windows may follow."""
-        whole = Components(self.cap, self.min_pixels)
-        whole._table, whole._borders, whole._left = self._table, self._borders, self._left
-        if whole._table is None:
-            return Found(no_objects(), *self._left)
-        whole._join()
-        whole._drop_borders(np.zeros(whole._borders.shape[1], bool))
-        table = whole._table
-        return Found(table.take(table.ranked()), *whole._left)
+        closed = Components(self.cap, self.min_pixels)
+        closed._table, closed._borders, closed._omitted = self._table, self._borders, self._omitted
+        if closed._table is None:
+            return JoinedObjects(no_objects(), *self._omitted)
+        closed._join()
+        closed._close(np.zeros(closed._borders.shape[1], bool))
+        table = closed._table
+        return JoinedObjects(table.take(table.ranked()), *closed._omitted)
 
-    def _take(self, table: ObjectTable, borders: Ints) -> None:
+    def _add(self, table: ObjectTable, borders: Ints) -> None:
+        """Append objects and their border pixels; join and close objects once enough have come to be worth it."""
         start = 0 if self._table is None else len(self._table)
         self._table = table if self._table is None else ObjectTable.joined([self._table, table])
         self._borders = np.hstack([self._borders, borders + np.array([[0], [0], [start]])])
         if len(self._table) > 2 * self.cap + 4 * len(np.unique(self._borders[2])):
             self._join()
-            self._drop_borders(self._still_open())
+            self._close(self._still_open())
 
     def _join(self) -> None:
-        """Make one of objects whose border pixels touch."""
+        """Make one object of those whose border pixels touch."""
         assert self._table is not None
         edges = _touching(self._borders)
         if not edges.shape[1]:
@@ -85,16 +94,16 @@ class Components:
             self._borders = np.vstack([self._borders[:2], group[self._borders[2]]])
 
     def _still_open(self) -> NDArray[np.bool_]:
-        """Which border pixels have a neighbour in no window seen so far."""
+        """Which border pixels have a neighbour that lies in no window so far."""
         rows, cols, _ = self._borders
-        rest = np.zeros(rows.size, bool)
+        still_open = np.zeros(rows.size, bool)
         boxes = np.array([(w.row, w.col, w.row + w.rows, w.col + w.cols) for w in self._windows], np.int64).T
         for down, right in ((a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if a or b):
-            rest |= ~_covered(rows + down, cols + right, boxes)
-        return rest
+            still_open |= ~_covered(rows + down, cols + right, boxes)
+        return still_open
 
-    def _drop_borders(self, still_open: NDArray[np.bool_]) -> None:
-        """Forget border pixels whose joins are all made, then what is too small or beyond the cap among closed objects."""
+    def _close(self, still_open: NDArray[np.bool_]) -> None:
+        """Drop the border pixels that are not ``still_open``, then of the closed objects the small and those beyond the cap."""
         assert self._table is not None
         self._borders = self._borders[:, still_open]
         n = len(self._table)
@@ -105,8 +114,8 @@ class Components:
         order = order[~(is_open | small)[order]]
         beyond = np.zeros(n, bool)
         beyond[order[self.cap :]] = True
-        capped, tiny = (LeftOut.of(self._table.take(which)) for which in (beyond, small))
-        self._left = (self._left[0] + capped, self._left[1] + tiny)
+        capped, tiny = (Omitted.of(self._table.take(which)) for which in (beyond, small))
+        self._omitted = (self._omitted[0] + capped, self._omitted[1] + tiny)
         keep = ~(small | beyond)
         if not keep.all():
             self._borders = self._borders.copy()
@@ -115,17 +124,17 @@ class Components:
 
 
 def _covered(rows: Ints, cols: Ints, boxes: Ints, at_once: int = 4096) -> NDArray[np.bool_]:
-    """Which positions lie in one of the boxes ``(4, m)``: top, left, bottom, right."""
-    found = np.zeros(rows.size, bool)
+    """Which positions lie in one of the boxes ``(4, m)`` of top, left, bottom, right; some thousands of them at once."""
+    covered = np.zeros(rows.size, bool)
     for start in range(0, rows.size, at_once):
         r, c = rows[start : start + at_once, None], cols[start : start + at_once, None]
         inside = (r >= boxes[0]) & (c >= boxes[1]) & (r < boxes[2]) & (c < boxes[3])
-        found[start : start + at_once] = inside.any(axis=1)
-    return found
+        covered[start : start + at_once] = inside.any(axis=1)
+    return covered
 
 
 def _border(window: Window, labels: NDArray[np.int32]) -> Ints:
-    """``(3, n)``: row, column and 0-based object of the anomalous pixels on the window's border."""
+    """Row, column and 0-based object, ``(3, n)``, of the anomalous pixels on the window's border."""
     ring = np.zeros(labels.shape, bool)
     ring[[0, -1]] = True
     ring[:, [0, -1]] = True
@@ -134,18 +143,20 @@ def _border(window: Window, labels: NDArray[np.int32]) -> Ints:
 
 
 def _touching(borders: Ints) -> Ints:
-    """``(2, m)``: pairs of objects that have 8-adjacent border pixels."""
+    """Pairs of objects, ``(2, m)``, that have 8-adjacent border pixels."""
     rows, cols, owner = borders
     if not rows.size:
         return np.zeros((2, 0), np.int64)
+    # Places are numbered along rows with a free column on both sides, so that no step right or left enters another row;
+    # sorted, the neighbour of every pixel in one direction is then a single search.
     rows, cols = rows - rows.min(), cols - cols.min() + 1
-    wide = int(cols.max()) + 2
-    place = rows * wide + cols
+    width = int(cols.max()) + 2
+    place = rows * width + cols
     order = np.argsort(place, kind="stable")
     place, owner = place[order], owner[order]
     pairs = []
     for down, right in FORWARD:
-        other = place + down * wide + right
+        other = place + down * width + right
         at = np.minimum(np.searchsorted(place, other), place.size - 1)
         hit = place[at] == other
         pairs.append(np.vstack([owner[hit], owner[at[hit]]]))
@@ -158,24 +169,46 @@ def _table(piece: ScoredWindow, labels: NDArray[np.int32], count: int) -> Object
     group = labels[rows, cols] - 1
     score = piece.parts.score[rows, cols]
     r, c = rows.astype(np.int64) + piece.window.row, cols.astype(np.int64) + piece.window.col
-    real = [a.astype(np.float64) for a in (score, piece.parts.reconstruction[rows, cols], piece.parts.kl[rows, cols])]
-    none, short = np.zeros((0, r.size)), np.zeros((0, r.size), np.float32)
+    none, empty = np.zeros((0, r.size)), np.zeros((0, r.size), np.float32)
     pixels = ObjectTable(
-        np.ones(r.size, np.int64), r, c, r + 1, c + 1, score, r, c, real[0], real[1], real[2],
-        r.astype(np.float64), c.astype(np.float64), none, none, short, short,
-    )  # fmt: skip
+        pixels=np.ones(r.size, np.int64),
+        row=r,
+        col=c,
+        bottom=r + 1,
+        right=c + 1,
+        peak=score,
+        peak_row=r,
+        peak_col=c,
+        score=score.astype(np.float64),
+        reconstruction=piece.parts.reconstruction[rows, cols].astype(np.float64),
+        kl=piece.parts.kl[rows, cols].astype(np.float64),
+        row_sum=r.astype(np.float64),
+        col_sum=c.astype(np.float64),
+        deviation=none,
+        contribution=none,
+        spectrum=empty,
+        expected=empty,
+    )
     order, starts = _grouping(pixels, group, count)
     table = _merged(pixels, order, starts)
-    told = piece.explanation
-    if told is None:
-        return table
+    return table if piece.explanation is None else _explained(table, piece, piece.explanation, order, starts)
+
+
+def _explained(
+    table: ObjectTable,
+    piece: ScoredWindow,
+    explanation: Explanation,
+    order: NDArray[np.intp],
+    starts: NDArray[np.intp],
+) -> ObjectTable:
+    """``table`` with what each band did, summed over objects, and the spectrum at each peak, the first of its group."""
     first = order[starts]
     return replace(
         table,
-        deviation=_sums(told.deviation, order, starts),
-        contribution=_sums(told.contribution, order, starts),
-        spectrum=piece.cube.values[:, rows[first], cols[first]],
-        expected=told.expected[:, first],
+        deviation=_sums(explanation.deviation, order, starts),
+        contribution=_sums(explanation.contribution, order, starts),
+        spectrum=piece.cube.values[:, table.peak_row - piece.window.row, table.peak_col - piece.window.col],
+        expected=explanation.expected[:, first],
     )
 
 
@@ -192,7 +225,7 @@ def _sums(values: NDArray[np.floating], order: NDArray[np.intp], starts: NDArray
 
 
 def _merged(table: ObjectTable, order: NDArray[np.intp], starts: NDArray[np.intp]) -> ObjectTable:
-    """One object for each group: sums summed, boxes joined, the highest peak kept with its spectrum."""
+    """One object for each group: sums added, boxes united, the highest peak with its spectrum taken."""
     changes = {
         name: np.add.reduceat(getattr(table, name)[order], starts)
         for name in ("pixels", "score", "reconstruction", "kl", "row_sum", "col_sum")

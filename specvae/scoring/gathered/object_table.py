@@ -1,4 +1,4 @@
-"""Objects: what is known of each connected component of anomalous pixels, and of those that were left out."""
+"""Objects: what is known of each connected component of anomalous pixels, and the counts of those that were omitted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Found", "LeftOut", "ObjectTable", "no_objects"]
+__all__ = ["JoinedObjects", "ObjectTable", "Omitted", "no_objects"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -18,23 +18,31 @@ class ObjectTable:
     """Objects, one an entry of each array ``(n,)``; bands first where there are bands."""
 
     pixels: Ints
+    """Number of pixels."""
     row: Ints
-    """First row of the bounding box; ``bottom`` is one past its last."""
+    """First row of the bounding box."""
     col: Ints
+    """First column of the bounding box."""
     bottom: Ints
+    """One past its last row."""
     right: Ints
+    """One past its last column."""
     peak: NDArray[np.float32]
     """Highest score, nats."""
     peak_row: Ints
-    """Where it is: the first in row-major order of those that have it."""
+    """Row of the peak: of the first pixel in row-major order that has it."""
     peak_col: Ints
+    """Column of the peak."""
     score: Floats
-    """Sum of scores over the object's pixels, nats; so are the next two."""
+    """Sum of the scores of the object's pixels, nats."""
     reconstruction: Floats
+    """Sum of their reconstruction terms, nats."""
     kl: Floats
+    """Sum of their KL terms, nats."""
     row_sum: Floats
     """Sum of the pixels' rows, for the centroid."""
     col_sum: Floats
+    """Sum of the pixels' columns, for the centroid."""
     deviation: Floats
     """``(bands, n)``: sum of signed deviations in standard units; no bands where nothing was explained."""
     contribution: Floats
@@ -42,7 +50,7 @@ class ObjectTable:
     spectrum: NDArray[np.float32]
     """``(bands, n)``: the spectrum at the peak, physical units."""
     expected: NDArray[np.float32]
-    """``(bands, n)``: its reconstruction."""
+    """``(bands, n)``: the reconstruction at the peak, physical units."""
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -58,73 +66,74 @@ class ObjectTable:
         return self.row_sum / self.pixels + 0.5, self.col_sum / self.pixels + 0.5
 
     def take(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> ObjectTable:
-        """These objects."""
+        """The objects at these positions, or where a mask is True."""
         return ObjectTable(*(getattr(self, f.name)[..., index] for f in fields(self)))
 
     def ranked(self) -> NDArray[np.intp]:
-        """Order by peak score, then size, then place: one for any order of windows."""
+        """Positions by descending peak, then size, then place, which no order of windows changes."""
         return np.lexsort((self.peak_col, self.peak_row, -self.pixels, -self.peak))
 
     @classmethod
     def joined(cls, tables: list[ObjectTable]) -> ObjectTable:
-        """One table after another."""
+        """The objects of all ``tables``, one table after another."""
         return cls(*(np.concatenate([getattr(t, f.name) for t in tables], axis=-1) for f in fields(cls)))
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """What a cap or a least size left out."""
+class Omitted:
+    """Counts of the objects that a cap or a least size left out of a table."""
 
     objects: int = 0
     pixels: int = 0
     peak: float | None = None
-    """Highest score among them, nats."""
+    """Highest score among them, nats; None where there are none."""
 
-    def __add__(self, other: LeftOut) -> LeftOut:
+    def __add__(self, other: Omitted) -> Omitted:
         peaks = [p for p in (self.peak, other.peak) if p is not None]
-        return LeftOut(self.objects + other.objects, self.pixels + other.pixels, max(peaks, default=None))
+        return Omitted(self.objects + other.objects, self.pixels + other.pixels, max(peaks, default=None))
 
     @classmethod
-    def of(cls, table: ObjectTable) -> LeftOut:
-        """Everything in a table."""
+    def of(cls, table: ObjectTable) -> Omitted:
+        """The counts of every object in a table."""
         return cls(len(table), int(table.pixels.sum()), float(table.peak.max()) if len(table) else None)
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """What ``Components.finish`` gives."""
+class JoinedObjects:
+    """The objects of a scene, which ``Components.finish`` gives."""
 
     table: ObjectTable
-    """Ranked: the highest peak first."""
-    beyond_cap: LeftOut
-    too_small: LeftOut
+    """The objects in the order of :meth:`ObjectTable.ranked`: the highest peak first."""
+    beyond_cap: Omitted
+    """Of the least size or larger, but of too low a peak for the cap."""
+    too_small: Omitted
+    """Smaller than the least size."""
 
     @property
     def count(self) -> int:
-        """Objects of at least the least size, kept or not."""
+        """Objects of at least the least size, in the table or beyond the cap."""
         return len(self.table) + self.beyond_cap.objects
 
 
 def no_objects() -> ObjectTable:
-    """A table of none."""
-    whole, real, single = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float32)
-    banded, small = np.zeros((0, 0)), np.zeros((0, 0), np.float32)
+    """A table without objects."""
+    ints, floats, banded = np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 0))
     return ObjectTable(
-        whole,
-        whole,
-        whole,
-        whole,
-        whole,
-        single,
-        whole,
-        whole,
-        real,
-        real,
-        real,
-        real,
-        real,
-        banded,
-        banded,
-        small,
-        small,
+        pixels=ints,
+        row=ints,
+        col=ints,
+        bottom=ints,
+        right=ints,
+        peak=np.zeros(0, np.float32),
+        peak_row=ints,
+        peak_col=ints,
+        score=floats,
+        reconstruction=floats,
+        kl=floats,
+        row_sum=floats,
+        col_sum=floats,
+        deviation=banded,
+        contribution=banded,
+        spectrum=banded.astype(np.float32),
+        expected=banded.astype(np.float32),
     )

@@ -1,53 +1,48 @@
-"""Whatever is gathered over windows: update with a scored window, merge with another shard's, finish to a value.
-
-The same accumulators serve windows of one scene, processes of one machine and workers of a cluster. Their order of
-updates does not change their result. Other nouns have theirs in their own files: components, drift, metrics.
-"""
+"""Pixels gathered over windows: their counts by reason, and a sample of them with all that is known."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specvae.spectra import Cube, Invalid, ScoredWindow
 
-__all__ = ["Accumulator", "Overview", "PixelCounts", "Sample", "SampleOfPixels"]
+__all__ = ["PixelCounts", "PixelSection", "Sample", "SampleOfPixels"]
 
 
-class Accumulator(Protocol):
-    """What every accumulator does."""
+class PixelSection(TypedDict):
+    """The ``pixels`` section of report.json."""
 
-    def update(self, piece: ScoredWindow) -> None:
-        """Take in one window."""
-
-    def merge(self, other: Any) -> None:
-        """Take in what another of the same kind gathered elsewhere."""
-
-    def finish(self) -> Any:
-        """The value."""
+    total: int
+    valid: int
+    anomalous: int
+    invalid_by_reason: dict[str, int]
 
 
 @dataclass
 class PixelCounts:
-    """Pixels in all, valid, anomalous, and invalid by reason; and the summed score of the valid ones."""
+    """Accumulator of the numbers of all, valid and anomalous pixels, and of invalid ones by reason."""
 
     total: int = 0
+    """Pixels of all windows."""
     anomalous: int = 0
+    """Pixels above the threshold."""
     reasons: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(Invalid), np.int64))
+    """``(len(Invalid),)``: pixels by reason, the valid ones first."""
 
     def update(self, piece: ScoredWindow) -> None:
         """Count one window."""
         self.total += piece.window.size
         self.anomalous += int(piece.anomalous.sum())
-        left = piece.window.size
-        for kind in Invalid:  # most windows have one or two; a count of equals is a fraction of a histogram's cost
-            if left:
+        remaining = piece.window.size
+        for kind in Invalid:  # most windows have one or two; counting equals takes a fraction of a histogram's time
+            if remaining:
                 here = int(np.count_nonzero(piece.cube.reason == kind))
                 self.reasons[kind] += here
-                left -= here
+                remaining -= here
 
     def merge(self, other: PixelCounts) -> None:
         """Add another's counts."""
@@ -57,11 +52,11 @@ class PixelCounts:
 
     @property
     def valid(self) -> int:
-        """Valid pixels so far."""
+        """Number of valid pixels so far."""
         return int(self.reasons[Invalid.VALID])
 
-    def finish(self) -> dict[str, Any]:
-        """The ``pixels`` section of report.json."""
+    def finish(self) -> PixelSection:
+        """The counts so far."""
         return {
             "total": self.total,
             "valid": self.valid,
@@ -75,21 +70,27 @@ class Sample:
     """Some pixels of a scene, with all that is known of them."""
 
     rows: NDArray[np.int64]
+    """``(n,)``: rows of the scene."""
     cols: NDArray[np.int64]
+    """``(n,)``: columns of the scene."""
     values: NDArray[np.float32]
-    """``(bands, n)``"""
+    """``(bands, n)``: their spectra, physical units."""
     expected: NDArray[np.float32]
     """``(bands, n)``: their reconstructions; NaN where not asked for."""
     score: NDArray[np.float32]
+    """``(n,)``: their scores, nats."""
     kl: NDArray[np.float32]
+    """``(n,)``: their KL terms, nats."""
 
 
 @dataclass
 class SampleOfPixels:
-    """The valid pixels on a lattice of the scene: every ``step``-th row and column."""
+    """Accumulator of :class:`Sample`: the valid pixels on a lattice of the scene, every ``step``-th row and column."""
 
     step: int
+    """Spacing of the lattice, pixels."""
     pieces: list[Sample] = field(default_factory=list)
+    """The sample of each window so far."""
 
     @staticmethod
     def step_for(rows: int, cols: int, pixels: int) -> int:
@@ -110,104 +111,21 @@ class SampleOfPixels:
         w = piece.window
         r, c = self.at(piece.cube)
         values = piece.cube.values[:, r, c]
-        told = np.full_like(values, np.nan) if expected is None else expected
-        self.pieces.append(Sample(r + w.row, c + w.col, values, told, piece.parts.score[r, c], piece.parts.kl[r, c]))
+        if expected is None:
+            expected = np.full_like(values, np.nan)
+        self.pieces.append(
+            Sample(r + w.row, c + w.col, values, expected, piece.parts.score[r, c], piece.parts.kl[r, c])
+        )
 
     def merge(self, other: SampleOfPixels) -> None:
         """Take in another's pixels."""
         self.pieces += other.pieces
 
     def finish(self) -> Sample:
-        """All of them, in row-major order of the scene."""
+        """The pixels of all windows so far, in row-major order of the scene."""
         if not self.pieces:
-            none, bare, short = np.zeros(0, np.int64), np.zeros((0, 0), np.float32), np.zeros(0, np.float32)
-            return Sample(none, none, bare, bare, short, short)
-        whole = [np.concatenate([getattr(p, f.name) for p in self.pieces], axis=-1) for f in fields(Sample)]
-        order = np.lexsort((whole[1], whole[0]))
-        return Sample(*(a[..., order] for a in whole))
-
-
-@dataclass
-class Overview:
-    """A picture of the scene at one in ``step`` pixels: the highest score, its KL, whether any is anomalous, three bands.
-
-    ``step`` divides 64, so that no overview pixel straddles two windows.
-    """
-
-    rows: int
-    cols: int
-    step: int
-    rgb: tuple[int, int, int]
-    """0-based bands shown as red, green and blue."""
-
-    def __post_init__(self) -> None:
-        shape = (-(-self.rows // self.step), -(-self.cols // self.step))
-        self.score = np.full(shape, np.nan, np.float32)
-        self.kl = np.full(shape, np.nan, np.float32)
-        self.anomalous = np.zeros(shape, bool)
-        # A scene of patches is shown in its own pixels instead, several a patch, once all of it was scored.
-        self.composite = np.full((3, *shape), np.nan, np.float32)
-
-    @staticmethod
-    def step_for(rows: int, cols: int, pixels: int) -> int:
-        """The smallest power of two up to 64 that brings the scene to about ``pixels``."""
-        step = 1
-        while step < 64 and rows * cols / step**2 > pixels:
-            step *= 2
-        return step
-
-    def update(self, piece: ScoredWindow) -> None:
-        """Draw one window, whose offsets are multiples of the step."""
-        w, k = piece.window, self.step
-        place = (slice(w.row // k, -(-(w.row + w.rows) // k)), slice(w.col // k, -(-(w.col + w.cols) // k)))
-        self.score[place], self.kl[place] = _highest(piece.parts.score, piece.parts.kl, k)
-        self.anomalous[place] = _any(piece.anomalous, k)
-        shown = piece.cube.values[list(self.rgb), ::k, ::k].astype(np.float32)
-        self.composite[(slice(None), *place)] = np.where(piece.cube.valid[::k, ::k], shown, np.float32(np.nan))
-
-    def merge(self, other: Overview) -> None:
-        """Take in another's windows."""
-        fresh = np.isnan(self.score)
-        self.score = np.where(fresh, other.score, self.score)
-        self.kl = np.where(fresh, other.kl, self.kl)
-        self.anomalous |= other.anomalous
-        self.composite = np.where(np.isnan(self.composite), other.composite, self.composite)
-
-    def finish(self) -> Overview:
-        """Itself."""
-        return self
-
-
-def _highest(
-    score: NDArray[np.float32], beside: NDArray[np.float32], step: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Of each ``step x step`` block the highest score, NaN only where all are, and what stands beside it.
-
-    Where several pixels of a block score as high, the highest of what stands beside them.
-    """
-    if step == 1:
-        return score, beside
-    rows, cols = score.shape
-    if rows % step or cols % step:
-        beyond = ((0, -rows % step), (0, -cols % step))
-        score, beside = (np.pad(a, beyond, constant_values=np.nan) for a in (score, beside))
-    best = _block_max(score, step)
-    is_best = score.reshape(len(best), step, -1) == np.repeat(best, step, axis=1)[:, None, :]
-    return best, _block_max(np.where(is_best.reshape(score.shape), beside, np.float32(np.nan)), step)
-
-
-def _block_max(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
-    """Of each ``step x step`` block the highest that is a number: first down the columns, which is quick."""
-    tall: NDArray[np.float32] = np.fmax.reduce(values.reshape(-1, step, values.shape[1]), axis=1)
-    best = tall[:, ::step].copy()
-    for col in range(1, step):
-        np.fmax(best, tall[:, col::step], out=best)
-    return best
-
-
-def _any(flags: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
-    """Whether any of each ``step x step`` block is set."""
-    rows, cols = -(-flags.shape[0] // step), -(-flags.shape[1] // step)
-    whole = np.zeros((rows * step, cols * step), bool)
-    whole[: flags.shape[0], : flags.shape[1]] = flags
-    return np.asarray(whole.reshape(rows, step, cols, step).any(axis=(1, 3)))
+            places, spectra, terms = np.zeros(0, np.int64), np.zeros((0, 0), np.float32), np.zeros(0, np.float32)
+            return Sample(places, places, spectra, spectra, terms, terms)
+        columns = [np.concatenate([getattr(p, f.name) for p in self.pieces], axis=-1) for f in fields(Sample)]
+        order = np.lexsort((columns[1], columns[0]))
+        return Sample(*(column[..., order] for column in columns))

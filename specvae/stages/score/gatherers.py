@@ -15,7 +15,8 @@ from specvae.scoring.baselines import METHODS
 from specvae.scoring.gathered.drift import DriftAccumulator
 from specvae.scoring.gathered.joining import Components
 from specvae.scoring.gathered.metrics import LabelledScores, TruthMetrics
-from specvae.scoring.gathered.pixels import Overview, PixelCounts, SampleOfPixels
+from specvae.scoring.gathered.overview import Overview
+from specvae.scoring.gathered.pixels import PixelCounts, SampleOfPixels
 from specvae.scoring.gathered.survival import SurvivalHistogram
 from specvae.spectra import ScoredWindow
 from specvae.stages.score.window import Piece

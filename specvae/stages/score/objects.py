@@ -18,7 +18,7 @@ from specvae.export.objects.rows import ObjectRows
 from specvae.export.objects.writing import write_objects
 from specvae.export.report.page_data import Spectra
 from specvae.ingest.grid import Grid
-from specvae.scoring.gathered.object_table import Found, LeftOut, ObjectTable
+from specvae.scoring.gathered.object_table import JoinedObjects, ObjectTable, Omitted
 from specvae.thresholds.object_p_values import ObjectCalibration, discoveries
 from specvae.thresholds.threshold import Threshold
 
@@ -67,7 +67,7 @@ def known_objects(path: str | None, stem: str) -> KnownObjects | None:
 
 
 def find_objects(
-    found: Found,
+    found: JoinedObjects,
     grid: Grid,
     detector: Detector,
     threshold: Threshold,
@@ -91,7 +91,7 @@ def find_objects(
 
 
 def _section(
-    found: Found, rows: ObjectRows, files: list[str], normal: ObjectCalibration, request: ScoreRequest
+    found: JoinedObjects, rows: ObjectRows, files: list[str], normal: ObjectCalibration, request: ScoreRequest
 ) -> dict[str, Any]:
     section: dict[str, Any] = {
         "count": found.count,
@@ -117,7 +117,7 @@ def _leading(rows: ObjectRows) -> list[dict[str, Any]]:
     return rows.records(names, LEADING, ~rows["known"] if "known" in rows else None)
 
 
-def _words(left: LeftOut) -> str | None:
+def _words(left: Omitted) -> str | None:
     if not left.objects:
         return None
     return (

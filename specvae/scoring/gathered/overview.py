@@ -1,0 +1,103 @@
+"""An overview: a picture of the scene at one in several pixels, gathered over windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.spectra import CELL, ScoredWindow
+
+__all__ = ["Overview"]
+
+
+@dataclass
+class Overview:
+    """Accumulator of a picture of the scene at one in ``step`` pixels.
+
+    Of each square of ``step`` by ``step`` pixels it holds the highest score, so that single pixels stay visible, its KL
+    term, whether any is anomalous, and three bands of the first pixel. ``step`` divides the side of a scoring
+    cell, on whose multiples every window starts, so that no square lies in two windows.
+    """
+
+    rows: int
+    """Rows of the scene."""
+    cols: int
+    """Columns of the scene."""
+    step: int
+    """Side of a square, pixels."""
+    rgb: tuple[int, int, int]
+    """0-based bands shown as red, green and blue."""
+
+    def __post_init__(self) -> None:
+        shape = (-(-self.rows // self.step), -(-self.cols // self.step))
+        self.score = np.full(shape, np.nan, np.float32)
+        self.kl = np.full(shape, np.nan, np.float32)
+        self.anomalous = np.zeros(shape, bool)
+        # A scene of patches is shown in its own pixels instead, several a patch, once all of it was scored.
+        self.composite = np.full((3, *shape), np.nan, np.float32)
+
+    @staticmethod
+    def step_for(rows: int, cols: int, pixels: int) -> int:
+        """The smallest power of two up to a cell's side that brings the scene to about ``pixels``."""
+        step = 1
+        while step < CELL and rows * cols / step**2 > pixels:
+            step *= 2
+        return step
+
+    def update(self, piece: ScoredWindow) -> None:
+        """Draw one window, whose offsets are multiples of the step."""
+        w, k = piece.window, self.step
+        place = (slice(w.row // k, -(-(w.row + w.rows) // k)), slice(w.col // k, -(-(w.col + w.cols) // k)))
+        self.score[place], self.kl[place] = _highest(piece.parts.score, piece.parts.kl, k)
+        self.anomalous[place] = _any(piece.anomalous, k)
+        shown = piece.cube.values[list(self.rgb), ::k, ::k].astype(np.float32)
+        self.composite[(slice(None), *place)] = np.where(piece.cube.valid[::k, ::k], shown, np.float32(np.nan))
+
+    def merge(self, other: Overview) -> None:
+        """Take in another's windows."""
+        fresh = np.isnan(self.score)
+        self.score = np.where(fresh, other.score, self.score)
+        self.kl = np.where(fresh, other.kl, self.kl)
+        self.anomalous |= other.anomalous
+        self.composite = np.where(np.isnan(self.composite), other.composite, self.composite)
+
+    def finish(self) -> Overview:
+        """The overview itself."""
+        return self
+
+
+def _highest(
+    score: NDArray[np.float32], beside: NDArray[np.float32], step: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The highest score of each ``step x step`` square, NaN only where all are, and the value of ``beside`` there.
+
+    Where several pixels of a square score as high, the highest of their values.
+    """
+    if step == 1:
+        return score, beside
+    rows, cols = score.shape
+    if rows % step or cols % step:
+        beyond = ((0, -rows % step), (0, -cols % step))
+        score, beside = (np.pad(a, beyond, constant_values=np.nan) for a in (score, beside))
+    best = _block_max(score, step)
+    is_best = score.reshape(len(best), step, -1) == np.repeat(best, step, axis=1)[:, None, :]
+    return best, _block_max(np.where(is_best.reshape(score.shape), beside, np.float32(np.nan)), step)
+
+
+def _block_max(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """The highest number of each ``step x step`` square: first over its rows, which numpy does many columns at once."""
+    tall: NDArray[np.float32] = np.fmax.reduce(values.reshape(-1, step, values.shape[1]), axis=1)
+    best = tall[:, ::step].copy()
+    for col in range(1, step):
+        np.fmax(best, tall[:, col::step], out=best)
+    return best
+
+
+def _any(flags: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
+    """Whether any of each ``step x step`` square is set."""
+    rows, cols = -(-flags.shape[0] // step), -(-flags.shape[1] // step)
+    padded = np.zeros((rows * step, cols * step), bool)
+    padded[: flags.shape[0], : flags.shape[1]] = flags
+    return np.asarray(padded.reshape(rows, step, cols, step).any(axis=(1, 3)))
