@@ -22,7 +22,7 @@ __all__ = ["contamination_of", "thin_scores", "tiles_of"]
 def tiles_of(
     scorer: CellScorer, regions: Sequence[Region], sources: tuple[str, ...]
 ) -> tuple[CalibrationTiles, CalibrationTiles]:
-    """Maps of the calibration blocks, NaN outside them: of the score, and of the evidence (none of tables)."""
+    """Calibration tiles of the held-out blocks of all regions: their scores, and their pooled evidence (none of tables)."""
     scores: list[Tile] = []
     pooled: list[Tile] = []
     for region in regions:
@@ -43,7 +43,10 @@ def tiles_of(
 
 
 def contamination_of(training: NDArray[np.float32], tiles: CalibrationTiles, trim: float) -> Contamination:
-    """Anomalies in the held-out scores, or else, where these happen to miss them, in the training scores."""
+    """Contamination of the held-out scores, or else, where these happen to hold no anomaly, of the training scores.
+
+    Anomalies lie together, so that a few held-out blocks may miss those that the fit saw.
+    """
     held = find_contamination(tiles.scores, trim, tiles.resampling_blocks)
     if held.found:
         return held
