@@ -234,6 +234,7 @@ class Calibration:
 
     @cached_property
     def _check(self) -> HeldOutCheck:
+        """The check as a model file holds it, else computed."""
         return HeldOutCheck.from_summary(self._summary["check"]) if self._summary else check_held_out(self.tiles)
 
     def survival(self, points: int = 200) -> SurvivalCurve:

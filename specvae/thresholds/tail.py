@@ -216,14 +216,10 @@ def fit_tail(scores: NDArray[np.floating], bootstrap: BlockBootstrap) -> Tail | 
 
 def _fit_top(scores: NDArray[np.floating], count: int, bootstrap: BlockBootstrap) -> Tail | None:
     """The tail of what exceeds the ``count + 1``-th largest score, with its checks; None where ties leave too little."""
-    start = float(np.partition(scores, scores.size - count - 1)[scores.size - count - 1])
-    chosen = np.nonzero(scores > start)[0]
-    if chosen.size < MIN_EXCESSES:
+    top = _top(scores, count)
+    if top is None:
         return None
-    chosen = chosen[np.argsort(scores[chosen], kind="stable")]
-    excess = scores[chosen].astype(np.float64) - start
-    if excess[-1] <= 0 or excess[int(excess.size / 4 + 0.5) - 1] <= excess[-1] * 1e-12:
-        return None
+    start, chosen, excess = top
     effect = bootstrap.design_effect(chosen)
     effective = chosen.size / effect
     shape, scale = (float(v[0]) for v in fit_pareto(excess, None, effect))
@@ -246,6 +242,23 @@ def _fit_top(scores: NDArray[np.floating], count: int, bootstrap: BlockBootstrap
         draws=(np.maximum(bootstrap.rates(chosen), 1e-300), shapes, scales),
         spread=(INTERVAL_FACTOR[0] + INTERVAL_FACTOR[1] / np.sqrt(max(effective, 1.0))) * few,
     )
+
+
+def _top(scores: NDArray[np.floating], count: int) -> tuple[float, NDArray[np.intp], Floats] | None:
+    """The ``count + 1``-th largest score, the indices of those above it, ascending, and their excesses; None if ties.
+
+    Ties leave too few above it, or all excesses but a few of one size: no law can be fitted to those.
+    """
+    start = float(np.partition(scores, scores.size - count - 1)[scores.size - count - 1])
+    chosen = np.nonzero(scores > start)[0]
+    if chosen.size < MIN_EXCESSES:
+        return None
+    chosen = chosen[np.argsort(scores[chosen], kind="stable")]
+    excess = scores[chosen].astype(np.float64) - start
+    first_quartile = excess[int(excess.size / 4 + 0.5) - 1]
+    if excess[-1] <= 0 or first_quartile <= excess[-1] * 1e-12:
+        return None
+    return start, chosen, excess
 
 
 def _refusal(effective: float, lowest_shape: float, p_value: float) -> str | None:

@@ -80,4 +80,5 @@ class Threshold:
 
 
 def _interval(ends: list[float] | None) -> Interval | None:
+    """An interval from its JSON value."""
     return (ends[0], ends[1]) if ends else None

@@ -83,10 +83,15 @@ def check_against_scipy(scene: Scene, found: JoinedObjects) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.integers(1, 40), st.integers(1, 40), st.floats(0, 1), st.lists(st.integers(0, 60), max_size=6),
-    st.lists(st.integers(0, 60), max_size=6), st.integers(1, 4), st.integers(0, 2**32 - 1),
-)  # fmt: skip
-def test_windows_in_any_order_and_shards_give_what_scipy_gives_on_the_whole(
+    rows=st.integers(1, 40),
+    cols=st.integers(1, 40),
+    density=st.floats(0, 1),
+    row_cuts=st.lists(st.integers(0, 60), max_size=6),
+    col_cuts=st.lists(st.integers(0, 60), max_size=6),
+    shards=st.integers(1, 4),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_windows_in_any_order_and_shards_give_what_scipy_gives_on_the_scene(
     rows: int, cols: int, density: float, row_cuts: list[int], col_cuts: list[int], shards: int, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)

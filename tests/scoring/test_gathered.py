@@ -49,9 +49,9 @@ def pieces(rows: int, cols: int, step: int, seed: int = 0) -> tuple[list[ScoredW
 def test_windows_in_any_order_and_shards_gather_what_one_window_does(
     kind: Callable[[], Accumulator[ScoredWindow, object]],
 ) -> None:
-    parts, whole = pieces(150, 200, 64)
+    parts, scene = pieces(150, 200, 64)
     once, first, second = kind(), kind(), kind()
-    once.update(whole)
+    once.update(scene)
     for i in np.random.default_rng(1).permutation(len(parts)):
         (first if i % 2 else second).update(parts[i])
     first.merge(second)
@@ -64,21 +64,21 @@ def test_windows_in_any_order_and_shards_gather_what_one_window_does(
 
 
 def test_an_overview_keeps_the_highest_score_of_each_block() -> None:
-    _, whole = pieces(130, 70, 64)
+    _, scene = pieces(130, 70, 64)
     view = Overview(130, 70, 8, (0, 1, 2))
-    view.update(whole)
+    view.update(scene)
     assert view.score.shape == (17, 9)
     for r, c in ((0, 0), (16, 8), (5, 3)):
-        assert view.score[r, c] == np.nanmax(whole.parts.score[8 * r : 8 * r + 8, 8 * c : 8 * c + 8])
+        assert view.score[r, c] == np.nanmax(scene.parts.score[8 * r : 8 * r + 8, 8 * c : 8 * c + 8])
 
 
 def test_pixels_are_counted_by_reason() -> None:
-    _, whole = pieces(50, 60, 64)
+    _, scene = pieces(50, 60, 64)
     counts = PixelCounts()
-    counts.update(whole)
+    counts.update(scene)
     section = counts.finish()
     assert section["valid"] + sum(section["invalid_by_reason"].values()) == section["total"] == 3000
-    assert section["invalid_by_reason"]["nodata"] == int((whole.cube.reason == 1).sum())
+    assert section["invalid_by_reason"]["nodata"] == int((scene.cube.reason == 1).sum())
 
 
 def labelled(n: int, seed: int = 0, methods: int = 2) -> LabelledScores:
@@ -249,9 +249,12 @@ def test_the_first_failure_ends_the_loop_and_is_raised(fails: str, at_once: int)
 
     with pytest.raises(ValueError, match="seven"):
         overlapped(
-            range(100), lambda i: guard("read", i), lambda i, v: guard("work", i), lambda i, v: guard("write", i),
+            range(100),
+            lambda i: guard("read", i),
+            lambda i, v: guard("work", i),
+            lambda i, v: guard("write", i),
             at_once=at_once,
-        )  # fmt: skip
+        )
 
 
 def test_a_synthetic_scene_is_physical_and_seeded() -> None:

@@ -131,16 +131,16 @@ def test_the_verdict_does_not_depend_on_the_windows(step: int, side: int) -> Non
     score = rng.exponential(size=(64, 50)).astype(np.float32)
     score[10:20, 5:9] = np.nan
     reference = DriftReference.fit(land(rng, 5000), rng.exponential(size=5000))
-    whole, shards = DriftAccumulator(reference, LABELS, step), [DriftAccumulator(reference, LABELS, step) for _ in "ab"]
-    whole.update(_piece(values, score, Window(0, 0, 64, 50)))
+    once, shards = DriftAccumulator(reference, LABELS, step), [DriftAccumulator(reference, LABELS, step) for _ in "ab"]
+    once.update(_piece(values, score, Window(0, 0, 64, 50)))
     windows = [
         Window(r, c, min(side, 64 - r), min(side, 50 - c)) for r in range(0, 64, side) for c in range(0, 50, side)
     ]
     for number, window in enumerate(windows):
         shards[number % 2].update(_piece(values, score, window))
     shards[0].merge(shards[1])
-    assert shards[0].finish() == whole.finish()
-    assert whole.finish().pixels == np.isfinite(score[::step, ::step]).sum()
+    assert shards[0].finish() == once.finish()
+    assert once.finish().pixels == np.isfinite(score[::step, ::step]).sum()
 
 
 def test_the_lattice_keeps_about_a_quarter_of_a_million_pixels() -> None:

@@ -65,5 +65,5 @@ class ScoreBins:
 
     def _leading(self, scores: NDArray[np.float32]) -> NDArray[np.uint32]:
         """The first bits of each score, as they lie in memory."""
-        whole = (np.ascontiguousarray(scores, np.float32) + np.float32(0)).view(np.uint32)  # adding 0 makes -0 a 0
-        return np.asarray(whole >> np.uint32(WORD - self.bits))
+        bits = (np.ascontiguousarray(scores, np.float32) + np.float32(0)).view(np.uint32)  # adding 0 makes -0 a 0
+        return np.asarray(bits >> np.uint32(WORD - self.bits))
