@@ -1,11 +1,11 @@
-"""Errors that reach a user: one line each, saying what came, what was expected, what to do.
+"""Errors that reach a user: one line each that says what came, what was expected and what to do.
 
     SpecvaeError                 exit 4: the input or the model cannot be used, nothing was written
     ├── UsageError               exit 2: the command or configuration is wrong
     ├── InputError               a scene, table, mask or vector file cannot be used
     │   └── ReadError            ... at one place of it (file and window are named)
     ├── ModelError               a model file cannot be used, or does not fit this scene
-    ├── OutputError              an output cannot be written, or stands and differs
+    ├── OutputError              an output cannot be written, or another one is in its place
     └── MissingExtraError        an optional package is not installed
 
 Nothing else is raised on purpose; any other exception is a bug (exit 1).
@@ -26,13 +26,13 @@ __all__ = [
 
 
 def one_line(text: object, limit: int = 600) -> str:
-    """``text`` on one line of at most ``limit`` characters, control characters replaced by spaces."""
+    """A text on one line of at most ``limit`` characters, control characters replaced by spaces."""
     line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
 class SpecvaeError(Exception):
-    """Root of the tree. ``str(error)`` is always one line.
+    """Root of the tree of errors; the text of every error is one line.
 
     Examples
     --------
@@ -69,7 +69,7 @@ class ModelError(SpecvaeError):
 
 
 class OutputError(SpecvaeError):
-    """An output cannot be written, or another one stands in its place."""
+    """An output cannot be written, or another one is in its place."""
 
 
 class MissingExtraError(SpecvaeError):

@@ -1,16 +1,16 @@
-"""The grid of a raster: its size and where its pixels lie, whatever says so (CRS, GCPs, RPCs, or nothing)."""
+"""The grid of a raster: its size and where its pixels lie, by a transform, control points, RPCs or nothing."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from affine import Affine, TransformNotInvertibleError
 from numpy.typing import NDArray
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
+from rasterio.io import DatasetReader
 from rasterio.rpc import RPC
 from rasterio.transform import GCPTransformer, RPCTransformer
 
@@ -21,6 +21,8 @@ __all__ = ["Grid"]
 
 FloatArray = NDArray[np.float64]
 LONGITUDE_LATITUDE = CRS.from_epsg(4326)
+SAME_PLACE = 0.01
+"""Distance in pixels up to which corners count as the same: more than rounding in files, less than can be seen."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,9 @@ class Grid:
     """Size and georeferencing of a raster."""
 
     rows: int
+    """Number of rows."""
     cols: int
+    """Number of columns."""
     crs: CRS | None = None
     """Of the transform; None where the raster states none."""
     transform: Affine = Affine.identity()
@@ -36,22 +40,23 @@ class Grid:
     gcps: tuple[GroundControlPoint, ...] = ()
     """Ground control points, where these and no transform place the raster."""
     gcps_crs: CRS | None = None
+    """CRS of the control points' coordinates."""
     rpcs: RPC | None = None
     """Rational polynomial coefficients, where these place the raster."""
 
     @property
     def window(self) -> Window:
-        """The whole raster."""
+        """The window of all pixels."""
         return Window(0, 0, self.rows, self.cols)
 
     @classmethod
-    def of(cls, dataset: Any) -> Grid:
+    def of(cls, dataset: DatasetReader) -> Grid:
         """The grid of an open dataset. Raises InputError where its CRS cannot be understood."""
         try:
             points, points_crs = dataset.gcps
             crs, rpcs, transform = dataset.crs, dataset.rpcs, dataset.transform
             for system in (crs, points_crs):
-                _understood(system)
+                _check_understood(system)
         except Exception as error:  # PROJ's and GDAL's own errors share no class
             raise InputError(f"{dataset.name}: its georeferencing cannot be understood: {error}") from error
         if not all(math.isfinite(number) for number in tuple(transform)):
@@ -60,7 +65,7 @@ class Grid:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(rows, cols)."""
+        """Number of rows and of columns."""
         return self.rows, self.cols
 
     @property
@@ -68,25 +73,27 @@ class Grid:
         """Whether pixels have coordinates by an affine transform."""
         return self.transform != Affine.identity()
 
-    def same_place(self, other: Grid, tolerance: float = 0.01) -> bool:
+    def same_place(self, other: Grid, tolerance: float = SAME_PLACE) -> bool:
         """Whether both have the same size and, within ``tolerance`` pixels, the same corners."""
         return self.shape == other.shape and self._corner_distance(other) <= tolerance
 
     def same_footprint(self, other: Grid) -> bool:
         """Whether both cover the same ground, within half a pixel of the coarser, whatever their resolutions."""
         coarse = max(self.cols / other.cols, self.rows / other.rows, 1.0)
-        return self._corner_distance(other) <= coarse / 2 + 0.01
+        return self._corner_distance(other) <= coarse / 2 + SAME_PLACE
 
     def _corner_distance(self, other: Grid) -> float:
         """Largest distance of corresponding corners, in this grid's pixels."""
         try:
-            back = ~self.transform
+            to_pixels = ~self.transform
         except TransformNotInvertibleError:  # a degenerate transform places nothing
             return 0.0 if self.transform == other.transform else math.inf
-        mine = [(0, 0), (self.cols, 0), (0, self.rows), (self.cols, self.rows)]
-        theirs = [(0, 0), (other.cols, 0), (0, other.rows), (other.cols, other.rows)]
-        moved = [_apply(back, *_apply(other.transform, *corner)) for corner in theirs]
-        return max(max(abs(a[0] - b[0]), abs(a[1] - b[1])) for a, b in zip(mine, moved, strict=True))
+        distances = []
+        for right, bottom in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            place = _apply(other.transform, right * other.cols, bottom * other.rows)
+            col, row = _apply(to_pixels, *place)
+            distances += [abs(right * self.cols - col), abs(bottom * self.rows - row)]
+        return max(distances)
 
     @property
     def place_crs(self) -> CRS | None:
@@ -98,7 +105,7 @@ class Grid:
         return LONGITUDE_LATITUDE if self.rpcs is not None else self.crs
 
     def place(self, rows: FloatArray, cols: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Coordinates x, y in :attr:`place_crs` of pixel positions ``(n,)``; (0, 0) is the outer corner of the first.
+        """Coordinates x, y in :attr:`place_crs` of pixel positions ``(n,)``; (0, 0) is the outer corner of the first pixel.
 
         Without a CRS they are the transform's own; GCPs are fitted and RPCs evaluated at height 0, so approximate.
         """
@@ -108,10 +115,11 @@ class Grid:
         return t.c + t.a * cols + t.b * rows, t.f + t.d * cols + t.e * rows
 
     def _place_by_model(self, rows: FloatArray, cols: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Coordinates of pixel positions by the control points or, without these, the RPCs."""
         if not len(rows):
             return np.empty(0), np.empty(0)
-        opened: Any = GCPTransformer(list(self.gcps)) if self.gcps else RPCTransformer(self.rpcs)
-        with opened as model:
+        transformer = GCPTransformer(list(self.gcps)) if self.gcps else RPCTransformer(self.rpcs)
+        with transformer as model:
             xs, ys = model.xy(np.asarray(rows, float), np.asarray(cols, float), offset="ul")
         return np.asarray(xs, float), np.asarray(ys, float)
 
@@ -125,13 +133,13 @@ class Grid:
 
 
 def _apply(transform: Affine, col: float, row: float) -> tuple[float, float]:
-    """Coordinates of a pixel position."""
+    """Where a transform takes a position (col, row)."""
     t = transform
     return t.a * col + t.b * row + t.c, t.d * col + t.e * row + t.f
 
 
-def _understood(crs: CRS | None) -> None:
-    """Ask a CRS all that will be asked of it later."""
+def _check_understood(crs: CRS | None) -> None:
+    """Ask a CRS all that will be asked of it later, so that one that GDAL cannot work with fails at once."""
     if crs is not None:
         crs.to_wkt()
         crs.to_string()

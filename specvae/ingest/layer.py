@@ -1,4 +1,4 @@
-"""One band of a source as it will be read: where it lies, its scale, its fill, and why it may be left out."""
+"""A layer: one band of a source as it will be read, with its file, scale, fill and the reason for not using it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ class Layer:
     index: int
     """1-based band within it."""
     band: Band
+    """Name, wavelength and unit."""
     dtype: str = "float32"
     """Stored type, as numpy names it."""
     scale: float = 1.0
+    """Factor from stored to physical values."""
     offset: float = 0.0
+    """Added after scaling, in physical units."""
     nodata: float | None = None
     """Stored value that marks a missing pixel; may be NaN."""
     saturated: float | None = None
@@ -31,7 +34,7 @@ class Layer:
 
     @property
     def label(self) -> str:
-        """A word for the band in messages."""
+        """The band in messages: its name, else its wavelength, else its number."""
         if self.band.name:
             return self.band.name
         return f"{self.band.wavelength:g} nm" if self.band.wavelength is not None else f"band {self.index}"

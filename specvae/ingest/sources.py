@@ -1,4 +1,4 @@
-"""What the user pointed at: files, folders and globs become sources, each with the folder its report goes to."""
+"""Files, folders and globs that a user names, resolved into sources, each with the key of its report."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ from specvae.ingest.formats.packed import container_of, is_virtual
 from specvae.ingest.formats.references import is_remote, referenced
 from specvae.ingest.formats.registry import is_product_archive, is_product_folder
 from specvae.ingest.source import Source
+from specvae.ingest.table.endings import TABLE_ENDINGS
 
 __all__ = ["find_sources"]
 
-TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq", "-ubyte", "-ubyte.gz", ".idx", ".idx.gz")
-COMPANIONS = (".hdr", ".xml", ".msk", ".ovr", ".prj", ".tfw", ".tifw", ".aux", ".md", ".json", ".html", ".pdf", ".log",
-              ".rrd", ".eww", ".jgw", ".wld", ".cpg", ".dbf", ".shx", ".shp", ".sbn", ".sbx", ".qml", ".gpkg", ".geojson",
-              ".toml", ".py", ".specvae", ".yml", ".yaml", ".lock", ".tmp", ".part", ".txt", ".ini", ".sha256", ".md5",
-              ".met", ".gml", ".safe", ".kml", ".qix", ".qpj", ".dir", ".pag", ".gz", ".bz2", ".xz", ".7z")  # fmt: skip
+COMPANIONS = (
+    *(".hdr", ".xml", ".msk", ".ovr", ".prj", ".tfw", ".tifw", ".aux", ".rrd", ".eww", ".jgw", ".wld", ".met"),
+    *(".cpg", ".dbf", ".shx", ".shp", ".sbn", ".sbx", ".qix", ".qpj", ".qml", ".gpkg", ".geojson", ".gml", ".kml"),
+    *(".md", ".json", ".html", ".pdf", ".log", ".txt", ".ini", ".toml", ".yml", ".yaml", ".py", ".specvae", ".safe"),
+    *(".lock", ".tmp", ".part", ".sha256", ".md5", ".dir", ".pag", ".gz", ".bz2", ".xz", ".7z"),
+)
 """Endings that a folder or glob passes over: what stands beside scenes and tables rather than being one."""
 WILD = re.compile(r"[*?\[]")
+"""The characters that make a name a pattern."""
+DATASET_NAME = re.compile(r"^(NETCDF|HDF5|GTIFF_DIR|ZARR|HDF4_\w+):")
+"""How GDAL names a dataset inside a file."""
 
 
 def find_sources(patterns: Iterable[str | Path]) -> list[Source]:
@@ -34,25 +39,26 @@ def find_sources(patterns: Iterable[str | Path]) -> list[Source]:
 
     Raises UsageError where nothing is named or two would report to one folder, InputError where a name finds nothing.
     """
-    found: dict[str, Source] = {}
+    sources: dict[str, Source] = {}
     for pattern in patterns:
         for source in _expand(str(pattern)):
             # One file under two names is one scene; links to what is not there are one each, to be named each.
             place = os.path.realpath(source.path)
             place = place if os.path.exists(place) else os.path.abspath(source.path)
-            found.setdefault("\0".join((place, *source.members)), source)
-    if not found:
+            sources.setdefault("\0".join((place, *source.members)), source)
+    if not sources:
         raise UsageError("no source is named; give files, folders or globs")
-    return _told_apart(list(found.values()))
+    return _with_keys_of_their_own(list(sources.values()))
 
 
 def _expand(pattern: str) -> list[Source]:
+    """The sources behind one name or pattern. Raises InputError where it finds nothing."""
     if is_remote(pattern) or os.path.lexists(pattern):
         return _named(pattern)
-    if is_virtual(pattern) and (behind := container_of(pattern)):
-        return [replace(_file(pattern, str(Path(pattern).parent)), files=(behind,))]
+    if is_virtual(pattern) and (archive := container_of(pattern)):
+        return [replace(_file(pattern, str(Path(pattern).parent)), files=(archive,))]
     if not WILD.search(pattern):
-        if re.match(r"^(NETCDF|HDF5|GTIFF_DIR|ZARR|HDF4_\w+):", pattern):
+        if DATASET_NAME.match(pattern):
             return [_subdataset(pattern)]
         raise InputError(f"{pattern} does not exist; expected a raster, a table, a folder or a glob")
     fixed = _fixed_part(pattern)
@@ -64,7 +70,7 @@ def _expand(pattern: str) -> list[Source]:
 
 
 def _named(path: str) -> list[Source]:
-    """Sources for a name that exists: always taken for one if it is a file, looked into if it is a folder."""
+    """Sources behind a name that exists: a file is always one, whatever its ending; a folder is looked into."""
     if not os.path.isdir(path):
         return [_file(path, str(Path(path).parent))]
     absolute = os.path.abspath(path)
@@ -73,11 +79,12 @@ def _named(path: str) -> list[Source]:
     sources = _folder(path, path)
     if not sources:
         raise InputError(f"{path} holds no scene or table")
-    whole = len(sources) == 1 and sources[0].members and Path(sources[0].path) == Path(path)
-    return [replace(sources[0], key=_clean(Path(absolute).name))] if whole else sources
+    is_one_scene = len(sources) == 1 and sources[0].members and Path(sources[0].path) == Path(path)
+    return [replace(sources[0], key=_clean(Path(absolute).name))] if is_one_scene else sources
 
 
 def _below(path: str, fixed: str) -> list[Source]:
+    """Sources behind a path that a pattern or a folder gave; ``fixed`` is the folder to which keys are relative."""
     if not os.path.isdir(path):
         return [_file(path, fixed)]
     return [_product(_key(path, fixed), path)] if is_product_folder(path) else _folder(path, fixed)
@@ -105,29 +112,30 @@ def _band_sets(folder: str, files: list[str], fixed: str) -> tuple[list[Source],
             groups.setdefault(token[0], []).append(path)
     sets = {stem: members for stem, members in groups.items() if same_scene(members)}
     taken = {path for members in sets.values() for path in members}
-    whole = len(sets) == 1 and len(taken) == len(files)
-    sources = [
-        Source(_key(folder, fixed) if whole else _key(os.path.join(folder, stem or "bands"), fixed),
-               folder if whole else os.path.join(folder, stem or "bands"), False, tuple(members), tuple(members))
-        for stem, members in sets.items()
-    ]  # fmt: skip
+    fill_folder = len(sets) == 1 and len(taken) == len(files)
+    sources = []
+    for stem, members in sets.items():
+        path = folder if fill_folder else os.path.join(folder, stem or "bands")
+        sources.append(Source(_key(path, fixed), path, files=tuple(members), members=tuple(members)))
     return sources, [path for path in files if path not in taken]
 
 
 def _file(path: str, fixed: str) -> Source:
+    """A file as a source, with the files beside it that bear on how it is read and, of a VRT, those it names."""
     beside = [path + end for end in (".msk", ".aux.xml", ".hdr")] + [os.path.splitext(path)[0] + ".hdr"]
     named = referenced(path) if path.casefold().endswith(".vrt") else ()
     files = dict.fromkeys([path, *(p for p in beside if os.path.isfile(p)), *named])
-    return Source(_key(path, fixed), path, path.casefold().endswith(TABLES), tuple(files))
+    return Source(_key(path, fixed), path, path.casefold().endswith(TABLE_ENDINGS), tuple(files))
 
 
 def _product(key: str, folder: str) -> Source:
+    """A product folder as one source, made of the first 10,000 files in it."""
     inside = (os.path.join(at, name) for at, _, names in os.walk(folder) for name in sorted(names))
     return Source(key, folder, False, tuple(sorted(islice(inside, 10_000))))
 
 
 def _subdataset(name: str) -> Source:
-    """``NETCDF:"file.nc":variable``."""
+    """A variable of a container by GDAL's name, ``NETCDF:"file.nc":variable``, as one source."""
     inner = name.split(":", 1)[1]
     hit = re.match(r'"?(.+?)"?(?::[^:]*)?$', inner)
     files = (hit.group(1),) if hit and os.path.isfile(hit.group(1)) else ()
@@ -144,11 +152,13 @@ def _key(path: str, fixed: str) -> str:
 
 
 def _clean(key: str) -> str:
+    """A key without parts that would lead out of the output folder; ``scene`` where nothing remains."""
     parts = [part for part in key.replace("\\", "_").replace("\0", "").split("/") if part not in ("", ".", "..")]
     return "/".join(parts) or "scene"
 
 
 def _fixed_part(pattern: str) -> str:
+    """The folders of a pattern before its first part with a wild card."""
     parts = pattern.split("/")
     wild = next(at for at, part in enumerate(parts) if WILD.search(part))
     return "/".join(parts[:wild]) or ("/" if pattern.startswith("/") else ".")
@@ -157,7 +167,7 @@ def _fixed_part(pattern: str) -> str:
 def _companion(path: str) -> bool:
     """Whether a file only stands beside scenes."""
     name = Path(path).name.casefold()
-    if name.endswith(TABLES) and not name.endswith(".txt"):
+    if name.endswith(TABLE_ENDINGS) and not name.endswith(".txt"):
         return False
     if os.path.isfile(path) and name.endswith(".zip"):
         return not is_product_archive(path)
@@ -165,11 +175,12 @@ def _companion(path: str) -> bool:
 
 
 def _hidden(path: str, fixed: str) -> bool:
+    """Whether a part of a path below ``fixed`` begins with a dot."""
     return any(part.startswith(".") for part in Path(os.path.relpath(path, fixed)).parts if part not in (".", ".."))
 
 
-def _told_apart(sources: list[Source]) -> list[Source]:
-    """Sources of one key told apart by their endings (``a.tif``, ``a.csv`` -> ``a_tif``, ``a_csv``), else refused."""
+def _with_keys_of_their_own(sources: list[Source]) -> list[Source]:
+    """Sources of one key distinguished by their endings (``a.tif``, ``a.csv`` -> ``a_tif``, ``a_csv``), else refused."""
     counts = Counter(source.key for source in sources)
     named = [
         replace(s, key=s.key + os.path.splitext(s.path)[1].replace(".", "_")) if counts[s.key] > 1 else s

@@ -17,7 +17,7 @@ from specvae.bands import Band, BandSet
 from specvae.errors import InputError, ModelError, ReadError, SpecvaeError, UsageError
 from specvae.export.table_writing import ScoresWriter, scores_name, write_scores
 from specvae.ingest.options import IngestOptions
-from specvae.ingest.table.reading import iter_table, open_table, read_table
+from specvae.ingest.table.reading import open_table, read_table
 from specvae.spectra import Invalid
 
 
@@ -79,7 +79,7 @@ def test_the_real_tables_give_their_bands(
     assert table.values.shape == shape
     assert table.valid.all()
     assert table.bands.names[0] == first
-    assert others <= set(file.describe()["carried_along"])
+    assert others <= set(file.other_columns)
     oracle = pd.read_csv(path)[list(table.bands.names)].to_numpy(np.float64)
     assert np.array_equal(table.values, oracle.astype(np.float32))
 
@@ -230,7 +230,7 @@ def test_chunks_are_the_whole(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "a.parquet", row_group_size=3_000)
     for name in ("a.csv", "a.parquet"):
         whole = read_table(str(tmp_path / name))
-        parts = list(iter_table(str(tmp_path / name), 999))
+        parts = list(open_table(str(tmp_path / name)).chunks(999))
         assert max(len(p) for p in parts) <= 999
         assert np.array_equal(np.concatenate([p.values for p in parts]), whole.values)
         assert np.allclose(whole.values, frame.to_numpy()[:, :4], rtol=1e-6)

@@ -1,13 +1,13 @@
-"""What a dataset's metadata say about its bands: names, wavelengths, scales, fills, and which are not spectral."""
+"""Bands by the metadata of a dataset: names, wavelengths, scales, fills, and which of them are not spectral."""
 
 from __future__ import annotations
 
 import math
 import re
 from dataclasses import dataclass, replace
-from typing import Any
 
-from rasterio.enums import MaskFlags
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.io import DatasetReader
 
 from specvae.bands import Band
 from specvae.errors import InputError
@@ -15,16 +15,30 @@ from specvae.ingest.layer import Layer
 
 __all__ = ["band_from_tags", "categorical", "layers_of", "listed", "nanometres"]
 
-UNITS = {"nm": 1.0, "nanometer": 1.0, "nanometre": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "micron": 1e3,
-         "micrometer": 1e3, "micrometre": 1e3, "mm": 1e6, "m": 1e9, "angstrom": 0.1}  # fmt: skip
-"""Nanometres in a unit."""
+UNITS = {
+    **dict.fromkeys(("nm", "nanometer", "nanometre"), 1.0),
+    **dict.fromkeys(("um", "µm", "μm", "micron", "micrometer", "micrometre"), 1e3),
+    **{"mm": 1e6, "m": 1e9, "angstrom": 0.1},
+}
+"""Nanometres in a unit of length, by its names in the singular."""
 RECIPROCAL = {"wavenumber": 1e7, "cm-1": 1e7, "thz": 299_792.458, "ghz": 299_792_458.0, "mhz": 299_792_458_000.0}
-"""Nanometres times the unit: wave numbers and frequencies in vacuum."""
+"""Nanometres times the unit, of wave numbers and of frequencies in vacuum: the wavelength is this over the number."""
 IN_NAME = re.compile(r"[\s,;]*(?:central wavelength\s+|\(\s*)([\d.]+(?:e-?\d+)?)\s*([a-zµμ]*)\s*\)?\s*$", re.I)
+"""A wavelength at the end of a name, in brackets or after the words ``central wavelength``."""
 NUMBERED = re.compile(r"^(?:band|layer|channel|b|ch|bd)[\s_#]*0*(\d+)$", re.I)
+"""A name that is only the band's number."""
 
-WAVELENGTH_TAGS = ("wavelength", "center_wavelength", "centre_wavelength", "central_wavelength", "wavelengths",
-                   "netcdf_dim_wavelength", "netcdf_dim_wavelengths", "netcdf_dim_wl")  # fmt: skip
+WAVELENGTH_TAGS = (
+    "wavelength",
+    "center_wavelength",
+    "centre_wavelength",
+    "central_wavelength",
+    "wavelengths",
+    "netcdf_dim_wavelength",
+    "netcdf_dim_wavelengths",
+    "netcdf_dim_wl",
+)
+"""Tags of a band that hold its wavelength, the most trusted first."""
 
 CATEGORICAL = re.compile(
     r"(?:^|[^a-z])(scl|fmask|qa|qa_?pixel|pixel_?qa|bqa|qa_?\d\d|radsat(?:_qa)?|sr_aerosol|aerosol_?qa|cloud_?mask|"
@@ -36,7 +50,11 @@ CATEGORICAL = re.compile(
 THERMAL = re.compile(
     r"(?:^|[^a-z])(thermal|tirs?\d?|lwir\d?|st_b\d+|bt_b\d+|surface_?temp\w*|brightness_?temp\w*)", re.I
 )
+"""Names of bands that measure emitted rather than reflected light."""
 THERMAL_NM = 6000.0
+"""Wavelength from which a band is thermal: what the ground emits exceeds what it reflects."""
+LARGEST_MICROMETRES = 50.0
+"""Numbers below this are taken for micrometres where no unit is stated, for no optical band is at 50 nm."""
 
 
 def nanometres(value: object, unit: str = "") -> float | None:
@@ -54,12 +72,12 @@ def nanometres(value: object, unit: str = "") -> float | None:
     if unit == "index":
         return None
     if factor is None:
-        factor = 1e3 if number < 50 else 1.0
+        factor = 1e3 if number < LARGEST_MICROMETRES else 1.0
     return round(number * factor, 6)
 
 
 def listed(text: str | None) -> list[str]:
-    """The items of an ENVI list, ``{a, b, c}``."""
+    """The items of a list as ENVI headers write it, ``{a, b, c}``."""
     return [item.strip() for item in (text or "").strip().strip("{}").split(",")] if text else []
 
 
@@ -76,14 +94,14 @@ def band_from_tags(tags: dict[str, str], imagery: dict[str, str], name: str) -> 
     width = nanometres(imagery.get("FWHM_UM", ""), "um")
     for key in WAVELENGTH_TAGS:
         centre = centre or nanometres(low.get(key, ""), unit)
-    if centre is not None and width is None and (told := low.get("fwhm") or low.get("bandwidth")):
-        width = nanometres(told, unit or low.get("bandwidth_unit") or ("um" if float_or(told) < 1 else "nm"))
+    if centre is not None and width is None and (stated := low.get("fwhm") or low.get("bandwidth")):
+        width = nanometres(stated, unit or low.get("bandwidth_unit") or ("um" if float_or(stated) < 1 else "nm"))
     name, in_name = _name_and_wavelength(low.get("bandname") or name)
     return Band(name, centre or in_name, width, low.get("units", ""))
 
 
 def float_or(text: str, default: float = math.nan) -> float:
-    """``text`` as a number, or ``default``."""
+    """A text as a number, or ``default`` where it is none."""
     try:
         return float(text)
     except ValueError:
@@ -91,30 +109,33 @@ def float_or(text: str, default: float = math.nan) -> float:
 
 
 def _name_and_wavelength(name: str) -> tuple[str, float | None]:
-    """``band 1 (418.24 Nanometers)`` -> (``band 1``, 418.24); a bare number in brackets counts from 300 to 15000."""
-    found: float | None = None
+    """A name without the wavelength at its end, and that wavelength: ``band 1 (418.24 Nanometers)`` has 418.24.
+
+    A number in brackets without a unit counts as one from 300 to 15000.
+    """
+    wavelength: float | None = None
     while hit := IN_NAME.search(name):
         unit = hit.group(2).casefold().rstrip("s")
         value = nanometres(hit.group(1), unit) if float_or(hit.group(1)) > 0 else None
         if value is None or (unit and unit not in UNITS) or (not unit and not 300 <= value <= 15000):
             break
-        found, name = value, name[: hit.start()]
-    return name.strip(), found
+        wavelength, name = value, name[: hit.start()]
+    return name.strip(), wavelength
 
 
-def layers_of(dataset: Any, path: str) -> list[Layer]:
+def layers_of(dataset: DatasetReader, path: str) -> list[Layer]:
     """Every band of an open dataset, those that are not spectral marked with the reason in ``left_out``."""
     _refuse_complex(dataset, path)
-    told = _Told.of(dataset)
-    layers = [_layer(dataset, told, path, index) for index in dataset.indexes]
+    lists = _BandLists.of(dataset)
+    layers = [_layer(dataset, lists, path, index) for index in dataset.indexes]
     layers = _with_envi(layers, dataset.tags(ns="ENVI"))
     layers = _without_empty_names(layers)
-    return [replace(layer, left_out=layer.left_out or _reason(layer, told)) for layer in layers]
+    return [replace(layer, left_out=layer.left_out or _reason(layer, lists)) for layer in layers]
 
 
 @dataclass(frozen=True)
-class _Told:
-    """What a dataset says of all its bands: rasterio gathers each list anew, over all bands, whenever it is asked."""
+class _BandLists:
+    """Lists over all bands of a dataset, taken once: rasterio gathers each anew, over all bands, at every access."""
 
     descriptions: tuple[str | None, ...]
     units: tuple[str | None, ...]
@@ -122,45 +143,54 @@ class _Told:
     offsets: tuple[float, ...]
     dtypes: tuple[str, ...]
     nodata: tuple[float | None, ...]
-    masks: tuple[Any, ...]
-    colours: tuple[Any, ...]
+    masks: tuple[list[MaskFlags], ...]
+    colours: tuple[ColorInterp, ...]
 
     @classmethod
-    def of(cls, dataset: Any) -> _Told:
-        """Everything, once."""
+    def of(cls, dataset: DatasetReader) -> _BandLists:
+        """The lists of an open dataset."""
         return cls(
-            dataset.descriptions, dataset.units, dataset.scales, dataset.offsets, dataset.dtypes, dataset.nodatavals,
-            tuple(dataset.mask_flag_enums), tuple(dataset.colorinterp),
-        )  # fmt: skip
+            descriptions=dataset.descriptions,
+            units=dataset.units,
+            scales=dataset.scales,
+            offsets=dataset.offsets,
+            dtypes=dataset.dtypes,
+            nodata=dataset.nodatavals,
+            masks=tuple(dataset.mask_flag_enums),
+            colours=tuple(dataset.colorinterp),
+        )
 
 
-def _refuse_complex(dataset: Any, path: str) -> None:
+def _refuse_complex(dataset: DatasetReader, path: str) -> None:
+    """Raise InputError where a band has complex values, as radar products have them."""
     odd = next((d for d in dataset.dtypes if d.startswith("complex")), None)
     if odd:
         raise InputError(f"{path} holds complex values ({odd}); give real ones, such as its magnitude or intensity")
 
 
-def _layer(dataset: Any, told: _Told, path: str, index: int) -> Layer:
+def _layer(dataset: DatasetReader, lists: _BandLists, path: str, index: int) -> Layer:
+    """One band by its own metadata. Raises InputError for a scale or offset that makes no sense."""
     at = index - 1
     tags = dataset.tags(index)
-    name = " ".join((told.descriptions[at] or tags.get("long_name") or "").split())
+    name = " ".join((lists.descriptions[at] or tags.get("long_name") or "").split())
     band = band_from_tags(tags, dataset.tags(index, ns="IMAGERY"), name)
-    unit = (told.units[at] or band.unit or "").strip()
-    scale, offset = float(told.scales[at]), float(told.offsets[at])
+    unit = (lists.units[at] or band.unit or "").strip()
+    scale, offset = float(lists.scales[at]), float(lists.offsets[at])
     if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
         raise InputError(f"{path}: band {index} has scale {scale:g} and offset {offset:g}; they must be finite, not 0")
     bad = "marked bad in its metadata" if tags.get("bbl", "").strip() == "0" else None
-    nodata = None if _masked_instead(told, at) else told.nodata[at]
-    return Layer(path, index, replace(band, unit=unit), told.dtypes[at], scale, offset, nodata,
-                 _number(tags.get("SATURATED")), bad)  # fmt: skip
+    nodata = None if _masked_instead(lists, at) else lists.nodata[at]
+    saturated = _number(tags.get("SATURATED"))
+    return Layer(path, index, replace(band, unit=unit), lists.dtypes[at], scale, offset, nodata, saturated, bad)
 
 
-def _masked_instead(told: _Told, at: int) -> bool:
+def _masked_instead(lists: _BandLists, at: int) -> bool:
     """Whether a mask of the file says what is valid, whatever nodata value is declared beside it, as GDAL has it."""
-    return set(told.masks[at]) == {MaskFlags.per_dataset} and told.nodata[at] is not None
+    return set(lists.masks[at]) == {MaskFlags.per_dataset} and lists.nodata[at] is not None
 
 
 def _number(text: str | None) -> float | None:
+    """A text as a number other than NaN, or None."""
     value = float_or(text) if text else math.nan
     return None if math.isnan(value) else value
 
@@ -199,9 +229,9 @@ def _without_empty_names(layers: list[Layer]) -> list[Layer]:
     return [replace(layer, band=replace(layer.band, name="")) for layer in layers]
 
 
-def _reason(layer: Layer, told: _Told) -> str | None:
-    """Why this band is not spectral, or None."""
-    interpretation = told.colours[layer.index - 1].name
+def _reason(layer: Layer, lists: _BandLists) -> str | None:
+    """Why this band is not spectral, by its colour interpretation, name or wavelength; None where it is."""
+    interpretation = lists.colours[layer.index - 1].name
     if interpretation == "alpha":
         return "alpha, used as the mask"
     if categorical(layer.band.name):

@@ -1,4 +1,8 @@
-"""A first look at containers whose libraries are known to crash or hang on damaged files, from another process."""
+"""A first look at netCDF and HDF5 files from another process, since damaged ones may crash or hang their library.
+
+A crash of the C library ends the whole process, and no exception handler sees it. So a process of its own opens the
+file and reads one pixel first; what becomes of that process decides whether the file is opened here.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +19,15 @@ __all__ = ["check_survives"]
 MAGIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
 """First bytes of netCDF and HDF5."""
 PATIENCE = 10
-"""Seconds of a processor, for opening and a first pixel."""
+"""Seconds of processor time that the first look may take: some damaged files keep the library in a loop."""
 WAIT = 120.0
-"""Seconds by the clock."""
+"""Seconds by the clock, for a process that sleeps rather than loops, or a disk that does not answer."""
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[2]), int(sys.argv[2])))
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 """
+"""Run first on POSIX: the system itself ends the process after its processor time, and leaves no core file."""
 LOOK = """
 import sys, warnings
 warnings.simplefilter("ignore")
@@ -39,8 +44,7 @@ def look(path):
 for inner in look(sys.argv[1])[:20]:
     look(inner)
 """
-
-
+"""Opens the file and the first variables in it, and asks for all that will be asked for here; errors do not matter."""
 ENDLESS = (getattr(signal, "SIGXCPU", 0), getattr(signal, "SIGKILL", 0))
 """How the system ends a process that takes too much of the processor."""
 
@@ -50,18 +54,21 @@ def check_survives(path: str) -> None:
     try:
         with open(path, "rb") as file:
             head = file.read(8)
-        told = os.stat(path)
+        status = os.stat(path)
     except OSError:
-        return
+        return  # no file on this machine: GDAL will say what is wrong
     if head.startswith(MAGIC):
-        ending = _ending(path, told.st_size, told.st_mtime_ns)
+        ending = _ending(path, status.st_size, status.st_mtime_ns)
         if ending:
             raise InputError(f"{path} is damaged: the library that reads it {ending}; get it again")
 
 
 @lru_cache(maxsize=256)
 def _ending(path: str, size: int, mtime_ns: int) -> str:
-    """What became of a process that opened the file; empty where it lived."""
+    """What became of a process that opened the file, in words; empty where it ended well.
+
+    Size and time are arguments so that a file that is unchanged is looked at once, and a new one afresh.
+    """
     look = [sys.executable, "-c", (LIMITED if os.name == "posix" else "") + LOOK, path, str(PATIENCE)]
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     try:

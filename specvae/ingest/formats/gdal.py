@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
 
 import rasterio
 from rasterio._err import CPLE_BaseError  # GDAL's own errors, which some calls let through
@@ -30,34 +29,38 @@ SETTINGS = {
     "CPL_VSIL_GZIP_WRITE_PROPERTIES": "NO",
     "PROJ_NETWORK": "OFF",
 }
-"""GDAL's own log goes nowhere (errors arrive as exceptions), and no file may run code or claim raw memory."""
+"""GDAL's own log goes nowhere, for errors arrive as exceptions. A VRT may not run Python, nor read raw bytes of any
+file on this machine; nothing is written beside gzip files; PROJ fetches nothing."""
 
-REMOTE_DRIVERS = {
-    "DAAS", "EEDA", "EEDAI", "HTTP", "OGCAPI", "PLMOSAIC", "WCS", "WMS", "WMTS", "STACIT", "STACTA", "GTI", "NGW",
-}  # fmt: skip
+REMOTE_DRIVERS = frozenset(
+    ("DAAS", "EEDA", "EEDAI", "HTTP", "OGCAPI", "PLMOSAIC", "WCS", "WMS", "WMTS", "STACIT", "STACTA", "GTI", "NGW")
+)
 """Drivers whose whole purpose is to follow references elsewhere; used only where remote reading is allowed."""
-NOT_FOR_US = {"DERIVED", "MEM", "Memory", "CSV", "ESRI Shapefile", "GeoJSON", "GeoJSONSeq", "TopoJSON", "ESRIJSON",
-              "AVCBin", "AVCE00", "OSM", "MVT", "XYZ", "GenBin", "SENTINEL2", "GNMDatabase", "GNMFile", "CTG"}  # fmt: skip
-"""Drivers that turn text, tables or vectors into something like a raster, or products that are read by us."""
+VECTOR_DRIVERS = frozenset(
+    ("CSV", "ESRI Shapefile", "GeoJSON", "GeoJSONSeq", "TopoJSON", "ESRIJSON", "AVCBin", "AVCE00", "OSM", "MVT", "XYZ")
+)
+"""Drivers that turn text, tables or vectors into something like a raster."""
+OTHER_DRIVERS = frozenset(("DERIVED", "MEM", "Memory", "GenBin", "SENTINEL2", "GNMDatabase", "GNMFile", "CTG"))
+"""Drivers of what is no file, and of products that have a format of their own here."""
 
 
 @cache
 def _quiet() -> None:
-    """Once a process: GDAL's settings, and no warning about a raster without georeferencing."""
+    """Set GDAL up, once a process, and silence the warning about a raster without georeferencing."""
     warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
     for key, value in SETTINGS.items():
         set_gdal_config(key, value)
     before = sys.unraisablehook
 
-    def hook(told: sys.UnraisableHookArgs) -> None:
-        if "log_error" not in repr(told.object):  # rasterio cannot log GDAL's messages that are no UTF-8
-            before(told)
+    def hook(event: sys.UnraisableHookArgs) -> None:
+        if "log_error" not in repr(event.object):  # rasterio cannot log GDAL's messages that are no UTF-8
+            before(event)
 
     sys.unraisablehook = hook
 
 
 def configure(threads: int | None = None) -> None:
-    """Set GDAL up for this process: its decoding threads, all processors unless told."""
+    """Set GDAL up for this process, with so many decoding threads; None = as many as processors."""
     _quiet()
     if threads is not None:
         set_gdal_config("GDAL_NUM_THREADS", str(threads))
@@ -67,7 +70,7 @@ def configure(threads: int | None = None) -> None:
 def local_drivers() -> tuple[str, ...]:
     """Names of the drivers that read local rasters."""
     with rasterio.Env() as env:
-        return tuple(sorted(set(env.drivers()) - REMOTE_DRIVERS - NOT_FOR_US))
+        return tuple(sorted(set(env.drivers()) - REMOTE_DRIVERS - VECTOR_DRIVERS - OTHER_DRIVERS))
 
 
 MISSING_DRIVERS = (
@@ -82,8 +85,19 @@ MISSING_DRIVERS = (
     (b"msid", "MrSID"),
 )
 """First bytes of a format, and the GDAL driver that reads it."""
-MISSING_SUFFIXES = {".kea": "KEA", ".sid": "MrSID", ".ecw": "ECW", ".hdf4": "HDF4", ".fits": "FITS", ".jxl": "JPEGXL",
-                    ".tiledb": "TileDB", ".bag": "BAG", ".grb": "GRIB", ".grib": "GRIB"}  # fmt: skip
+MISSING_SUFFIXES = {
+    ".kea": "KEA",
+    ".sid": "MrSID",
+    ".ecw": "ECW",
+    ".hdf4": "HDF4",
+    ".fits": "FITS",
+    ".jxl": "JPEGXL",
+    ".tiledb": "TileDB",
+    ".bag": "BAG",
+    ".grb": "GRIB",
+    ".grib": "GRIB",
+}
+"""Endings of a format, and the GDAL driver that reads it."""
 
 
 def missing_driver(path: str) -> str | None:
@@ -105,15 +119,24 @@ def missing_driver(path: str) -> str | None:
 
 
 def plain(error: BaseException) -> str:
-    """A library's message without our temporary paths repeated; its cause where it only says "see above"."""
+    """A library's message without its error code; that of its cause where it only points to an earlier exception."""
     text = str(error.__cause__ or error) or type(error).__name__
     return re.sub(r"^(CPLE_\w+|Read failed\. See previous exception for details\.)[:\s]*", "", text)
 
 
 LIBRARY_ERRORS = (RasterioError, CPLE_BaseError, OSError, MemoryError)
 """What GDAL and the system raise."""
-ODD_FILE_ERRORS = (*LIBRARY_ERRORS, ValueError, IndexError, KeyError, AttributeError, OverflowError, SystemError,
-                   NotImplementedError, TypeError)  # fmt: skip
+ODD_FILE_ERRORS = (
+    *LIBRARY_ERRORS,
+    ValueError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+    SystemError,
+    NotImplementedError,
+    TypeError,
+)
 """What rasterio raises besides, where a file's metadata make no sense."""
 
 
@@ -128,7 +151,7 @@ def errors_in_one_line(
         raise kind(f"{what}: {plain(error)}") from error
 
 
-def open_dataset(path: str, *, allow_remote: bool = False, **how: Any) -> Any:
+def open_dataset(path: str, *, allow_remote: bool = False) -> DatasetReader:
     """Open one GDAL dataset for reading, its decoding spread over the processors. Raises InputError."""
     configure()
     drivers = None if allow_remote else list(local_drivers())
@@ -139,7 +162,7 @@ def open_dataset(path: str, *, allow_remote: bool = False, **how: Any) -> Any:
     check_survives(path)
     with errors_in_one_line(f"{path} cannot be read as a raster"), rasterio.Env():
         try:
-            return DatasetReader(path, driver=drivers, sharing=False, **how)  # rasterio.open takes one driver only
+            return DatasetReader(path, driver=drivers, sharing=False)  # rasterio.open takes one driver only
         except RasterioError:
             if driver := missing_driver(path):
                 raise _lacking(path, driver) from None
@@ -147,6 +170,7 @@ def open_dataset(path: str, *, allow_remote: bool = False, **how: Any) -> Any:
 
 
 def _lacking(path: str, driver: str) -> InputError:
+    """The error of a file whose driver this GDAL was built without."""
     return InputError(
         f"{path} needs GDAL's {driver} driver, which this installation lacks; convert the file "
         f"(gdal_translate FILE out.tif, with a GDAL that has {driver}) or install rasterio from conda-forge"

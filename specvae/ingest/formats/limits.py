@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import numpy as np
+from rasterio.io import DatasetReader
 
 from specvae.errors import InputError
 from specvae.ingest.formats.packed import container_of, is_virtual
@@ -13,17 +13,23 @@ from specvae.ingest.formats.packed import container_of, is_virtual
 __all__ = ["check_array", "check_raster"]
 
 PIXELS = 20_000_000_000
+"""Pixels of a raster: more than any single scene of today's sensors, less than a header of random bytes claims."""
 BLOCK_BYTES = 2 << 30
+"""Bytes of a decoded block, which GDAL holds in memory as a whole."""
 ARRAY_BYTES = 8 << 30
+"""Bytes of an array, which is read as a whole."""
 EXPANSION = 5_000
+"""Times its own size that a file may claim to hold; deflate itself reaches about 1,000."""
 EXPANSION_FROM = 8 << 30
+"""Bytes from which the expansion is looked at: smaller claims cannot hurt, and sparse test files expand as much."""
 BANDS = 20_000
+"""Bands of a raster; imaging spectrometers have some hundreds."""
 LIFT = "if that is meant, lift the limit with --allow-huge"
 
 
-def check_raster(dataset: Any, path: str, allow_huge: bool) -> None:
+def check_raster(dataset: DatasetReader, path: str, allow_huge: bool) -> None:
     """Refuse an open dataset that is cut short, or whose size, bands or blocks are absurd."""
-    _check_whole(dataset, path)
+    _check_complete(dataset, path)
     if allow_huge:
         return
     pixels, item = dataset.width * dataset.height, np.dtype(dataset.dtypes[0]).itemsize
@@ -41,14 +47,16 @@ def check_raster(dataset: Any, path: str, allow_huge: bool) -> None:
     _check_expansion(path, pixels * item * dataset.count)
 
 
-def _check_whole(dataset: Any, path: str) -> None:
+def _check_complete(dataset: DatasetReader, path: str) -> None:
     """Refuse raw data with fewer bytes than the header promises, which GDAL would fill up with zeros."""
     if dataset.driver not in ("ENVI", "EHdr") or not os.path.isfile(path):
         return
-    told = dataset.tags(ns="ENVI")
-    if told.get("file_compression", "0").strip() not in ("0", "") or dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS"):
+    header = dataset.tags(ns="ENVI")
+    if header.get("file_compression", "0").strip() not in ("0", "") or dataset.tags(1, ns="IMAGE_STRUCTURE").get(
+        "NBITS"
+    ):
         return
-    offset = told.get("header_offset", "0").strip()
+    offset = header.get("header_offset", "0").strip()
     item = np.dtype(dataset.dtypes[0]).itemsize
     wanted = (int(offset) if offset.isdigit() else 0) + dataset.width * dataset.height * dataset.count * item
     if os.path.getsize(path) < wanted:
@@ -66,7 +74,7 @@ def _check_expansion(path: str, claimed: int) -> None:
 
 
 def check_array(path: str, shape: tuple[int, ...], itemsize: int, allow_huge: bool) -> None:
-    """Refuse an array whose uncompressed size would not fit in memory."""
+    """Refuse an array whose uncompressed size exceeds the limit, as it is read into memory as a whole."""
     size = itemsize
     for axis in shape:
         size *= max(0, int(axis))

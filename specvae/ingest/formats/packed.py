@@ -13,6 +13,7 @@ from specvae.errors import InputError
 __all__ = ["container_of", "is_virtual", "packed_raster"]
 
 VIRTUAL = re.compile(r"^/vsi(?:zip|gzip|tar)/", re.I)
+"""GDAL's file systems of local archives."""
 ENDINGS = (
     ".tif",
     ".tiff",
@@ -31,7 +32,9 @@ ENDINGS = (
 )
 """What is taken for a raster inside an archive."""
 TARS = (".tar", ".tgz", ".tar.gz")
+"""Endings of archives that are read as tar files."""
 MEMBERS = 20_000
+"""Members of an archive that are looked at: a damaged one may claim any number."""
 
 
 def is_virtual(path: str) -> bool:
@@ -67,18 +70,20 @@ def packed_raster(path: str) -> str:
 
 
 def _only(path: str, names: list[str], system: str) -> str:
+    """GDAL's path to the only raster among the members of an archive; members that point out of it do not count."""
     rasters = [
         n for n in names if n.casefold().endswith(ENDINGS) and not n.startswith("/") and ".." not in n.split("/")
     ]
-    found = [f"/{system}/{{{os.path.abspath(path)}}}/{name}" for name in sorted(rasters)]
-    if not found:
+    inside = [f"/{system}/{{{os.path.abspath(path)}}}/{name}" for name in sorted(rasters)]
+    if not inside:
         raise InputError(f"{path} holds no raster (it has {', '.join(names[:8]) or 'nothing'})")
-    if len(found) > 1:
-        raise InputError(f"{path} holds {len(found)} rasters; unpack it, or name one, such as {found[0]}")
-    return found[0]
+    if len(inside) > 1:
+        raise InputError(f"{path} holds {len(inside)} rasters; unpack it, or name one, such as {inside[0]}")
+    return inside[0]
 
 
 def _zip_names(path: str) -> list[str]:
+    """Names of the members of a zip file. Raises InputError for a damaged one."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()[:MEMBERS]
@@ -87,6 +92,7 @@ def _zip_names(path: str) -> list[str]:
 
 
 def _tar_names(path: str) -> list[str]:
+    """Names of the files in a tar file, compressed or not. Raises InputError for a damaged one."""
     try:
         with tarfile.open(path) as archive:
             return [member.name for member in islice(archive, MEMBERS) if member.isfile()]

@@ -1,4 +1,4 @@
-"""Products in folders and zip files alike: their members' names, small texts, and GDAL's paths to them."""
+"""An archive: a product in a folder or zip file alike, with its members' names, texts and GDAL's paths to them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from specvae.errors import InputError
 __all__ = ["Archive", "read_member"]
 
 MEMBERS = 20_000
+"""Members that are looked at: a damaged archive may claim any number, and a folder may be the root of a disk."""
 VSIZIP = "/vsizip/"
+"""GDAL's file system of zip files."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Archive:
     """A folder or a zip file."""
 
     path: str
+    """Where it lies."""
 
     @property
     def zipped(self) -> bool:
@@ -28,10 +31,10 @@ class Archive:
         return os.path.isfile(self.path)
 
     def names(self) -> list[str]:
-        """Members below it, with ``/``, sorted. Raises InputError for a damaged archive."""
+        """Paths of the members below it, with ``/``, sorted. Raises InputError for a damaged archive."""
         if not self.zipped:
-            found = (os.path.join(at, name) for at, _, names in os.walk(self.path) for name in names)
-            return sorted(os.path.relpath(p, self.path) for p in islice(found, MEMBERS))
+            paths = (os.path.join(at, name) for at, _, names in os.walk(self.path) for name in names)
+            return sorted(os.path.relpath(p, self.path) for p in islice(paths, MEMBERS))
         try:
             with zipfile.ZipFile(self.path) as archive:
                 names = sorted(archive.namelist()[:MEMBERS])

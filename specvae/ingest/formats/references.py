@@ -1,4 +1,8 @@
-"""References inside a file (VRT, tile indexes) lead nowhere but where the user pointed."""
+"""References inside a file (VRT, tile indexes), and the rule that they stay in the folder the user pointed at.
+
+A VRT is text that names other files or addresses; one from elsewhere could have any file of this machine read, or
+send a request to any server.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +21,11 @@ SOURCE = re.compile(
     r"(?:relativeToVRT\s*=\s*[\"'](?P<rel>[01])[\"'])?[^>]*>(?P<ref>[^<]*)<",
     re.I,
 )
+"""An element that names a file, with whether the name is relative to the VRT."""
 LARGEST_XML = 64 << 20
+"""Bytes of a VRT that are read."""
 DEEPEST = 8
+"""Depth to which VRTs may refer to each other."""
 
 
 def is_remote(path: str) -> bool:
@@ -39,11 +46,12 @@ def check_references(path: str, allow_remote: bool) -> None:
 def referenced(path: str) -> tuple[str, ...]:
     """The local files that a VRT names directly."""
     text = _xml(Path(path)) or ""
-    found = (_target(Path(path), _unescaped(h.group("ref")).strip(), h.group("rel")) for h in SOURCE.finditer(text))
-    return tuple(dict.fromkeys(str(f) for f in found if isinstance(f, Path) and "\0" not in str(f) and f.is_file()))
+    targets = (_target(Path(path), _unescaped(h.group("ref")).strip(), h.group("rel")) for h in SOURCE.finditer(text))
+    return tuple(dict.fromkeys(str(f) for f in targets if isinstance(f, Path) and "\0" not in str(f) and f.is_file()))
 
 
 def _check(path: Path, folder: Path, depth: int) -> None:
+    """Raise InputError where a file, or what it refers to in turn, refers outside ``folder`` or nowhere."""
     text = _xml(path)
     if text is None:
         return
@@ -63,7 +71,7 @@ def _check(path: Path, folder: Path, depth: int) -> None:
 
 
 def _target(path: Path, reference: str, relative: str | None) -> Path | str | None:
-    """The file a reference names, as a path; the reference itself where it is no plain file; None where empty."""
+    """The file that a reference names, as a path; the reference itself where it is no plain file; None where empty."""
     if not reference or reference.startswith("<"):
         return None
     inner = re.match(r'^[A-Z][A-Za-z0-9_]+:"?([^":]+)"?(?::.*)?$', reference)
@@ -74,6 +82,7 @@ def _target(path: Path, reference: str, relative: str | None) -> Path | str | No
 
 
 def _unescaped(text: str) -> str:
+    """A reference as GDAL will see it: entities of XML resolved, and percent codes of an address."""
     for entity, char in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&")):
         text = text.replace(entity, char)
     return unquote(text) if "%" in text and "://" in text else text

@@ -1,4 +1,4 @@
-"""Areas of pixels on the ground: by the CRS's unit where projected, on the ellipsoid where geographic."""
+"""Areas of pixels on the ground: by the unit of a projected CRS, on the ellipsoid of a geographic one."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def pixel_areas(grid: Grid, row: int, rows: int) -> FloatArray | None:
 
 
 def _areas(grid: Grid, row: int, rows: int) -> FloatArray | None:
+    """Square metres of a pixel in each of these rows; None without a CRS or transform. Raises ProjError."""
     crs = grid.crs
     if crs is None or not grid.placed:
         return None

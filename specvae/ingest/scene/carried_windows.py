@@ -1,7 +1,9 @@
-"""Windows with what surrounds them, each block of the scene's files read once: what windows share is carried along.
+"""Windows with their surroundings, each block of the scene's files read once: what windows share is carried along.
 
-The scene is read in rectangles of whole blocks, in row-major order. What is scored with a rectangle lags behind it by
-the halo, so that everything around it has come by; the rows and columns that later windows need again stay in memory.
+Reading each window with its halo would decode the blocks on its border twice, those at its corners four times. So the
+scene is read in rectangles of whole blocks, in row-major order. What is scored with a rectangle lags behind it by the
+halo, for the pixels beyond its lower and right edges have not been read yet; the last rows and columns, which later
+windows need again, are carried over in memory: columns to the next rectangle, rows to the next row of rectangles.
 """
 
 from __future__ import annotations
@@ -15,27 +17,27 @@ from numpy.typing import NDArray
 from specvae.ingest.scene.windows import Step, pieces, steps
 from specvae.spectra import Cube, Window
 
-__all__ = ["CarryingReader", "Source"]
+__all__ = ["CarryingReader", "Fillable"]
 
 Values = NDArray[np.float32]
 Reasons = NDArray[np.uint8]
 Arrays = tuple[NDArray[Any], NDArray[Any]]
-"""Values and reasons."""
+"""Values ``(bands, rows, cols)`` and reasons ``(rows, cols)``."""
 
 
-class Source(Protocol):
-    """What can fill arrays with the values and reasons of a window: a scene."""
+class Fillable(Protocol):
+    """A scene whose windows can be written into arrays that are there already."""
 
     def fill(self, window: Window, values: Values, reason: Reasons) -> None:
         """Write ``(bands, rows, cols)`` physical values and ``(rows, cols)`` reasons."""
 
 
 class CarryingReader:
-    """Reads ``windows`` of a source in their order, each with ``halo`` pixels around it as far as the source goes."""
+    """Reads ``windows`` of a scene in their order, each with ``halo`` pixels around it as far as the scene goes."""
 
     def __init__(
         self,
-        source: Source,
+        scene: Fillable,
         bands: int,
         shape: tuple[int, int],
         step: tuple[int, int],
@@ -43,81 +45,87 @@ class CarryingReader:
         largest: int,
         areas: Sequence[Window] = (),
     ) -> None:
-        self._source, self._bands, self._shape, self._halo = source, bands, shape, halo
-        self._plans = [
-            (steps(a.row, a.row + a.rows, shape[0], step[0], halo), steps(a.col, a.col + a.cols, shape[1], step[1], halo))
-            for a in areas or [Window(0, 0, *shape)]
-        ]  # fmt: skip
-        self._largest = largest
+        """``step`` is the size of a rectangle, ``largest`` the pixels of a window; ``areas``, if any, are all that is read."""
+        self._scene, self._bands, self._halo, self._largest = scene, bands, halo, largest
+        self._scene_window = Window(0, 0, *shape)
+        self._plans: list[tuple[list[Step], list[Step]]] = []
+        for area in areas or [self._scene_window]:
+            rows = steps(area.row, area.row + area.rows, shape[0], step[0], halo)
+            cols = steps(area.col, area.col + area.cols, shape[1], step[1], halo)
+            self._plans.append((rows, cols))
         self.windows: Sequence[Window] = [
-            window
-            for rows, cols in self._plans
-            for r in rows
-            for c in cols
-            for window in pieces(_scored(r, c), largest)
+            window for rows, cols in self._plans for r in rows for c in cols for window in self._scored(r, c)
         ]
         self._cubes = self._walk()
 
     def read(self, window: Window) -> Cube:
-        """The cube of the next of ``windows`` and its surroundings."""
+        """The cube of the next of ``windows`` and its surroundings. Raises ValueError for any other window."""
         cube, expected = next(self._cubes)
         if window != expected:
             raise ValueError(f"{window} is read out of turn; {expected} is next")
         return cube
 
     def _walk(self) -> Iterator[tuple[Cube, Window]]:
-        whole = Window(0, 0, *self._shape)
+        """The cubes of all windows in their order; a rectangle is read when the first of its windows is asked for."""
         for rows, cols in self._plans:
             carried = _Carried(self._bands, rows, cols)
             for i, r in enumerate(rows):
                 for j, c in enumerate(cols):
-                    cube = carried.assemble(i, j, self._source)
+                    cube = carried.assemble(i, j, self._scene)
                     carried.keep(i, j, cube)
-                    for window in pieces(_scored(r, c), self._largest):
-                        yield cube.crop(window.grow(self._halo).clip(whole)), window
-                    del cube
+                    for window in self._scored(r, c):
+                        yield cube.crop(window.grow(self._halo).clip(self._scene_window)), window
+                    del cube  # before the next one is allocated
+
+    def _scored(self, r: Step, c: Step) -> list[Window]:
+        """The windows that are scored once a rectangle has been read; none where the halo reaches beyond it."""
+        return pieces(Window(r.scored, c.scored, r.until - r.scored, c.until - c.scored), self._largest)
 
 
 class _Carried:
-    """What is kept of the rows above and of the columns to the left."""
+    """Pixels read already that are needed again: of the rows above, and of the columns before a rectangle."""
 
     def __init__(self, bands: int, rows: Sequence[Step], cols: Sequence[Step]) -> None:
         self.rows, self.cols, self.bands = rows, cols, bands
         depth = max((r.begin - r.needed for r in rows), default=0)
         width = cols[-1].end - cols[0].begin
-        self._above: Arrays = np.empty((bands, depth, width), np.float32), np.empty((depth, width), np.uint8)
-        self._left: Arrays = np.empty((bands, 0, 0), np.float32), np.empty((0, 0), np.uint8)
+        self._above = _empty(bands, depth, width)
+        self._before = _empty(bands, 0, 0)
 
-    def assemble(self, i: int, j: int, source: Source) -> Cube:
-        """The cube of rectangle (i, j) with all that its windows need: carried where it came by, else read."""
+    def assemble(self, i: int, j: int, scene: Fillable) -> Cube:
+        """The cube of rectangle (i, j) with all that its windows need: carried where it was read before, else read."""
         r, c = self.rows[i], self.cols[j]
         window = Window(r.needed, c.needed, r.end - r.needed, c.end - c.needed)
-        values = np.empty((self.bands, window.rows, window.cols), np.float32)
-        reason = np.zeros((window.rows, window.cols), np.uint8)
-        above, left = r.begin - r.needed, c.begin - c.needed
-        at = slice(c.begin - self.cols[0].begin, c.end - self.cols[0].begin)
-        arrays: Arrays = (values, reason)
-        for fresh, kept, beside in zip(arrays, self._above, self._left, strict=True):
-            fresh[..., :above, left:] = kept[..., :above, at]
-            if left:
-                fresh[..., :left] = beside
-        fresh_window = Window(r.begin, c.begin, r.end - r.begin, c.end - c.begin)
-        source.fill(fresh_window, values[:, above:, left:], reason[above:, left:])
+        values, reason = arrays = _empty(self.bands, window.rows, window.cols)
+        above, before = r.begin - r.needed, c.begin - c.needed
+        columns = self._columns(c)
+        for array, rows_above, columns_before in zip(arrays, self._above, self._before, strict=True):
+            array[..., :above, before:] = rows_above[..., :above, columns]
+            if before:
+                array[..., :before] = columns_before
+        unread = Window(r.begin, c.begin, r.end - r.begin, c.end - c.begin)
+        scene.fill(unread, values[:, above:, before:], reason[above:, before:])
         return Cube(values, reason, window)
 
     def keep(self, i: int, j: int, cube: Cube) -> None:
         """Copy what the next rectangle to the right and the one below need again."""
-        arrays: Arrays = (cube.values, cube.reason)
         c = self.cols[j]
         if j + 1 < len(self.cols):
             width = self.cols[j + 1].begin - self.cols[j + 1].needed
-            self._left = (cube.values[..., -width:].copy(), cube.reason[..., -width:].copy()) if width else self._left
+            if width:
+                self._before = cube.values[..., -width:].copy(), cube.reason[..., -width:].copy()
         if i + 1 < len(self.rows):
             depth = self.rows[i + 1].begin - self.rows[i + 1].needed
-            at = slice(c.begin - self.cols[0].begin, c.end - self.cols[0].begin)
-            for kept, a in zip(self._above, arrays, strict=True):
-                kept[..., :depth, at] = a[..., a.shape[-2] - depth :, c.begin - c.needed :]
+            arrays: Arrays = cube.values, cube.reason
+            for rows_above, array in zip(self._above, arrays, strict=True):
+                last_rows = array[..., array.shape[-2] - depth :, c.begin - c.needed :]
+                rows_above[..., :depth, self._columns(c)] = last_rows
+
+    def _columns(self, c: Step) -> slice:
+        """Where the columns of a rectangle lie in the rows above, which begin with the first rectangle's."""
+        return slice(c.begin - self.cols[0].begin, c.end - self.cols[0].begin)
 
 
-def _scored(r: Step, c: Step) -> Window:
-    return Window(r.scored, c.scored, r.until - r.scored, c.until - c.scored)
+def _empty(bands: int, rows: int, cols: int) -> Arrays:
+    """Arrays for the values of a rectangle, to be written, and for its reasons, all valid so far."""
+    return np.empty((bands, rows, cols), np.float32), np.zeros((rows, cols), np.uint8)

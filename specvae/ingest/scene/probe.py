@@ -1,4 +1,4 @@
-"""What only the pixels tell: an undeclared fill at the border, and bands that are empty."""
+"""Probes: what only a look at the pixels shows, an undeclared fill along the border and bands that are empty."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ from specvae.spectra import Window
 __all__ = ["border_windows", "with_probes"]
 
 SIDE = 64
+"""Side in pixels of the windows along the border."""
 LEAST_PIXELS = 16
+"""Border pixels that share a value in all bands, at least, before it counts as a fill."""
 LEAST_SHARE = 0.02
+"""Least share of the border for values that are a usual fill."""
 COMMON_SHARE = 0.05
 """Least share of the border for values that are no usual fill."""
 SURE = (0.0, -9999.0, -32768.0, 65535.0, -3.4028234663852886e38)
@@ -28,10 +31,11 @@ SURE = (0.0, -9999.0, -32768.0, 65535.0, -3.4028234663852886e38)
 FILLS = (*SURE, -999.0, 32767.0, 255.0, -1.0, 9999.0)
 """Values that are used as fill without being declared."""
 SURE_SHARE = 0.05
+"""Least share of the border for a fill that --nodata auto uses without asking."""
 
 
 def with_probes(plan: Plan) -> Plan:
-    """The plan with what a look at the pixels adds: empty bands left out, an undeclared fill noted or used."""
+    """The plan after a look at the pixels: without empty bands, and with an undeclared fill noted or used."""
     readers = [reader for _, reader in plan.open_readers()]
     try:
         plan = _without_empty(plan, readers)
@@ -45,16 +49,16 @@ def border_windows(rows: int, cols: int, side: int = SIDE) -> list[Window]:
     """Corners and middles of the edges of a raster: windows of at most ``side`` pixels."""
     height, width = min(side, rows), min(side, cols)
     tops = sorted({0, max(0, (rows - height) // 2), rows - height})
-    lefts = sorted({0, max(0, (cols - width) // 2), cols - width})
-    centre = (tops[1], lefts[1]) if len(tops) == len(lefts) == 3 else None
-    return [Window(top, left, height, width) for top in tops for left in lefts if (top, left) != centre]
+    starts = sorted({0, max(0, (cols - width) // 2), cols - width})
+    centre = (tops[1], starts[1]) if len(tops) == len(starts) == 3 else None
+    return [Window(top, first, height, width) for top in tops for first in starts if (top, first) != centre]
 
 
 # --- undeclared fill -------------------------------------------------------------------------------------------------
 
 
 def _with_fill(plan: Plan, readers: list[BandReader]) -> Plan:
-    """Notes an undeclared fill; with ``--nodata auto`` uses it where it is unmistakable and nothing is declared."""
+    """The plan with a note of an undeclared fill; with ``--nodata auto`` it is used where unmistakable and alone."""
     if isinstance(plan.options.nodata, float | int) or len(plan.layers) < 2:
         return plan
     value, share, sure = _constant_border(plan, readers)
@@ -72,7 +76,7 @@ def _with_fill(plan: Plan, readers: list[BandReader]) -> Plan:
 def _constant_border(plan: Plan, readers: list[BandReader]) -> tuple[float | None, float, bool]:
     """The value that all bands share along the border: (value, share of the border pixels, unmistakable)."""
     grid = plan.grid
-    found: Counter[float] = Counter()
+    common: Counter[float] = Counter()
     touched = 0
     for window in border_windows(grid.rows, grid.cols):
         edge = _edge(window, grid.rows, grid.cols)
@@ -80,10 +84,10 @@ def _constant_border(plan: Plan, readers: list[BandReader]) -> tuple[float | Non
         values, counts = np.unique(_same_in_all(readers, window)[edge], return_counts=True)
         for at in np.argsort(-counts)[:16]:
             if np.isfinite(values[at]):
-                found[float(values[at])] += int(counts[at])
-    if not found:
+                common[float(values[at])] += int(counts[at])
+    if not common:
         return None, 0.0, False
-    value, count = found.most_common(1)[0]
+    value, count = common.most_common(1)[0]
     share = count / max(1, touched)
     usual = any(_same(value, fill) for fill in FILLS)
     if count < LEAST_PIXELS or share < (LEAST_SHARE if usual else COMMON_SHARE):
@@ -92,7 +96,7 @@ def _constant_border(plan: Plan, readers: list[BandReader]) -> tuple[float | Non
 
 
 def _same(value: float, fill: float) -> bool:
-    """Equality, as float32 where they are huge."""
+    """Whether two values are equal, as float32 where they are huge: such fills are rounded in files of that type."""
     return value == fill or (abs(fill) > 1e30 and np.float32(value) == np.float32(fill))
 
 
@@ -103,8 +107,8 @@ def _same_in_all(readers: list[BandReader], window: Window) -> NDArray[np.float6
         raw = reader.read(window)
         stored = raw.astype(np.float64)
         same = np.where((stored == stored[0]).all(axis=0), stored[0], np.nan)
-        for told in {layer.nodata for layer in reader.layers if layer.nodata is not None}:
-            missing = equals(raw[0], told)
+        for nodata in {layer.nodata for layer in reader.layers if layer.nodata is not None}:
+            missing = equals(raw[0], nodata)
             same = same if missing is None else np.where(missing, np.nan, same)
         for masked in reader.masked(window):
             same = same if masked is None else np.where(masked, np.nan, same)
@@ -127,7 +131,11 @@ def _edge(window: Window, rows: int, cols: int) -> NDArray[np.bool_]:
 
 
 def _without_empty(plan: Plan, readers: list[BandReader]) -> Plan:
-    """Drops bands without a single value, where others have some; a model that needs one is told."""
+    """The plan without the bands that have no single value, where others have some.
+
+    Raises InputError where a model or --bands wants such a band. A few windows are looked at first; only bands that
+    are empty in all of these are read as a whole.
+    """
     suspects = [layer for reader in readers for layer in _suspects(reader, plan)]
     if not suspects or len(suspects) == len(plan.layers):
         return plan
@@ -140,12 +148,12 @@ def _without_empty(plan: Plan, readers: list[BandReader]) -> Plan:
         raise InputError(
             f"{plan.product.path} has no value at all in {shown}; choose other bands, or fit without these"
         )
-    left = tuple(layer for layer in plan.layers if (layer.path, layer.index) not in empty)
-    return replace(plan, layers=left, notes=(*plan.notes, f"left out (empty, no value at all): {shown}"))
+    with_values = tuple(layer for layer in plan.layers if (layer.path, layer.index) not in empty)
+    return replace(plan, layers=with_values, notes=(*plan.notes, f"left out (empty, no value at all): {shown}"))
 
 
 def _suspects(reader: BandReader, plan: Plan) -> list[Layer]:
-    """Bands without a value in any window sampled."""
+    """Bands of a file without a value in any of the windows sampled: in the middle and along the border."""
     empty = {
         layer.index: layer for layer in reader.layers if layer.nodata is not None or layer.dtype.startswith("float")
     }
@@ -161,7 +169,7 @@ def _suspects(reader: BandReader, plan: Plan) -> list[Layer]:
 
 
 def _confirmed(reader: BandReader, suspects: list[Layer], plan: Plan) -> list[Layer]:
-    """Those among the suspects that have no value anywhere."""
+    """Those among the suspects of a file that have no value anywhere."""
     empty = {layer.index: layer for layer in reader.layers if layer in suspects}
     for window in _everywhere(plan):
         if not empty:
@@ -173,6 +181,7 @@ def _confirmed(reader: BandReader, suspects: list[Layer], plan: Plan) -> list[La
 
 
 def _everywhere(plan: Plan) -> Iterator[Window]:
+    """Windows of whole rows, about a million pixels each, that cover the scene."""
     rows, cols = plan.grid.shape
     step = max(1, (1 << 20) // max(1, cols))
     for row in range(0, rows, step):
@@ -180,6 +189,7 @@ def _everywhere(plan: Plan) -> Iterator[Window]:
 
 
 def _has_value(band: NDArray[np.generic], layer: Layer) -> bool:
+    """Whether any stored value is neither nodata nor NaN."""
     if layer.nodata is not None:
         missing = equals(band, layer.nodata)
         if missing is not None and bool(missing.all()):

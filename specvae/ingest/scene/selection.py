@@ -1,4 +1,4 @@
-"""Which bands of a product are used: those asked for, those a model wants, or all that are spectral."""
+"""The selection of bands of a product: those asked for, those a model wants, or all that are spectral."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from specvae.ingest.layer import Layer
 __all__ = ["asked_for", "choose", "for_model"]
 
 RANGE = re.compile(r"^(\d+)\s*-\s*(\d+)$")
+"""A range of numbers of bands, ``5-8``."""
 WAVELENGTHS = re.compile(r"^(\d+(?:\.\d+)?)\s*(?:nm)?\s*-\s*(\d+(?:\.\d+)?)\s*nm$", re.I)
+"""A range of wavelengths, ``450nm-900nm``."""
 
 
 def choose(layers: tuple[Layer, ...], bands: str | None, where: str) -> tuple[Layer, ...]:
-    """The layers asked for with ``--bands``, in its order, else all that nothing speaks against."""
+    """The layers asked for with --bands, in its order; without it all that are spectral and usable.
+
+    Raises InputError, which names the source as ``where``, where there is none.
+    """
     if bands:
         return tuple(layers[i] for i in asked_for(layers, bands))
     used = tuple(layer for layer in layers if layer.left_out is None)
@@ -38,6 +43,7 @@ def asked_for(layers: tuple[Layer, ...], text: str) -> list[int]:
 
 
 def _one(layers: tuple[Layer, ...], item: str) -> list[int]:
+    """0-based positions of the bands that one item of --bands names. Raises UsageError where it names none."""
     wanted = {item.casefold(), band_name(item).casefold()}  # B02 is B2
     named = [at for at, layer in enumerate(layers) if layer.band.name.casefold() in wanted]
     if named:
@@ -57,6 +63,7 @@ def _one(layers: tuple[Layer, ...], item: str) -> list[int]:
 
 
 def _shown(layers: tuple[Layer, ...]) -> str:
+    """The labels of the first twenty bands, for a message."""
     return ", ".join(layer.label for layer in layers[:20]) + (", ..." if len(layers) > 20 else "")
 
 
@@ -88,4 +95,5 @@ def _by_name(layers: tuple[Layer, ...], model: BandSet) -> BandMatch | None:
 
 
 def _set(layers: tuple[Layer, ...]) -> BandSet:
+    """The bands of layers, in their order."""
     return BandSet(tuple(layer.band for layer in layers))

@@ -3,78 +3,72 @@
 from __future__ import annotations
 
 import tempfile
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specvae.ingest.band_reader import FileMasks, StoredValues
 from specvae.ingest.formats.gdal_reader import GdalReader
 from specvae.spectra import Window
 
 __all__ = ["RowReader"]
 
-Array = NDArray[Any]
-Masks = tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None]
-
 
 class RowReader:
-    """A reader that fetches all columns of the rows asked for, and keeps them for the next window beside.
+    """A reader that reads all columns of the rows asked for, and holds them for the next window beside.
 
-    Where one row of the file's blocks has more than ``allowed`` bytes, it is decoded once, block by block, into a
-    nameless file on disk, and rows come from there.
+    GDAL's cache would hold the blocks of a row as well, but drops all of them where they exceed it by one, and decodes
+    each again for every window. Where one row of the file's blocks has more than ``allowed`` bytes, these rows do not
+    fit in memory either: the row of blocks is decoded once, block by block, into a file on disk without a name, and
+    rows come from there.
     """
 
     def __init__(self, reader: GdalReader, cols: int, allowed: int) -> None:
-        self.layers, self._reader, self._cols = reader.layers, reader, cols
-        rows, self._tall, self._wide = reader.rows, *reader.block
-        self._item = np.dtype(reader.dtype).itemsize * len(reader.layers)
-        self._rows, self._allowed = rows, allowed
-        self._spooling = min(self._tall, rows) * cols * self._item > allowed
-        self._kept: tuple[tuple[int, int], Array] | None = None
-        self._masks: tuple[tuple[int, int], Masks] | None = None
+        self.layers, self._reader, self._cols, self._allowed = reader.layers, reader, cols, allowed
+        self._block_rows, self._block_cols = reader.block
+        pixel = np.dtype(reader.dtype).itemsize * len(reader.layers)
+        self._on_disk = min(self._block_rows, reader.rows) * cols * pixel > allowed
+        self._values: tuple[tuple[int, int], StoredValues] | None = None
+        """The rows in memory by their first and number, ``(bands, rows, all columns)``."""
+        self._masks: tuple[tuple[int, int], FileMasks] | None = None
+        """The masks of the rows in memory."""
         self._spool: tuple[int, IO[bytes]] | None = None
+        """The row of blocks on disk by its first row: its values band by band, row by row."""
 
-    def read(self, window: Window) -> Array:
+    def read(self, window: Window) -> StoredValues:
         """Stored values ``(bands, rows, cols)`` in the file's own type."""
-        key = (window.row, window.rows)
-        if self._kept is None or self._kept[0] != key:
-            self._kept = None  # the old rows go before the new ones come
-            self._kept = key, self._spooled(*key) if self._spooling else self._reader.read(self._across(window))
-        return self._kept[1][:, :, window.col : window.col + window.cols]
+        rows = (window.row, window.rows)
+        if self._values is None or self._values[0] != rows:
+            self._values = None  # the old rows go before the new ones come
+            across = Window(window.row, 0, window.rows, self._cols)
+            self._values = rows, self._from_disk(*rows) if self._on_disk else self._reader.read(across)
+        return self._values[1][:, :, window.col : window.col + window.cols]
 
-    def masked(self, window: Window) -> Masks:
+    def masked(self, window: Window) -> FileMasks:
         """Where the file's own fill rule and its masks say that there is nothing: (nodata, mask), None = nowhere."""
         if not self._reader.has_mask:
             return None, None
-        key = (window.row, window.rows)
-        if self._masks is None or self._masks[0] != key:
-            self._masks = key, self._reader.masked(self._across(window))
+        rows = (window.row, window.rows)
+        if self._masks is None or self._masks[0] != rows:
+            self._masks = rows, self._reader.masked(Window(window.row, 0, window.rows, self._cols))
         cols = slice(window.col, window.col + window.cols)
         fill, mask = self._masks[1]
         return None if fill is None else fill[:, cols], None if mask is None else mask[:, cols]
 
     def close(self) -> None:
-        """Let the files go."""
-        self.release()
-        self._reader.close()
-
-    def release(self) -> GdalReader:
-        """The reader behind, the rows let go."""
+        """Close the files and free the rows."""
         if self._spool is not None:
             self._spool[1].close()
-        self._kept = self._masks = self._spool = None
-        return self._reader
+        self._values = self._masks = self._spool = None
+        self._reader.close()
 
-    def _across(self, window: Window) -> Window:
-        return Window(window.row, 0, window.rows, self._cols)
-
-    def _spooled(self, row: int, rows: int) -> Array:
+    def _from_disk(self, row: int, rows: int) -> StoredValues:
         """Rows of all bands from disk, through as many rows of blocks as they touch."""
         out = np.empty((len(self.layers), rows, self._cols), self._reader.dtype)
         at = row
         while at < row + rows:
-            top = at // self._tall * self._tall
-            bottom = min(top + self._tall, self._rows)
+            top = at // self._block_rows * self._block_rows
+            bottom = min(top + self._block_rows, self._reader.rows)
             until = min(row + rows, bottom)
             file = self._block_row(top, bottom)
             for band in range(len(out)):
@@ -93,19 +87,20 @@ class RowReader:
             self._spool = None
         file = tempfile.TemporaryFile()  # noqa: SIM115
         item, bands = np.dtype(self._reader.dtype).itemsize, len(self.layers)
-        together = max(1, self._allowed // ((bottom - top) * self._wide * item))  # a block may hold all of them
-        for col in range(0, self._cols, self._wide):
-            block = Window(top, col, bottom - top, min(self._wide, self._cols - col))
-            for first in range(0, bands, together):
-                values = self._reader.read_bands(slice(first, first + together), block)
+        # A pixel-interleaved block holds all bands: the more of them are taken at once, the fewer times it is decoded.
+        at_once = max(1, self._allowed // ((bottom - top) * self._block_cols * item))
+        for col in range(0, self._cols, self._block_cols):
+            block = Window(top, col, bottom - top, min(self._block_cols, self._cols - col))
+            for first in range(0, bands, at_once):
+                values = self._reader.read_bands(slice(first, first + at_once), block)
                 for band, plane in enumerate(values, start=first):
                     self._put(file, plane, band * block.rows, col)
         file.flush()
         self._spool = top, file
         return file
 
-    def _put(self, file: IO[bytes], plane: Array, row: int, col: int) -> None:
-        """Write ``(rows, cols)`` at a row and column of the file."""
+    def _put(self, file: IO[bytes], plane: StoredValues, row: int, col: int) -> None:
+        """Write a plane ``(rows, cols)`` at a row and column of the file."""
         if plane.shape[1] == self._cols:
             file.seek(row * self._cols * plane.itemsize)
             file.write(np.ascontiguousarray(plane).data)

@@ -1,4 +1,4 @@
-"""How a scene is cut into windows so that no block of its file is decoded twice."""
+"""Windows that a scene is cut into, so that no block of its file is decoded twice."""
 
 from __future__ import annotations
 
@@ -11,36 +11,39 @@ from specvae.spectra import CELL, Window
 __all__ = ["Step", "cut", "pieces", "steps", "tile"]
 
 LARGEST_STEP = 8192
+"""Pixels up to which a step is a multiple of both the block's side and the cell's."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A stretch of one axis: what is read afresh, what is scored once it is there, and from where on that needs pixels."""
+    """A stretch of one axis: the pixels it reads, those scored once they are read, and the first that these need."""
 
     begin: int
+    """First pixel that is read."""
     end: int
-    """Pixels ``begin`` to ``end - 1`` are read."""
+    """Pixel behind the last that is read."""
     scored: int
+    """First pixel that is scored."""
     until: int
-    """Pixels ``scored`` to ``until - 1`` are scored; none where they are equal."""
+    """Pixel behind the last that is scored; equal to ``scored`` where none is."""
     needed: int
     """First pixel that this and all later stretches need."""
 
 
 def steps(start: int, stop: int, size: int, step: int, halo: int) -> list[Step]:
-    """Stretches that read what pixels ``start`` to ``stop - 1`` of an axis of ``size`` need, each pixel once.
+    """The stretches of an axis of ``size`` pixels that read, each once, what scoring ``start`` to ``stop - 1`` needs.
 
     They are cut at multiples of ``step``, those of the file's blocks; what is scored stops short of each cut by the
     halo, at a multiple of a cell's side.
     """
     low, high = max(0, start - halo), min(size, stop + halo)
     cuts = [low, *range((low // step + 1) * step, high, step), high]
-    made, done = [], start
+    stretches, done = [], start
     for begin, end in pairwise(cuts):
         until = stop if end == high else max(done, (end - halo) // CELL * CELL)
-        made.append(Step(begin, end, done, until, min(begin, max(low, done - halo))))
+        stretches.append(Step(begin, end, done, until, min(begin, max(low, done - halo))))
         done = until
-    return made
+    return stretches
 
 
 def pieces(window: Window, largest: int) -> list[Window]:
@@ -61,7 +64,7 @@ def _cuts(start: int, stop: int, step: int) -> list[tuple[int, int]]:
 
 
 def tile(shape: tuple[int, int], block: tuple[int, int], target: int, multiple: int = CELL) -> list[Window]:
-    """Windows in row-major order that cover ``shape`` once, of about ``target`` pixels.
+    """Windows of about ``target`` pixels that cover ``shape`` (rows, cols) once, in row-major order.
 
     Their offsets are multiples of ``multiple`` and, where that is not absurd, of the file's ``block``:
     full-width bands of rows wherever one row of blocks fits the target, else whole blocks side by side.
@@ -99,7 +102,10 @@ def _step(block: int, multiple: int, size: int) -> int:
 
 
 def _below(height: int, width: int, target: int, multiple: int) -> tuple[int, int]:
-    """A smaller window for files whose blocks exceed the target: GDAL then keeps the block in its cache."""
+    """Rows and columns of a smaller window, for files whose blocks far exceed the target.
+
+    GDAL then decodes a block once for several windows, as long as its cache holds it.
+    """
     width = min(width, max(multiple, target // multiple // multiple * multiple))
     height = max(multiple, target // width // multiple * multiple)
     return height, width

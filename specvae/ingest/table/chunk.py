@@ -1,4 +1,4 @@
-"""Some rows of a table: bands as float32, the rest as it came."""
+"""A chunk: some rows of a table, its bands as float32 and every column as it came."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Chunk"]
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some rows."""
+    """Some rows of a table, one below another."""
 
     values: NDArray[np.float32]
     """``(n, bands)``, NaN where a cell is no number; held by column."""

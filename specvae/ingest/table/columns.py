@@ -1,4 +1,4 @@
-"""Chunks of columns out of CSV and Parquet files, by pyarrow: bands as float32, the rest as they came."""
+"""Chunks of rows out of CSV and Parquet files, by pyarrow: bands as float32, other columns as they came."""
 
 from __future__ import annotations
 
@@ -18,20 +18,28 @@ from numpy.typing import NDArray
 from specvae.errors import InputError, ReadError
 from specvae.ingest.table.chunk import Chunk
 from specvae.ingest.table.dialect import Dialect, read_dialect
+from specvae.ingest.table.endings import PARQUET_ENDINGS
 from specvae.ingest.table.idx import IdxFile, is_idx
 
 __all__ = ["ChunkFile", "is_parquet", "open_chunks", "unique"]
 
 MISSING = ["", "nan", "NaN", "NAN", "na", "NA", "n/a", "N/A", "null", "NULL", "None", "none", "-", "--", "#N/A", "?"]
+"""Cells that mean that a value is missing."""
 SAMPLE = 200
+"""Rows that are looked at to decide what the columns hold."""
 BLOCK = 16 << 20
+"""Bytes of text that are parsed at once."""
+MOST_TEXT = 0.2
+"""Share of cells that may be no numbers in a column of numbers."""
 
 
 class ChunkFile(Protocol):
     """A table that can be read in chunks."""
 
     names: tuple[str, ...]
+    """All columns."""
     notes: tuple[str, ...]
+    """What a user should know about how it is read."""
     rows: int | None
     """How many there are, where the file says so."""
 
@@ -50,7 +58,7 @@ def is_parquet(path: str) -> bool:
             head = file.read(4)
     except OSError:
         head = b""
-    return head == b"PAR1" or path.casefold().endswith((".parquet", ".pq"))
+    return head == b"PAR1" or path.casefold().endswith(PARQUET_ENDINGS)
 
 
 def open_chunks(path: str) -> ChunkFile:
@@ -109,7 +117,10 @@ class CsvFile:
     def _slow(
         self, names: list[str], bands: list[str], rows: int, skip: int, error: Exception | None
     ) -> Iterator[Chunk]:
-        """Again as text, with quoted newlines, past the rows already given: mixed types, or a record over lines."""
+        """The rows past the ``skip`` given already, all columns as text and with quoted newlines, which is slower.
+
+        It serves where pyarrow's typed reading stops: at a column of mixed types, or a record over several lines.
+        """
         if error is not None and self.dialect.quoted_newlines:
             raise ReadError(f"{self.path} cannot be read past row {skip}: {error}") from error
         try:
@@ -122,22 +133,27 @@ class CsvFile:
         except pa.ArrowException as wrong:
             raise ReadError(f"{self.path} cannot be read: {wrong}") from wrong
 
-    def _batches(self, names: list[str], bands: list[str], *, typed: bool) -> Iterator[Any]:
-        told, wanted = self.dialect, set(bands)
+    def _batches(self, names: list[str], bands: list[str], *, typed: bool) -> Iterator[pa.RecordBatch]:
+        """Blocks of the file as pyarrow parses them, the bands as numbers where ``typed``, else as text."""
+        dialect, wanted = self.dialect, set(bands)
         number = pa.float64() if typed else pa.string()
         types = {name: number if name in wanted else pa.string() for name in names}
-        encoding = "utf8" if told.encoding in ("utf-8", "utf-8-sig") else told.encoding
-        with pa.csv.open_csv(
-            self.path,
-            read_options=pa.csv.ReadOptions(column_names=names, skip_rows=told.header_lines, block_size=BLOCK, encoding=encoding),
-            parse_options=pa.csv.ParseOptions(delimiter=told.delimiter, newlines_in_values=told.quoted_newlines or not typed),
-            convert_options=pa.csv.ConvertOptions(
-                column_types=types, null_values=MISSING, decimal_point=told.decimal, strings_can_be_null=False,
-            ),
-        ) as reader:  # fmt: skip
+        encoding = "utf8" if dialect.encoding in ("utf-8", "utf-8-sig") else dialect.encoding
+        read = pa.csv.ReadOptions(
+            column_names=names, skip_rows=dialect.header_lines, block_size=BLOCK, encoding=encoding
+        )
+        # Looking for newlines inside quotes keeps pyarrow from parsing blocks side by side: only where it must.
+        parse = pa.csv.ParseOptions(
+            delimiter=dialect.delimiter, newlines_in_values=dialect.quoted_newlines or not typed
+        )
+        convert = pa.csv.ConvertOptions(
+            column_types=types, null_values=MISSING, decimal_point=dialect.decimal, strings_can_be_null=False
+        )
+        with pa.csv.open_csv(self.path, read, parse, convert) as reader:
             yield from reader
 
-    def _cut(self, batch: Any, bands: list[str], rows: int) -> Iterator[Chunk]:
+    def _cut(self, batch: pa.RecordBatch, bands: list[str], rows: int) -> Iterator[Chunk]:
+        """Chunks of at most ``rows`` rows out of a block."""
         for start in range(0, batch.num_rows, rows):
             part = pa.Table.from_batches([batch.slice(start, rows)])
             yield Chunk(_matrix(part, bands, self.dialect.decimal), part)
@@ -183,6 +199,7 @@ class ParquetFile:
 
 
 def _csv_notes(dialect: Dialect) -> tuple[str, ...]:
+    """What a user should know about how a CSV file is read."""
     notes = []
     if not dialect.header_lines:
         notes.append("the first row is data, not a header: columns are called c1, c2, ...")
@@ -192,7 +209,7 @@ def _csv_notes(dialect: Dialect) -> tuple[str, ...]:
 
 
 def _matrix(table: pa.Table, bands: list[str], decimal: str) -> NDArray[np.float32]:
-    """Columns side by side as float32, filled by column without a copy of the table."""
+    """The bands ``(n, bands)`` as float32, held by column, filled one after another without a copy of the table."""
     out = np.empty((len(bands), table.num_rows), np.float32)
     for target, name in zip(out, bands, strict=True):
         column = table.column(name)
@@ -203,14 +220,14 @@ def _matrix(table: pa.Table, bands: list[str], decimal: str) -> NDArray[np.float
 
 
 def _clipped(values: NDArray[Any]) -> NDArray[Any]:
-    """Finite values beyond float32 stay finite, at its end."""
+    """Values that fit float32: finite ones beyond its range are put at its end, so that they stay finite."""
     limit = np.finfo(np.float32).max
     if values.dtype != np.float64:
         return values
     return np.where(np.isfinite(values), np.clip(values, -limit, limit), values)
 
 
-def _as_floats(column: Any) -> NDArray[Any]:
+def _as_floats(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     """A numeric column as floats, null as NaN."""
     if pa.types.is_decimal(column.type) or pa.types.is_boolean(column.type):
         column = pc.cast(column, pa.float64())
@@ -219,8 +236,8 @@ def _as_floats(column: Any) -> NDArray[Any]:
     return np.asarray(column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy())
 
 
-def _parsed(column: Any, decimal: str) -> Any:
-    """Text as numbers, NaN where it is none."""
+def _parsed(column: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
+    """A column of text as numbers, NaN where it is none."""
     text = column.to_pandas().astype(str).str.strip()
     if decimal == ",":
         text = text.str.replace(",", ".", regex=False)
@@ -241,8 +258,9 @@ def _numbers(cells: list[str], decimal: str) -> NDArray[Any] | None:
             out[i] = float(cell)
         except ValueError:
             wrong += 1
-    return None if wrong > 0.2 * len(text) or (text and wrong == len(text)) else out
+    return None if wrong > MOST_TEXT * len(text) or (text and wrong == len(text)) else out
 
 
-def _is_number(kind: Any) -> bool:
+def _is_number(kind: pa.DataType) -> bool:
+    """Whether a type of pyarrow is one of numbers."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))

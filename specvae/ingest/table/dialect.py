@@ -1,4 +1,4 @@
-"""How a CSV file is written: encoding, delimiter, decimal mark, header, quoted newlines."""
+"""The dialect of a CSV file: encoding, delimiter, decimal mark, header, quoted newlines."""
 
 from __future__ import annotations
 
@@ -14,8 +14,15 @@ from specvae.errors import InputError
 __all__ = ["Dialect", "read_dialect"]
 
 HEAD = 1 << 20
+"""Bytes that are looked at to decide the dialect."""
 LARGEST_HEADER = 64 << 20
+"""Bytes in which the first line must end."""
 COLUMNS = 100_000
+"""Columns from which a file is refused: what is meant is its transpose."""
+SAMPLE = 200
+"""Rows that are kept as a sample, and lines that are split where the file is no valid CSV."""
+RECORDS = 500
+"""Records that are parsed to decide the dialect."""
 DELIMITERS = (",", ";", "\t", "|")
 NUMBER = re.compile(r"^[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?$", re.I)
 BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -26,13 +33,17 @@ class Dialect:
     """How one CSV file is written."""
 
     encoding: str
+    """As Python names it."""
     delimiter: str
+    """The character between cells."""
     decimal: str
+    """The decimal mark, ``.`` or ``,``."""
     names: tuple[str, ...]
-    """Headers as they stand, or ``c1`` ... where the first row is data."""
+    """Headers as they are written, or ``c1`` ... where the first row is data."""
     header_lines: int
     """Lines that the header takes; 0 where there is none."""
     quoted_newlines: bool
+    """Whether a cell holds a line break."""
     rows: tuple[tuple[str, ...], ...]
     """The first rows as text."""
 
@@ -46,12 +57,12 @@ def read_dialect(path: str) -> Dialect:
     delimiter = _delimiter(first)
     if first.count(delimiter) >= COLUMNS:
         raise InputError(f"{path} has {first.count(delimiter) + 1} columns, more than {COLUMNS}; a row is one spectrum")
-    records = _records(text, delimiter, whole=len(raw) < HEAD)
+    records = _records(text, delimiter, complete=len(raw) < HEAD)
     if not records:
         raise InputError(f"{path} is empty; expected a header and a row for each spectrum")
     header = _is_header(records[0])
     names = tuple(cell.strip() for cell in records[0]) if header else tuple(f"c{i + 1}" for i in range(len(records[0])))
-    rows = tuple(tuple(row) for row in records[header:200])
+    rows = tuple(tuple(row) for row in records[header:SAMPLE])
     lines = first.rstrip("\r\n").count("\n") + 1 if header else 0
     quoted = any("\n" in cell for row in records for cell in row)
     return Dialect(encoding, delimiter, _decimal(rows, delimiter), names, lines, quoted, rows)
@@ -75,6 +86,7 @@ def _head(path: str) -> bytes:
 
 
 def _encoding(raw: bytes, path: str) -> str:
+    """The encoding: by a byte order mark, else UTF-8 where that decodes, else Latin-1, which decodes anything."""
     for mark, name in BOMS:
         if raw.startswith(mark):
             return name
@@ -99,16 +111,15 @@ def _first_record(text: str) -> str:
 
 
 def _delimiter(first: str) -> str:
+    """The delimiter of a first record: the commonest, but a semicolon where the commas are decimal marks."""
     bare = re.sub(r'"[^"]*"', "", first)
     counts = {mark: bare.count(mark) for mark in DELIMITERS}
     best = max(DELIMITERS, key=lambda mark: counts[mark])
-    return (
-        "\t"
-        if counts["\t"] and counts["\t"] >= counts[best]
-        else ";"
-        if counts[";"] and best == "," and _decimals(bare)
-        else best
-    )
+    if counts["\t"] and counts["\t"] >= counts[best]:
+        return "\t"
+    if counts[";"] and best == "," and _decimals(bare):
+        return ";"
+    return best
 
 
 def _decimals(first: str) -> bool:
@@ -116,18 +127,19 @@ def _decimals(first: str) -> bool:
     return all(NUMBER.match(part.strip()) or "," not in part for part in first.split(";"))
 
 
-def _records(text: str, delimiter: str, *, whole: bool) -> list[list[str]]:
+def _records(text: str, delimiter: str, *, complete: bool) -> list[list[str]]:
+    """The first records as cells; without the last where the text is not ``complete``, for it may be cut short."""
     csv.field_size_limit(1 << 24)
     try:
         reader = csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""), delimiter=delimiter)
-        records = [row for row, _ in zip(reader, range(500), strict=False) if row]
+        records = [row for row, _ in zip(reader, range(RECORDS), strict=False) if row]
     except csv.Error:
-        records = [line.split(delimiter) for line in text.lstrip("\ufeff").splitlines()[:200]]
-    return records if whole or len(records) < 2 or len(records) >= 500 else records[:-1]
+        records = [line.split(delimiter) for line in text.lstrip("\ufeff").splitlines()[:SAMPLE]]
+    return records if complete or len(records) < 2 or len(records) >= RECORDS else records[:-1]
 
 
 def _is_header(first: list[str]) -> bool:
-    """A first row is a header unless it is all numbers that are no rising wavelengths."""
+    """Whether a first row is a header: it is, unless it is all numbers that are no ordered wavelengths."""
     numbers = [float(cell.replace(",", ".")) for cell in first if NUMBER.match(cell.strip())]
     if len(numbers) < len(first):
         return True
@@ -138,7 +150,7 @@ def _is_header(first: list[str]) -> bool:
 
 
 def _decimal(rows: tuple[tuple[str, ...], ...], delimiter: str) -> str:
-    """``,`` where cells look like 0,123 and none like 0.123."""
+    """The decimal mark: a comma where more cells look like 0,123 than like 0.123."""
     if delimiter == ",":
         return "."
     cells = [cell.strip() for row in rows for cell in row]

@@ -1,4 +1,4 @@
-"""Which columns of a table are bands: by wavelength-like headers, by the names of bands, else by what they hold."""
+"""Headers of a table, and which columns are bands: by wavelengths, by the names of bands, else by what they hold."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ __all__ = ["Column", "band_columns", "chosen_columns", "is_label"]
 SERIES = re.compile(
     r"^(?P<before>[^\W\d][^\d]*?)?[ _\-.]*(?P<number>\d+(?:[.,]\d+)?)[ _]*(?P<unit>nm|um|µm|μm)?$", re.I
 )
-WAVELENGTH_PREFIXES = {"", "wl", "w", "wavelength", "lambda", "r", "refl", "reflectance", "rrs", "rfl", "nm", "l", "b",
-                       "band", "x", "wvl", "wave", "sr", "radiance"}  # fmt: skip
+"""A header that is a number with or without a word before and a unit behind it: ``450``, ``B2``, ``Rrs_443nm``."""
+WAVELENGTH_PREFIXES = (
+    *("", "wl", "w", "wvl", "wave", "wavelength", "lambda", "l", "nm", "b", "band", "x"),
+    *("r", "refl", "rfl", "rrs", "sr", "reflectance", "radiance"),
+)
+"""Words before a number that may be a wavelength."""
 COLOURS = re.compile(
     r"(?:^|[_\-. ])(coastal|aerosol|blue|green|yellow|red|red_?edge|nir|swir|vnir|mir|tir|lwir|pan|cirrus)"
     r"[_\-. ]?(?:\d{0,2}|[a-z]?\d?)(?:$|[_\-. ])",
     re.I,
 )
+"""Headers that name a spectral band in words."""
 NUMBERED = re.compile(r"^(?:sr_|toa_|s2_|l8_)?b(?:and)?_?\d{1,3}a?$", re.I)
+"""Headers that number a band of a sensor."""
 NOT_BANDS = re.compile(
     r"^(?:unnamed.*|index|idx|fid|oid|objectid|gid|uid|uuid|key|id|.*_id|id_.*|row|col|column|rows?|cols?|x|y|z|xx|yy|"
     r"lat|lon|lng|long|latitude|longitude|easting|northing|elevation|altitude|epsg|crs|geometry|wkt|geom|"
@@ -33,8 +39,9 @@ NOT_BANDS = re.compile(
 )
 """Headers that name a place, a time, a label or a result rather than a band."""
 LABEL = re.compile(r"^(?:label|labels|class|classes|target|truth|y_true|is_.*|anomaly|outlier|normal)$", re.I)
-"""Those of them that may tell normal rows from others."""
+"""Those of them that may distinguish normal rows from others."""
 LEAST_SERIES = 3
+"""Headers that a family of numbers has at least, unless they carry a unit."""
 
 
 @dataclass(frozen=True)
@@ -56,29 +63,33 @@ def is_label(name: str) -> bool:
 
 
 def band_columns(
-    columns: list[Column], told: str | None, label: str | None, path: str
-) -> tuple[list[int], list[Band], str]:
-    """Positions of the band columns, their bands, and how they were found, in words. Raises InputError for none."""
-    if told:
-        at = chosen_columns([column.name for column in columns], told)
-        return at, [Band(columns[i].name, wavelength_of(columns[i].name)) for i in at], "as told"
+    columns: list[Column], asked: str | None, label: str | None, path: str
+) -> tuple[list[int], list[Band]]:
+    """Positions of the band columns and their bands. Raises InputError for a table without one.
+
+    ``asked`` is the text of --bands, ``label`` the column of labels, which is no band.
+    """
+    if asked:
+        at = chosen_columns([column.name for column in columns], asked)
+        return at, [Band(columns[i].name, wavelength_of(columns[i].name)) for i in at]
     numeric = [i for i, column in enumerate(columns) if column.numeric and column.name != label]
-    for find in (_series, _coloured, _left_over):
-        at, wavelengths, how = find(columns, numeric)
+    for recognise in (_series, _coloured, _other_numbers):
+        at, wavelengths = recognise(columns, numeric)
         if at:
             _refuse_duplicates(columns, at, path)
-            return at, [Band(columns[i].name, w) for i, w in zip(at, wavelengths, strict=True)], how
+            return at, [Band(columns[i].name, w) for i, w in zip(at, wavelengths, strict=True)]
     names = ", ".join(column.name for column in columns[:12])
     raise InputError(
         f"{path} has no numeric column that could be a band (columns: {names}); name the bands with --bands"
     )
 
 
-Found = tuple[list[int], list[float | None], str]
+Recognised = tuple[list[int], list[float | None]]
+"""Positions of columns and the wavelength of each, where known; both empty where the rule recognises none."""
 
 
-def _series(columns: list[Column], numeric: list[int]) -> Found:
-    """The largest family of headers that are one prefix and a rising number."""
+def _series(columns: list[Column], numeric: list[int]) -> Recognised:
+    """The columns of the largest family of headers that are one prefix and a number."""
     families: dict[tuple[str, bool], list[tuple[int, float]]] = {}
     for i in numeric:
         hit = SERIES.match(columns[i].name.strip())
@@ -87,18 +98,17 @@ def _series(columns: list[Column], numeric: list[int]) -> Found:
             number = float(hit.group("number").replace(",", "."))
             families.setdefault((before, bool(hit.group("unit"))), []).append((i, number))
     if not families:
-        return [], [], ""
+        return [], []
     (before, unit), members = max(families.items(), key=lambda item: len(item[1]))
     numbers = [number for _, number in members]
     if len(members) < LEAST_SERIES and not unit:
-        return [], [], ""
+        return [], []
     scale = _wavelength_scale(before, unit, numbers)
     if scale is None and before in ("b", "band"):  # B8A stands among B1 to B12
         at = [i for i in numeric if NUMBERED.match(columns[i].name.strip())]
-        return at, [None] * len(at), "numbers of bands in their headers"
+        return at, [None] * len(at)
     waves: list[float | None] = [n * scale if scale else None for n in numbers]
-    kind = "wavelengths in their headers" if scale else "numbered headers"
-    return [i for i, _ in members], waves, kind
+    return [i for i, _ in members], waves
 
 
 def _wavelength_scale(before: str, unit: bool, numbers: list[float]) -> float | None:
@@ -111,7 +121,7 @@ def _wavelength_scale(before: str, unit: bool, numbers: list[float]) -> float | 
 
 
 def wavelength_of(name: str) -> float | None:
-    """Nanometres in one header, where it says so."""
+    """The wavelength in a header, nanometres, or None."""
     hit = SERIES.match(name.strip())
     if not hit:
         return None
@@ -121,35 +131,34 @@ def wavelength_of(name: str) -> float | None:
     return number * scale if scale else None
 
 
-def _coloured(columns: list[Column], numeric: list[int]) -> Found:
-    """Headers that carry the name of a spectral band."""
+def _coloured(columns: list[Column], numeric: list[int]) -> Recognised:
+    """The columns whose headers carry the name of a spectral band."""
     at = [i for i in numeric if COLOURS.search(columns[i].name) or NUMBERED.match(columns[i].name)]
     at = [i for i in at if not NOT_BANDS.match(columns[i].name.strip()) and not columns[i].flag]
-    return (at, [None] * len(at), "names of bands in their headers") if len(at) > 1 else ([], [], "")
+    return (at, [None] * len(at)) if len(at) > 1 else ([], [])
 
 
-def _left_over(columns: list[Column], numeric: list[int]) -> Found:
-    """Whatever is numeric and looks like no identifier, label, place or time."""
-    at = [
-        i for i in numeric
-        if not columns[i].flag and not columns[i].counting and not NOT_BANDS.match(columns[i].name.strip())
-    ]  # fmt: skip
-    return at, [None] * len(at), "all numeric columns that are no identifier, label, place or time"
+def _other_numbers(columns: list[Column], numeric: list[int]) -> Recognised:
+    """The columns of numbers that look like no identifier, label, place or time."""
+    measured = [i for i in numeric if not columns[i].flag and not columns[i].counting]
+    at = [i for i in measured if not NOT_BANDS.match(columns[i].name.strip())]
+    return at, [None] * len(at)
 
 
-def chosen_columns(names: list[str], told: str) -> list[int]:
+def chosen_columns(names: list[str], asked: str) -> list[int]:
     """Positions of columns named in ``--bands``: names, 1-based numbers and ranges; every name once."""
     low = [name.strip().casefold() for name in names]
     at: list[int] = []
-    for item in (part.strip() for part in told.split(",")):
+    for item in (part.strip() for part in asked.split(",")):
         if item:
             at += [i for i in _one(names, low, item) if i not in at]
     if not at:
-        raise UsageError(f"--bands is {told!r}; give column names, 1-based numbers or ranges")
+        raise UsageError(f"--bands is {asked!r}; give column names, 1-based numbers or ranges")
     return at
 
 
 def _one(names: list[str], low: list[str], item: str) -> list[int]:
+    """Positions of the columns that one item of --bands names. Raises UsageError for a name that is none."""
     hits = [i for i, name in enumerate(low) if name == item.casefold()]
     if len(hits) > 1:
         raise UsageError(f"--bands asks for {item!r}, which {len(hits)} columns are called; give their numbers")
@@ -169,6 +178,7 @@ def _one(names: list[str], low: list[str], item: str) -> list[int]:
 
 
 def _refuse_duplicates(columns: list[Column], at: list[int], path: str) -> None:
+    """Raise InputError where two band columns have one name."""
     counts = Counter(columns[i].name for i in at)
     twice = [name for name, count in counts.items() if count > 1]
     if twice:

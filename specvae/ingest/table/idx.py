@@ -16,20 +16,21 @@ from numpy.typing import NDArray
 
 from specvae.errors import InputError
 from specvae.ingest.table.chunk import Chunk
+from specvae.ingest.table.endings import IDX_ENDINGS
 
 __all__ = ["IdxFile", "is_idx", "labels_beside", "read_idx"]
 
-ENDINGS = ("-ubyte", "-ubyte.gz", ".idx", ".idx.gz")
 SAMPLE = 200
+"""Rows that are looked at to decide what the columns hold."""
 
 
 def is_idx(path: str) -> bool:
     """Whether a table is read as IDX: by its ending."""
-    return path.casefold().endswith(ENDINGS)
+    return path.casefold().endswith(IDX_ENDINGS)
 
 
 def labels_beside(path: str) -> str | None:
-    """``train-labels-idx1-ubyte.gz`` beside ``train-images-idx3-ubyte.gz``, gzipped or not, or None."""
+    """The file of labels beside a file of images, gzipped or not, by MNIST's names; None where there is none."""
     folder, name = os.path.split(path)
     if "images-idx3" not in name:
         return None
@@ -55,7 +56,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
 
 class IdxFile:
-    """Images, read whole: they are small."""
+    """A file of images, read at once, for such files are small."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -66,17 +67,17 @@ class IdxFile:
         self._images = images.reshape(len(images), -1)
         self._others: dict[str, NDArray[Any]] = {"image": np.arange(1, len(images) + 1)}
         self.notes: tuple[str, ...] = ("grey levels 0..255 are scaled to 0..1",)
-        beside = labels_beside(path)
-        if beside is not None:
-            labels = read_idx(Path(beside))
+        label_path = labels_beside(path)
+        if label_path is not None:
+            labels = read_idx(Path(label_path))
             if labels.shape != (len(images),):
-                raise InputError(f"{beside} holds {labels.shape} labels for the {len(images)} images of {path}")
+                raise InputError(f"{label_path} holds {labels.shape} labels for the {len(images)} images of {path}")
             self._others["label"] = labels
         self.names = (*self._others, *(f"pixel{i + 1}" for i in range(self._images.shape[1])))
 
     @property
     def pixels(self) -> tuple[int, ...]:
-        """Positions of the columns that are pixels."""
+        """Positions of the columns that are pixels, behind the image's number and label."""
         return tuple(range(len(self._others), len(self.names)))
 
     @cached_property
@@ -86,7 +87,7 @@ class IdxFile:
         return [*first, *(self._images[:SAMPLE] / 255.0).T]
 
     def iterate(self, at: tuple[int, ...], rows: int) -> Iterator[Chunk]:
-        """Chunks with the columns at ``at`` as bands, and the image's number and label."""
+        """Chunks of ``rows`` images with the columns at ``at`` as bands, and each image's number and label."""
         columns = [i - len(self._others) for i in at]
         if min(columns, default=0) < 0:
             raise InputError(f"{self.path}: only its pixels can be bands")

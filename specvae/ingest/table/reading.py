@@ -1,4 +1,4 @@
-"""Tables read in chunks: spectra with reasons, labels, and the other columns untouched."""
+"""Tables read in chunks: spectra with reasons and labels, and every column as it came."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from specvae.bands import Band, BandMatch, BandSet
+from specvae.bands import Band, BandSet
 from specvae.errors import InputError
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.table.chunk import Chunk
-from specvae.ingest.table.columns import open_chunks
+from specvae.ingest.table.columns import ChunkFile, open_chunks
 from specvae.ingest.table.headers import Column, band_columns, is_label
 from specvae.ingest.table.idx import IdxFile
 from specvae.spectra import Invalid
 
-__all__ = ["Table", "TableFile", "is_one_of", "iter_table", "open_table", "read_table"]
+__all__ = ["Table", "TableFile", "is_one_of", "open_table", "read_table"]
 
 NORMAL = {"0", "0.0", "false", "normal"}
+"""What a label of a normal row may be where the options name no value."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Table:
     """Rows of a table: a spectrum each."""
 
     bands: BandSet
+    """The bands, in the order of the values."""
     values: NDArray[np.float32]
     """``(n, bands)``; what stands in an invalid row means nothing."""
     reason: NDArray[np.uint8]
@@ -39,6 +41,7 @@ class Table:
     others: pa.Table
     """Every column as it came, bands included, in order."""
     notes: list[str] = field(default_factory=list)
+    """What a user should know about how the table is read."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -49,7 +52,7 @@ class Table:
         return np.asarray(self.reason == Invalid.VALID)
 
     def part(self, start: int, stop: int) -> Table:
-        """Rows from ``start`` up to ``stop``, views."""
+        """The rows from ``start`` up to ``stop``, as views."""
         if (start, stop) == (0, len(self)):
             return self
         rows = slice(start, stop)
@@ -61,7 +64,7 @@ def _joined(parts: list[Table]) -> Table:
     """Tables of the same bands below each other."""
     if len(parts) == 1:
         return parts[0]
-    # Side by side, and turned: values are held by column.
+    # Values are held by column: they are joined as (bands, n) and transposed, which copies no column twice.
     values = np.concatenate([p.values.T for p in parts], axis=1).T
     reason, normal = (np.concatenate([getattr(p, name) for p in parts]) for name in ("reason", "normal"))
     return Table(parts[0].bands, values, reason, normal, _below([p.others for p in parts]), list(parts[0].notes))
@@ -87,55 +90,44 @@ class TableFile:
     """How a table is read, decided from its header and first rows."""
 
     path: str
+    """The file."""
     names: tuple[str, ...]
     """All columns."""
     at: tuple[int, ...]
     """Positions of the bands delivered, in order."""
     bands: BandSet
-    match: BandMatch | None
+    """The bands delivered, in order."""
     label: str | None
+    """The column that says which rows are normal."""
     normal_value: str | None
+    """Its value in normal rows; None = any of ``NORMAL``."""
     nodata: float | None
+    """A value that marks a missing cell."""
     notes: tuple[str, ...]
     """What a user should know."""
-    how: str
-    """How the band columns were found; empty where they are a model's."""
     rows: int | None = None
     """How many there are, where the file says so."""
 
-    def describe(self) -> dict[str, Any]:
-        """How the table is read, JSON-ready."""
-        taken = set(self.at)
-        bands = [
-            {"number": i + 1, "name": b.name, "column": i + 1, "wavelength_nm": b.wavelength}
-            for i, b in zip(self.at, self.bands, strict=True)
-        ]  # fmt: skip
-        return {
-            "path": self.path,
-            "kind": "table",
-            "columns": len(self.names),
-            "bands": bands,
-            "bands_found_by": self.how or None,
-            "carried_along": [name for i, name in enumerate(self.names) if i not in taken],
-            "label_column": self.label,
-            "band_match": self.match.by if self.match else None,
-            "notes": list(self.notes),
-        }
+    @property
+    def other_columns(self) -> list[str]:
+        """The columns that are no bands, in order."""
+        bands = set(self.at)
+        return [name for i, name in enumerate(self.names) if i not in bands]
 
     def chunks(self, rows: int = 262_144) -> Iterator[Table]:
         """The rows, ``rows`` at a time, fewer in the last. Raises ReadError where the file is damaged midway."""
-        held: list[Table] = []
+        waiting: list[Table] = []  # files come in chunks of their own size
         for chunk in open_chunks(self.path).iterate(self.at, rows):
-            held.append(self._table(chunk))
-            while sum(map(len, held)) >= rows:
-                whole = _joined(held)
-                yield whole.part(0, rows)
-                held = [whole.part(rows, len(whole))] if len(whole) > rows else []
-        if held:
-            yield _joined(held)
+            waiting.append(self._table(chunk))
+            while sum(map(len, waiting)) >= rows:
+                joined = _joined(waiting)
+                yield joined.part(0, rows)
+                waiting = [joined.part(rows, len(joined))] if len(joined) > rows else []
+        if waiting:
+            yield _joined(waiting)
 
     def read(self) -> Table:
-        """All rows."""
+        """All rows, with a note of how many the label column excludes. Raises InputError where no row is normal."""
         parts = list(self.chunks())
         if not parts:
             raise InputError(f"{self.path} has no row; expected a spectrum a row")
@@ -143,13 +135,14 @@ class TableFile:
         if self.label is not None and not table.normal.any():
             wanted = self.normal_value if self.normal_value is not None else " or ".join(sorted(NORMAL))
             raise InputError(f"{self.path}: no row of {self.label!r} is {wanted}; give --normal-value")
-        left = int((~table.normal).sum())
-        if not left:
+        excluded = int((~table.normal).sum())
+        if not excluded:
             return table
-        note = f"{left:,} of {len(table):,} rows are left out: their {self.label!r} does not say normal"
+        note = f"{excluded:,} of {len(table):,} rows are left out: their {self.label!r} does not say normal"
         return replace(table, notes=[*table.notes, note])
 
     def _table(self, chunk: Chunk) -> Table:
+        """A chunk with the reason for which a row is not usable: a cell that is nodata, or no finite number."""
         values = chunk.values
         reason = np.zeros(len(values), np.uint8)
         np.copyto(reason, np.uint8(Invalid.NAN), where=~np.isfinite(values).all(axis=1))
@@ -158,6 +151,7 @@ class TableFile:
         return Table(self.bands, values, reason, self._normal(chunk.table), chunk.table, list(self.notes))
 
     def _normal(self, table: pa.Table) -> NDArray[np.bool_]:
+        """Where the label says normal, ``(n,)``; everywhere without a label column."""
         if self.label is None:
             return np.ones(table.num_rows, bool)
         text = table.column(self.names.index(self.label))
@@ -167,33 +161,36 @@ class TableFile:
 def open_table(path: str, options: IngestOptions | None = None, match: BandSet | None = None) -> TableFile:
     """Decide how a CSV or Parquet file is read.
 
-    Raises InputError for what is no table of spectra, UsageError for a label column that is not there, ModelError
-    where its bands do not serve ``match``, a model's.
+    Raises InputError for what is no table of spectra or lacks the label column, ModelError where its bands do not
+    serve ``match``, a model's bands.
     """
-    told = options or IngestOptions()
+    options = options or IngestOptions()
     file = open_chunks(path)
     names = file.names
-    if told.label_column is not None and told.label_column not in names:
-        raise InputError(f"{path} has no column {told.label_column!r}; it has {', '.join(names[:20])}")
-    columns = [_look(name, sample) for name, sample in zip(names, file.sample, strict=True)]
-    if isinstance(file, IdxFile) and not told.bands:
-        at, how = list(file.pixels), "pixels of images"
-        found = [Band(names[i]) for i in at]
-    else:
-        at, found, how = _bands(columns, told, match, path)
-    matched = match.match(BandSet(tuple(found))) if match is not None else None
+    if options.label_column is not None and options.label_column not in names:
+        raise InputError(f"{path} has no column {options.label_column!r}; it has {', '.join(names[:20])}")
+    at, bands = _bands(file, options, match, path)
+    matched = match.match(BandSet(tuple(bands))) if match is not None else None
     if matched is not None:
-        at, found = [at[i] for i in matched.order], [found[i] for i in matched.order]
+        at, bands = [at[i] for i in matched.order], [bands[i] for i in matched.order]
     notes = [*file.notes, *([matched.warning] if matched and matched.warning else [])]
-    if match is None and told.label_column is None and not isinstance(file, IdxFile):
+    if match is None and options.label_column is None and not isinstance(file, IdxFile):
         notes += _unread_labels([name for i, name in enumerate(names) if i not in set(at) and is_label(name)])
-    nodata = told.nodata if isinstance(told.nodata, float | int) else None
-    return TableFile(path, names, tuple(at), BandSet(tuple(found)), matched, told.label_column, told.normal_value,
-                     nodata, tuple(notes), how, file.rows)  # fmt: skip
+    return TableFile(
+        path=path,
+        names=names,
+        at=tuple(at),
+        bands=BandSet(tuple(bands)),
+        label=options.label_column,
+        normal_value=options.normal_value,
+        nodata=options.nodata if isinstance(options.nodata, float | int) else None,
+        notes=tuple(notes),
+        rows=file.rows,
+    )
 
 
 def _unread_labels(names: list[str]) -> list[str]:
-    """A note where columns look like labels and none was named."""
+    """A note where columns look like labels and none was named; none otherwise."""
     if not names:
         return []
     return [
@@ -202,30 +199,24 @@ def _unread_labels(names: list[str]) -> list[str]:
     ]
 
 
-def _bands(
-    columns: list[Column], told: IngestOptions, match: BandSet | None, path: str
-) -> tuple[list[int], list[Band], str]:
-    """Positions of the band columns, their bands, and how they were found: a model's by name, else by the rules."""
-    wanted = _by_name(tuple(column.name for column in columns), match) if match is not None and not told.bands else None
+def _bands(file: ChunkFile, options: IngestOptions, match: BandSet | None, path: str) -> tuple[list[int], list[Band]]:
+    """Positions of the band columns and their bands: a model's by name, else by the rules for headers and values."""
+    if isinstance(file, IdxFile) and not options.bands:
+        return list(file.pixels), [Band(file.names[i]) for i in file.pixels]
+    columns = [_look(name, sample) for name, sample in zip(file.names, file.sample, strict=True)]
+    wanted = _by_name(file.names, match) if match is not None and not options.bands else None
     if wanted is not None and match is not None:
-        named = [Band(columns[i].name, b.wavelength, b.width) for i, b in zip(wanted, match, strict=True)]
-        at, found, how = wanted, named, ""
+        at = wanted
+        bands = [Band(columns[i].name, b.wavelength, b.width) for i, b in zip(wanted, match, strict=True)]
     else:
-        at, found, how = band_columns(columns, told.bands, told.label_column, path)
+        at, bands = band_columns(columns, options.bands, options.label_column, path)
     _refuse_text(columns, at, path)
-    return at, found, how
+    return at, bands
 
 
 def read_table(path: str, options: IngestOptions | None = None, match: BandSet | None = None) -> Table:
-    """A whole table; see :func:`open_table`."""
+    """All rows of a table; see :func:`open_table`."""
     return open_table(path, options, match).read()
-
-
-def iter_table(
-    path: str, rows_per_chunk: int, options: IngestOptions | None = None, match: BandSet | None = None
-) -> Iterator[Table]:
-    """A table in chunks; see :func:`open_table`."""
-    yield from open_table(path, options, match).chunks(rows_per_chunk)
 
 
 def _by_name(names: tuple[str, ...], model: BandSet) -> list[int] | None:
@@ -243,18 +234,19 @@ def _look(name: str, sample: NDArray[Any] | None) -> Column:
         return Column(name, False, False, False)
     seen = sample[np.isfinite(sample)]
     flag = bool(seen.size) and bool(np.isin(seen, (0.0, 1.0)).all())
-    whole = seen.size > 2 and seen.size == sample.size and bool((seen == np.rint(seen)).all())
-    counting = whole and bool((np.diff(seen) == 1).all())
+    integers = seen.size > 2 and seen.size == sample.size and bool((seen == np.rint(seen)).all())
+    counting = integers and bool((np.diff(seen) == 1).all())
     return Column(name, bool(seen.size), flag, counting)
 
 
 def _refuse_text(columns: list[Column], at: list[int], path: str) -> None:
+    """Raise InputError where no band column holds a number."""
     text = [columns[i].name for i in at if not columns[i].numeric]
     if text and len(text) == len(at):
         raise InputError(f"{path}: {', '.join(text[:5])} hold no number; choose numeric columns with --bands")
 
 
-def is_one_of(column: Any, wanted: set[str]) -> NDArray[np.bool_]:
+def is_one_of(column: pa.ChunkedArray, wanted: set[str]) -> NDArray[np.bool_]:
     """Where a column of labels has one of these words, numbers compared as numbers."""
     text = column.to_pandas().astype(str).str.strip().str.casefold()
     same = text.isin(wanted)
@@ -265,6 +257,7 @@ def is_one_of(column: Any, wanted: set[str]) -> NDArray[np.bool_]:
 
 
 def _is_number(word: str) -> bool:
+    """Whether a word is a number, as Python reads it."""
     try:
         float(word)
     except ValueError:

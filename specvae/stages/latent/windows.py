@@ -14,7 +14,7 @@ from specvae.errors import InputError
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.scene import Scene
 from specvae.ingest.source import Source
-from specvae.ingest.table.reading import Table, iter_table
+from specvae.ingest.table.reading import Table, open_table
 from specvae.spectra import CELL, Cube, Window
 from specvae.stages.score.overlap import overlapped
 from specvae.stages.score.reading import read_in_order
@@ -69,4 +69,4 @@ def table_chunks(source: Source, detector: Detector, ingest: IngestOptions) -> I
             f"{source.path} is a table and has no surroundings, and the model looks at what surrounds a pixel "
             "(context ring): fit one with --context none, or give a raster"
         )
-    yield from iter_table(source.path, CHUNK, ingest, detector.bands)
+    yield from open_table(source.path, ingest, detector.bands).chunks(CHUNK)
