@@ -113,7 +113,7 @@ def test_the_rate_that_is_computed_is_the_one_that_is_counted(ground: str) -> No
 def test_a_tail_that_misses_is_said_to_miss() -> None:
     """A refusal counts as infinitely far, and coverage of half of the calibrations as a miss."""
     covered = known.Coverage("independent pixels", 1e-2, 0.5, (0.9, 1.0, 1.1), 1.0, 0.0)
-    reach = known.Reach("specvae", (0.1, float("inf"), float("inf")), 0.2, 150)
+    reach = known.TailReach("specvae", (0.1, float("inf"), float("inf")), 0.2, 150)
     told = known.Known(200, (covered,), (reach,))
     report = Report("page")
     known.write_known(report, told)

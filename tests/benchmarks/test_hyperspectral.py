@@ -12,9 +12,9 @@ from sklearn.metrics import roc_auc_score
 
 from specvae.benchmarks.hyperspectral import run
 from specvae.benchmarks.hyperspectral.contexts import FILLS, SIZES, compare_contexts, context_section, plant
-from specvae.benchmarks.hyperspectral.mat_scene import read_mat
+from specvae.benchmarks.hyperspectral.data import read_mat
+from specvae.benchmarks.hyperspectral.page import tried_table
 from specvae.benchmarks.hyperspectral.trial import baselines, fit_and_score
-from specvae.benchmarks.hyperspectral.tried import tried_table
 from specvae.benchmarks.settings import Settings
 from specvae.errors import InputError
 from specvae.spectra import Cube, Window

@@ -19,7 +19,7 @@ from specvae.benchmarks.mnist import DETECTOR, KNOWN, chosen
 from specvae.benchmarks.mnist.anomalies import Task
 from specvae.benchmarks.mnist.data import load_digits
 from specvae.benchmarks.mnist.image_model import ImageModel
-from specvae.benchmarks.mnist.trials import Trial, between
+from specvae.benchmarks.mnist.trial import Trial, between
 from specvae.benchmarks.settings import Settings, run_benchmark
 from specvae.errors import InputError, UsageError
 from tests.digits import IDX_FILES, write_digits

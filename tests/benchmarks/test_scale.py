@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from specvae.benchmarks.scale import run, write_report
-from specvae.benchmarks.scale.broken import WAYS, make_scenes
+from specvae.benchmarks.scale import Trials, run, write_report
+from specvae.benchmarks.scale.data import WAYS, make_scenes
 from specvae.benchmarks.scale.many import Many
 from specvae.benchmarks.scale.speed import Rate
 from specvae.benchmarks.settings import Settings
@@ -27,8 +27,9 @@ def test_a_rate_and_its_overhead_follow_from_the_seconds() -> None:
 
 
 def test_the_report_says_what_was_measured(tmp_path: Path) -> None:
-    told = {"many": vars(MANY), "rates": [vars(Rate("workers", 2, 100, 50.0, 80.0))]}
-    write_report(tmp_path, told, {"cores": 2})
+    trials = Trials([Rate("workers", 2, 100, 50.0, 80.0)], MANY)
+    write_report(tmp_path, trials, {"cores": 2})
+    assert Trials.load(tmp_path / "trials.json") == trials
     page = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "2,000 scenes" in page
     assert "1,980 done, 20 recorded as invalid, 0 failed, in 400 s" in page

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from specvae.benchmarks.scale.broken import WAYS, make_scenes
+from specvae.benchmarks.scale.data import WAYS, make_scenes
 from specvae.benchmarks.scale.many import declare, fit_small, run_many
 from specvae.benchmarks.settings import Settings
 from specvae.pipeline import run as batch

@@ -1,4 +1,4 @@
-"""Normal data of the benchmark: scenes and tables as regions, known anomalies taken out."""
+"""The normal data of the benchmark: scenes and tables as regions, without their known anomalies."""
 
 from __future__ import annotations
 
@@ -29,48 +29,60 @@ SCENES = (
     ("scenes/rufiji_timeseries/S2_20160710.tif", None),
     ("scenes/rufiji_timeseries/S2_20190610.tif", None),
 )
+"""Scenes below the data folder, each with its nodata option."""
 TABLES = (
     ("spectra/ftir_strawberry.csv", "adulterated"),
     ("spectra/deafrica_s2_spectra.csv", None),
 )
+"""Tables below the data folder, each with its label column."""
 CLEAR = "scenes/cloudmask_sentinel2.npz"
-"""A cube with a mask of its ground: 0 shadow, 1 to 3 clear, 4 cloud."""
+"""A cube with a mask of what each pixel shows: 0 shadow, 1 to 3 clear ground, 4 cloud."""
 SERIES = "scenes/rufiji_timeseries/S2_*.tif"
-BLOCKS = 12
-"""Blocks along the shorter side of a small scene."""
+"""The dates of one place."""
+QUICK_DATES = 6
+JOINED_DATES = 16
+"""Dates of the series whose every second one makes a data set of its own."""
+BLOCKS, LEAST_SIDE, LARGEST_SIDE = 12, 4, 64
+"""Blocks along the shorter side of a small scene, and limits of a block's side in pixels: enough blocks for halves of halves,
+each larger than the correlation of neighbours."""
+TRAIN_SHARE, VALIDATION_SHARE = 0.45, 0.05
+"""Shares of the blocks to train on and to validate with; the others are held out."""
 
 
 @dataclass(frozen=True)
 class NormalSet:
-    """Normal spectra, in place."""
+    """Normal spectra as regions of scenes or tables."""
 
     name: str
     regions: tuple[Region, ...]
-    """Every usable normal pixel has the role CALIBRATION."""
+    """Every usable normal pixel has the role CALIBRATION until :meth:`split` gives it one."""
     bands: BandSet
     context: bool
+    """Whether a model may use the neighbours of a pixel."""
     spectral: bool
-    """Whether the values are spectra, in which a target can be planted."""
+    """Whether the values are spectra, so that a target spectrum can be planted."""
 
     def split(self, seed: int) -> tuple[Region, ...]:
-        """Half of the blocks (or rows) to train on, a tenth of them to validate, the other half held out."""
+        """The regions with random roles: 45 % of the blocks (or rows) train, 5 % validate, the other half is held out."""
         random = np.random.default_rng(seed)
         return tuple(replace(region, role=_roles(region, random)) for region in self.regions)
 
 
 def _roles(region: Region, random: np.random.Generator) -> NDArray[np.uint8]:
+    """The role of each pixel ``(rows, cols)``, drawn block by block; independent rows are blocks of one."""
     keys = region.block
     if (keys == INDEPENDENT).all():
         keys = np.arange(keys.size, dtype=np.int32).reshape(keys.shape)
     names, where = np.unique(keys, return_inverse=True)
-    drawn = random.permutation(names.size) / names.size if names.size > 1 else random.random(1)
-    kinds = np.select([drawn < 0.45, drawn < 0.5], [Role.TRAIN, Role.VALIDATION], Role.CALIBRATION)
+    ranks = random.permutation(names.size) / names.size if names.size > 1 else random.random(1)
+    steps = [ranks < TRAIN_SHARE, ranks < TRAIN_SHARE + VALIDATION_SHARE]
+    kinds = np.select(steps, [Role.TRAIN, Role.VALIDATION], Role.CALIBRATION)
     role = kinds[where.reshape(keys.shape)]
     return np.where(region.role == Role.CALIBRATION, role, Role.UNUSED).astype(np.uint8)
 
 
 def normal_sets(folder: Path, quick: bool) -> Iterator[NormalSet]:
-    """Every set that the folder holds; ``quick``: one of each kind."""
+    """Every data set that the folder holds, or with ``quick`` one of each kind."""
     cubes = sorted(folder.glob("had/*.mat"))
     for path in cubes[:1] if quick else cubes:
         yield _hyperspectral(path)
@@ -89,29 +101,29 @@ def normal_sets(folder: Path, quick: bool) -> Iterator[NormalSet]:
 
 
 def scene_series(folder: Path, quick: bool) -> list[Path]:
-    """The dates of one place, in order."""
+    """The scenes of one place in the order of their dates; with ``quick`` the first few."""
     paths = sorted(folder.glob(SERIES))
-    return paths[:6] if quick else paths
+    return paths[:QUICK_DATES] if quick else paths
 
 
 def _gathered(path: Path, options: IngestOptions, context: bool) -> NormalSet:
     config = ModelConfig()
-    found = gather(find_sources([str(path)]), options, config, None, hold_all=True)
-    return NormalSet(path.stem, found.regions, found.bands, context and found.context, True)
+    gathered = gather(find_sources([str(path)]), options, config, None, hold_all=True)
+    return NormalSet(path.stem, gathered.regions, gathered.bands, context and gathered.context, True)
 
 
 def _scene(path: Path, nodata: str | None) -> NormalSet:
-    found = _gathered(path, IngestOptions(nodata=nodata), True)
-    return replace(found, regions=tuple(_smaller_blocks(region) for region in found.regions))
+    scene = _gathered(path, IngestOptions(nodata=nodata), True)
+    return replace(scene, regions=tuple(_smaller_blocks(region) for region in scene.regions))
 
 
 def _dates(paths: list[Path]) -> Iterator[NormalSet]:
-    """Eight dates of the series as one set of normal data."""
-    if len(paths) >= 16:
+    """Every second of the first sixteen dates of the series, as one data set."""
+    if len(paths) >= JOINED_DATES:
         options, config = IngestOptions(), ModelConfig()
-        found = gather(find_sources([str(p) for p in paths[:16:2]]), options, config, None, hold_all=True)
-        regions = tuple(_smaller_blocks(region) for region in found.regions)
-        yield NormalSet(f"{paths[0].parent.name}, 8 dates", regions, found.bands, found.context, True)
+        gathered = gather(find_sources([str(p) for p in paths[:JOINED_DATES:2]]), options, config, None, hold_all=True)
+        regions = tuple(_smaller_blocks(region) for region in gathered.regions)
+        yield NormalSet(f"{paths[0].parent.name}, 8 dates", regions, gathered.bands, gathered.context, True)
 
 
 def _clear(path: Path) -> Iterator[NormalSet]:
@@ -132,22 +144,22 @@ def _clear(path: Path) -> Iterator[NormalSet]:
 
 
 def _hyperspectral(path: Path) -> NormalSet:
-    """A cube whose ``map`` tells the anomalies, which are left out."""
-    found = _scene(path, None)
+    """A cube without the anomalies that its ``map`` marks."""
+    scene = _scene(path, None)
     normal = np.asarray(loadmat(path, variable_names=["map"])["map"]) == 0
     regions = tuple(
-        replace(r, role=np.where(normal[r.window.slices], r.role, Role.UNUSED).astype(np.uint8)) for r in found.regions
+        replace(r, role=np.where(normal[r.window.slices], r.role, Role.UNUSED).astype(np.uint8)) for r in scene.regions
     )
-    return replace(found, regions=regions)
+    return replace(scene, regions=regions)
 
 
 def _smaller_blocks(region: Region) -> Region:
-    """A region that is a whole scene is cut in more blocks than a fit would."""
+    """A region that is a complete small scene, cut into more blocks than a fit would cut; others stay as they are."""
     rows, cols = region.role.shape
     side = min(rows, cols) // BLOCKS
-    if side < 4 or np.unique(region.block).size == 1:
+    if side < LEAST_SIDE or np.unique(region.block).size == 1:
         return region
-    row, col = np.arange(rows) // min(side, 64), np.arange(cols) // min(side, 64)
+    row, col = np.arange(rows) // min(side, LARGEST_SIDE), np.arange(cols) // min(side, LARGEST_SIDE)
     block = row[:, None] * (col[-1] + 1) + col
     return replace(region, block=block.astype(np.int32))
 
@@ -157,6 +169,7 @@ def _table(path: Path, label: str | None) -> NormalSet:
 
 
 def _adbench(path: Path) -> NormalSet:
+    """The normal rows of an ADBench file."""
     values, anomalous = read_adbench(path)
     normal = values[~anomalous]
     region = region_of_rows(normal, np.ones(len(normal), bool), SamplingConfig(), 0, hold_all=True)

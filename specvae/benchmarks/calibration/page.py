@@ -1,27 +1,30 @@
-"""The page of the calibration benchmark: its rows, tables, figures, and what they say."""
+"""The rows and the page of the calibration benchmark: its tables, figures, and what they say."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from specvae.benchmarks.calibration.dates_page import write_dates
 from specvae.benchmarks.calibration.known import Known, known_rows, write_known
 from specvae.benchmarks.calibration.series import Dates
+from specvae.benchmarks.calibration.series_page import write_dates
 from specvae.benchmarks.calibration.trial import FILLS, METHODS, RATES, Trial
-from specvae.benchmarks.report import Report, Row, table, write_figure
+from specvae.benchmarks.report import Environment, Report, Row, pyplot, table, write_figure
 
 __all__ = ["rows_of", "write_page"]
 
 BAND = {1e-1: (0.8, 1.25), 1e-2: (0.8, 1.25), 1e-3: (0.5, 2.0)}
-"""Realised over asked that is aimed at, where calibration has at least 30 / rate pixels."""
+"""Asked rate -> limits of realised over asked that the median over the data sets must keep."""
+ENOUGH = 30
+"""Expected pixels above the cut from which a data set counts: with fewer, chance moves the rate by a fifth and more."""
+LEAST_RATIO = 0.05
+"""Ratios below this are drawn alike; a rate of zero has no logarithm."""
 
 
 def rows_of(trials: Sequence[Trial], known: Known | None, dates: Dates | None, seeds: int) -> list[Row]:
-    """Medians of realised rates with their 5 and 95 %, detection rates, and the series."""
+    """Rows of ``metrics.json``: realised rates (median, 5 % and 95 % over the splits), detection rates, and the series."""
     rows = []
     for trial in trials:
         for (method, rate), values in trial.realised.items():
@@ -38,9 +41,9 @@ def rows_of(trials: Sequence[Trial], known: Known | None, dates: Dates | None, s
 
 
 def write_page(
-    out: Path, trials: Sequence[Trial], known: Known | None, dates: Dates | None, made: Mapping[str, Any]
+    out: Path, trials: Sequence[Trial], known: Known | None, dates: Dates | None, made_with: Environment
 ) -> None:
-    """``report.md`` and its figures."""
+    """Write ``report.md`` and its figures into ``out``."""
     report = Report("Calibration: asked against realised false-alarm rates")
     report.text(
         "Each set of normal data (known anomalies taken out) is cut in blocks. The model is fitted on half of them; random "
@@ -67,10 +70,11 @@ def write_page(
         write_known(report, known)
     if dates is not None:
         write_dates(out, report, dates)
-    report.made_with(made).write(out)
+    report.made_with(made_with).write(out)
 
 
 def _cell(trial: Trial, method: str, rate: float) -> str:
+    """Realised over asked: the median over the splits, with 5 % and 95 % in brackets."""
     low, middle, high = (float(q) / rate for q in np.quantile(trial.realised[method, rate], [0.05, 0.5, 0.95]))
     return f"{middle:.2f} ({low:.2f} to {high:.2f})"
 
@@ -78,7 +82,7 @@ def _cell(trial: Trial, method: str, rate: float) -> str:
 def _realised_table(trials: Sequence[Trial], rate: float) -> str:
     rows = []
     for trial in trials:
-        enough = "yes" if trial.calibration_pixels * rate >= 30 else "no"
+        enough = "yes" if trial.calibration_pixels * rate >= ENOUGH else "no"
         supported = f"{np.mean(trial.supported[rate]):.0%}"
         rows.append(
             [trial.name, trial.calibration_pixels, enough, supported, *(_cell(trial, m, rate) for m in METHODS)]
@@ -87,12 +91,13 @@ def _realised_table(trials: Sequence[Trial], rate: float) -> str:
 
 
 def _over_sets(trials: Sequence[Trial], method: str, rate: float) -> tuple[float, int]:
-    """Median over sets of the median ratio, where there are enough calibration pixels, and how many sets."""
-    ratios = [t.median(method, rate) / rate for t in trials if t.calibration_pixels * rate >= 30]
+    """Median over the data sets with enough calibration pixels of their median ratio, and the number of these sets."""
+    ratios = [t.median(method, rate) / rate for t in trials if t.calibration_pixels * rate >= ENOUGH]
     return (float(np.median(ratios)) if ratios else float("nan")), len(ratios)
 
 
 def _reading(trials: Sequence[Trial]) -> str:
+    """What the table says at each asked rate, and whether the target is met."""
     lines = []
     for rate in RATES:
         parts = []
@@ -105,7 +110,7 @@ def _reading(trials: Sequence[Trial]) -> str:
         ours = _over_sets(trials, "specvae", rate)[0]
         verdict = "not judged" if not count else "met" if low <= ours <= high else "missed"
         lines.append(
-            f"- asked {rate:g}: median over the {count} sets with at least {30 / rate:.0f} calibration pixels: "
+            f"- asked {rate:g}: median over the {count} sets with at least {ENOUGH / rate:.0f} calibration pixels: "
             f"{', '.join(parts)}; target {low:g} to {high:g}: {verdict}. The 90 % intervals of the two halves met in "
             f"{met:.0%} of all splits."
         )
@@ -113,15 +118,14 @@ def _reading(trials: Sequence[Trial]) -> str:
 
 
 def _ratio_figure(out: Path, trials: Sequence[Trial]) -> Path:
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, len(RATES), figsize=(12, 0.34 * len(trials) + 1.8), sharey=True)
+    """Realised over asked of every data set and method, a panel an asked rate."""
+    figure, axes = pyplot().subplots(1, len(RATES), figsize=(12, 0.34 * len(trials) + 1.8), sharey=True)
     marks = dict(zip(METHODS, ("o", "s", "^"), strict=True))
     for axis, rate in zip(axes, RATES, strict=True):
         axis.axvspan(*BAND[rate], color="0.9")
         axis.axvline(1, color="0.6", linewidth=1)
         for method in METHODS:
-            ratios = [max(t.median(method, rate) / rate, 0.05) for t in trials]
+            ratios = [max(t.median(method, rate) / rate, LEAST_RATIO) for t in trials]
             axis.plot(ratios, range(len(trials)), marks[method], label=method, markersize=5)
         axis.set_xscale("log")
         axis.set_xlim(0.04, 2 / rate if rate < 0.1 else 12)
@@ -144,9 +148,8 @@ def _power_table(trials: Sequence[Trial]) -> str:
 
 
 def _power_figure(out: Path, trials: Sequence[Trial]) -> Path:
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, len(RATES), figsize=(12, 4), sharey=True)
+    """Detection rate against the fill, a panel an asked rate: a line a data set, and their median."""
+    figure, axes = pyplot().subplots(1, len(RATES), figsize=(12, 4), sharey=True)
     for axis, rate in zip(axes, RATES, strict=True):
         curves = np.array([[np.mean(t.power[rate, fill]) for fill in FILLS] for t in trials])
         axis.plot(FILLS, curves.T, color="0.75", linewidth=1)

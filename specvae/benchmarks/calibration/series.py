@@ -1,4 +1,4 @@
-"""A place over the years: fit on the first dates, then a verdict and realised rates for each other date."""
+"""A place over the years: a fit on some of the first dates, then a verdict and realised rates for every date."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specvae.bands import BandSet
 from specvae.detector import Detector
@@ -24,16 +25,20 @@ __all__ = ["DateVerdict", "Dates", "judge_dates"]
 
 FITTED = 8
 """Dates that the model is fitted on."""
+LEAST_DATES = 4
 RATES = (1e-2, 1e-3)
+"""Asked false-alarm rates."""
 
 
 @dataclass(frozen=True)
 class DateVerdict:
-    """One date against the model."""
+    """One date judged by the model."""
 
     name: str
     fitted: bool
+    """Whether the model was fitted on it."""
     valid: int
+    """Valid pixels."""
     realised: dict[float, float]
     """Asked rate -> share of the date's pixels above its cut."""
     drift: Drift
@@ -41,24 +46,26 @@ class DateVerdict:
 
 @dataclass(frozen=True)
 class Dates:
-    """The series, and how its model was calibrated."""
+    """All dates of the series, and how the model was calibrated."""
 
     verdicts: tuple[DateVerdict, ...]
     methods: dict[float, str]
+    """Asked rate -> how its cut was made: empirically or from the tail."""
     calibration_pixels: int
     contaminated: bool
     check_passed: bool | None
+    """Whether the rate held over held-out blocks; None where that could not be judged."""
     wavelengths: tuple[float | None, ...]
-    """Of the model's bands, nanometres."""
+    """Wavelength of each of the model's bands, nanometres."""
 
 
 def judge_dates(paths: list[Path], config: ModelConfig, device: str, progress: Callable[[str], None]) -> Dates | None:
-    """Fit on every second of the first dates, so that fitted and new ones interleave; None for fewer than 4 dates."""
-    if len(paths) < 4:
+    """Fit on every second of the first dates, so that fitted and new dates interleave; None for fewer than 4 dates."""
+    if len(paths) < LEAST_DATES:
         return None
     fitted = paths[: min(2 * FITTED, len(paths)) : 2]
-    found = gather(find_sources([str(p) for p in fitted]), IngestOptions(), config, None)
-    detector = Detector.fit(found.regions, found.bands, config, found.names, found.context, device)
+    gathered = gather(find_sources([str(p) for p in fitted]), IngestOptions(), config, None)
+    detector = Detector.fit(gathered.regions, gathered.bands, config, gathered.names, gathered.context, device)
     cuts = {rate: detector.calibration.threshold(rate, explicit=True) for rate in RATES}
     verdicts = []
     for path in paths:
@@ -78,12 +85,12 @@ def judge_dates(paths: list[Path], config: ModelConfig, device: str, progress: C
 
 
 def _wavelengths(bands: BandSet) -> tuple[float | None, ...]:
-    """As the files tell, else as Sentinel-2's bands of these names have them."""
+    """Wavelengths as the files state them, else those of Sentinel-2's bands with the same names."""
     known = {name: band.wavelength for name, band in SENTINEL2.items()}
     return tuple(band.wavelength or known.get(band_name(band.name)) for band in bands)
 
 
-def _scored(detector: Detector, path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _scored(detector: Detector, path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Valid spectra ``(bands, n)`` and their scores ``(n,)``."""
     (source,) = find_sources([str(path)])
     with open_scene(source, IngestOptions(), match=detector.bands) as scene:

@@ -1,17 +1,17 @@
-"""One scene fitted on itself and scored by the product's own path, and what the baselines say of it."""
+"""One trial: a scene fitted on itself and scored as the product does it, and the baselines' maps of the same scene."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specvae.bands import Band, BandSet
-from specvae.benchmarks.hyperspectral.mat_scene import MatScene
+from specvae.benchmarks.hyperspectral.data import MatScene
 from specvae.detector import Detector
 from specvae.model.config import ModelConfig
 from specvae.model.config_file import load_config
@@ -21,30 +21,47 @@ from specvae.scoring.pooling import pool
 from specvae.spectra import Cube, Window
 from specvae.training.sampling import Region, Role, split_blocks
 
-__all__ = ["Result", "baselines", "fit_and_score"]
+__all__ = ["Baseline", "Diagnostics", "Result", "baselines", "fit_and_score", "region_of"]
+
+THREADS = 2
+"""Threads of every fit, so that processor seconds compare between machines."""
+
+
+class Diagnostics(TypedDict):
+    """What the page shows of a fit's diagnostics."""
+
+    active_latent: int
+    """Latent dimensions that carry information."""
+    latent: int
+    kl_share: float
+    """Share of the KL term in the score."""
+    warnings: list[str]
 
 
 @dataclass(frozen=True)
 class Result:
-    """One scene, one seed."""
+    """The maps and costs of one scene under one seed."""
 
     maps: dict[str, NDArray[np.float32]]
     """Method -> ``(rows, cols)``."""
     fit_seconds: float
     score_seconds: float
     processor_seconds: float
-    """Of fit and score on all cores: on a machine that others use too, it is what an idle one would need."""
-    diagnostics: dict[str, Any]
+    """Processor time of fit and score, all cores together: unlike the clock, it does not count the work of others on the
+    same machine."""
+    diagnostics: Diagnostics
 
 
 def fit_and_score(scene: MatScene, settings: Iterable[str], seed: int, device: str) -> Result:
-    """Fit on the scene itself, without its map, and score it."""
+    """Fit on the scene itself, without its map, and score it; ``settings`` are ``key=value`` changes of the default."""
     config = load_config(settings=[*settings, f"seed={seed}"])
     started, spent = time.perf_counter(), time.process_time()
-    region = _region(scene, config)
+    window = Window(0, 0, *scene.truth.shape)
+    reason = np.asarray(~np.isfinite(scene.values).all(axis=0), np.uint8)
+    region = region_of(Cube(scene.values, reason, window), config)
     bands = BandSet(tuple(Band(f"band {i + 1}") for i in range(len(scene.values))))
     context = config.context.kind != "none"
-    detector = Detector.fit([region], bands, config, (scene.name,), context, device, threads=2)
+    detector = Detector.fit([region], bands, config, (scene.name,), context, device, threads=THREADS)
     fitted = time.perf_counter()
     score = detector.score(region.cube, region.window).score
     scored = time.perf_counter()
@@ -53,22 +70,29 @@ def fit_and_score(scene: MatScene, settings: Iterable[str], seed: int, device: s
     return Result(maps, fitted - started, scored - fitted, processor, detector.provenance["diagnostics"])
 
 
-def _region(scene: MatScene, config: ModelConfig) -> Region:
-    shape = scene.truth.shape
-    window = Window(0, 0, *shape)
-    reason = np.asarray(~np.isfinite(scene.values).all(axis=0), np.uint8)
+def region_of(cube: Cube, config: ModelConfig) -> Region:
+    """The cube as a region to fit on; its blocks are split for training, validation and calibration."""
+    # Where a ring of neighbours is used, blocks of different roles must lie further apart than the ring reaches.
     buffer = RingContext(1, config.context).halo if config.context.kind != "none" else 0
-    split = split_blocks((shape[0], shape[1]), buffer, config.sampling, config.seed)
-    role = np.where(reason == 0, split.role(window), np.uint8(Role.UNUSED)).astype(np.uint8)
-    return Region(Cube(scene.values, reason, window), window, role, split.block(window), 0)
+    split = split_blocks((cube.window.rows, cube.window.cols), buffer, config.sampling, config.seed)
+    role = np.where(cube.valid, split.role(cube.window), np.uint8(Role.UNUSED)).astype(np.uint8)
+    return Region(cube, cube.window, role, split.block(cube.window), 0)
 
 
-def baselines(scene: MatScene) -> dict[str, tuple[NDArray[np.float32], float]]:
-    """Method -> map and seconds, each fitted on all pixels of the scene."""
+class Baseline(NamedTuple):
+    """A baseline's map of a scene."""
+
+    score: NDArray[np.float32]
+    """``(rows, cols)``, higher = more anomalous."""
+    seconds: float
+
+
+def baselines(scene: MatScene) -> dict[str, Baseline]:
+    """Each baseline by name, fitted on all pixels of the scene."""
     spectra = scene.values.reshape(len(scene.values), -1)
-    found = {}
+    maps = {}
     for name in METHODS:
         started = time.perf_counter()
         score = getattr(Background.fit(spectra), name)(spectra.T)
-        found[name] = (score.reshape(scene.truth.shape).astype(np.float32), time.perf_counter() - started)
-    return found
+        maps[name] = Baseline(score.reshape(scene.truth.shape).astype(np.float32), time.perf_counter() - started)
+    return maps

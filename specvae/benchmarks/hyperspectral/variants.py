@@ -1,14 +1,12 @@
-"""Settings of the product around its default, run anew by ``--presets``."""
+"""Variants: settings of the product around its default, run by ``--presets``."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from specvae.benchmarks.hyperspectral.mat_scene import MatScene
+from specvae.benchmarks.hyperspectral.data import MatScene
 from specvae.benchmarks.hyperspectral.trial import fit_and_score
-from specvae.benchmarks.report import Report, table
+from specvae.benchmarks.report import Environment, Report, table
 from specvae.benchmarks.settings import Settings
 from specvae.scoring.gathered.metrics import auroc
 
@@ -29,18 +27,18 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "no trimming": ("training.refits=0",),
     "linear only (1 step)": ("training.epochs=1", "training.learning_rate=1e-9"),
 }
-"""Each is run by ``--presets all``, or by its name."""
+"""Name -> the settings that differ from the default."""
 
 
-def run_variants(scenes: list[MatScene], settings: Settings, device: str, told: dict[str, Any]) -> Report:
-    """What each variant comes to, one seed a scene."""
+def run_variants(scenes: list[MatScene], settings: Settings, device: str, made_with: Environment) -> Report:
+    """The page of the variants that ``presets`` names, or of all: AUROC of each scene, one seed a scene."""
     wanted = VARIANTS if "all" in settings.presets else {n: VARIANTS[n] for n in settings.presets if n in VARIANTS}
     body: dict[str, list[list[object]]] = {"specvae": [], "specvae-pooled": []}
     for name, chosen in wanted.items():
-        found = [fit_and_score(scene, chosen, 0, device) for scene in scenes]
-        spent = float(np.mean([r.fit_seconds + r.score_seconds for r in found]))
+        results = [fit_and_score(scene, chosen, 0, device) for scene in scenes]
+        spent = float(np.mean([r.fit_seconds + r.score_seconds for r in results]))
         for method, lines in body.items():
-            values = [auroc(r.maps[method].ravel(), s.truth.ravel()) for s, r in zip(scenes, found, strict=True)]
+            values = [auroc(r.maps[method].ravel(), s.truth.ravel()) for s, r in zip(scenes, results, strict=True)]
             lines.append([name, *values, float(np.mean([v for v in values if v is not None])), f"{spent:.1f}"])
         settings.progress(f"{name}: {body['specvae'][-1][-2]:.4f}, pooled {body['specvae-pooled'][-1][-2]:.4f}")
     header = ["", *(scene.name for scene in scenes), "mean", "seconds"]
@@ -48,4 +46,4 @@ def run_variants(scenes: list[MatScene], settings: Settings, device: str, told: 
     report.text("AUROC of settings around the default, one seed a scene, no labels used.")
     for method, lines in body.items():
         report.section(method).text(table(header, lines))
-    return report.made_with(told)
+    return report.made_with(made_with)

@@ -1,4 +1,4 @@
-"""Digits as anomalies: one digit normal, or one anomalous; ours, principal components and the nearest neighbour."""
+"""Digits as anomalies: one digit is normal, or one is the anomaly; our detector, PCA and the nearest neighbour."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from specvae.benchmarks.mnist.data import Digits
+from specvae.benchmarks.mnist.data import Digits, pca_residual
 from specvae.benchmarks.mnist.image_model import ImageModel
 from specvae.benchmarks.report import Row
 from specvae.files.atomic import atomic_file
@@ -25,20 +24,23 @@ from specvae.scoring.gathered.metrics import auroc
 __all__ = ["ANOMALOUS", "DETECTOR", "NORMAL", "dataset_name", "run_anomalies"]
 
 DETECTOR = "image-mixture"
-"""The preset that looks for odd digits, one for all of them."""
+"""The preset that detects odd digits, the same for every digit."""
 NORMAL, ANOMALOUS = "normal", "anomalous"
+"""The kinds of task: the digit is the normal class, or it is the anomaly."""
 COMPONENTS = 30
-HELD = 20
-"""Every so many-th training image tells training when to stop."""
+"""Principal components of the PCA baseline."""
+VALIDATION_STEP = 20
+"""Every 20th training image is also the validation that decides when training stops."""
 
 Images = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Task:
-    """One digit that is normal, or anomalous, against all others."""
+    """One digit against all others, as the normal class or as the anomaly."""
 
     kind: str
+    """:data:`NORMAL` or :data:`ANOMALOUS`."""
     digit: int
 
     def split(self, digits: Digits) -> tuple[Images, NDArray[np.bool_]]:
@@ -55,45 +57,48 @@ def dataset_name(kind: str, digit: int) -> str:
 
 
 def run_anomalies(
-    config: ModelConfig, seeds: int, digits: Digits, which: tuple[int, ...], work: Path, device: str,
-    tell: Callable[[str], None],
-) -> list[Row]:  # fmt: skip
-    """Rows of AUROC for every task and method; what ``work`` holds already is not done again."""
+    config: ModelConfig,
+    seeds: int,
+    digits: Digits,
+    which: tuple[int, ...],
+    work: Path,
+    device: str,
+    progress: Callable[[str], None],
+) -> list[Row]:
+    """Rows of AUROC for every task and method; results that are stored in ``work`` are not computed again."""
     rows = []
     for kind in (NORMAL, ANOMALOUS):
         for digit in which:
             task = Task(kind, digit)
-            mine = [
-                _kept(_ours(config.model_copy(update={"seed": s}), device), task, digits, work) for s in range(seeds)
-            ]
-            found = {DETECTOR: mine}
-            found |= {name: [_kept(method, task, digits, work)] for name, method in BASELINES.items()}
-            rows += [_row(task, name, results) for name, results in found.items()]
-            tell(f"digit {digit} {kind}: " + ", ".join(f"{r.method} {r.value:.4f}" for r in rows[-len(found) :]))
+            ours = [_ours(config.model_copy(update={"seed": seed}), device) for seed in range(seeds)]
+            results = {DETECTOR: [_measured(method, task, digits, work) for method in ours]}
+            results |= {name: [_measured(method, task, digits, work)] for name, method in BASELINES.items()}
+            task_rows = [_row(task, name, measured) for name, measured in results.items()]
+            rows += task_rows
+            progress(f"digit {digit} {kind}: " + ", ".join(f"{r.method} {r.value:.4f}" for r in task_rows))
     return rows
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to score test images by what training images are like."""
+    """A method that scores test images by their likeness to the training images."""
 
     name: str
-    """With its settings, so that a kept result is found again."""
+    """Name and settings: the part of the file name of a stored result that identifies the method."""
     score: Callable[[Images, Images], NDArray[np.floating]]
     """``(n, 784)`` training and ``(m, 784)`` test images -> ``(m,)``, higher = more anomalous."""
 
 
 def _ours(config: ModelConfig, device: str) -> Method:
     def score(train: Images, test: Images) -> NDArray[np.floating]:
-        return ImageModel.fit(train, config, train[::HELD], device).score(test).score
+        return ImageModel.fit(train, config, train[::VALIDATION_STEP], device).score(test).score
 
     mark = hashlib.sha256(config.model_dump_json(exclude_defaults=True).encode()).hexdigest()[:10]
     return Method(f"{config.preset}-{config.seed}-{mark}", score)
 
 
 def _pca(train: Images, test: Images) -> NDArray[np.floating]:
-    pca = PCA(min(COMPONENTS, len(train)), svd_solver="covariance_eigh").fit(train)
-    return np.asarray(np.square(pca.inverse_transform(pca.transform(test)) - test).sum(axis=1))
+    return np.asarray(np.square(pca_residual(train, test, min(COMPONENTS, len(train)))).sum(axis=1))
 
 
 def _nearest(train: Images, test: Images) -> NDArray[np.floating]:
@@ -101,11 +106,11 @@ def _nearest(train: Images, test: Images) -> NDArray[np.floating]:
 
 
 BASELINES = {"pca": Method(f"pca{COMPONENTS}", _pca), "knn": Method("knn1", _nearest)}
-"""Residual beyond 30 principal components, and distance to the nearest training image."""
+"""The squared residual beyond 30 principal components, and the distance to the nearest training image."""
 
 
-def _kept(method: Method, task: Task, digits: Digits, work: Path) -> tuple[float, float]:
-    """AUROC and seconds, from ``work`` where they are known."""
+def _measured(method: Method, task: Task, digits: Digits, work: Path) -> tuple[float, float]:
+    """AUROC and processor seconds of a method, loaded from ``work`` where they were measured before."""
     sizes = f"{len(digits.train)}-{len(digits.test)}"
     place = work / f"{task.kind}-{task.digit}-{method.name}-{sizes}.json"
     if place.is_file():
@@ -122,6 +127,6 @@ def _kept(method: Method, task: Task, digits: Digits, work: Path) -> tuple[float
     return area, seconds
 
 
-def _row(task: Task, method: str, found: list[tuple[float, float]]) -> Row:
-    areas, seconds = zip(*found, strict=True)
-    return Row(dataset_name(task.kind, task.digit), method, "auroc", fmean(areas), len(found), fmean(seconds))
+def _row(task: Task, method: str, measured: list[tuple[float, float]]) -> Row:
+    areas, seconds = zip(*measured, strict=True)
+    return Row(dataset_name(task.kind, task.digit), method, "auroc", fmean(areas), len(measured), fmean(seconds))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +10,9 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from specvae.benchmarks.datasets import fetch_mnist, mnist
-from specvae.benchmarks.settings import Settings
+from specvae.benchmarks.settings import Settings, data_root
 
-__all__ = ["Digits", "load_digits"]
+__all__ = ["Digits", "load_digits", "pca_residual"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,32 +25,37 @@ class Digits:
     test_labels: NDArray[np.uint8]
 
     def first(self, train: int, test: int) -> Digits:
-        """The first so many of each."""
+        """The first ``train`` training and ``test`` test images."""
         return Digits(self.train[:train], self.train_labels[:train], self.test[:test], self.test_labels[:test])
 
     def binarised(self, seed: int) -> NDArray[np.float32]:
-        """Test images drawn as 0 or 1, each pixel with its grey level for probability."""
+        """Test images of zeros and ones: each pixel is one with its grey level as the probability."""
         return np.asarray(np.random.default_rng(seed).random(self.test.shape) < self.test, np.float32)
 
     def pca_error(self, components: int) -> float:
-        """Mean squared error of test images kept as this many principal components of the training images."""
-        pca = PCA(components, svd_solver="covariance_eigh").fit(self.train)
-        return float(np.square(pca.inverse_transform(pca.transform(self.test)) - self.test).mean())
+        """Mean squared error of test images rebuilt from this many principal components of the training images."""
+        return float(np.square(pca_residual(self.train, self.test, components)).mean())
+
+
+def pca_residual(train: NDArray[np.float32], test: NDArray[np.float32], components: int) -> NDArray[np.floating]:
+    """``(m, values)``: test images as principal components of the training images rebuild them, less the images."""
+    pca = PCA(components, svd_solver="covariance_eigh").fit(train)
+    return np.asarray(pca.inverse_transform(pca.transform(test)) - test)
 
 
 def load_digits(settings: Settings) -> Digits:
-    """MNIST from ``--data``, else the folder of benchmark data, else downloaded into ``data/cache/mnist``.
+    """Load MNIST from ``--data``, else from the folder of benchmark data, else download it into ``data/cache/mnist``.
 
-    Raises InputError, saying what to do, where neither is there.
+    Raises InputError, saying what to do, where none of these gives the files.
     """
-    folder = settings.data or Path(os.environ.get("SPECVAE_DATA", "data/cache")) / "mnist"
+    folder = settings.data or data_root() / "mnist"
     if settings.data is None and not folder.is_dir():
         folder = fetch_mnist(Path("data/cache/mnist"))
-    found = mnist(folder)
+    images = mnist(folder)
 
-    def flat(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+    def flat(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return grey.reshape(len(grey), -1).astype(np.float32) / np.float32(255)
 
     return Digits(
-        flat(found["train_images"]), found["train_labels"], flat(found["test_images"]), found["test_labels"]
-    )  # fmt: skip
+        flat(images["train_images"]), images["train_labels"], flat(images["test_images"]), images["test_labels"]
+    )

@@ -1,5 +1,6 @@
-"""A model of small images: a VAE of any preset behind arrays, with what only images have a use for.
+"""A model of small images: a VAE of any preset with arrays in and out, and what only images need.
 
+A detector has neither batches of images, nor an ELBO with one draw of z, nor importance-weighted bounds: these are here.
 Images are ``(n, values)`` float32 in 0..1, flattened row by row, channel by channel.
 """
 
@@ -27,19 +28,23 @@ __all__ = ["ImageModel"]
 
 Images = NDArray[np.float32]
 BATCH = 500
-"""Images scored at once."""
-LOOKED_AT = 1000
-"""Validation images of the checks during training; the watcher may look at more."""
+"""Images scored at once: their activations stay in the processor's cache."""
+BOUND_BATCH, DRAWS_AT_ONCE = 100, 25
+"""Images and draws of the importance-weighted bound computed at once: each pair is decoded, so memory grows with both."""
+SAMPLE_BATCH = 5000
+"""Images normalised at once for training: a blur needs a second copy."""
+VALIDATION_IMAGES = 1000
+"""Validation images of the checks during training; the caller's ``watch`` may look at more."""
 
 
 @dataclass
 class ImageModel:
-    """A trained model of images."""
+    """A trained VAE of images, with what its training cost."""
 
     net: SpectralNet
     config: ModelConfig
     seconds: float = 0.0
-    """Wall-clock time of the training, watchers left out."""
+    """Wall-clock time of the training, without the calls of ``watch``."""
     cpu_seconds: float = 0.0
     """The same in processor time, all threads together."""
     losses: list[float] = field(default_factory=list)
@@ -54,15 +59,18 @@ class ImageModel:
         device: str = "cpu",
         watch: Callable[[int, ImageModel], None] | None = None,
     ) -> ImageModel:
-        """Train on images; ``watch(check, model)`` is called at each check, one an epoch where epochs are set."""
+        """Train on images ``(n, values)``.
+
+        ``watch(check, model)`` is called at each check of the training, once an epoch where epochs are set.
+        """
         torch.manual_seed(config.seed)
         config = config.resolved(table=False, bands=images.shape[1])
         model = cls(_blank(images, config).to(device), config)
         sample = model._sample(images)
-        seen = sample if validation is None else model._sample(validation[:LOOKED_AT])
+        seen = sample if validation is None else model._sample(validation[:VALIDATION_IMAGES])
         volume = float(model.net.vae.log_volume())
 
-        def told(check: Check) -> None:
+        def checked(check: Check) -> None:
             model.losses.append(check.loss - volume)
             if watch is None:
                 return
@@ -74,7 +82,7 @@ class ImageModel:
             model.cpu_seconds -= time.process_time() - begun[1]
 
         begun = time.perf_counter(), time.process_time()
-        train(model.net.vae, sample, seen, config.training, config.seed, told)
+        train(model.net.vae, sample, seen, config.training, config.seed, checked)
         model.seconds += time.perf_counter() - begun[0]
         model.cpu_seconds += time.process_time() - begun[1]
         model.net.eval()
@@ -82,29 +90,30 @@ class ImageModel:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device that the model computes on."""
         return self.net.vae.log_sigma.device
 
     @property
     def latent(self) -> int:
-        """Latent dimensions."""
+        """Number of latent dimensions."""
         return self.net.vae.latent
 
     @property
     def has_elbo(self) -> bool:
-        """False for a plain autoencoder, which has no posterior: its KL is 0 and no ELBO is defined."""
+        """Whether an ELBO is defined; a plain autoencoder has no posterior, and its KL is 0."""
         return self.net.vae.kl_weight > 0
 
     def score(self, images: Images) -> Parts:
-        """Parts ``(n,)`` at the posterior mean; nothing is random."""
+        """The score's parts ``(n,)`` at the posterior mean; nothing is random."""
         return self._terms(images, None)
 
     def elbo(self, images: Images, seed: int = 0) -> Parts:
-        """The negative ELBO's two terms ``(n,)`` with one draw of z an image."""
+        """The two terms ``(n,)`` of the negative ELBO, with one draw of z an image."""
         return self._terms(images, seed)
 
     @torch.inference_mode()
     def _terms(self, images: Images, seed: int | None) -> Parts:
+        """Both terms ``(n,)``: at a draw of z for a ``seed``, at the posterior mean for None."""
         out = []
         for start, x in self._batches(images):
             noise = None
@@ -116,37 +125,37 @@ class ImageModel:
         return Parts(both[0] + both[1], both[0], both[1])
 
     @torch.inference_mode()
-    def importance_bound(self, images: Images, draws: int, seed: int = 0, at_once: int = 25) -> NDArray[np.float64]:
-        """``(n,)`` nats: -log of the mean of ``draws`` importance weights, a bound of -log p(x) from above."""
+    def importance_bound(self, images: Images, draws: int, seed: int = 0) -> NDArray[np.float64]:
+        """``(n,)`` nats: minus the log of the mean of ``draws`` importance weights, an upper bound of -log p(x)."""
         bounds = []
-        for start, x in self._batches(images, 100):
+        for start, x in self._batches(images, BOUND_BATCH):
             generator = _generator(seed + start)
             rows = []
-            for begun in range(0, draws, at_once):
-                shape = (min(at_once, draws - begun), self.latent, x.shape[1])
+            for begun in range(0, draws, DRAWS_AT_ONCE):
+                shape = (min(DRAWS_AT_ONCE, draws - begun), self.latent, x.shape[1])
                 rows.append(self.net.vae.log_weights(x, torch.randn(shape, generator=generator).to(self.device)))
             bounds.append(math.log(draws) - torch.logsumexp(torch.cat(rows).double(), dim=0).cpu())
         return np.asarray(torch.cat(bounds).numpy())
 
     @torch.inference_mode()
     def encode(self, images: Images) -> Images:
-        """``(n, latent)``: posterior means."""
+        """Posterior means ``(n, latent)`` of images."""
         return np.concatenate([self.net.vae.encode(x, None)[0].T.cpu().numpy() for _, x in self._batches(images)])
 
     @torch.inference_mode()
     def decode(self, latents: Images) -> Images:
-        """``(n, latent) -> (n, values)``: the expected images."""
+        """Expected images ``(n, values)`` of latent vectors ``(n, latent)``."""
         z = torch.from_numpy(np.ascontiguousarray(latents.T, np.float32)).to(self.device)
         out: Images = self.net.normaliser.inverse(self.net.vae.decode(z, None)).T.cpu().numpy()
         return out
 
     def reconstruct(self, images: Images) -> Images:
-        """``(n, values)``: the expected images at the posterior means."""
+        """Expected images ``(n, values)`` at the posterior means of images."""
         return self.decode(self.encode(images))
 
     @torch.inference_mode()
     def sample(self, count: int, seed: int = 0) -> Images:
-        """``(count, values)``: expected images of draws from the prior."""
+        """Expected images ``(count, values)`` of draws from the prior."""
         mixture, generator = self.net.vae.mixture, _generator(seed)
         z = torch.randn(self.latent, count, generator=generator)
         if mixture is not None:
@@ -154,17 +163,19 @@ class ImageModel:
         return self.decode(np.asarray(z.T.cpu().numpy()))
 
     def _batches(self, images: Images, size: int = BATCH) -> Iterator[tuple[int, Tensor]]:
+        """Number of the first image and normalised images ``(values, size)`` of each batch."""
         for start in range(0, len(images), size):
             yield start, self._normalised(images[start : start + size])
 
     @torch.inference_mode()
     def _normalised(self, images: Images) -> Tensor:
+        """Images as the network sees them, ``(values, n)``: one column an image."""
         raw = torch.from_numpy(np.ascontiguousarray(images.T, np.float32)).to(self.device)
         return torch.as_tensor(self.net.normaliser(raw))
 
     def _sample(self, images: Images) -> Sample:
-        """Normalised for training, piece by piece: a blur costs memory."""
-        return Sample(torch.cat([x for _, x in self._batches(images, 5000)], dim=1).clone()).by_rows()
+        """Images as a sample to train on."""
+        return Sample(torch.cat([x for _, x in self._batches(images, SAMPLE_BATCH)], dim=1).clone()).by_rows()
 
 
 def _blank(images: Images, config: ModelConfig) -> SpectralNet:

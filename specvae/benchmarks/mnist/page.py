@@ -1,29 +1,38 @@
-"""The MNIST report's page: presets beside their published figures, density, pictures, and digits as anomalies."""
+"""The rows and the page of the MNIST benchmark: presets beside published figures, densities, and digits as anomalies."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Literal
 
 from specvae.benchmarks.mnist import published
 from specvae.benchmarks.mnist.anomalies import ANOMALOUS, DETECTOR, NORMAL, dataset_name
 from specvae.benchmarks.mnist.figures import draw_figures
-from specvae.benchmarks.mnist.trials import Trial
-from specvae.benchmarks.report import Report, Row, table, tried
+from specvae.benchmarks.mnist.trial import Figures, Trial
+from specvae.benchmarks.report import Environment, Report, Row, table, tried
 
-__all__ = ["trial_rows", "write_page"]
+__all__ = ["rows_of", "write_page"]
 
 PIXELS = 784
-METRICS = ("test_loss", "test_reconstruction", "test_kl", "mse", "pca_mse", "binary_elbo", "iw_bound")
+Metric = Literal["test_loss", "test_reconstruction", "test_kl", "mse", "pca_mse", "binary_elbo", "iw_bound"]
+METRICS: tuple[Metric, ...] = (
+    "test_loss",
+    "test_reconstruction",
+    "test_kl",
+    "mse",
+    "pca_mse",
+    "binary_elbo",
+    "iw_bound",
+)
 
 Trials = Mapping[str, Trial]
-"""By preset."""
+"""The trial of each preset, by the preset's name."""
 
 
-def trial_rows(trials: Trials) -> list[Row]:
-    """Rows of metrics.json: nats an image, and mean squared errors of pixels in 0..1."""
+def rows_of(trials: Trials) -> list[Row]:
+    """The presets' rows of ``metrics.json``: nats an image, and mean squared errors of pixels in 0..1."""
     rows = []
     for preset, trial in trials.items():
         seconds = trial.figures["cpu_seconds"]
@@ -32,19 +41,20 @@ def trial_rows(trials: Trials) -> list[Row]:
 
 
 def write_page(
-    trials: Trials, anomalies: Sequence[Row], left_out: Sequence[str], told: Mapping[str, Any], out: Path
+    out: Path, trials: Trials, anomalies: Sequence[Row], missing: Sequence[str], made_with: Environment
 ) -> None:
-    """Write ``report.md`` and its pictures; ``left_out`` are the presets that were not asked for."""
+    """Write ``report.md`` and its figures into ``out``; ``missing`` are the presets that were not asked for."""
     report = Report("MNIST: five classic systems, ours, and digits as anomalies")
+    seeds = f"{made_with['seeds']} seed{'' if made_with['seeds'] == 1 else 's'}"
     report.text(
-        f"{told['train']:,} training and {told['test']:,} test images, grey levels scaled to 0..1. Each preset is "
-        f"trained once; figures of digits as anomalies are the mean of {told['seeds']} seed{'s' if told['seeds'] > 1 else ''}. "
+        f"{made_with['train']:,} training and {made_with['test']:,} test images, grey levels scaled to 0..1. Each preset is "
+        f"trained once; figures of digits as anomalies are the mean of {seeds}. "
         "Seconds are the processor's, all threads together, of training alone; "
         "on two cores the clock shows between half of them and all. Every preset is a TOML file in the package and "
         "is trained by `specvae benchmark mnist --presets NAME`."
     )
-    if left_out:
-        report.text(f"Not in this run: {', '.join(f'`{name}`' for name in left_out)}; without `--presets` all are.")
+    if missing:
+        report.text(f"Not in this run: {', '.join(f'`{name}`' for name in missing)}; without `--presets` all are.")
     if trials:
         report.section("Presets").text(_presets(trials)).text(_remarks(trials))
         report.section("Compression").text(_compression(trials))
@@ -54,19 +64,18 @@ def write_page(
             report.figure(path, caption)
     if anomalies:
         _add_anomalies(report, anomalies)
-    report.made_with(told).write(out)
+    report.made_with(made_with).write(out)
 
 
 def _presets(trials: Trials) -> str:
-    body = []
+    """The table of losses, a line a preset."""
+    body: list[list[object]] = []
     for preset, trial in trials.items():
-        loss, epochs = trial.figures["test_loss"], trial.figures["epochs"]
-        last = float(trial.arrays["train"][-1])
-        body.append([
-            preset, epochs, f"{last:.2f}", f"{loss:.2f}", f"{trial.figures['test_reconstruction']:.2f}",
-            f"{trial.figures['test_kl']:.2f}", _held(preset, loss, epochs), f"{trial.figures['cpu_seconds']:.0f}",
-            published.TRAINING.get(preset),
-        ])  # fmt: skip
+        figures = trial.figures
+        loss, epochs = figures["test_loss"], figures["epochs"]
+        nats = (float(trial.arrays["train"][-1]), loss, figures["test_reconstruction"], figures["test_kl"])
+        line = [preset, epochs, *(f"{value:.2f}" for value in nats), _target(preset, loss, epochs)]
+        body.append([*line, f"{figures['cpu_seconds']:.0f}", published.TRAINING.get(preset)])
     header = [
         "preset",
         "epochs",
@@ -81,8 +90,8 @@ def _presets(trials: Trials) -> str:
     return table(header, body)
 
 
-def _held(preset: str, loss: float, epochs: int) -> str | None:
-    """The loss a preset is held to, and whether it is kept."""
+def _target(preset: str, loss: float, epochs: int | None) -> str | None:
+    """The loss that a preset must reach after so many epochs, and whether it does; None without a target."""
     if preset not in published.TARGETS or published.TARGETS[preset][1] != epochs:
         return None
     most = published.TARGETS[preset][0]
@@ -90,40 +99,40 @@ def _held(preset: str, loss: float, epochs: int) -> str | None:
 
 
 def _remarks(trials: Trials) -> str:
-    said = [
+    """What a reader must know of the table: its units, and the presets without an ELBO."""
+    remarks = [
         "Losses are nats an image, one draw of z an image; squared errors of `mlp-gaussian-tanh` are of pixels in -1..1."
     ]
-    said += [
+    remarks += [
         f"`{preset}`: its KL is 0 and no ELBO is defined: it is a plain autoencoder, and its loss is a squared error "
         f"in units of its fixed deviation. Test MSE {trial.figures['mse']:.5f}; principal components of the same size "
         f"({trial.figures['latent']}) {trial.figures['pca_mse']:.5f}."
         for preset, trial in trials.items()
         if not trial.figures["elbo_defined"]
     ]
-    return "\n".join(f"- {line}" for line in said)
+    return "\n".join(f"- {line}" for line in remarks)
 
 
 def _compression(trials: Trials) -> str:
-    body = [
-        [preset, trial.figures["latent"], f"{PIXELS / trial.figures['latent']:.1f}", f"{trial.figures['mse']:.5f}",
-         f"{trial.figures['pca_mse']:.5f}"]
-        for preset, trial in trials.items()
-    ]  # fmt: skip
-    said = f"Numbers kept for the {PIXELS} pixels of an image, at the posterior mean, and the mean squared error of test images."
-    return said + "\n\n" + table(["preset", "numbers", "ratio", "test MSE", "PCA of that size"], body)
+    """The table of compression: numbers an image against the error of what they rebuild."""
+    body: list[list[object]] = []
+    for preset, trial in trials.items():
+        latent, errors = trial.figures["latent"], (trial.figures["mse"], trial.figures["pca_mse"])
+        body.append([preset, latent, f"{PIXELS / latent:.1f}", *(f"{error:.5f}" for error in errors)])
+    introduction = (
+        f"Numbers kept for the {PIXELS} pixels of an image, at the posterior mean, and the mean squared error of test "
+        "images."
+    )
+    return introduction + "\n\n" + table(["preset", "numbers", "ratio", "test MSE", "PCA of that size"], body)
 
 
 def _density(trials: Trials) -> str:
+    """The tables of densities, of grey levels and of binarised images: the two are never comparable."""
     grey = [[name, f"{trial.figures['test_loss']:.2f}"] for name, trial in trials.items() if _is_grey(trial)]
     grey += [[f"{name} (published)", f"{value:.2f}"] for name, value in published.GREY.items()]
-    binary = [
-        [name, f"{trial.figures['binary_elbo']:.2f}", f"{trial.figures['iw_bound']:.2f} ± {trial.figures['iw_error']:.2f}",
-         f"{trial.figures['iw_draws']:,}", f"{trial.figures['iw_images']:,}",
-         "yes" if trial.figures.get("binarised") else "no, on grey levels"]
-        for name, trial in trials.items() if "iw_bound" in trial.figures
-    ]  # fmt: skip
+    binary = [_binarised(name, trial.figures) for name, trial in trials.items() if "iw_bound" in trial.figures]
     others = [[f"{name} (published)", f"{value:.2f}"] for name, value in published.BINARISED_NLL.items()]
-    return "\n\n".join([
+    paragraphs = [
         "Binary cross-entropy + KL of grey levels, nats an image. A grey image has no Bernoulli likelihood, so these are never "
         "to be put beside the next table.",
         table(["grey levels", "ELBO, negative"], grey),
@@ -132,14 +141,25 @@ def _density(trials: Trials) -> str:
         "the standard error over the images.",
         table(["binarised", "ELBO, negative", "importance-weighted", "k", "images", "trained on such"], binary),
         table(["published", "-log p(x) or its bound"], others),
-    ])  # fmt: skip
+    ]
+    return "\n\n".join(paragraphs)
+
+
+def _binarised(name: str, figures: Figures) -> list[str]:
+    """A preset's line in the table of binarised images."""
+    bound = f"{figures['iw_bound']:.2f} ± {figures['iw_error']:.2f}"
+    counts = [f"{figures['iw_draws']:,}", f"{figures['iw_images']:,}"]
+    trained = "yes" if figures.get("binarised") else "no, on grey levels"
+    return [name, f"{figures['binary_elbo']:.2f}", bound, *counts, trained]
 
 
 def _is_grey(trial: Trial) -> bool:
+    """Whether a trial belongs in the table of grey levels: a Bernoulli model that was trained on grey levels."""
     return "binary_elbo" in trial.figures and not trial.figures.get("binarised")
 
 
 def _add_anomalies(report: Report, rows: Sequence[Row]) -> None:
+    """Add the sections on digits as anomalies."""
     seconds = fmean(r.seconds for r in rows if r.method == DETECTOR)
     report.section("One digit is normal, AUROC").text(
         "Trained on that digit's training images, tested on all test images; no label is used but to choose what is normal. "
@@ -158,11 +178,11 @@ def _add_anomalies(report: Report, rows: Sequence[Row]) -> None:
 
 
 def _by_digit(rows: Sequence[Row], kind: str, others: Mapping[str, Sequence[float]]) -> str:
-    """Methods down, digits across."""
+    """A table of AUROC: a line a method, ours and published, and a column a digit."""
     methods = list(dict.fromkeys(r.method for r in rows))
-    found = {(r.dataset, r.method): r.value for r in rows}
-    digits = [d for d in range(10) if (dataset_name(kind, d), methods[0]) in found]
-    body = [_line(m, [found[dataset_name(kind, d), m] for d in digits]) for m in methods]
+    areas = {(r.dataset, r.method): r.value for r in rows}
+    digits = [d for d in range(10) if (dataset_name(kind, d), methods[0]) in areas]
+    body = [_line(m, [areas[dataset_name(kind, d), m] for d in digits]) for m in methods]
     body += [_line(f"{name} (published)", [values[d] for d in digits]) for name, values in others.items()]
     return table(["", *map(str, digits), "mean"], body)
 
@@ -173,11 +193,11 @@ def _line(name: str, values: Iterable[float]) -> list[str]:
 
 
 def _means_without(rows: Sequence[Row], digit: int) -> str:
-    """Means with one digit left out, and that digit apart."""
+    """A table of means without one digit, and that digit's own figure."""
     body = []
     for method in dict.fromkeys(r.method for r in rows):
-        mine = {r.dataset: r.value for r in rows if r.method == method and f"-{ANOMALOUS}-" in r.dataset}
-        apart = mine.pop(dataset_name(ANOMALOUS, digit), None)
-        if apart is not None and mine:
-            body.append([method, f"{fmean(mine.values()):.4f}", f"{apart:.3f}"])
+        areas = {r.dataset: r.value for r in rows if r.method == method and f"-{ANOMALOUS}-" in r.dataset}
+        apart = areas.pop(dataset_name(ANOMALOUS, digit), None)
+        if apart is not None and areas:
+            body.append([method, f"{fmean(areas.values()):.4f}", f"{apart:.3f}"])
     return table(["", f"mean without {digit}", f"digit {digit}"], body) if body else ""

@@ -1,4 +1,4 @@
-"""Thousands of scenes through ``specvae run``, some of them broken: what came of each, memory over time, the second run."""
+"""The trial ``many``: thousands of scenes through ``specvae run``, some of them broken, and the same run again."""
 
 from __future__ import annotations
 
@@ -10,13 +10,25 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
-from specvae.benchmarks.scale.broken import WAYS, make_scenes
+from specvae.benchmarks.scale.data import WAYS, make_scenes
 from specvae.benchmarks.settings import Settings
 from specvae.errors import SpecvaeError
 
 __all__ = ["Many", "Run", "declare", "fit_small", "run_batch", "run_many"]
+
+SAMPLE_SECONDS = 0.5
+"""Time between two samples of the memory, in a run of minutes."""
+
+
+class SceneJson(TypedDict):
+    """What is read of a scene in ``run.json``; its room lies above this one."""
+
+    key: str
+    status: str
+    message: str
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -28,13 +40,13 @@ class Run:
     counts: dict[str, int]
     memory_mib: list[tuple[float, float]]
     """Seconds since the start, and resident memory of the run and its workers together."""
-    told: dict[str, Any]
-    """run.json."""
+    scenes: list[SceneJson]
+    """The scenes of ``run.json``."""
 
 
 @dataclass(frozen=True)
 class Many:
-    """What the thousands came to."""
+    """What became of the scenes in the first and in the second run."""
 
     scenes: int
     broken: int
@@ -43,18 +55,18 @@ class Many:
     counts: dict[str, int]
     seconds: float
     reasons: dict[str, list[str]]
-    """Of each way to be broken: the reasons given."""
+    """Way to be broken -> the reason given for each such scene."""
     wrong: list[str]
-    """Broken scenes without the right reason, and good ones that were not done."""
+    """Lines on broken scenes without the right reason, and on good scenes that were not done."""
     memory_mib: list[float]
-    """Peak in each tenth of the run, all processes."""
+    """Peak memory in each tenth of the first run, all processes together."""
     second_seconds: float
     second_status: int
     second_counts: dict[str, int]
 
 
 def run_many(place: Path, count: int, settings: Settings, jobs: int = 2) -> Many:
-    """Make ``count`` scenes, one in a hundred (ten at least) broken, run twice, and judge."""
+    """Make ``count`` scenes, one in a hundred but at least ten of them broken, run them twice, and check the outcome."""
     broken = max(len(WAYS), count // 100)
     settings.progress(f"making {count} scenes, {broken} of them broken")
     ways = make_scenes(place / "inbox", count, broken)
@@ -65,17 +77,27 @@ def run_many(place: Path, count: int, settings: Settings, jobs: int = 2) -> Many
     second = run_batch(place, "--jobs", str(jobs))
     settings.progress(f"again: {second.counts} in {second.seconds:.1f} s")
     reasons, wrong = _judged(first, ways)
-    told = {way: [text.replace(f"{place}/", "") for text in texts] for way, texts in reasons.items()}
     return Many(
-        count, broken, jobs, first.exit_status, first.counts, first.seconds, told, wrong, _tenths(first),
-        second.seconds, second.exit_status, second.counts,
-    )  # fmt: skip
+        scenes=count,
+        broken=broken,
+        jobs=jobs,
+        exit_status=first.exit_status,
+        counts=first.counts,
+        seconds=first.seconds,
+        reasons={way: [text.replace(f"{place}/", "") for text in texts] for way, texts in reasons.items()},
+        wrong=wrong,
+        memory_mib=_tenths(first),
+        second_seconds=second.seconds,
+        second_status=second.exit_status,
+        second_counts=second.counts,
+    )
 
 
 def _judged(first: Run, ways: dict[str, str]) -> tuple[dict[str, list[str]], list[str]]:
+    """The reasons given, by the way a scene is broken, and lines on scenes with a wrong outcome."""
     reasons: dict[str, list[str]] = {way: [] for way in WAYS}
     wrong = []
-    for scene in first.told["stages"][0]["scenes"]:
+    for scene in first.scenes:
         way = ways.get(scene["key"])
         if way is None:
             wrong += [f"{scene['key']}: {scene['status']}: {scene['message']}"] if scene["status"] != "done" else []
@@ -87,26 +109,24 @@ def _judged(first: Run, ways: dict[str, str]) -> tuple[dict[str, list[str]], lis
 
 
 def fit_small(place: Path, settings: Settings) -> None:
-    """A model of the scenes' land, without context, fitted on a large one of its kind."""
+    """Fit a model without context on other scenes of the same land."""
     source = place / "normal"
     make_scenes(source, 24, 0)
     command = ["fit", str(source), "--model", str(place / "model.specvae"), "--context", "none"]
-    done = subprocess.run(
-        [sys.executable, "-m", "specvae", *command, "--set", "training.epochs=2", "--device", settings.device],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "specvae", *command, "--set", "training.epochs=2", "--device", settings.device]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SpecvaeError(f"the benchmark's fit ended with {done.returncode}: {done.stderr[-300:]}")
 
 
 def declare(place: Path) -> None:
-    """Write the pipeline."""
+    """Write the TOML file of the batch."""
     stage = '[[stage]]\nrun = "score"\nscene = "inbox/*.tif"\nmodel = "model.specvae"\nout = "out"\n'
     (place / "batch.toml").write_text(stage, encoding="utf-8")
 
 
 def run_batch(place: Path, *more: str) -> Run:
-    """``specvae run`` once, its memory and that of its workers watched."""
+    """Run the batch once as a process, and sample its memory and that of its workers."""
     command = [sys.executable, "-m", "specvae", "run", str(place / "batch.toml"), "--retries", "0", "--json", *more]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -118,32 +138,34 @@ def run_batch(place: Path, *more: str) -> Run:
     watch.join()
     if process.returncode not in (0, 3):
         raise SpecvaeError(f"the benchmark's run ended with {process.returncode}: {complaint[-300:]}")
-    told = json.loads(text)
-    return Run(process.returncode, seconds, told["counts"], samples, told)
+    tree = json.loads(text)
+    return Run(process.returncode, seconds, tree["counts"], samples, tree["stages"][0]["scenes"])
 
 
 def _watch(process: subprocess.Popen[str], started: float, samples: list[tuple[float, float]]) -> None:
+    """Append the time and the memory in MiB twice a second until the process ends."""
     while process.poll() is None:
         samples.append((time.perf_counter() - started, _resident(process.pid) / 2**20))
-        time.sleep(0.5)
+        time.sleep(SAMPLE_SECONDS)
 
 
 def _resident(pid: int) -> int:
-    """Bytes of a process and those below it that are in memory."""
-    total, left = 0, [pid]
-    while left:
-        at = left.pop()
+    """Resident memory in bytes of a process and of all processes below it."""
+    total, remaining = 0, [pid]
+    while remaining:
+        at = remaining.pop()
         try:
             for line in Path(f"/proc/{at}/status").read_text(encoding="utf-8").splitlines():
                 total += int(line.split()[1]) * 1024 if line.startswith("VmRSS") else 0
             for task in Path(f"/proc/{at}/task").glob("*/children"):
-                left += [int(word) for word in task.read_text(encoding="utf-8").split()]
+                remaining += [int(word) for word in task.read_text(encoding="utf-8").split()]
         except (OSError, ValueError):
-            continue
+            continue  # it ended between the listing and the reading
     return total
 
 
 def _tenths(run: Run) -> list[float]:
+    """Peak memory in each tenth of a run, MiB."""
     tenths = [0.0] * 10
     for second, mib in run.memory_mib:
         at = min(9, int(10 * second / run.seconds))

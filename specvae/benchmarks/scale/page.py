@@ -1,18 +1,18 @@
-"""The report of the scale benchmark."""
+"""The rows and the page of the scale benchmark."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
-from specvae.benchmarks.report import Report, Row, table
+from specvae.benchmarks.report import Environment, Report, Row, table
 from specvae.benchmarks.scale.many import Many
 from specvae.benchmarks.scale.speed import Rate
 
-__all__ = ["page_of", "rows_of"]
+__all__ = ["rows_of", "write_page"]
 
 
 def rows_of(many: Many | None, rates: list[Rate]) -> list[Row]:
-    """metrics.json's rows."""
+    """The rows of ``metrics.json``."""
     rows = _rows_of_many(many) if many else []
     for rate in rates:
         where = f"{rate.scenes}-scenes-{rate.how}-{rate.processes}"
@@ -35,11 +35,11 @@ def _rows_of_many(many: Many) -> list[Row]:
     ]
 
 
-def page_of(many: Many | None, rates: list[Rate], told: dict[str, Any]) -> Report:
-    """report.md."""
+def write_page(out: Path, many: Many | None, rates: list[Rate], made_with: Environment) -> None:
+    """Write ``report.md`` into ``out``; a part that was not run is not on it."""
     report = Report("Scale")
     if many:
-        _tell_many(report, many)
+        _add_many(report, many)
     if rates:
         body = [
             [r.how, r.processes, r.scenes, f"{r.seconds:.1f}", f"{r.per_second:.2f}", f"{100 * r.overhead:.0f} %"]
@@ -50,10 +50,11 @@ def page_of(many: Many | None, rates: list[Rate], told: dict[str, Any]) -> Repor
             "planning, waiting, the summary. The figures are of a machine with other work on it."
         )
         report.text(table(["", "processes", "scenes", "seconds", "scenes/s", "overhead"], body))
-    return report.made_with(told)
+    report.made_with(made_with).write(out)
 
 
-def _tell_many(report: Report, many: Many) -> None:
+def _add_many(report: Report, many: Many) -> None:
+    """Add the sections on thousands of scenes."""
     report.text(
         f"`specvae run` over {many.scenes:,} scenes of 32 x 32 pixels and 4 bands, {many.broken} of them broken in ten ways, "
         f"with {many.jobs} processes: exit status {many.exit_status}, {many.counts['done']:,} done, "

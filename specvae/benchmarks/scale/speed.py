@@ -1,4 +1,4 @@
-"""Scenes a second against the number of processes, and what of the time is not work on scenes."""
+"""The trial ``speed``: scenes a second against the number of processes, and the share of the time that is overhead."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from specvae.benchmarks.scale.broken import make_scenes
+from specvae.benchmarks.scale.data import make_scenes
 from specvae.benchmarks.scale.many import Run, declare, fit_small, run_batch
 from specvae.benchmarks.settings import Settings
 
@@ -15,16 +15,16 @@ __all__ = ["Rate", "measure"]
 
 @dataclass(frozen=True)
 class Rate:
-    """One run of the same scenes."""
+    """The speed of one run over the same scenes."""
 
     how: str
-    """``jobs`` or ``workers`` (of a cluster)."""
+    """``jobs``, processes of this machine, or ``workers`` of a cluster."""
     processes: int
     scenes: int
     seconds: float
-    """Of the whole command."""
+    """Time of the complete command."""
     busy_seconds: float
-    """Spent on scenes, all processes together."""
+    """Time spent on scenes, all processes together."""
 
     @property
     def per_second(self) -> float:
@@ -52,5 +52,5 @@ def measure(place: Path, count: int, settings: Settings) -> list[Rate]:
 
 
 def _rate(done: Run, how: str, processes: int) -> Rate:
-    scenes = done.told["stages"][0]["scenes"]
-    return Rate(how, processes, len(scenes), done.seconds, sum(scene["seconds"] for scene in scenes))
+    busy = sum(scene["seconds"] for scene in done.scenes)
+    return Rate(how, processes, len(done.scenes), done.seconds, busy)

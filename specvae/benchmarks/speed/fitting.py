@@ -1,15 +1,15 @@
-"""How fast a fit is, when it is as good as it gets, and whether a fit ten times as long detects more."""
+"""The cost of a fit: how long it takes, when it stops to improve, and whether a fit ten times as long detects more."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 from specvae.benchmarks.report import Row
-from specvae.benchmarks.speed.processes import timed_process
+from specvae.benchmarks.speed.processes import timed_command
 from specvae.ingest.options import IngestOptions
 from specvae.model_file import load_model
 from specvae.stages.demo.scenes import write_scene
@@ -22,37 +22,45 @@ __all__ = ["fit_rows"]
 
 DATASET = "fit"
 LONGER = 10
+"""Factor of the longer fit's steps."""
 NEAR = 0.01
-"""Of the way from the first validation loss to the last that may be missing."""
+"""Share of the way from the first validation loss to the last that may be missing when a fit has settled."""
+
+
+class Check(TypedDict):
+    """What is read of one entry of a fit's history."""
+
+    seconds: float
+    validation: float
 
 
 def fit_rows(work: Path, side: int, device: str) -> list[Row]:
-    """Fit a ``side x side`` scene with the defaults and ten times as long; score a second night of it with both."""
+    """Fit a ``side x side`` scene with the defaults and ten times as long, and score a second date of it with both."""
     normal, tonight = make_scene(side, side, 0), make_scene(side, side, 1, anomalies=True)
     write_scene(work / "normal.tif", normal.values)
     write_scene(work / "tonight.tif", tonight.values)
     write_scene(work / "truth.tif", np.minimum(tonight.truth, 255)[None], names=("planted",), nodata=255)
     usual, longer = work / "usual.specvae", work / "longer.specvae"
-    command = ["fit", str(work / "normal.tif"), "--model", str(usual), "--device", device]
-    whole = timed_process([sys.executable, "-m", "specvae", *command]).seconds
-    told = load_model(usual)
-    batch, pixels = told.detector.config.training.batch, told.detector.provenance["pixels"]["train"]
-    steps = told.detector.provenance["history"][-1]["steps"]
+    seconds = timed_command("fit", work / "normal.tif", "--model", usual, "--device", device).seconds
+    detector = load_model(usual).detector
+    batch, pixels = detector.config.training.batch, detector.provenance["pixels"]["train"]
+    steps = detector.provenance["history"][-1]["steps"]
     epochs = max(1, round(LONGER * steps / max(1, pixels // batch)))
     fit([str(work / "normal.tif")], model=str(longer), device=device, set=(f"training.epochs={epochs}",))
-    return [*_rows("specvae", usual, work, whole), *_rows(f"specvae-{LONGER}x", longer, work, None)]
+    return [*_rows("specvae", usual, work, seconds), *_rows(f"specvae-{LONGER}x", longer, work, None)]
 
 
-def _rows(method: str, model: Path, work: Path, whole: float | None) -> list[Row]:
+def _rows(method: str, model: Path, work: Path, process: float | None) -> list[Row]:
+    """The rows of one model; ``process`` is the time of its complete fit, None where only the training was timed."""
     detector = load_model(model).detector
     history = detector.provenance["history"]
     training = history[-1]["seconds"]
     seen = history[-1]["step"] * min(detector.config.training.batch, detector.provenance["pixels"]["train"])
-    metrics = _metrics(work, model)
+    areas = _metrics(work, model)
     values = {
-        "auroc": metrics["auroc"],
-        "average_precision": metrics["average_precision"],
-        "seconds": training if whole is None else whole,
+        "auroc": areas["auroc"],
+        "average_precision": areas["average_precision"],
+        "seconds": training if process is None else process,
         "seconds_training": training,
         "seconds_to_1_percent": settled(history),
         "spectra_per_s": seen / max(1e-9, training),
@@ -60,18 +68,19 @@ def _rows(method: str, model: Path, work: Path, whole: float | None) -> list[Row
     return [Row(DATASET, method, name, value, 1, values["seconds"]) for name, value in values.items()]
 
 
-def _metrics(work: Path, model: Path) -> dict[str, Any]:
+def _metrics(work: Path, model: Path) -> dict[str, float]:
+    """Metrics of the model's score of the second date against the planted truth."""
     request = ScoreRequest(
         model=str(model), out=str(work / model.stem), ingest=IngestOptions(truth=str(work / "truth.tif"))
     )
     outcome = score([str(work / "tonight.tif")], request).outcomes[0]
-    metrics: dict[str, Any] = (outcome.report or {})["metrics"]
+    metrics: dict[str, float] = (outcome.report or {})["metrics"]
     return metrics
 
 
-def settled(history: list[dict[str, float]]) -> float:
+def settled(history: Sequence[Check]) -> float:
     """Seconds of training after which the validation loss stays within 1 % of the way to its last value."""
     losses = np.array([check["validation"] for check in history])
-    reach = NEAR * max(abs(losses[0] - losses[-1]), 1e-12)
-    late = np.flatnonzero(np.abs(losses - losses[-1]) > reach)
+    tolerance = NEAR * max(abs(losses[0] - losses[-1]), 1e-12)
+    late = np.flatnonzero(np.abs(losses - losses[-1]) > tolerance)
     return float(history[0 if not late.size else min(late[-1] + 1, len(history) - 1)]["seconds"])

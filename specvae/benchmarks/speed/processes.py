@@ -1,4 +1,4 @@
-"""Whole processes, timed: decoding, copying, scoring, and what others offer, on the same file."""
+"""Processes timed from start to end: decoding, copying and scoring the same file, and what other libraries offer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from specvae.errors import SpecvaeError
 
-__all__ = ["METHODS", "OTHERS", "Timing", "fit_models", "time_method", "timed_process"]
+__all__ = ["METHODS", "OTHERS", "Timing", "fit_models", "methods_for", "time_method", "timed_command", "timed_process"]
 
 DECODE = """
 import sys, rasterio
@@ -60,10 +60,15 @@ model.fit(x[:: max(1, len(x) // 20000)])
 np.save(sys.argv[2], model.decision_function(x))
 """
 SCRIPTS = {"decode": DECODE, "copy": COPY, "rx-numpy": RX, "spectral-rx": SPECTRAL, "pyod-vae": PYOD}
+"""Method -> the program to run on a scene (first argument) and, where it writes, an output (second argument)."""
 METHODS = ("decode", "copy", "rx-numpy", "score", "score-context")
+"""What is timed at every size."""
 OTHERS = {"spectral-rx": "spectral", "pyod-vae": "pyod"}
-"""What others offer, by the module that must be installed. They hold the scene in memory: only the smaller sizes."""
+"""Methods of other libraries -> the module that must be installed."""
 OTHERS_UP_TO = 2048
+"""Largest side, pixels, that other libraries are given: they hold the scene in memory, as floats."""
+MESSAGE = 300
+"""Last characters of a failed process's standard error that its error shows."""
 LAUNCH = """
 import os, resource, sys, time
 started = time.perf_counter()
@@ -75,53 +80,60 @@ _, status = os.waitpid(child, 0)
 print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
+"""A launcher that runs a command and prints its wall seconds and its peak memory in KiB."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """One process."""
+    """The cost of one process."""
 
     seconds: float
     peak_mib: float
     stages: dict[str, float] = field(default_factory=dict)
+    """Seconds of each stage of a score, as its report states them; empty for other methods."""
 
 
 def fit_models(work: Path, scene: Path, device: str) -> None:
-    """``score.specvae`` without context and ``score-context.specvae`` with, fitted on a small scene."""
+    """Fit ``score.specvae`` without context and ``score-context.specvae`` with context on a small scene."""
     for name, context in (("score", "none"), ("score-context", "ring")):
-        command = ["fit", scene, "--model", work / f"{name}.specvae", "--context", context, "--device", device]
-        timed_process([sys.executable, "-m", "specvae", *map(str, command)])
+        timed_command("fit", scene, "--model", work / f"{name}.specvae", "--context", context, "--device", device)
 
 
 def methods_for(size: int) -> tuple[str, ...]:
-    """What is timed at a size."""
-    there = tuple(name for name, module in OTHERS.items() if find_spec(module)) if size <= OTHERS_UP_TO else ()
-    return (*METHODS, *there)
+    """The methods to time on a scene of this side, pixels: other libraries only where they are installed."""
+    others = tuple(name for name, module in OTHERS.items() if find_spec(module)) if size <= OTHERS_UP_TO else ()
+    return (*METHODS, *others)
 
 
 def time_method(method: str, scene: Path, work: Path, device: str) -> Timing:
-    """Run one method on the scene; what it writes is thrown away."""
+    """Run one method on the scene and remove what it writes."""
     if method in SCRIPTS:
         target = work / ("out.npy" if method in OTHERS else "out.tif")
         timing = timed_process([sys.executable, "-c", SCRIPTS[method], str(scene), str(target)])
         target.unlink(missing_ok=True)
         return timing
     out = work / "out"
-    arguments = ["score", scene, "--model", work / f"{method}.specvae", "--out", out, "--overwrite", "--device", device]
-    timing = timed_process([sys.executable, "-m", "specvae", *map(str, arguments)])
+    model = work / f"{method}.specvae"
+    timing = timed_command("score", scene, "--model", model, "--out", out, "--overwrite", "--device", device)
     report = json.loads((out / scene.stem / "report.json").read_text(encoding="utf-8"))
     return Timing(timing.seconds, timing.peak_mib, report["timing"])
 
 
-def timed_process(command: list[str]) -> Timing:
-    """Run a command whole; its wall time and the kernel's account of its peak memory.
+def timed_command(*arguments: str | Path) -> Timing:
+    """Run the product's command line with these arguments as a process; see :func:`timed_process`."""
+    return timed_process([sys.executable, "-m", "specvae", *map(str, arguments)])
 
-    A small launcher stands between, since the kernel counts what a process held before it became the command.
+
+def timed_process(command: list[str]) -> Timing:
+    """Run a command to its end and return its wall time and its peak memory as the kernel accounts it.
+
+    A small launcher starts the command: a process that is forked from a large one counts the memory of that one as its own
+    peak, until it becomes the command.
     """
     done = subprocess.run([sys.executable, "-S", "-c", LAUNCH, *command], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SpecvaeError(
-            f"the benchmark's `{' '.join(command[:4])}` ended with {done.returncode}: {done.stderr[-300:]}"
+            f"the benchmark's `{' '.join(command[:4])}` ended with {done.returncode}: {done.stderr[-MESSAGE:]}"
         )
     seconds, peak = done.stdout.split()[-2:]
     return Timing(float(seconds), float(peak) / 1024)

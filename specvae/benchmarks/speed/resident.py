@@ -1,4 +1,4 @@
-"""Scoring of spectra that are in memory already, beside what the arithmetic and the memory would allow."""
+"""Scoring of spectra that are in memory already, beside the limits that arithmetic and memory set."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from specvae.spectra import CELL, Cube, Window
 __all__ = ["resident_rows"]
 
 REPEATS = 5
-"""Rounds, of which the quickest counts."""
+"""Rounds, of which the quickest counts: other work on the machine only ever slows one."""
 PRODUCTS = 400
+"""Matrix products in a round."""
+LARGEST_SIDE = 1024
+"""Side of the cube in memory, pixels, where the scene is larger."""
 
 
 def resident_rows(work: Path, scene: Path, device: str, threads: int) -> list[Row]:
-    """Million pixels a second of the models ``score`` and ``score-context`` over a cube held in memory."""
+    """Rows on the models ``score`` and ``score-context`` over a cube in memory: pixels a second, and what bounds them."""
     rows = []
     for name in ("score", "score-context"):
         detector = load_model(work / f"{name}.specvae").detector.on(device, threads)
         with open_scene(str(scene), match=detector.bands) as opened:
-            side = min(opened.rows, opened.cols, 1024)
+            side = min(opened.rows, opened.cols, LARGEST_SIDE)
             window = Window(0, 0, side, side)
             cube = opened.read(window)
         detector.score(cube, window)
@@ -47,13 +50,14 @@ def resident_rows(work: Path, scene: Path, device: str, threads: int) -> list[Ro
 
 
 def _timed(detector: Detector, cube: Cube, window: Window) -> float:
+    """Seconds of one score of the cube."""
     begun = time.perf_counter()
     detector.score(cube, window)
     return time.perf_counter() - begun
 
 
 def _work(net: SpectralNet, bands: int) -> tuple[float, float]:
-    """Floating-point operations of the matrix products for a pixel, and the bytes of its values in and out."""
+    """Floating-point operations of the matrix products for one pixel, and the bytes of its values in and out."""
     matrices = [p for p in net.vae.parameters() if p.dim() == 2 and min(p.shape) > 1]
     operations = 2.0 * sum(p.numel() for p in matrices)
     if net.ring is not None:
@@ -62,17 +66,18 @@ def _work(net: SpectralNet, bands: int) -> tuple[float, float]:
 
 
 def _product_rate(threads: int) -> float:
-    """GFLOP/s of products of the shape that a cell has, ``(40, 16) @ (16, 4096)``: the floor of the arithmetic."""
+    """GFLOP/s of products of the shape that a cell has, ``(40, 16) @ (16, 4096)``: scoring cannot be faster."""
     rng = np.random.default_rng(0)
-    left, right = rng.random((40, 16), np.float32), rng.random((16, CELL**2), np.float32)
+    weights, spectra = rng.random((40, 16), np.float32), rng.random((16, CELL**2), np.float32)
     out = np.empty((40, CELL**2), np.float32)
-    best = min(_products(left, right, out) for _ in range(REPEATS))
-    rate: float = threads * 2.0 * left.size * right.shape[1] * PRODUCTS / best / 1e9
+    best = min(_products(weights, spectra, out) for _ in range(REPEATS))
+    rate: float = threads * 2.0 * weights.size * spectra.shape[1] * PRODUCTS / best / 1e9
     return rate
 
 
-def _products(left: NDArray[np.float32], right: NDArray[np.float32], out: NDArray[np.float32]) -> float:
+def _products(weights: NDArray[np.float32], spectra: NDArray[np.float32], out: NDArray[np.float32]) -> float:
+    """Seconds of one round of products."""
     begun = time.perf_counter()
     for _ in range(PRODUCTS):
-        np.matmul(left, right, out=out)
+        np.matmul(weights, spectra, out=out)
     return time.perf_counter() - begun

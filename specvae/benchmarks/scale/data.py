@@ -1,4 +1,4 @@
-"""Small scenes by the thousand, and ten ways in which one of them can be broken."""
+"""The scenes of the benchmark: small ones by the thousand, some of them broken in one of ten ways."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ __all__ = ["WAYS", "make_scenes"]
 
 NAMES = ("blue", "green", "red", "nir")
 SIDE = 32
+"""Pixels of a scene's side: the cost of a scene is then nearly all overhead, which is what is measured."""
 
 
 def _cut(path: Path) -> None:
@@ -50,9 +51,10 @@ def _garbled_header(path: Path) -> None:
 def _garbled_pixels(path: Path) -> None:
     """Every block's deflated stream is overwritten; the header stays."""
     data = path.read_bytes()
-    at = data.find(b"\x78")  # where a deflated stream begins
-    for found in (i for i in range(at, len(data) - 2) if data[i] == 0x78 and data[i + 1] in (0x01, 0x5E, 0x9C, 0xDA)):
-        data = data[: found + 2] + bytes(200) + data[found + 202 :]
+    first = data.find(b"\x78")
+    # A zlib stream begins with 0x78 and one of four bytes that state the level of compression.
+    for at in (i for i in range(first, len(data) - 2) if data[i] == 0x78 and data[i + 1] in (0x01, 0x5E, 0x9C, 0xDA)):
+        data = data[: at + 2] + bytes(200) + data[at + 202 :]
     path.write_bytes(data)
 
 
@@ -77,7 +79,7 @@ WAYS: dict[str, tuple[Callable[[Path], None], str]] = {
     "zeros in its place": (_zeros, r"cannot be read as a raster"),
     "a link to what was moved": (_dangling, r"cannot be read as a raster|does not exist"),
 }
-"""Each way: what it does to a file, and what the reason that is given must hold."""
+"""Name of each way -> what it does to a file, and a pattern that the reason given for it must match."""
 
 
 def _land(seed: int) -> NDArray[np.uint16]:
@@ -85,7 +87,7 @@ def _land(seed: int) -> NDArray[np.uint16]:
 
 
 def make_scenes(folder: Path, count: int, broken: int) -> dict[str, str]:
-    """Write ``count`` scenes, ``broken`` of them broken in turn; each broken one's key and its way."""
+    """Write ``count`` scenes, ``broken`` of them broken by each way in turn; the key of each broken scene and its way."""
     folder.mkdir(parents=True, exist_ok=True)
     chosen = {int((at + 0.5) * count / broken): at for at in range(broken)} if broken else {}
     ways, names = {}, list(WAYS)

@@ -1,4 +1,4 @@
-"""The series of dates on the page: verdicts, realised rates, what moved, and an honest reading of it."""
+"""The section of the page on the series of dates: verdicts, realised rates, what moved, and what that may mean."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import numpy as np
 from scipy import stats
 
 from specvae.benchmarks.calibration.series import Dates, DateVerdict
-from specvae.benchmarks.report import Report, table, write_figure
+from specvae.benchmarks.report import Report, pyplot, table, write_figure
 
 __all__ = ["write_dates"]
 
 WORDS = ("ok", "caution", "do-not-use")
+"""The verdicts on drift."""
 COLOURS = dict(zip(WORDS, ("tab:green", "tab:orange", "tab:red"), strict=True))
 RANGES = {"visible": (0.0, 700.0), "near infrared": (700.0, 1100.0), "short-wave infrared": (1100.0, 3000.0)}
-"""Nanometres."""
+"""Ranges of the spectrum, nanometres."""
 MOVED = 0.15
-"""A shift of a range's median by so many training pixels' share is called a move."""
+"""A range has moved if its median has passed at least this share of the training pixels."""
 NEAR = 3.0
-"""A date keeps its rate where it realises within this factor of what was asked."""
+"""A date is near the asked rate if it realises within this factor of it."""
 READINGS: dict[tuple[int, ...], str] = {
     (1, 1, 1): "brighter in every range: haze, thin cloud or another illumination",
     (-1, -1, -1): "darker in every range: shade, water or another illumination",
@@ -43,20 +44,19 @@ READINGS: dict[tuple[int, ...], str] = {
     (0, 1, 1): "brighter in the infrared: drier growth or another illumination",
     (0, 0, 0): "no range moved as a whole",
 }
-"""Signs of the moves in the three ranges -> what such a change usually is. An interpretation, not a measurement."""
+"""Signs of the moves in the three ranges -> what usually causes such a change. An interpretation, not a measurement."""
 
 
 def write_dates(out: Path, report: Report, dates: Dates) -> None:
-    """The section of the page and its figure."""
+    """Add the section on the series to the page, and write its figure into ``out``."""
     rates = list(dates.methods)
     report.section("A series of dates: Rufiji delta, Sentinel-2").text(_how(dates))
-    rows = [
-        [
-            v.name, "yes" if v.fitted else "no", v.valid, *(f"{v.realised[rate]:.4f}" for rate in rates), v.drift.verdict,
-            "; ".join(v.drift.reasons),
-        ]
-        for v in dates.verdicts
-    ]  # fmt: skip
+    rows: list[list[object]] = []
+    for v in dates.verdicts:
+        realised = (f"{v.realised[rate]:.4f}" for rate in rates)
+        rows.append(
+            [v.name, "yes" if v.fitted else "no", v.valid, *realised, v.drift.verdict, "; ".join(v.drift.reasons)]
+        )
     header = ["date", "fitted on", "valid pixels", *(f"realised at {rate:g}" for rate in rates), "verdict", "reasons"]
     report.text(table(header, rows))
     report.figure(_figure(out, dates, rates), "Realised rate of each date; the line is what was asked.")
@@ -70,20 +70,21 @@ def write_dates(out: Path, report: Report, dates: Dates) -> None:
 
 
 def _how(dates: Dates) -> str:
-    told = ", ".join(f"{rate:g} {method}" for rate, method in dates.methods.items())
+    """How the model was fitted and calibrated, and what a reader must know of the rates."""
+    cuts = ", ".join(f"{rate:g} {method}" for rate, method in dates.methods.items())
     passed = {True: "passed", False: "failed", None: "could not be judged"}[dates.check_passed]
-    found = "was" if dates.contaminated else "was not"
+    contamination = "was" if dates.contaminated else "was not"
     return (
         f"Fitted on {sum(v.fitted for v in dates.verdicts)} dates (every second of the first sixteen), as `specvae fit` "
-        f"does, with {dates.calibration_pixels:,} held-out pixels; cuts: {told}; contamination {found} found; the held-out "
+        f"does, with {dates.calibration_pixels:,} held-out pixels; cuts: {cuts}; contamination {contamination} found; the held-out "
         f"check by blocks and dates {passed}. Each date is then scored whole. There is no truth: realised rates count "
         "every pixel as normal, so change and cloud are in them. A fitted date's rate counts its training pixels too."
     )
 
 
 def _moves(verdict: DateVerdict, wavelengths: Sequence[float | None]) -> dict[str, float]:
-    """Mean shift of the medians in each range that has bands."""
-    found = {}
+    """Mean shift of the medians of the bands in each range that has any."""
+    moves = {}
     for name, (low, high) in RANGES.items():
         shifts = [
             band.shift
@@ -91,8 +92,8 @@ def _moves(verdict: DateVerdict, wavelengths: Sequence[float | None]) -> dict[st
             if at is not None and low <= at < high
         ]
         if shifts:
-            found[name] = float(np.mean(shifts))
-    return found
+            moves[name] = float(np.mean(shifts))
+    return moves
 
 
 def _moves_table(moves: Sequence[tuple[DateVerdict, dict[str, float]]]) -> str:
@@ -105,12 +106,13 @@ def _moves_table(moves: Sequence[tuple[DateVerdict, dict[str, float]]]) -> str:
 
 
 def _reading(dates: Dates, rates: Sequence[float]) -> str:
+    """What the figures say, point by point."""
     new = [v for v in dates.verdicts if not v.fitted]
     lines = [_group_line(name, group, rates) for name, group in (("fitted", _fitted(dates)), ("new", new)) if group]
     for word in WORDS:
-        mine = [v for v in new if v.drift.verdict == word]
-        if mine:
-            lines.append(_word_line(word, mine, rates))
+        judged = [v for v in new if v.drift.verdict == word]
+        if judged:
+            lines.append(_word_line(word, judged, rates))
     lines += _unseen(new, rates) + _cautious(new, rates[0])
     if len(new) >= 5:
         lines.append(_agreement(new, rates[0]))
@@ -136,32 +138,33 @@ def _group_line(name: str, group: Sequence[DateVerdict], rates: Sequence[float])
     )
 
 
-def _word_line(word: str, mine: Sequence[DateVerdict], rates: Sequence[float]) -> str:
+def _word_line(word: str, judged: Sequence[DateVerdict], rates: Sequence[float]) -> str:
+    """What the new dates of one verdict realise."""
     parts = []
     for rate in rates:
-        realised = [v.realised[rate] for v in mine]
+        realised = [v.realised[rate] for v in judged]
         near = sum(rate / NEAR <= share <= rate * NEAR for share in realised)
         over = sum(share > rate * NEAR for share in realised)
         parts.append(
             f"at {rate:g} from {min(realised):.4f} to {max(realised):.4f} ({near} within a factor of {NEAR:g}, {over} above it)"
         )
-    return f"- {len(mine)} new dates judged {word} realise " + "; ".join(parts) + "."
+    return f"- {len(judged)} new dates judged {word} realise " + "; ".join(parts) + "."
 
 
 def _unseen(new: Sequence[DateVerdict], rates: Sequence[float]) -> list[str]:
-    """Dates that are judged ok and yet realise far more than was asked."""
+    """A line on new dates that are judged ok and yet realise far more than was asked; none where there is no such date."""
     missed = [v for v in new if v.drift.verdict == "ok" and any(v.realised[r] > 2 * r for r in rates)]
     if not missed:
         return []
-    told = "; ".join(f"{v.name} ({', '.join(f'{v.realised[r]:.4f} at {r:g}' for r in rates)})" for v in missed)
+    listed = "; ".join(f"{v.name} ({', '.join(f'{v.realised[r]:.4f} at {r:g}' for r in rates)})" for v in missed)
     return [
-        f"- Judged ok, and yet more than twice what was asked: {told}. A few in a hundred pixels that changed move no "
+        f"- Judged ok, and yet more than twice what was asked: {listed}. A few in a hundred pixels that changed move no "
         "distribution: whether they are alarms is for the map to say, not for the verdict."
     ]
 
 
 def _cautious(new: Sequence[DateVerdict], rate: float) -> list[str]:
-    """Whether the cuts are on the safe side on most dates."""
+    """A line where most new dates realise less than was asked; none otherwise."""
     below = sum(v.realised[rate] < rate for v in new)
     if below <= len(new) / 2:
         return []
@@ -173,7 +176,7 @@ def _cautious(new: Sequence[DateVerdict], rate: float) -> list[str]:
 
 
 def _agreement(new: Sequence[DateVerdict], rate: float) -> str:
-    """Rank correlation of what the verdict looks at with what realises."""
+    """A line on the rank correlation of what the verdict looks at with the rate that realises."""
     realised = [v.realised[rate] for v in new]
     bands = float(stats.spearmanr([max(b.distance for b in v.drift.bands) for v in new], realised).statistic)
     scores = float(stats.spearmanr([v.drift.score_distance or 0.0 for v in new], realised).statistic)
@@ -184,9 +187,8 @@ def _agreement(new: Sequence[DateVerdict], rate: float) -> str:
 
 
 def _figure(out: Path, dates: Dates, rates: Sequence[float]) -> Path:
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, len(rates), figsize=(12, 4.2), sharex=True)
+    """The realised rate of each date, a panel an asked rate."""
+    figure, axes = pyplot().subplots(1, len(rates), figsize=(12, 4.2), sharex=True)
     for axis, rate in zip(np.atleast_1d(axes), rates, strict=True):
         axis.axhline(rate, color="0.5", linewidth=1)
         for word in WORDS:
