@@ -1,13 +1,14 @@
-"""Scores written beside the columns they came with: CSV or Parquet as the input was, whole or not at all."""
+"""Tables written completely or not at all, as CSV or Parquet by the ending of the file's name."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,11 +20,23 @@ from specvae.errors import OutputError
 from specvae.export.contents import SCORES_CSV, SCORES_PARQUET
 from specvae.files.atomic import atomic_file
 from specvae.ingest.table.columns import is_parquet
+from specvae.ingest.table.reading import Table
 
-__all__ = ["ScoresWriter", "scores_name", "write_scores"]
+__all__ = ["ScoresWriter", "other_columns", "scores_name", "write_columns", "write_scores"]
 
 DANGEROUS = r"^[\s]*[=+\-@\t\r]"
+"""Text that spreadsheets take for a formula, and run."""
 NUMBER = r"^[\s]*[+-]?(\d+[.,]?\d*|[.,]\d+|inf|nan)([eE][+-]?\d+)?%?[\s]*$"
+
+
+class TableWriter(Protocol):
+    """What pyarrow's writers of CSV and of Parquet have in common."""
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append rows."""
+
+    def close(self) -> None:
+        """Write what is buffered, and end the file."""
 
 
 def scores_name(source: str) -> str:
@@ -32,18 +45,30 @@ def scores_name(source: str) -> str:
 
 
 def write_scores(path: Path, others: pa.Table, scores: dict[str, NDArray[Any]]) -> None:
-    """A whole table with its new columns; see :class:`ScoresWriter`."""
+    """Write a table with its new columns at once; see :class:`ScoresWriter`."""
     with ScoresWriter(path) as writer:
         writer.write(others, scores)
 
 
+def write_columns(path: Path, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> None:
+    """Write columns of equal length. Raises OutputError where they cannot be written."""
+    arrays = [pa.array(values, from_pandas=True) for values in columns.values()]
+    write_scores(path, pa.Table.from_arrays(arrays, names=list(columns)), {})
+
+
+def other_columns(table: Table) -> pa.Table:
+    """The columns of a table that are not bands, as they came."""
+    bands = set(table.bands.names)
+    return table.others.select([name for name in table.others.column_names if name not in bands])
+
+
 class ScoresWriter:
-    """Writes chunks of a table with new columns, beside the target, renamed into place when all is well."""
+    """Write chunks of a table with new columns to a file beside the target, renamed into place when all is well."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._stack = ExitStack()
-        self._writer: Any = None
+        self._writer: TableWriter | None = None
 
     def __enter__(self) -> ScoresWriter:
         self._beside = self._stack.enter_context(atomic_file(self.path))
@@ -59,18 +84,18 @@ class ScoresWriter:
                 raise error or kind()
 
     def write(self, others: pa.Table, scores: dict[str, NDArray[Any]]) -> None:
-        """Some rows: the columns they came with and the new ones, whose names win over old ones."""
+        """Append rows: the columns they came with and the new ones, whose names win over old ones."""
         table = _renamed(others, set(scores))
-        plain = self.path.suffix != ".parquet"
-        if plain:
+        is_text = self.path.suffix != ".parquet"
+        if is_text:
             table = _harmless(table)
         for name, values in scores.items():
-            table = table.append_column(name, pa.array(values, from_pandas=plain))
+            table = table.append_column(name, pa.array(values, from_pandas=is_text))
         try:
             if self._writer is None:
                 self._schema = table.schema
                 self._writer = self._open()
-            elif plain and table.schema != self._schema:
+            elif is_text and table.schema != self._schema:
                 # A column that was numbers so far and now is text: a CSV can go on with that.
                 self._writer.close()
                 self._schema = table.schema
@@ -80,34 +105,36 @@ class ScoresWriter:
             raise OutputError(f"{self.path} cannot be written: {error}") from error
 
     def write_columns(self, columns: dict[str, NDArray[Any]]) -> None:
-        """Some rows of new columns alone."""
+        """Append rows of new columns alone."""
         first, *_ = columns.values()
         self.write(pa.table({"": pa.nulls(len(first))}).select([]), columns)
 
-    def _open(self) -> Any:
+    def _open(self) -> TableWriter:
         if self.path.suffix == ".parquet":
             texts = [f.name for f in self._schema if not (pa.types.is_floating(f.type) or pa.types.is_integer(f.type))]
-            told = {"compression": "zstd", "compression_level": 1, "use_dictionary": texts or False}
-            return pa.parquet.ParquetWriter(self._beside, self._schema, **told)
+            options = {"compression": "zstd", "compression_level": 1, "use_dictionary": texts or False}
+            parquet: TableWriter = pa.parquet.ParquetWriter(self._beside, self._schema, **options)
+            return parquet
         self._file = self._stack.enter_context(self._beside.open("wb"))
         header = io.StringIO()
         csv.writer(header, lineterminator="\n").writerow(self._schema.names)  # pyarrow would quote every name
         self._file.write(header.getvalue().encode())
         return self._rows()
 
-    def _rows(self) -> Any:
-        told = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
-        return pa.csv.CSVWriter(self._file, self._schema, write_options=told)
+    def _rows(self) -> TableWriter:
+        options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
+        writer: TableWriter = pa.csv.CSVWriter(self._file, self._schema, write_options=options)
+        return writer
 
 
 def _renamed(table: pa.Table, taken: set[str]) -> pa.Table:
-    """Columns whose names the scores need get ``_input`` behind theirs."""
+    """The table with ``_input`` appended to the names of columns that the scores' names would repeat."""
     names = [f"{name}_input" if name in taken else name for name in table.column_names]
     return table.rename_columns(names) if names != table.column_names else table
 
 
 def _harmless(table: pa.Table) -> pa.Table:
-    """Text that a spreadsheet would run as a formula gets an apostrophe before it; numbers stay."""
+    """The table with an apostrophe before every text that a spreadsheet would run as a formula; numbers stay."""
     for at, kind in enumerate(table.schema.types):
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
             column = table.column(at)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
-from specvae.export.qgis_styles import FLAG_COLOUR, write_flag_style, write_score_style
+from specvae.export.colours import FLAG, VIRIDIS
+from specvae.export.qgis_styles import write_flag_style, write_score_style
 
 
 def test_a_score_style_spans_its_range_in_ascending_colours(tmp_path: Path) -> None:
@@ -18,6 +19,7 @@ def test_a_score_style_spans_its_range_in_ascending_colours(tmp_path: Path) -> N
     assert values[0] == 2.5
     assert values[-1] == 40.0
     assert values == sorted(values)
+    assert [item.attrib["color"] for item in root.iter("item")] == list(VIRIDIS)
 
 
 def test_a_style_of_one_value_still_has_a_range(tmp_path: Path) -> None:
@@ -30,4 +32,4 @@ def test_a_flag_style_shows_anomalies_alone(tmp_path: Path) -> None:
     write_flag_style(tmp_path / "anomaly.qml")
     entries = list(ElementTree.parse(tmp_path / "anomaly.qml").getroot().iter("paletteEntry"))
     assert [(e.attrib["value"], e.attrib["alpha"]) for e in entries] == [("0", "0"), ("1", "255")]
-    assert entries[1].attrib["color"] == FLAG_COLOUR
+    assert entries[1].attrib["color"] == FLAG

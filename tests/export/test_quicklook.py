@@ -9,7 +9,7 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from specvae.export.colours import FLAG, viridis
+from specvae.export.colours import FLAG, rgb, viridis
 from specvae.export.report.quicklook import FOOT, GAP, HEAD, ScoreScale, draw_quicklook
 from specvae.export.report.table_quicklook import draw_table_quicklook
 from specvae.scoring.gathered.overview import Overview
@@ -34,7 +34,7 @@ def cut(value: float = 20.0, rate: float | None = 1e-3) -> Threshold:
 def flags_in(path: Path) -> np.ndarray:
     pixels = np.asarray(Image.open(path).convert("RGB"))
     last = pixels[HEAD:, 2 * pixels.shape[1] // 3 :]
-    return np.argwhere((last == FLAG).all(axis=-1))
+    return np.argwhere((last == rgb(FLAG)).all(axis=-1))
 
 
 @pytest.mark.parametrize("shape", [(100, 100), (300, 500), (1225, 1224), (2000, 300)])
@@ -106,7 +106,7 @@ def test_the_scale_is_linear_up_to_the_cut_and_logarithmic_above() -> None:
 def flagged_share(path: Path) -> float:
     """Share of the columns of a table's quicklook that hold the colour of flags, its legend left out."""
     pixels = np.asarray(Image.open(path).convert("RGB"))
-    return float((pixels[-80:-60] == FLAG).all(axis=-1).any(axis=0).mean())
+    return float((pixels[-80:-60] == rgb(FLAG)).all(axis=-1).any(axis=0).mean())
 
 
 def test_a_table_s_tail_is_spread_out_and_its_colour_is_that_of_flags(tmp_path: Path) -> None:

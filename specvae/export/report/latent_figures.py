@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.bands import BandSet
+from specvae.export import colours
 from specvae.scoring.compression import CompressionPoint
 
 __all__ = ["draw_compression", "draw_envelopes", "draw_path"]
 
-NORMAL, DRAWN, GIVEN = "#5b6069", "#3e63dd", "#e6007e"
+TRAINING, MODEL, GIVEN = colours.SOFT, colours.NORMAL, colours.FLAG
+"""Colours of training data, of what the model makes, and of what the user gave."""
 EXACT = 1e-6
 """Errors below this, in standard deviations, are the rounding of float32."""
 
@@ -50,16 +52,16 @@ def draw_envelopes(
     figure, axes = _axes()
     at = _band_axis(axes, bands)
     order = np.argsort(at)
-    lines = axes.plot(at[order], some.T[order], color=DRAWN, alpha=0.18, linewidth=0.8)
+    lines = axes.plot(at[order], some.T[order], color=MODEL, alpha=0.18, linewidth=0.8)
     if lines:
         lines[0].set_label(f"{len(some)} of the draws")
     axes.fill_between(
-        at[order], normal[0][order], normal[2][order], color=NORMAL, alpha=0.3, label="training, 5 to 95 %"
+        at[order], normal[0][order], normal[2][order], color=TRAINING, alpha=0.3, label="training, 5 to 95 %"
     )
-    axes.plot(at[order], normal[1][order], color=NORMAL, label="training, median")
-    axes.plot(at[order], drawn[1][order], color=DRAWN, label="drawn, median")
+    axes.plot(at[order], normal[1][order], color=TRAINING, label="training, median")
+    axes.plot(at[order], drawn[1][order], color=MODEL, label="drawn, median")
     for row, name in ((drawn[0], "drawn, 5 and 95 %"), (drawn[2], None)):
-        axes.plot(at[order], row[order], color=DRAWN, linestyle="--", label=name)
+        axes.plot(at[order], row[order], color=MODEL, linestyle="--", label=name)
     axes.set_title("Spectra drawn from the prior")
     axes.legend(fontsize=9)
     figure.savefig(path, dpi=110)
@@ -88,7 +90,7 @@ def draw_path(
         axes.plot(at[order], row[order], color=GIVEN, linestyle=style, linewidth=1.5, label=name)
     axes.legend(fontsize=9)
     axes.set_title("The path through the latent space")
-    below.plot(share, score, color=NORMAL, linewidth=1)
+    below.plot(share, score, color=TRAINING, linewidth=1)
     below.scatter(share, score, c=colours, s=22, zorder=3, label="decoded, coloured as above")
     if threshold is not None and np.isfinite(threshold):
         below.axhline(threshold, color=GIVEN, linewidth=1, label=f"threshold, {threshold:.4g} nats")
@@ -112,8 +114,8 @@ def draw_compression(path: Path, curve: Sequence[CompressionPoint]) -> None:
     error = np.array([p.error for p in curve])
     pca = np.array([p.pca_error if p.pca_error > EXACT else np.nan for p in curve])
     exact = " (exact where none is drawn)" if np.isnan(pca).any() else ""
-    axes.plot(ratio, pca, color=NORMAL, marker="s", markersize=4, label=f"as many principal components{exact}")
-    axes.plot(ratio, error, color=DRAWN, marker="o", markersize=4, label="latent values")
+    axes.plot(ratio, pca, color=TRAINING, marker="s", markersize=4, label=f"as many principal components{exact}")
+    axes.plot(ratio, error, color=MODEL, marker="o", markersize=4, label="latent values")
     axes.set_xscale("log")
     if error.min() > 0:
         shown = np.concatenate([error, pca[np.isfinite(pca)]])

@@ -14,6 +14,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from specvae.export.colours import VIRIDIS, css_variables, rgb
 from specvae.export.report.check_chart import check_chart, check_words
 from specvae.export.report.packing import jpeg, packed_floats, packed_scores, packed_shares, scale_of
 from specvae.export.report.page_data import PageData
@@ -93,15 +94,28 @@ def render_page(report: dict[str, Any], data: PageData) -> str:
     """The page of a report. All text from outside is escaped; a policy in the page allows this one script alone."""
     script = "\n".join(['"use strict";', *(_part(name) for name in SCRIPTS)])
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return _environment().get_template("page.html").render(
-        report=report, data=data, claim=claim(report), cases=data.cases[:SHOWN_CASES],
-        columns=_columns(data.cases, noun_of(report)), style=Markup(_part("page.css")), script=Markup(script), digest=digest,
-        payload=Markup(_payload(report, data)), blobs=_blobs(report, data),
-        composite=jpeg(data.picture.composite) if data.picture else None,
-        noun=noun_of(report), one=one_of(report),
-        check_chart=check_chart(report["calibration"].get("check") or {}),
-        check_words=check_words(report["calibration"].get("check") or {}, noun_of(report)),
-    )  # fmt: skip
+    noun, check = noun_of(report), report["calibration"].get("check") or {}
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            report=report,
+            data=data,
+            claim=claim(report),
+            cases=data.cases[:SHOWN_CASES],
+            columns=_columns(data.cases, noun),
+            style=Markup(css_variables() + _part("page.css")),
+            script=Markup(script),
+            digest=digest,
+            payload=Markup(_payload(report, data)),
+            blobs=_blobs(report, data),
+            composite=jpeg(data.picture.composite) if data.picture else None,
+            noun=noun,
+            one=one_of(report),
+            check_chart=check_chart(check),
+            check_words=check_words(check, noun),
+        )
+    )
 
 
 TITLES = {
@@ -141,6 +155,7 @@ def _payload(report: dict[str, Any], data: PageData) -> str:
         "bands": report["model"]["bands"],
         "wavelengths": report["scene"].get("wavelengths"),
         "scale": [scale.low, scale.high],
+        "viridis": [rgb(colour) for colour in VIRIDIS],
         "curves": {
             name: _short(getattr(curves, name))
             for name in vars(curves)

@@ -1,9 +1,7 @@
 // The map: colour, score and anomalies on one canvas, with zoom and pan.
-const VIRIDIS = ["440154", "482878", "3e4a89", "31688e", "26828e", "1f9e89", "35b779", "6ece58", "b5de2b", "fde725"]
-  .map((h) => [0, 2, 4].map((i) => parseInt(h.slice(i, i + 2), 16)));
 function viridis(t) {
-  const x = Math.min(1, Math.max(0, t)) * (VIRIDIS.length - 1), i = Math.min(VIRIDIS.length - 2, Math.floor(x)), f = x - i;
-  return VIRIDIS[i].map((v, k) => Math.round(v + f * (VIRIDIS[i + 1][k] - v)));
+  const x = Math.min(1, Math.max(0, t)) * (data.viridis.length - 1), i = Math.min(data.viridis.length - 2, Math.floor(x)), f = x - i;
+  return data.viridis[i].map((v, k) => Math.round(v + f * (data.viridis[i + 1][k] - v)));
 }
 
 class SceneMap {

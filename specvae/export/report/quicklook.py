@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from specvae.bands import BandSet
-from specvae.export.colours import FLAG, viridis
+from specvae.export import colours
+from specvae.export.colours import rgb, viridis
 from specvae.scoring.gathered.overview import Overview
 from specvae.thresholds.threshold import Threshold
 
@@ -24,7 +25,7 @@ PANEL = 640
 """Longest side of a panel, pixels; of a scene up to half as large, every pixel becomes a square of whole pixels."""
 COLUMN, GAP, HEAD, FOOT, BAR = 330, 24, 78, 28, 76
 """Least width of a column, space between columns, above and below the panels, and for the scale: pixels."""
-INK, SOFT, PAPER = (28, 32, 36), (91, 96, 105), (255, 255, 255)
+INK, SOFT, PAPER, FLAG = (rgb(colour) for colour in (colours.INK, colours.SOFT, colours.PAPER, colours.FLAG))
 
 
 def rgb_bands(bands: BandSet) -> tuple[int, int, int]:

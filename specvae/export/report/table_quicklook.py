@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.export.colours import FLAG
+from specvae.export.colours import FLAG, NORMAL
 from specvae.export.report.quicklook import ScoreScale, round_numbers
 from specvae.thresholds.threshold import Threshold
 
 __all__ = ["draw_table_quicklook"]
 
 BINS = 80
-BELOW, ABOVE = "#3e63dd", "#{:02x}{:02x}{:02x}".format(*FLAG)
 LABELS = 0.045
 """Least distance of two labels, as a share of the axis."""
 
@@ -31,7 +30,7 @@ def draw_table_quicklook(path: Path, score: NDArray[np.float32], threshold: Thre
     good, cut = score[np.isfinite(score)], threshold.value
     low, high = (float(good.min()), float(good.max())) if good.size else (0.0, 1.0)
     scale = ScoreScale(low, high, cut)
-    for part, colour, name in ((good <= cut, BELOW, "normal"), (good > cut, ABOVE, "anomalous")):
+    for part, colour, name in ((good <= cut, NORMAL, "normal"), (good > cut, FLAG, "anomalous")):
         if part.any():
             axes.hist(scale.place(good[part]), bins=BINS, range=(0, 1), color=colour, label=f"{name}, {part.sum():,}")
     if np.isfinite(cut):

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from specvae.detector import Detector
 from specvae.errors import UsageError
 from specvae.export.maps import MapBand, MapWriter
-from specvae.export.spectra_file import other_columns
-from specvae.export.table_writing import ScoresWriter
+from specvae.export.table_writing import ScoresWriter, other_columns
 from specvae.files.fingerprint import Fingerprint, identify
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene

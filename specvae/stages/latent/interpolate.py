@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from specvae.detector import Detector
 from specvae.errors import InputError, UsageError
 from specvae.export.report.latent_figures import draw_path
-from specvae.export.spectra_file import write_columns
+from specvae.export.table_writing import write_columns
 from specvae.files.fingerprint import Fingerprint, identify
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene

@@ -14,8 +14,7 @@ from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.export.maps import MapBand, MapWriter
 from specvae.export.report.latent_figures import draw_compression
-from specvae.export.spectra_file import other_columns, write_columns
-from specvae.export.table_writing import ScoresWriter
+from specvae.export.table_writing import ScoresWriter, other_columns, write_columns
 from specvae.files.fingerprint import Fingerprint, identify
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene

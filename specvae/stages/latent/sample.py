@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from specvae.detector import Detector
 from specvae.errors import UsageError
 from specvae.export.report.latent_figures import draw_envelopes
-from specvae.export.spectra_file import write_columns
+from specvae.export.table_writing import write_columns
 from specvae.files.fingerprint import Fingerprint
 from specvae.model.device import pick_device
 from specvae.model_file import load_model
