@@ -33,6 +33,11 @@ class Layer:
     """Why the band is not spectral or not usable (``alpha``, ``thermal``, ``bad band``, ...); None = used."""
 
     @property
+    def place(self) -> tuple[str, int]:
+        """The file and the band within it, which identify the layer among those of a product."""
+        return self.path, self.index
+
+    @property
     def label(self) -> str:
         """The band in messages: its name, else its wavelength, else its number."""
         if self.band.name:

@@ -1,4 +1,4 @@
-"""What a user says about how inputs are to be read."""
+"""Options that say how inputs are to be read."""
 
 from __future__ import annotations
 
@@ -114,29 +114,27 @@ class IngestOptions:
             object.__setattr__(self, "nodata", _number(self.nodata))
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """The options ready for JSON, as they are stored beside a result and compared with those of the next run."""
         nodata = None if self.nodata is None else str(self.nodata)
         return asdict(self) | {"mask_values": list(self.mask_values), "nodata": nodata}
 
     def companion(self, path: str | None, stem: str) -> str | None:
-        """A mask's or truth's path for a source, ``{stem}`` filled in."""
+        """The path of a mask or truth for a source: ``{stem}`` is replaced by the source's stem."""
         return path.replace("{stem}", stem) if path else None
 
     def companions(self, stem: str) -> list[Path]:
-        """Every file beside the source that bears on how it is read."""
+        """The masks and truths of a source, whose bytes bear on its result as its own do."""
         named = (self.companion(p, stem) for p in (self.normal, self.mask, self.aoi, self.truth))
         return [Path(p) for p in named if p]
 
     def for_scene(self, stem: str) -> IngestOptions:
         """The options with ``{stem}`` in the paths replaced by a scene's name."""
-
-        def fill(path: str | None) -> str | None:
-            return self.companion(path, stem)
-
-        return replace(self, normal=fill(self.normal), mask=fill(self.mask), aoi=fill(self.aoi), truth=fill(self.truth))
+        normal, mask, aoi, truth = (self.companion(p, stem) for p in (self.normal, self.mask, self.aoi, self.truth))
+        return replace(self, normal=normal, mask=mask, aoi=aoi, truth=truth)
 
 
 def _number(text: str) -> float | None:
+    """The number that --nodata gives; None for ``none``. Raises UsageError for what is no number."""
     if text.strip().casefold() == "none":
         return None
     try:

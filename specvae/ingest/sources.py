@@ -182,10 +182,10 @@ def _hidden(path: str, fixed: str) -> bool:
 def _with_keys_of_their_own(sources: list[Source]) -> list[Source]:
     """Sources of one key distinguished by their endings (``a.tif``, ``a.csv`` -> ``a_tif``, ``a_csv``), else refused."""
     counts = Counter(source.key for source in sources)
-    named = [
-        replace(s, key=s.key + os.path.splitext(s.path)[1].replace(".", "_")) if counts[s.key] > 1 else s
-        for s in sources
-    ]  # fmt: skip
+    named = []
+    for s in sources:
+        end = os.path.splitext(s.path)[1].replace(".", "_") if counts[s.key] > 1 else ""
+        named.append(replace(s, key=s.key + end))
     seen: dict[str, Source] = {}
     for source in named:
         other = seen.setdefault(source.key, source)

@@ -53,6 +53,7 @@ def _quiet() -> None:
     before = sys.unraisablehook
 
     def hook(event: sys.UnraisableHookArgs) -> None:
+        """Pass on what cannot be raised, but for one known message."""
         if "log_error" not in repr(event.object):  # rasterio cannot log GDAL's messages that are no UTF-8
             before(event)
 

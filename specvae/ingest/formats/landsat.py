@@ -46,6 +46,7 @@ class Landsat:
         """What the product adds to what the file ``path`` says of band ``name``: fill, saturation and reflectance."""
 
         def apply(layer: Layer) -> Layer:
+            """The layer with what the product says of it."""
             known = self.bands.get(name)
             if known is None:
                 return layer
@@ -157,6 +158,7 @@ def _json_groups(text: str, path: str) -> Groups:
     groups: Groups = {}
 
     def walk(name: str, node: object, depth: int) -> None:
+        """Gather the keys of a group, and those of the groups in it."""
         if isinstance(node, dict) and depth < DEEPEST_GROUP:
             groups[name] = {k: str(v) for k, v in node.items() if not isinstance(v, dict | list)}
             for key, inner in node.items():

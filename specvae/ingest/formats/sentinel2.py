@@ -51,6 +51,7 @@ class Radiometry:
         """What the product adds to what the file of a band says: scale, offset, nodata, saturation and unit."""
 
         def apply(layer: Layer) -> Layer:
+            """The layer with what the product says of it."""
             if name not in SENTINEL2:
                 return layer
             scale = 1.0 / self.quantification

@@ -1,1 +1,1 @@
-"""Masks and polygons laid over a scene."""
+"""Masks over a scene: rasters and polygons that say which pixels to leave out, are normal or are anomalous."""

@@ -13,8 +13,10 @@ from specvae.ingest.validity import Mask
 
 __all__ = ["SCHEMES", "excluded_values", "scheme_of"]
 
-SCL = {"nodata": 0, "saturated": 1, "dark": 2, "shadow": 3, "cloud_shadow": 3, "vegetation": 4, "bare": 5, "water": 6,
-       "unclassified": 7, "cloud_medium": 8, "cloud_high": 9, "cirrus": 10, "snow": 11}  # fmt: skip
+SCL = {
+    **{"nodata": 0, "saturated": 1, "dark": 2, "shadow": 3, "cloud_shadow": 3, "vegetation": 4, "bare": 5, "water": 6},
+    **{"unclassified": 7, "cloud_medium": 8, "cloud_high": 9, "cirrus": 10, "snow": 11},
+}
 """Sentinel-2 scene classification (ESA, S2 MSI Level-2A algorithm overview)."""
 BITS: dict[str, dict[str, int]] = {
     "qa_pixel": {"fill": 0, "dilated_cloud": 1, "cirrus": 2, "cloud": 3, "shadow": 4, "cloud_shadow": 4, "snow": 5,

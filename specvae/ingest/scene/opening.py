@@ -52,8 +52,8 @@ def _plan(key: str, product: Product, options: IngestOptions, match: BandSet | N
     except ModelError:
         if match is None or options.bands:
             raise
-        used = {(layer.path, layer.index) for layer in with_probes(plan_product(key, product, options, None)).layers}
-        with_values = tuple(layer for layer in product.layers if layer.left_out or (layer.path, layer.index) in used)
+        used = {layer.place for layer in with_probes(plan_product(key, product, options, None)).layers}
+        with_values = tuple(layer for layer in product.layers if layer.left_out or layer.place in used)
         if len(with_values) == len(product.layers):
             raise
         plan = plan_product(key, replace(product, layers=with_values), options, match)

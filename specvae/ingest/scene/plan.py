@@ -91,8 +91,8 @@ def _reference(product: Product, layers: tuple[Layer, ...], asked: str | None) -
 
 def unused(product: Product, layers: tuple[Layer, ...]) -> list[tuple[Layer, str]]:
     """The bands of a product that are not spectral or not usable, and not among ``layers``, each with the reason."""
-    used = {(layer.path, layer.index) for layer in layers}
-    return [(b, b.left_out) for b in product.layers if b.left_out and (b.path, b.index) not in used]
+    used = {layer.place for layer in layers}
+    return [(b, b.left_out) for b in product.layers if b.left_out and b.place not in used]
 
 
 def _left_out(product: Product, layers: tuple[Layer, ...]) -> list[str]:

@@ -139,16 +139,16 @@ def _without_empty(plan: Plan, readers: list[BandReader]) -> Plan:
     suspects = [layer for reader in readers for layer in _suspects(reader, plan)]
     if not suspects or len(suspects) == len(plan.layers):
         return plan
-    empty = {(layer.path, layer.index) for reader in readers for layer in _confirmed(reader, suspects, plan)}
+    empty = {layer.place for reader in readers for layer in _confirmed(reader, suspects, plan)}
     if not empty or len(empty) == len(plan.layers):
         return plan
-    names = [layer.label for layer in plan.layers if (layer.path, layer.index) in empty]
+    names = [layer.label for layer in plan.layers if layer.place in empty]
     shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     if plan.match is not None or plan.options.bands:
         raise InputError(
             f"{plan.product.path} has no value at all in {shown}; choose other bands, or fit without these"
         )
-    with_values = tuple(layer for layer in plan.layers if (layer.path, layer.index) not in empty)
+    with_values = tuple(layer for layer in plan.layers if layer.place not in empty)
     return replace(plan, layers=with_values, notes=(*plan.notes, f"left out (empty, no value at all): {shown}"))
 
 
