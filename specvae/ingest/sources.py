@@ -15,7 +15,6 @@ from specvae.errors import InputError, UsageError
 from specvae.ingest.formats.band_sets import band_token, same_scene
 from specvae.ingest.formats.packed import container_of, is_virtual
 from specvae.ingest.formats.references import is_remote, referenced
-from specvae.ingest.formats.registry import is_product_archive, is_product_folder
 from specvae.ingest.source import Source
 from specvae.ingest.table.endings import TABLE_ENDINGS
 
@@ -74,7 +73,7 @@ def _named(path: str) -> list[Source]:
     if not os.path.isdir(path):
         return [_file(path, str(Path(path).parent))]
     absolute = os.path.abspath(path)
-    if is_product_folder(absolute):
+    if _is_product_folder(absolute):
         return [_product(_clean(Path(absolute).name), path)]
     sources = _folder(path, path)
     if not sources:
@@ -87,7 +86,21 @@ def _below(path: str, fixed: str) -> list[Source]:
     """Sources behind a path that a pattern or a folder gave; ``fixed`` is the folder to which keys are relative."""
     if not os.path.isdir(path):
         return [_file(path, fixed)]
-    return [_product(_key(path, fixed), path)] if is_product_folder(path) else _folder(path, fixed)
+    return [_product(_key(path, fixed), path)] if _is_product_folder(path) else _folder(path, fixed)
+
+
+def _is_product_folder(folder: str) -> bool:
+    """Whether a folder as a whole is one scene of a known product."""
+    from specvae.ingest.formats import registry  # brings GDAL, a quarter of a second that a list of files need not pay
+
+    return registry.is_product_folder(folder)
+
+
+def _is_product_archive(path: str) -> bool:
+    """Whether a zip file as a whole is one scene of a known product."""
+    from specvae.ingest.formats import registry  # as above
+
+    return registry.is_product_archive(path)
 
 
 def _folder(folder: str, fixed: str) -> list[Source]:
@@ -170,7 +183,7 @@ def _companion(path: str) -> bool:
     if name.endswith(TABLE_ENDINGS) and not name.endswith(".txt"):
         return False
     if os.path.isfile(path) and name.endswith(".zip"):
-        return not is_product_archive(path)
+        return not _is_product_archive(path)
     return os.path.isfile(path) and name.endswith(COMPANIONS)
 
 

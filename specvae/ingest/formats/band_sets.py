@@ -6,7 +6,6 @@ import os
 import re
 
 from specvae.errors import InputError
-from specvae.ingest.formats.gdal import open_dataset
 
 __all__ = ["band_token", "same_scene"]
 
@@ -71,6 +70,8 @@ def band_token(name: str) -> tuple[str, str] | None:
 
 def same_scene(paths: list[str]) -> bool:
     """Whether files that differ in their band's name make one scene: the first two hold a single band each."""
+    from specvae.ingest.formats.gdal import open_dataset  # a quarter of a second that a list of files need not pay
+
     if len(paths) < 2:
         return False
     for path in paths[:2]:

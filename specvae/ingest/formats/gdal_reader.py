@@ -40,9 +40,9 @@ class GdalReader:
         self.indexes = [layer.index for layer in layers]
         self._file = open_dataset(self.path, allow_remote=allow_remote)
         self._source = self._file if Grid.of(self._file).same_place(grid) else self._warped(grid)
-        self._note_masks()
+        self._choose_masks()
 
-    def _note_masks(self) -> None:
+    def _choose_masks(self) -> None:
         """Decide once which of GDAL's masks say more than the nodata value of each band, which is compared anyway.
 
         GDAL describes the mask of a band by flags: per dataset and nodata together is a rule over all bands at once
@@ -55,6 +55,8 @@ class GdalReader:
         self._band_masks = any(not f for f in flags)
         alphas = [i + 1 for i, c in enumerate(self._file.colorinterp) if c.name == "alpha"]
         self._alpha = alphas[0] if alphas and not self._mask else None
+        self.has_mask = self._fill_rule or self._mask or self._band_masks or self._alpha is not None
+        """Whether the file itself says, beyond a nodata value, where there is nothing."""
 
     @property
     def rows(self) -> int:
@@ -71,11 +73,6 @@ class GdalReader:
     def dtype(self) -> np.dtype[np.generic]:
         """The smallest type that holds every band as stored."""
         return np.result_type(*{np.dtype(self._source.dtypes[i - 1]) for i in self.indexes})
-
-    @property
-    def has_mask(self) -> bool:
-        """Whether the file itself says, beyond a nodata value, where there is nothing."""
-        return self._fill_rule or self._mask or self._band_masks or self._alpha is not None
 
     def _warped(self, grid: Grid) -> WarpedVRT:
         """The file on the scene's grid: averaged where it is finer, bilinear where it is coarser.

@@ -46,15 +46,17 @@ class CarryingReader:
         areas: Sequence[Window] = (),
     ) -> None:
         """``step`` is the size of a rectangle, ``largest`` the pixels of a window; ``areas``, if any, are all that is read."""
-        self._scene, self._bands, self._halo, self._largest = scene, bands, halo, largest
+        self._scene, self._bands, self._halo = scene, bands, halo
         self._scene_window = Window(0, 0, *shape)
-        self._plans: list[tuple[list[Step], list[Step]]] = []
+        self._plans: list[tuple[list[Step], list[Step], list[list[Window]]]] = []
+        """Of each area the rows and columns of its rectangles, and the windows scored with each, in row-major order."""
         for area in areas or [self._scene_window]:
             rows = steps(area.row, area.row + area.rows, shape[0], step[0], halo)
             cols = steps(area.col, area.col + area.cols, shape[1], step[1], halo)
-            self._plans.append((rows, cols))
+            scored = [Window(r.scored, c.scored, r.until - r.scored, c.until - c.scored) for r in rows for c in cols]
+            self._plans.append((rows, cols, [pieces(window, largest) for window in scored]))
         self.windows: Sequence[Window] = [
-            window for rows, cols in self._plans for r in rows for c in cols for window in self._scored(r, c)
+            window for _, _, scored in self._plans for windows in scored for window in windows
         ]
         self._cubes = self._walk()
 
@@ -67,19 +69,15 @@ class CarryingReader:
 
     def _walk(self) -> Iterator[tuple[Cube, Window]]:
         """The cubes of all windows in their order; a rectangle is read when the first of its windows is asked for."""
-        for rows, cols in self._plans:
+        for rows, cols, scored in self._plans:
             carried = _Carried(self._bands, rows, cols)
-            for i, r in enumerate(rows):
-                for j, c in enumerate(cols):
-                    cube = carried.assemble(i, j, self._scene)
-                    carried.keep(i, j, cube)
-                    for window in self._scored(r, c):
-                        yield cube.crop(window.grow(self._halo).clip(self._scene_window)), window
-                    del cube  # before the next one is allocated
-
-    def _scored(self, r: Step, c: Step) -> list[Window]:
-        """The windows that are scored once a rectangle has been read; none where the halo reaches beyond it."""
-        return pieces(Window(r.scored, c.scored, r.until - r.scored, c.until - c.scored), self._largest)
+            for number, windows in enumerate(scored):
+                i, j = divmod(number, len(cols))
+                cube = carried.assemble(i, j, self._scene)
+                carried.keep(i, j, cube)
+                for window in windows:
+                    yield cube.crop(window.grow(self._halo).clip(self._scene_window)), window
+                del cube  # before the next one is allocated
 
 
 class _Carried:
@@ -89,14 +87,16 @@ class _Carried:
         self.rows, self.cols, self.bands = rows, cols, bands
         depth = max((r.begin - r.needed for r in rows), default=0)
         width = cols[-1].end - cols[0].begin
-        self._above = _empty(bands, depth, width)
-        self._before = _empty(bands, 0, 0)
+        self._above: Arrays = np.empty((bands, depth, width), np.float32), np.empty((depth, width), np.uint8)
+        self._before: Arrays = np.empty((bands, 0, 0), np.float32), np.empty((0, 0), np.uint8)
 
     def assemble(self, i: int, j: int, scene: Fillable) -> Cube:
         """The cube of rectangle (i, j) with all that its windows need: carried where it was read before, else read."""
         r, c = self.rows[i], self.cols[j]
         window = Window(r.needed, c.needed, r.end - r.needed, c.end - c.needed)
-        values, reason = arrays = _empty(self.bands, window.rows, window.cols)
+        values = np.empty((self.bands, window.rows, window.cols), np.float32)
+        reason = np.zeros((window.rows, window.cols), np.uint8)
+        arrays: Arrays = values, reason
         above, before = r.begin - r.needed, c.begin - c.needed
         columns = self._columns(c)
         for array, rows_above, columns_before in zip(arrays, self._above, self._before, strict=True):
@@ -124,8 +124,3 @@ class _Carried:
     def _columns(self, c: Step) -> slice:
         """Where the columns of a rectangle lie in the rows above, which begin with the first rectangle's."""
         return slice(c.begin - self.cols[0].begin, c.end - self.cols[0].begin)
-
-
-def _empty(bands: int, rows: int, cols: int) -> Arrays:
-    """Arrays for the values of a rectangle, to be written, and for its reasons, all valid so far."""
-    return np.empty((bands, rows, cols), np.float32), np.zeros((rows, cols), np.uint8)
