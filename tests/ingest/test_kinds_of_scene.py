@@ -67,6 +67,15 @@ def test_patches_gather_the_values_of_their_pixels(scene: Scene) -> None:
     np.testing.assert_array_equal(scene.read(inner).values[:, 0, 0], expected.ravel())
 
 
+def test_values_made_of_a_window_lie_on_the_pixels_of_the_file(scene: Scene) -> None:
+    window = Window(0, 0, 8, 8)
+    place, values = scene.on_pixels(window, scene.read(window).values)
+    with open_scene(scene.path) as pixels:
+        assert scene.pixel_grid == pixels.grid
+        np.testing.assert_array_equal(values, pixels.read(place).values)
+    assert place.size == (8 * 8 if isinstance(scene, PixelScene) else (8 * SIDE - 2) * (8 * SIDE - 1))
+
+
 def test_holding_rows_and_a_small_cache_change_no_value(scene: Scene) -> None:
     window = Window(2, 1, 20, 9)
     expected = scene.read(window)

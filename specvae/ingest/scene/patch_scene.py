@@ -16,7 +16,7 @@ from specvae.ingest.scene.pixel_scene import PixelScene
 from specvae.ingest.scene.plan import Plan
 from specvae.ingest.scene.scene import Scene
 from specvae.ingest.validity import Mask
-from specvae.model.patches import Lattice, to_patches
+from specvae.model.patches import Lattice, to_patches, to_pixels
 from specvae.spectra import IMAGE_CELL, Cube, Invalid, Window
 
 __all__ = ["PatchScene", "in_patches"]
@@ -99,6 +99,16 @@ class PatchScene(Scene):
         rows, cols = inside.shift(-around.row, -around.col).slices
         values[:, rows, cols], reason[rows, cols] = cube.values, cube.reason
         return Cube(values, reason, around)
+
+    def on_pixels(self, window: Window, values: NDArray[np.float32]) -> tuple[Window, NDArray[np.float32]]:
+        """The pixels under a window of patches, as far as the scene goes, and their values.
+
+        Values ``(n * side * side, rows, cols)``, in the order in which ``read`` gives them, become ``(n, rows, cols)``
+        of pixels.
+        """
+        around, inside = self._pixels_under(window)
+        rows, cols = inside.shift(-around.row, -around.col).slices
+        return inside, to_pixels(values, self.side)[:, rows, cols]
 
     def normal(self, window: Window) -> Mask:
         """Where all pixels of a patch are normal; pixels beyond the scene are not."""

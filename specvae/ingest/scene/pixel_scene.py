@@ -120,6 +120,10 @@ class PixelScene(Scene):
             if "aoi" in self._overlays:
                 keep_first(reason, ~self._overlays["aoi"].marked(window), Invalid.OUTSIDE)
 
+    def on_pixels(self, window: Window, values: NDArray[np.float32]) -> tuple[Window, NDArray[np.float32]]:
+        """The window and the values as they are, for they are on the file's own pixels."""
+        return window, values
+
     def normal(self, window: Window) -> Mask:
         """Where --normal says that pixels are normal, ``(rows, cols)``; everywhere without it."""
         with self._lock:

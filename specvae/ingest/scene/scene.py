@@ -80,6 +80,15 @@ class Scene(ABC):
     def truth(self, window: Window) -> NDArray[np.uint8] | None:
         """``(rows, cols)``: 1 anomalous, 0 normal, 255 unknown; None where no truth was given."""
 
+    @abstractmethod
+    def on_pixels(self, window: Window, values: NDArray[np.float32]) -> tuple[Window, NDArray[np.float32]]:
+        """A window and values made of it, ``(n, rows, cols)`` or as ``read`` gives them, on the file's own pixels."""
+
+    @property
+    def pixel_grid(self) -> Grid:
+        """Size and georeferencing of the file's own pixels."""
+        return self.plan.grid
+
     def windows(self, pixels: int) -> list[Window]:
         """Windows of about ``pixels`` in reading order, cut so that no block is decoded twice."""
         return tile(self.shape, self.block, pixels, self.cell)

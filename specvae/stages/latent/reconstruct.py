@@ -18,13 +18,12 @@ from specvae.export.table_writing import ScoresWriter, other_columns, write_colu
 from specvae.files.fingerprint import Fingerprint, identify
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
-from specvae.ingest.scene.patch_scene import PatchScene, in_patches
+from specvae.ingest.scene.patch_scene import in_patches
 from specvae.ingest.scene.scene import Scene
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
 from specvae.ingest.table.columns import is_parquet
 from specvae.model.device import pick_device
-from specvae.model.patches import to_pixels
 from specvae.model_file import load_model
 from specvae.scoring.compression import active_latent, compression_curve
 from specvae.scoring.latent import latent_means, map_cells, reconstructions
@@ -136,7 +135,7 @@ def _map(source: Source, detector: Detector, ingest: IngestOptions, folder: Path
         left = [MapBand(b.name, "observed less reconstruction", b.unit) for b in bands]
 
         def cube(name: str, bands: list[MapBand]) -> MapWriter:
-            return MapWriter(folder / name, scene.plan.grid, bands, "float32", float("nan"), {}, 2, highest=False)
+            return MapWriter(folder / name, scene.pixel_grid, bands, "float32", float("nan"), {}, 2, highest=False)
 
         with cube("reconstruction.tif", bands) as expected, cube("residual.tif", left) as residual:
 
@@ -152,21 +151,12 @@ def _map(source: Source, detector: Detector, ingest: IngestOptions, folder: Path
 
             def write(window: Window, made: tuple[Floats, Floats]) -> None:
                 for file, values in zip((expected, residual), made, strict=True):
-                    file.write(*_on_pixels(scene, window, values))
+                    file.write(*scene.on_pixels(window, values))
 
             each_window(scene, detector, max_memory, 5 * detector.net.vae.bands, work, write)
             expected.close()
             residual.close()
     return errors
-
-
-def _on_pixels(scene: Scene, window: Window, values: Floats) -> tuple[Window, Floats]:
-    """A window and its values on the grid of the source's own pixels, as far as this goes."""
-    if not isinstance(scene, PatchScene):
-        return window, values
-    around = scene.lattice.pixels(window)
-    inside = around.clip(scene.plan.grid.window)
-    return inside, to_pixels(values, scene.side)[(slice(None), *inside.shift(-around.row, -around.col).slices)]
 
 
 def _named(detector: Detector, scene: Scene) -> list[tuple[str, str]]:

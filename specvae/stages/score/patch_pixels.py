@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from specvae.export.contents import PIXELS
 from specvae.export.maps import AssetBands, MapBand, MapWriter
 from specvae.ingest.scene.patch_scene import PatchScene
-from specvae.model.patches import to_pixels
 from specvae.model_file import StoredModel
 from specvae.spectra import Window
 
@@ -30,16 +29,16 @@ def write_pixels(folder: Path, scene: PatchScene, model: StoredModel, threads: i
 
     The pixels of a patch add up to the patch's reconstruction term.
     """
-    detector, grid, side = model.detector, scene.plan.grid, scene.side
+    detector, side = model.detector, scene.side
     tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous", "unit": "nat"}
-    with MapWriter(folder / PIXELS.name, grid, [SHARE_BAND], "float32", float("nan"), tags, threads) as writer:
+    with MapWriter(
+        folder / PIXELS.name, scene.pixel_grid, [SHARE_BAND], "float32", float("nan"), tags, threads
+    ) as writer:
         for window in scene.windows(VALUES // (side**2 * len(scene.bands))):
             cube = scene.read(window)
             costs = np.full((side**2, window.rows, window.cols), np.nan, np.float32)
             costs[:, cube.valid] = detector.pixel_costs(cube.values[:, cube.valid])
-            around = scene.lattice.pixels(window)
-            inside = around.clip(grid.window)
-            writer.write(inside, to_pixels(costs, side)[(slice(None), *inside.shift(-around.row, -around.col).slices)])
+            writer.write(*scene.on_pixels(window, costs))
         writer.close()
     return writer.asset_bands
 
