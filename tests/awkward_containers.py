@@ -33,10 +33,10 @@ def netcdf(
     with scipy.io.netcdf_file(folder / "a.nc", "w") as file:
         for name, size in sizes.items():
             file.createDimension(name, size)
-        for name, (values, axes, told) in variables.items():
+        for name, (values, axes, expected) in variables.items():
             made = file.createVariable(name, values.dtype.newbyteorder(">"), axes)
             made[:] = values
-            for key, value in told.items():
+            for key, value in expected.items():
                 setattr(made, key, value)
     return folder / "a.nc"
 
@@ -254,11 +254,11 @@ def _(folder: Path) -> Path:
 
 
 simple("nodata of five digits in float32", lambda: with_hole(noise(dtype="float32"), -9999.9), nodata=-9999.9,
-       told={"reasons": {"nodata": 50}})  # fmt: skip
+       expected={"reasons": {"nodata": 50}})  # fmt: skip
 simple("uint32 at its end as nodata", lambda: with_hole(noise(dtype="uint32"), 2**32 - 1), nodata=2**32 - 1)
 simple("four bands of which none is alpha", lambda: noise(4, dtype="uint8"), photometric="rgb", alpha="unspecified",
-       told={"bands": 4})  # fmt: skip
-simple("premultiplied alpha", lambda: with_alpha(3), photometric="rgb", alpha="premultiplied", told={"bands": 3})
+       expected={"bands": 4})  # fmt: skip
+simple("premultiplied alpha", lambda: with_alpha(3), photometric="rgb", alpha="premultiplied", expected={"bands": 3})
 simple("white is zero", lambda: noise(1, dtype="uint8"), photometric="miniswhite")
 simple("cyan, magenta, yellow, black", lambda: noise(4, dtype="uint8"), photometric="cmyk")
 simple("a compound CRS", lambda: noise(), crs="EPSG:32633+5773")
@@ -271,7 +271,7 @@ simple(
 )
 simple("beyond the pole", lambda: noise(), crs="EPSG:4326", transform=Affine(5, 0, -180, 0, -5, 95))
 simple("Web Mercator beyond its edge", lambda: noise(), crs="EPSG:3857", transform=Affine(1e6, 0, -3e7, 0, -1e6, 3e7))
-simple("pixels of no size", lambda: noise(), transform=Affine(0, 0, 5, 0, 0, 6), told={"placed": False})
+simple("pixels of no size", lambda: noise(), transform=Affine(0, 0, 5, 0, 0, 6), expected={"placed": False})
 simple("the Moon, projected", lambda: noise(), transform=Affine(100, 0, 0, 0, -100, 0),
        crs='PROJCS["Moon",GEOGCS["Moon",DATUM["D_Moon",SPHEROID["Moon",1737400,0]],PRIMEM["Reference_Meridian",0],'
            'UNIT["Degree",0.0174532925199433]],PROJECTION["Equirectangular"],'

@@ -41,7 +41,7 @@ class Case:
     valid: int | None = None
     """Pixels that count, where GDAL's own masks do not tell."""
     reasons: dict[str, int] = field(default_factory=dict)
-    """Pixels left out by reason, where they are told."""
+    """Pixels left out by reason, where they are given."""
     notes: tuple[str, ...] = ()
     bands: int | None = None
     """Bands used, where not all of the file's."""
@@ -56,11 +56,11 @@ class Case:
 CASES: list[Case] = []
 
 
-def case(name: str, **told: Any) -> Callable[[Make], Make]:
+def case(name: str, **expected: Any) -> Callable[[Make], Make]:
     """Register a maker."""
 
     def register(make: Make) -> Make:
-        CASES.append(Case(name, make, **told))
+        CASES.append(Case(name, make, **expected))
         return make
 
     return register
@@ -73,11 +73,11 @@ def noise(bands: int = 3, rows: int = 33, cols: int = 41, dtype: str = "uint16",
 
 
 def simple(
-    name: str, values: Callable[[], NDArray[Any]], names: tuple[str, ...] = (), told: Any = None, **profile: Any
+    name: str, values: Callable[[], NDArray[Any]], names: tuple[str, ...] = (), expected: Any = None, **profile: Any
 ) -> None:
     """A case that is one call of ``write``."""
     end = profile.pop("end", ".tif")
-    CASES.append(Case(name, lambda folder: write(folder / f"a{end}", values(), names, **profile), **(told or {})))
+    CASES.append(Case(name, lambda folder: write(folder / f"a{end}", values(), names, **profile), **(expected or {})))
 
 
 def colours(*names: str) -> list[Any]:
@@ -94,7 +94,7 @@ simple("int64 beyond float's whole numbers", lambda: noise(dtype="int64") + 2**5
 simple("uint64", lambda: noise(dtype="uint64"))
 simple("float64", lambda: noise(dtype="float64") * 1e-3)
 simple("half floats", lambda: noise(dtype="float32"), nbits=16)
-simple("complex float", lambda: noise(dtype="complex64"), told={"refused": "complex values"})
+simple("complex float", lambda: noise(dtype="complex64"), expected={"refused": "complex values"})
 
 
 def with_hole(values: NDArray[Any], fill: Any, bands: Any = slice(None)) -> NDArray[Any]:
@@ -109,12 +109,12 @@ simple("nodata NaN", lambda: with_hole(noise(dtype="float32"), np.nan), nodata=n
 simple(
     "NaN without nodata",
     lambda: with_hole(noise(dtype="float32"), np.nan),
-    told={"valid": 33 * 41 - 50, "reasons": {"nan": 50}},
+    expected={"valid": 33 * 41 - 50, "reasons": {"nan": 50}},
 )
 simple(
     "minus infinity",
     lambda: with_hole(noise(dtype="float32"), -np.inf),
-    told={"reasons": {"nan": 50}, "valid": 33 * 41 - 50},
+    expected={"reasons": {"nan": 50}, "valid": 33 * 41 - 50},
 )
 simple(
     "nodata -3.4e38", lambda: with_hole(noise(dtype="float32"), -3.4028234663852886e38), nodata=-3.4028234663852886e38
@@ -125,14 +125,14 @@ simple(
     lambda: with_hole(noise(dtype="float64"), -1.7976931348623157e308),
     nodata=-1.7976931348623157e308,
 )
-simple("nodata in one band only", lambda: with_hole(noise(), 0, 1), nodata=0, told={"reasons": {"nodata": 50}})
-simple("all nodata", lambda: np.zeros_like(noise()), nodata=0, told={"refused": "no valid pixel .1353 nodata"})
-simple("all NaN", lambda: noise(dtype="float32") * np.nan, told={"refused": "no valid pixel .1353 nan"})
-simple("one valid pixel", lambda: lone(), nodata=0, told={"valid": 1, "reasons": {"nodata": 33 * 41 - 1}})
+simple("nodata in one band only", lambda: with_hole(noise(), 0, 1), nodata=0, expected={"reasons": {"nodata": 50}})
+simple("all nodata", lambda: np.zeros_like(noise()), nodata=0, expected={"refused": "no valid pixel .1353 nodata"})
+simple("all NaN", lambda: noise(dtype="float32") * np.nan, expected={"refused": "no valid pixel .1353 nan"})
+simple("one valid pixel", lambda: lone(), nodata=0, expected={"valid": 1, "reasons": {"nodata": 33 * 41 - 1}})
 simple("one constant value", lambda: np.full((3, 33, 41), 7, "uint16"))
 simple("red, green, blue and alpha", lambda: with_alpha(3), colorinterp=colours("red", "green", "blue", "alpha"),
-       told={"bands": 3, "notes": ("alpha",), "reasons": {"mask": 50}})  # fmt: skip
-simple("grey and alpha", lambda: with_alpha(1), alpha="yes", told={"bands": 1, "reasons": {"mask": 50}})
+       expected={"bands": 3, "notes": ("alpha",), "reasons": {"mask": 50}})  # fmt: skip
+simple("grey and alpha", lambda: with_alpha(1), alpha="yes", expected={"bands": 1, "reasons": {"mask": 50}})
 
 
 def lone() -> NDArray[Any]:
@@ -205,7 +205,7 @@ def _(folder: Path) -> Path:
 simple(
     "a scale and an offset in each band", lambda: noise(dtype="int16"), scales=(1e-4, 2e-4, 1.0), offsets=(-0.1, 0, 5)
 )
-simple("a scale of 0", lambda: noise(), scales=(1, 0, 1), told={"refused": "band 2 has scale 0"})
+simple("a scale of 0", lambda: noise(), scales=(1, 0, 1), expected={"refused": "band 2 has scale 0"})
 simple("one band", lambda: noise(1))
 simple("three hundred bands", lambda: noise(300, 12, 13))
 simple("bands of one name", lambda: noise(), names=("nir", "nir", "nir"))
@@ -216,10 +216,13 @@ simple(
     "an empty band among others",
     lambda: emptied(),
     nodata=0,
-    told={"bands": 2, "notes": ("empty",), "oracle": None, "valid": 1353},
+    expected={"bands": 2, "notes": ("empty",), "oracle": None, "valid": 1353},
 )
 simple(
-    "classes riding along", lambda: noise(4), names=("B2", "B3", "B4", "SCL"), told={"bands": 3, "notes": ("classes",)}
+    "classes riding along",
+    lambda: noise(4),
+    names=("B2", "B3", "B4", "SCL"),
+    expected={"bands": 3, "notes": ("classes",)},
 )
 
 
@@ -268,7 +271,7 @@ def _(folder: Path) -> Path:
     return sparse(folder)
 
 
-def sparse(folder: Path, **told: Any) -> Path:
+def sparse(folder: Path, **more: Any) -> Path:
     profile = {
         "driver": "GTiff",
         "width": 700,
@@ -277,7 +280,7 @@ def sparse(folder: Path, **told: Any) -> Path:
         "dtype": "uint16",
         "tiled": True,
         **UTM,
-        **told,
+        **more,
     }
     with rasterio.open(folder / "a.tif", "w", sparse_ok=True, blockxsize=256, blockysize=256, **profile) as file:
         file.write(noise(2, 256, 256), window=((256, 512), (256, 512)))
@@ -321,30 +324,30 @@ def _(folder: Path) -> Path:
 @case("several pages", notes=("3 images, of which the first",), placed=False)
 def _(folder: Path) -> Path:
     for page in range(3):
-        told = {"append_subdataset": True} if page else {}
-        write(folder / "a.tif", noise(2, seed=page), **told)
+        options = {"append_subdataset": True} if page else {}
+        write(folder / "a.tif", noise(2, seed=page), **options)
     return folder / "a.tif"
 
 
 # --- drivers ---------------------------------------------------------------------------------------------------------
 
-simple("PNG of 16 bits", lambda: noise(), end=".png", driver="PNG", told={"placed": False})
-simple("PNG with alpha", lambda: with_alpha(3), end=".png", driver="PNG", told={"bands": 3, "placed": False})
-simple("JPEG", lambda: noise(3, 64, 64, "uint8"), end=".jpg", driver="JPEG", told={"placed": False})
-simple("BMP", lambda: noise(dtype="uint8"), end=".bmp", driver="BMP", told={"placed": False})
-simple("WebP", lambda: noise(dtype="uint8"), end=".webp", driver="WEBP", lossless=True, told={"placed": False})
+simple("PNG of 16 bits", lambda: noise(), end=".png", driver="PNG", expected={"placed": False})
+simple("PNG with alpha", lambda: with_alpha(3), end=".png", driver="PNG", expected={"bands": 3, "placed": False})
+simple("JPEG", lambda: noise(3, 64, 64, "uint8"), end=".jpg", driver="JPEG", expected={"placed": False})
+simple("BMP", lambda: noise(dtype="uint8"), end=".bmp", driver="BMP", expected={"placed": False})
+simple("WebP", lambda: noise(dtype="uint8"), end=".webp", driver="WEBP", lossless=True, expected={"placed": False})
 simple("JPEG 2000", lambda: noise(), end=".jp2", driver="JP2OpenJPEG", quality=100, reversible="yes")
 simple("Erdas Imagine", lambda: noise(), ("blue", "green", "nir"), end=".img", driver="HFA")
-simple("NITF", lambda: noise(), end=".ntf", driver="NITF", crs=None, transform=None, told={"placed": False})
+simple("NITF", lambda: noise(), end=".ntf", driver="NITF", crs=None, transform=None, expected={"placed": False})
 simple("PCIDSK", lambda: noise(), end=".pix", driver="PCIDSK")
-simple("a GeoPackage of tiles", lambda: with_alpha(3), end=".gpkg", driver="GPKG", told={"bands": 3})
+simple("a GeoPackage of tiles", lambda: with_alpha(3), end=".gpkg", driver="GPKG", expected={"bands": 3})
 simple(
     "an ASCII grid",
     lambda: noise(1, dtype="float32"),
     end=".asc",
     driver="AAIGrid",
     nodata=-9999,
-    told={"placed": False},
+    expected={"placed": False},
 )
 simple("ENVI, band sequential", lambda: noise(), end=".dat", driver="ENVI", interleave="bsq")
 simple("ENVI, by line", lambda: noise(), end=".bil", driver="ENVI", interleave="bil")
@@ -549,8 +552,8 @@ POINTS = [
     for r, c in ((0, 0), (0, 41), (33, 0), (33, 41))
 ]
 simple("control points only", lambda: noise(), crs="EPSG:32633", transform=None, gcps=POINTS)
-simple("no CRS", lambda: noise(), crs=None, transform=None, told={"notes": ("no CRS",)})
-simple("a transform without a CRS", lambda: noise(), crs=None, told={"notes": ("no CRS",)})
+simple("no CRS", lambda: noise(), crs=None, transform=None, expected={"notes": ("no CRS",)})
+simple("a transform without a CRS", lambda: noise(), crs=None, expected={"notes": ("no CRS",)})
 simple("rotated", lambda: noise(), transform=Affine.translation(5e5, 5e6) @ Affine.rotation(30) @ Affine.scale(10, -10))
 simple("south up", lambda: noise(), transform=Affine(10, 0, 4e5, 0, 10, 5e6))
 simple("across the antimeridian", lambda: noise(), crs="EPSG:4326", transform=Affine(0.5, 0, 170, 0, -0.5, 10))
@@ -569,11 +572,11 @@ simple("a polar CRS", lambda: noise(), crs="EPSG:3413", transform=Affine(1000, 0
 @case("rational polynomials only")
 def _(folder: Path) -> Path:
     path = write(folder / "a.tif", noise(), crs=None, transform=None)
-    told = RPC(err_bias=0, err_rand=0, height_off=10, height_scale=500, lat_off=45, lat_scale=0.1, long_off=10, long_scale=0.1,
+    rpcs = RPC(err_bias=0, err_rand=0, height_off=10, height_scale=500, lat_off=45, lat_scale=0.1, long_off=10, long_scale=0.1,
                line_off=16, line_scale=17, samp_off=20, samp_scale=21, line_num_coeff=[0, 0, -1] + [0] * 17,
                line_den_coeff=[1] + [0] * 19, samp_num_coeff=[0, 1] + [0] * 18, samp_den_coeff=[1] + [0] * 19)  # fmt: skip
     with rasterio.open(path, "r+") as file:
-        file.rpcs = told
+        file.rpcs = rpcs
     return path
 
 
@@ -643,13 +646,13 @@ def _(folder: Path) -> Path:
     return folder / "a.npy"
 
 
-@case("a .npy told to be bands first", bands=33, valid=41 * 3, oracle=None, args=("--layout", "bands-first"))
+@case("a .npy said to be bands first", bands=33, valid=41 * 3, oracle=None, args=("--layout", "bands-first"))
 def _(folder: Path) -> Path:
     np.save(folder / "a.npy", np.moveaxis(noise(), 0, 2))
     return folder / "a.npy"
 
 
-@case("a .npz of two cubes of which one is told", bands=3, valid=33 * 41, oracle=None, args=("--array", "b"))
+@case("a .npz of two cubes of which one is named", bands=3, valid=33 * 41, oracle=None, args=("--array", "b"))
 def _(folder: Path) -> Path:
     np.savez(folder / "a.npz", a=np.zeros((5, 6, 7)), b=np.moveaxis(noise(), 0, 2))
     return folder / "a.npz"
@@ -732,7 +735,11 @@ def _(folder: Path) -> Path:
 
 
 @case(
-    "a nodata told on the command line", oracle=None, valid=33 * 41 - 50, reasons={"nodata": 50}, args=("--nodata", "9")
+    "a nodata given on the command line",
+    oracle=None,
+    valid=33 * 41 - 50,
+    reasons={"nodata": 50},
+    args=("--nodata", "9"),
 )
 def _(folder: Path) -> Path:
     return write(folder / "a.tif", with_hole(noise(), 9))

@@ -182,8 +182,8 @@ class Fuzzer:
         good.mkdir(exist_ok=True)
         self.seeds = make_seeds(good, model) if not any(good.iterdir()) else json_seeds(folder)
         if not (folder / "seeds.json").exists():
-            told = [(name, str(path), [str(f) for f in files]) for name, path, files in self.seeds]
-            (folder / "seeds.json").write_text(json.dumps(told))
+            seed_list = [(name, str(path), [str(f) for f in files]) for name, path, files in self.seeds]
+            (folder / "seeds.json").write_text(json.dumps(seed_list))
 
     def run(self, case: int) -> Outcome:
         """Damage a file, inspect or score it, and judge."""
@@ -247,8 +247,8 @@ class Fuzzer:
 
 def json_seeds(folder: Path) -> list[tuple[str, Path, list[Path]]]:
     """The seeds that an earlier worker made."""
-    told = json.loads((folder / "seeds.json").read_text())
-    return [(name, Path(path), [Path(f) for f in files]) for name, path, files in told]
+    seeds = json.loads((folder / "seeds.json").read_text())
+    return [(name, Path(path), [Path(f) for f in files]) for name, path, files in seeds]
 
 
 def _tree(folder: Path) -> set[str]:
@@ -266,9 +266,9 @@ def work(folder: Path, model: Path | None, cases: range, score_every: int) -> No
         for case in cases:
             print(json.dumps({"case": case}), file=out, flush=True)
             faulthandler.dump_traceback_later(HANG, exit=True, file=stack)
-            told = fuzzer.run(case)
+            outcome = fuzzer.run(case)
             faulthandler.cancel_dump_traceback_later()
-            print(json.dumps(asdict(told)), file=out, flush=True)
+            print(json.dumps(asdict(outcome)), file=out, flush=True)
 
 
 def supervise(folder: Path, model: Path | None, count: int, score_every: int, start: int = 0) -> Iterator[Outcome]:
@@ -280,10 +280,10 @@ def supervise(folder: Path, model: Path | None, count: int, score_every: int, st
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as worker:
             assert worker.stdout is not None
             for line in worker.stdout:
-                told: dict[str, Any] = json.loads(line)
-                case = told["case"]
-                if "status" in told:
-                    yield Outcome(**told)
+                record: dict[str, Any] = json.loads(line)
+                case = record["case"]
+                if "status" in record:
+                    yield Outcome(**record)
                     case += 1
         if case < count:
             deaths += 1
@@ -330,22 +330,22 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--worker", type=Path)
     parser.add_argument("--out", type=Path, default=Path("reports/fuzz/report.md"))
-    told = parser.parse_args()
-    if told.worker:
-        work(told.worker, told.model, range(told.start, told.count), told.score_every)
+    options = parser.parse_args()
+    if options.worker:
+        work(options.worker, options.model, range(options.start, options.count), options.score_every)
         return
     with tempfile.TemporaryDirectory(prefix="specvae-fuzz-") as folder:
         started = time.perf_counter()
         model = fit_model(Path(folder))
         outcomes = []
-        for outcome in supervise(Path(folder), model, told.count, told.score_every, told.start):
+        for outcome in supervise(Path(folder), model, options.count, options.score_every, options.start):
             outcomes.append(outcome)
             if outcome.wrong:
                 print(f"case {outcome.case} ({outcome.format}): {outcome.wrong}", file=sys.stderr)
             if len(outcomes) % 500 == 0:
-                print(f"{len(outcomes)} of {told.count}", file=sys.stderr)
-    told.out.parent.mkdir(parents=True, exist_ok=True)
-    told.out.write_text(report(outcomes, time.perf_counter() - started))
+                print(f"{len(outcomes)} of {options.count}", file=sys.stderr)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(report(outcomes, time.perf_counter() - started))
     sys.exit(any(o.wrong for o in outcomes))
 
 

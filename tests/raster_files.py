@@ -20,15 +20,15 @@ def ramp(bands: int = 3, rows: int = 40, cols: int = 50, dtype: str = "uint16", 
 
 
 def write(path: Path, values: NDArray[Any], names: tuple[str, ...] = (), **profile: Any) -> Path:
-    """A GeoTIFF (or another driver) of ``values``, on a 10 m UTM grid unless told otherwise."""
-    told: dict[str, Any] = {"driver": "GTiff", **UTM, **profile}
-    mask = told.pop("mask", None)
-    tags = told.pop("band_tags", {})
-    scales, offsets = told.pop("scales", None), told.pop("offsets", None)
-    colorinterp = told.pop("colorinterp", None)
+    """A GeoTIFF (or another driver) of ``values``, on a 10 m UTM grid unless ``profile`` says otherwise."""
+    options: dict[str, Any] = {"driver": "GTiff", **UTM, **profile}
+    mask = options.pop("mask", None)
+    tags = options.pop("band_tags", {})
+    scales, offsets = options.pop("scales", None), options.pop("offsets", None)
+    colorinterp = options.pop("colorinterp", None)
     count, rows, cols = values.shape
-    told = {key: value for key, value in told.items() if value is not None}
-    with rasterio.open(path, "w", width=cols, height=rows, count=count, dtype=values.dtype, **told) as file:
+    options = {key: value for key, value in options.items() if value is not None}
+    with rasterio.open(path, "w", width=cols, height=rows, count=count, dtype=values.dtype, **options) as file:
         file.write(values)
         for at, name in enumerate(names, start=1):
             file.set_band_description(at, name)

@@ -46,6 +46,6 @@ def test_the_examples_of_a_module_print_what_they_say(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "thing"), public(), ids=lambda x: x if isinstance(x, str) else "")
 def test_a_public_object_says_what_it_is_and_estimators_show_it(name: str, thing: object) -> None:
-    told = inspect.getdoc(thing) or ""
-    assert len(told) > 30
-    assert ">>> " in told, f"{name} has no example"
+    text = inspect.getdoc(thing) or ""
+    assert len(text) > 30
+    assert ">>> " in text, f"{name} has no example"

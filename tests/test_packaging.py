@@ -99,7 +99,7 @@ def test_the_citation_and_the_code_agree() -> None:
     assert cited["license"] == PROJECT["license"] == "Apache-2.0"
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     done = run(sys.executable, "-m", "specvae", "--version", cwd=ROOT)
     assert done.stdout.strip() == f"specvae, version {specvae.__version__}"
 

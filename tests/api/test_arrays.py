@@ -170,8 +170,8 @@ def test_bands_in_another_order_are_matched_by_name_or_wavelength(place: Path) -
     found = score_array(turned, place / "context.specvae", bands=BAND_NAMES[::-1], nodata=0)
     np.testing.assert_array_equal(found, expected)
     waves = np.array(WAVELENGTHS[::-1]) / 1000
-    told = xr.DataArray(turned, dims=("band", "y", "x"), coords={"wavelength": ("band", waves, {"units": "um"})})
-    np.testing.assert_array_equal(score_array(told, place / "context.specvae", nodata=0).values, expected)
+    labelled = xr.DataArray(turned, dims=("band", "y", "x"), coords={"wavelength": ("band", waves, {"units": "um"})})
+    np.testing.assert_array_equal(score_array(labelled, place / "context.specvae", nodata=0).values, expected)
 
 
 def test_nameless_bands_are_matched_by_order_with_a_warning(place: Path) -> None:
@@ -209,10 +209,10 @@ def test_what_is_not_valid_scores_nan_and_moves_no_score_of_a_pixel_model(place:
         kept = np.isfinite(found) & ~np.isnan(values).any(axis=0)
         kept[20, 30] = False
         np.testing.assert_array_equal(found[kept], clean[kept])
-    told = opened(place, chunks={"y": 40, "x": 50})
+    lazy = opened(place, chunks={"y": 40, "x": 50})
     mask = xr.DataArray(valid, dims=("y", "x")).chunk({"y": 64, "x": 10})
-    eager = score_array(told.compute(), place / f"{kind}.specvae", valid=valid)
-    np.testing.assert_array_equal(score_array(told, place / f"{kind}.specvae", valid=mask).values, eager.values)
+    eager = score_array(lazy.compute(), place / f"{kind}.specvae", valid=valid)
+    np.testing.assert_array_equal(score_array(lazy, place / f"{kind}.specvae", valid=mask).values, eager.values)
 
 
 def test_rows_are_scored_by_a_pixel_model_and_refused_by_one_with_context(place: Path) -> None:

@@ -74,10 +74,10 @@ def test_what_leaves_the_plane_is_found_and_the_band_that_left_it_is_named(fitte
     odd[:, 3] += 1.0
     both = np.vstack([linear(200, seed=2), odd])
     assert roc_auc_score(np.repeat([0, 1], 200), fitted.anomaly_score(both)) > 0.99
-    told = fitted.explain(odd)
-    assert np.median(told.contribution.argmax(axis=1)) == 3
-    assert (told.deviation[:, 3] > 0).mean() > 0.95
-    assert told.contribution.shape == told.deviation.shape == told.expected.shape == odd.shape
+    explanation = fitted.explain(odd)
+    assert np.median(explanation.contribution.argmax(axis=1)) == 3
+    assert (explanation.deviation[:, 3] > 0).mean() > 0.95
+    assert explanation.contribution.shape == explanation.deviation.shape == explanation.expected.shape == odd.shape
 
 
 def test_signs_are_those_of_scikit_learn_and_the_score_its_negative(fitted: SpectralVAE) -> None:

@@ -77,8 +77,8 @@ def test_the_benchmark_writes_a_row_for_every_method_and_ranks_them_among_the_pu
     sheet = "Dataset,KNN,VAE\nline,91.5(0.2),70.25(1.0)\nother,90.5(0.0),\n"
     (tmp_path / "in" / "published_dte_semisupervised_auroc.csv").write_text(sheet)
     out = run_benchmark("adbench", Settings(data=tmp_path / "in", out=tmp_path / "out", quick=True, seeds=2))
-    told = json.loads((out / "metrics.json").read_text())
-    rows = {(r["dataset"], r["method"], r["metric"]): r for r in told["results"]}
+    metrics = json.loads((out / "metrics.json").read_text())
+    rows = {(r["dataset"], r["method"], r["metric"]): r for r in metrics["results"]}
     assert {method for _, method, _ in rows} == {"specvae", "knn", "pca", "iforest"} == set(METHODS)
     assert len(rows) == 2 * 4 * 3
     for name in ("1_line", "2_other"):

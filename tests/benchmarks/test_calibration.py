@@ -114,12 +114,12 @@ def test_a_tail_that_misses_is_said_to_miss() -> None:
     """A refusal counts as infinitely far, and coverage of half of the calibrations as a miss."""
     covered = known.Coverage("independent pixels", 1e-2, 0.5, (0.9, 1.0, 1.1), 1.0, 0.0)
     reach = known.TailReach("specvae", (0.1, float("inf"), float("inf")), 0.2, 150)
-    told = known.Known(200, (covered,), (reach,))
+    missed = known.Known(200, (covered,), (reach,))
     report = Report("page")
-    known.write_known(report, told)
+    known.write_known(report, missed)
     page = "\n".join(report.pieces)
     assert "missed for independent pixels at 0.01: 50.0%" in page
     assert "factor of 3: missed" in page
-    assert [row.metric for row in known.known_rows(told)] == [
+    assert [row.metric for row in known.known_rows(missed)] == [
         "interval_covers_0.01", "realised_0.01", "realised_1e-05_p05", "interval_covers_1e-05", "refused_1e-05",
     ]  # fmt: skip

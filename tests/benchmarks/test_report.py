@@ -90,7 +90,7 @@ def test_a_report_shows_its_pieces_in_order(tmp_path: Path) -> None:
     assert write_figure(tmp_path, "curve", figure).read_bytes() == first
 
 
-def test_an_unknown_benchmark_and_a_missing_folder_are_told() -> None:
+def test_an_unknown_benchmark_and_a_missing_folder_are_refused() -> None:
     with pytest.raises(UsageError, match=r"no benchmark 'adbunch'; known: adbench"):
         run_benchmark("adbunch", Settings())
     with pytest.raises(InputError, match=r"no folder nowhere; give --data"):

@@ -59,12 +59,12 @@ def test_broken_scenes_are_spread_evenly_and_each_way_comes_alike(tmp_path: Path
 @pytest.mark.timeout(1800)
 def test_a_short_run_measures_processes_and_workers_and_names_what_is_broken(tmp_path: Path) -> None:
     run(Settings(out=tmp_path / "report", quick=True, device="cpu"))
-    told = json.loads((tmp_path / "report" / "trials.json").read_text(encoding="utf-8"))
-    assert [(r["how"], r["processes"]) for r in told["rates"]] == [
+    report = json.loads((tmp_path / "report" / "trials.json").read_text(encoding="utf-8"))
+    assert [(r["how"], r["processes"]) for r in report["rates"]] == [
         ("jobs", 1),
         ("jobs", 2),
         ("workers", 1),
         ("workers", 2),
     ]
-    assert told["many"]["wrong"] == []
-    assert told["many"]["exit_status"] == 3
+    assert report["many"]["wrong"] == []
+    assert report["many"]["exit_status"] == 3

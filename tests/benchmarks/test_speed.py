@@ -38,8 +38,8 @@ def test_a_loss_has_settled_when_it_stays_within_a_hundredth_of_its_way() -> Non
 @pytest.mark.slow
 def test_a_short_run_writes_a_row_for_every_method(tmp_path: Path) -> None:
     folder = run_benchmark("speed", Settings(out=tmp_path, quick=True, sizes=(128, 256, 384), bands=5))
-    told = json.loads((folder / "metrics.json").read_text())
-    methods = {row["method"] for row in told["results"]}
+    metrics = json.loads((folder / "metrics.json").read_text())
+    methods = {row["method"] for row in metrics["results"]}
     assert methods >= {*METHODS, "help", "imports", "specvae", "specvae-10x"}
-    assert all(row["value"] >= 0 for row in told["results"] if row["metric"] in ("seconds", "peak_mib", "auroc"))
+    assert all(row["value"] >= 0 for row in metrics["results"] if row["metric"] in ("seconds", "peak_mib", "auroc"))
     assert "What was tried" in (folder / "report.md").read_text()

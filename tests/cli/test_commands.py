@@ -180,10 +180,10 @@ def test_calibrating_on_other_normal_data_moves_the_threshold_and_not_the_score(
 def test_inspect_tells_of_models_scenes_and_tables(night: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, kind in (("scene.specvae", "model"), ("tonight.tif", "raster"), ("spectra.csv", "table")):
         assert run("inspect", night / name, "--json") == 0
-        told = json.loads(capsys.readouterr().out)
-        assert told["kind"] == kind
-        assert len(told["bands"]) == 10
-    assert told["other_columns"] == ["name", "odd"]
+        description = json.loads(capsys.readouterr().out)
+        assert description["kind"] == kind
+        assert len(description["bands"]) == 10
+    assert description["other_columns"] == ["name", "odd"]
 
 
 def bad_inputs(night: Path, place: Path) -> dict[str, tuple[list[object], int]]:
@@ -303,10 +303,10 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     before = sorted(p for p in tmp_path.rglob("*"))
     capsys.readouterr()
     assert run(*args) == status
-    told = capsys.readouterr()
-    assert told.err.startswith("specvae: ")
-    assert told.err.count("\n") == 1, told.err
-    assert "Traceback" not in told.err
+    printed = capsys.readouterr()
+    assert printed.err.startswith("specvae: ")
+    assert printed.err.count("\n") == 1, printed.err
+    assert "Traceback" not in printed.err
     assert sorted(p for p in tmp_path.rglob("*") if p.name != "out") == before
     assert not list((tmp_path / "out").glob("*/*"))
 
@@ -321,21 +321,21 @@ def test_one_failed_scene_among_others_is_status_3(night: Path, tmp_path: Path) 
     assert not (tmp_path / "out" / "bad").exists()
 
 
-def test_the_module_runs_as_a_process_and_its_version_is_told() -> None:
+def test_the_module_runs_as_a_process_and_prints_its_version() -> None:
     done = subprocess.run([sys.executable, "-m", "specvae", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("specvae, version")
 
 
-def test_a_mask_among_the_scenes_of_a_fit_is_told_with_both_names(
+def test_a_mask_among_the_scenes_of_a_fit_is_reported_with_both_names(
     night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status = run("fit", night / "normal.tif", night / "truth.tif", "--model", tmp_path / "m.specvae", *QUICK)
-    told = capsys.readouterr().err
+    printed = capsys.readouterr().err
     assert status == 4
-    assert len(told.strip().splitlines()) == 1
-    assert "truth.tif cannot be fitted together with" in told
-    assert "normal has 10" in told
-    assert "truth has 1 (truth)" in told
+    assert len(printed.strip().splitlines()) == 1
+    assert "truth.tif cannot be fitted together with" in printed
+    assert "normal has 10" in printed
+    assert "truth has 1 (truth)" in printed
 
 
 def test_a_fit_on_nothing_says_why_nothing_is_valid(
@@ -386,15 +386,15 @@ def test_a_fit_and_a_calibration_tell_the_smallest_rate_that_they_carry(
     assert "held out for thresholds (too few for any false-alarm rate)" in said.out
 
 
-def test_what_was_pooled_and_what_was_kept_is_told(
+def test_what_was_pooled_and_what_was_trained_on_is_printed(
     night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     args = ("--model", night / "scene.specvae", "--out", tmp_path, "--pool", "--fdr", "0.1")
     assert run("score", night / "tonight.tif", *args) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     report = json.loads((tmp_path / "tonight" / "report.json").read_text())
-    assert f"{report['evidence']['anomalous']:,} by the pooled evidence" in told
-    assert f"{report['objects']['kept']:,} of {report['objects']['written']:,} objects kept" in told
+    assert f"{report['evidence']['anomalous']:,} by the pooled evidence" in printed
+    assert f"{report['objects']['kept']:,} of {report['objects']['written']:,} objects kept" in printed
 
 
 @pytest.mark.parametrize(
@@ -408,6 +408,6 @@ def test_the_claim_says_when_there_is_no_more_than_chance(anomalous: int, words:
         "pixels": {"anomalous": anomalous, "valid": 10_000},
         "threshold": {"false_alarm_rate": 1e-3},
     }
-    told = claim(report)
-    assert words in told
-    assert told.endswith("no more than chance.") == ("even" in words)
+    claimed = claim(report)
+    assert words in claimed
+    assert claimed.endswith("no more than chance.") == ("even" in words)

@@ -40,16 +40,16 @@ def legend(axes: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("bands", "told"),
+    ("bands", "message"),
     [(NAMED, ("band", "value, in the data's units")), (MEASURED, ("wavelength, nm", "value, reflectance"))],
 )
 def test_an_envelope_names_its_axes_and_all_its_lines(
-    bands: BandSet, told: tuple[str, str], drawn: list[Figure], tmp_path: Path
+    bands: BandSet, message: tuple[str, str], drawn: list[Figure], tmp_path: Path
 ) -> None:
     normal = np.arange(9.0).reshape(3, 3)
     draw_envelopes(tmp_path / "e.png", bands, normal, normal + 1, np.ones((4, 3)))
     (axes,) = drawn[0].axes
-    assert labels(axes) == told
+    assert labels(axes) == message
     assert legend(axes) == [
         "4 of the draws", "training, 5 to 95 %", "training, median", "drawn, median", "drawn, 5 and 95 %",
     ]  # fmt: skip

@@ -56,10 +56,10 @@ def table_of(mask: NDArray[np.bool_]) -> ObjectTable:
     reconstruction = np.where(mask, 12.0, 1.0).astype(np.float32)
     reconstruction[np.unravel_index(np.flatnonzero(mask)[:1], mask.shape)] = 20.0
     kl = np.full(mask.shape, 4.0, np.float32)
-    told = Explanation(*(np.outer([1.0, 2.0, 9.0], np.ones(n)).astype(np.float32) * s for s in (1, -2, 3)))
+    explanation = Explanation(*(np.outer([1.0, 2.0, 9.0], np.ones(n)).astype(np.float32) * s for s in (1, -2, 3)))
     cube = Cube(np.ones((3, *mask.shape), np.float32), np.zeros(mask.shape, np.uint8), Window(0, 0, *mask.shape))
     components = Components()
-    components.update(ScoredWindow(cube, Parts(reconstruction + kl, reconstruction, kl), mask, told))
+    components.update(ScoredWindow(cube, Parts(reconstruction + kl, reconstruction, kl), mask, explanation))
     return components.finish().table
 
 
@@ -205,10 +205,10 @@ def test_a_geopackage_reads_back_like_one_that_gdal_writes(grid: Grid, tmp_path:
     pandas.testing.assert_frame_equal(mine.drop(columns="geometry"), other.drop(columns="geometry"))
     assert shapely.equals_exact(mine.geometry.to_numpy(), other.geometry.to_numpy(), 1e-9).all()
     assert (mine.crs == other.crs) or (grid.crs is None and mine.crs is None)
-    told, gdals = (pyogrio.read_info(path) for path in (tmp_path / "objects.gpkg", by_gdal))
-    assert told["geometry_type"] == gdals["geometry_type"] == "MultiPolygon"
-    assert told["total_bounds"] == pytest.approx(gdals["total_bounds"])
-    assert told["features"] == 2
+    ours, gdals = (pyogrio.read_info(path) for path in (tmp_path / "objects.gpkg", by_gdal))
+    assert ours["geometry_type"] == gdals["geometry_type"] == "MultiPolygon"
+    assert ours["total_bounds"] == pytest.approx(gdals["total_bounds"])
+    assert ours["features"] == 2
 
 
 def test_a_reference_system_without_a_code_keeps_its_definition(tmp_path: Path) -> None:

@@ -166,14 +166,14 @@ def test_the_map_is_redrawn_by_the_threshold(page: Any) -> None:
 
 
 def test_hovering_tells_the_score_and_its_parts(page: Any, folder: Path) -> None:
-    told = page.execute_script("return map.told([70, 95])")
+    shown = page.execute_script("return map.told([70, 95])")
     score = score_of(folder)[70, 95]
-    assert "row 70, column 95" in told
-    numbers = told.split("score ")[1].replace("= reconstruction", "").replace("+ KL", "").replace("nats", "").split()
+    assert "row 70, column 95" in shown
+    numbers = shown.split("score ")[1].replace("= reconstruction", "").replace("+ KL", "").replace("nats", "").split()
     assert float(numbers[0]) == pytest.approx(score, rel=1e-3)
     assert float(numbers[1]) + float(numbers[2]) == pytest.approx(score, rel=0.01)
     assert "left out" in page.execute_script("return map.told([1, 1])")
-    lon, lat = (float(part.split()[1].rstrip(":")) for part in told.split(", ")[2:4] for part in [part.split(":")[0]])
+    lon, lat = (float(part.split()[1].rstrip(":")) for part in shown.split(", ")[2:4] for part in [part.split(":")[0]])
     assert (lon, lat) == pytest.approx((-104.9667, 39.7303), abs=5e-3)
 
 
@@ -251,12 +251,12 @@ def test_a_table_has_the_same_page(driver: Any, folder: Path) -> None:
 @pytest.mark.parametrize(("name", "noun"), [("tonight", "rows"), (HOSTILE, "pixels")])
 def test_a_page_has_one_word_for_what_it_counts(name: str, noun: str, folder: Path) -> None:
     text = (folder / name / "report.html").read_text()
-    told = re.sub(r"<(script|style)\b.*?</\1>|<[^>]*>", " ", text, flags=re.S).casefold()
+    words = re.sub(r"<(script|style)\b.*?</\1>|<[^>]*>", " ", text, flags=re.S).casefold()
     other = {"rows": "pixel", "pixels": "held-out rows"}[noun]
-    assert f"valid {noun} are anomalous" in told
-    assert f"held-out normal {noun}" in told
-    assert other not in told
-    assert "patch" not in told
+    assert f"valid {noun} are anomalous" in words
+    assert f"held-out normal {noun}" in words
+    assert other not in words
+    assert "patch" not in words
 
 
 def test_a_long_table_shows_its_first_rows_until_all_are_asked_for(driver: Any, folder: Path) -> None:
@@ -285,7 +285,7 @@ def test_no_table_scrolls_at_a_usual_window(driver: Any, folder: Path) -> None:
     driver.set_window_size(before["width"], before["height"])
 
 
-def test_the_ends_of_the_colours_are_told(page: Any, folder: Path) -> None:
+def test_the_ends_of_the_colours_are_written_on_the_page(page: Any, folder: Path) -> None:
     score = score_of(folder)
     low, high = (page.find_element("id", name).text.split() for name in ("low", "high"))
     assert (low[0], high[0]) == ("≤", "≥")
@@ -340,8 +340,8 @@ def test_the_page_of_a_megapixel_scene_is_under_5_megabytes(driver: Any, tmp_pat
     ) as o:
         o.write(values)
     model, out = str(tmp_path / "m.specvae"), str(tmp_path / "r")
-    told = ["--set", "training.steps=60", "--set", "training.refits=0", "--max-pixels", "20000"]
-    cli(["fit", str(tmp_path / "s.tif"), "--model", model, *told], standalone_mode=False)
+    words = ["--set", "training.steps=60", "--set", "training.refits=0", "--max-pixels", "20000"]
+    cli(["fit", str(tmp_path / "s.tif"), "--model", model, *words], standalone_mode=False)
     cli(["score", str(tmp_path / "s.tif"), "--model", model, "--out", out], standalone_mode=False)
     size = (tmp_path / "r" / "s" / "report.html").stat().st_size
     page = opened(driver, tmp_path / "r" / "s" / "report.html")

@@ -120,9 +120,9 @@ def test_thresholds_csv_has_a_row_for_each_rate_and_falls_with_it(place: Path) -
     assert [float(row["asked_rate"]) for row in rows] == [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6]
     shares = [float(row["share_of_scene_above"]) for row in rows]
     assert shares == sorted(shares, reverse=True)
-    for row, told in zip(rows, report["thresholds"], strict=True):
+    for row, stated in zip(rows, report["thresholds"], strict=True):
         assert float(row["interval_low"]) <= float(row["asked_rate"]) <= float(row["interval_high"])
-        assert float(row["value"]) == pytest.approx(told["value"])
+        assert float(row["value"]) == pytest.approx(stated["value"])
         assert float(row["expected_false_alarms"]) == pytest.approx(
             float(row["false_alarm_rate"]) * report["pixels"]["valid"]
         )

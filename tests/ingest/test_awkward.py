@@ -66,13 +66,13 @@ def test_an_awkward_file_is_read_as_gdal_reads_it_or_refused_in_one_line(case: C
         refused(case, status, text)
         return
     assert status == 0, text
-    told = json.loads(text)
+    described = json.loads(text)
     if case.bands:
-        assert len(told["bands"]) == case.bands
+        assert len(described["bands"]) == case.bands
     for note in case.notes:
-        assert any(note in n for n in told["notes"]), (note, told["notes"])
+        assert any(note in n for n in described["notes"]), (note, described["notes"])
     if case.valid is not None:
-        assert told["valid_share"] == pytest.approx(case.valid / told["pixels_looked_at"])
+        assert described["valid_share"] == pytest.approx(case.valid / described["pixels_looked_at"])
     if case.oracle is not None and not case.refused:
         with open_scene(source, options_of(args)) as scene:
             cube = scene.read(scene.grid.window)
@@ -105,16 +105,16 @@ def test_an_awkward_file_is_scored_on_its_own_grid_or_refused_in_one_line(
     if case.refused and status:
         refused(case, status, text)
         return
-    told, out = json.loads(text), tmp_path / "out"
+    described, out = json.loads(text), tmp_path / "out"
     args += ["--objects", "gpkg", "--objects", "geojson", "--false-alarm-rate", "0.2"]
-    status, text = call(["score", source, "--model", str(models(len(told["bands"]))), "--out", str(out), *args])
+    status, text = call(["score", source, "--model", str(models(len(described["bands"]))), "--out", str(out), *args])
     if case.refused:
         refused(case, status, text)
         assert not out.exists() or not [p for p in out.rglob("*") if p.is_file()]
         return
     assert status == 0, text
     (report,) = out.rglob("report.json")
-    scored(case, tmp_path, source, report.parent, told)
+    scored(case, tmp_path, source, report.parent, described)
 
 
 def refused(case: Case, status: int, text: str) -> None:
@@ -124,7 +124,7 @@ def refused(case: Case, status: int, text: str) -> None:
     assert re.search(case.refused, text), text
 
 
-def scored(case: Case, folder: Path, source: str, place: Path, told: dict[str, Any]) -> None:
+def scored(case: Case, folder: Path, source: str, place: Path, described: dict[str, Any]) -> None:
     """The maps lie where the source lies, and what is valid has a score."""
     pixels = json.loads((place / "report.json").read_text())["pixels"]
     with rasterio.open(place / "score.tif") as file:
@@ -133,7 +133,7 @@ def scored(case: Case, folder: Path, source: str, place: Path, told: dict[str, A
     there = np.isfinite(score)
     assert not np.isinf(score).any()
     assert there.sum() == pixels["valid"]
-    assert told["valid_share"] == pytest.approx(pixels["valid"] / pixels["total"])
+    assert described["valid_share"] == pytest.approx(pixels["valid"] / pixels["total"])
     if case.oracle is not None:
         valid, _, theirs = truth_of(case, folder, source)
         assert np.array_equal(there, valid)

@@ -42,8 +42,8 @@ def test_a_document_that_is_a_bomb_is_refused_in_one_line(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     scene = write(tmp_path / "scene.tif", np.ones((3, 20, 20), "uint8"))
-    told = [part.format(scene=scene, bomb=tmp_path / name) for part in command]
-    got, text = call(told)
+    words = [part.format(scene=scene, bomb=tmp_path / name) for part in command]
+    got, text = call(words)
     assert got == status, text
     assert len(text.strip().splitlines()) == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([name, "scene.tif"])

@@ -210,7 +210,7 @@ def test_a_glob_keeps_the_path_below_its_fixed_part(tmp_path: Path) -> None:
     assert [s.key for s in find_sources([f"{tmp_path}/in/b/x.tif", f"{tmp_path}/in/b/x.tif"])] == ["x"]
 
 
-def test_sources_of_one_name_are_told_apart_or_refused(tmp_path: Path) -> None:
+def test_sources_of_one_name_get_different_keys_or_are_refused(tmp_path: Path) -> None:
     for name in ("x.tif", "x.csv", "d/x.tif"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"1")
@@ -338,10 +338,10 @@ def test_absurd_claims_are_refused_unless_lifted(tmp_path: Path) -> None:
 )
 def test_what_is_no_raster_is_refused_in_one_line(name: str, content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=message) as told:
+    with pytest.raises(InputError, match=message) as refused:
         open_scene(str(tmp_path / name))
-    assert str(tmp_path / name) in str(told.value)
-    assert "\n" not in str(told.value)
+    assert str(tmp_path / name) in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ def test_a_container_that_takes_its_library_down_is_refused(
     ("shape", "first"), [((6, 40, 50), True), ((40, 50, 6), False), ((32, 32, 224), False), ((224, 32, 32), True),
                          ((80, 100, 175), False), ((3, 4, 5), False)],
 )  # fmt: skip
-def test_the_axes_of_an_array_are_inferred_and_told(shape: tuple[int, int, int], first: bool, tmp_path: Path) -> None:
+def test_the_axes_of_an_array_are_inferred_and_noted(shape: tuple[int, int, int], first: bool, tmp_path: Path) -> None:
     values = np.arange(math.prod(shape), dtype=np.float64).reshape(shape)
     np.save(tmp_path / "a.npy", values)
     np.savez_compressed(tmp_path / "a.npz", cube=values, labels=np.zeros(shape[:2]))
@@ -379,8 +379,8 @@ def test_the_axes_of_an_array_are_inferred_and_told(shape: tuple[int, int, int],
             wanted = values if first else np.moveaxis(values, 2, 0)
             assert np.array_equal(scene.read(scene.grid.window).values, wanted.astype(np.float32))
             assert any("bands, rows, cols" in note if first else "rows, cols, bands" in note for note in scene.notes)
-        told = read(tmp_path / f"a.{end}", layout="bands-last" if first else "bands-first")
-        assert told.values.shape[0] == (shape[2] if first else shape[0])
+        scene_read = read(tmp_path / f"a.{end}", layout="bands-last" if first else "bands-first")
+        assert scene_read.values.shape[0] == (shape[2] if first else shape[0])
 
 
 def test_an_array_of_objects_is_refused_and_nothing_in_it_runs(tmp_path: Path) -> None:

@@ -136,10 +136,10 @@ def test_no_block_is_decoded_twice(layout: str, memory: int, tmp_path: Path) -> 
     dtype = "uint8" if layout == "JPEG" else "uint16"
     path = write(tmp_path / "a.tif", (values >> (4 if dtype == "uint8" else 0)).astype(dtype), **LAYOUTS[layout])
     with open_scene(str(path)) as scene:
-        told = plan_reading(memory, scene.shape, scene.block, Load(3, 2, 7, 3, 1))
-        reader = CarryingReader(scene, 3, scene.shape, told.step, 7, told.largest, told.areas)
+        plan = plan_reading(memory, scene.shape, scene.block, Load(3, 2, 7, 3, 1))
+        reader = CarryingReader(scene, 3, scene.shape, plan.step, 7, plan.largest, plan.areas)
         scene.close()
-        with scene.cached(told.cache, told.rows):
+        with scene.cached(plan.cache, plan.rows):
             scene.read(Window(0, 0, 1, 1))
             before = bytes_read()
             got = [reader.read(window).crop(window) for window in reader.windows]
@@ -150,6 +150,6 @@ def test_no_block_is_decoded_twice(layout: str, memory: int, tmp_path: Path) -> 
         np.testing.assert_array_equal(cube.values, whole.values[(slice(None), *cube.window.slices)])
     # GDAL goes through the lines of this one, which nothing encodes, once for each of its bands.
     once = path.stat().st_size * (3 if layout == "ENVI by line" else 1)
-    if min(scene.block[0], side) * side * 6 > told.rows > 0:  # blocks go through a file on disk, which is read again
+    if min(scene.block[0], side) * side * 6 > plan.rows > 0:  # blocks go through a file on disk, which is read again
         once += values.size * 2
     assert read < 1.15 * once, f"{read / path.stat().st_size:.2f} times the file was read"

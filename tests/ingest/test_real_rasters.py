@@ -108,8 +108,8 @@ HAD = {"abu-airport-1": 205, "abu-beach-2": 193, "abu-urban-3": 191, "hydice-urb
 
 
 def name_of(expected: Expected) -> str:
-    told = f"-nodata={expected.options.nodata}" if expected.options.nodata is not None else ""
-    return Path(expected.path).name + told
+    suffix = f"-nodata={expected.options.nodata}" if expected.options.nodata is not None else ""
+    return Path(expected.path).name + suffix
 
 
 def counted(scene: Scene) -> dict[str, int]:
@@ -138,7 +138,7 @@ def check(expected: Expected, folder: Path) -> None:
             assert counts.pop("valid", 0) == expected.valid
             assert counts == expected.invalid
         for note in expected.notes:
-            assert any(note in told for told in scene.notes), (note, scene.notes)
+            assert any(note in text for text in scene.notes), (note, scene.notes)
         if expected.oracle:
             check_against_gdal(scene, path)
 

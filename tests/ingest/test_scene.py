@@ -140,7 +140,7 @@ def test_alpha_and_nodata_together_both_count(tmp_path: Path) -> None:
     assert cube.valid.sum() == 62
 
 
-def test_an_undeclared_collar_is_told_and_taken_as_nodata_only_when_asked(tmp_path: Path) -> None:
+def test_an_undeclared_collar_is_noted_and_taken_as_nodata_only_when_asked(tmp_path: Path) -> None:
     values = ramp(4, 100, 120)
     values[:, :, :9] = 0
     path = write(tmp_path / "a.tif", values)
@@ -160,7 +160,7 @@ def test_dark_pixels_inside_are_no_collar(tmp_path: Path) -> None:
     assert read(path, nodata="auto").valid.all()
 
 
-def test_nodata_told_replaces_the_declared_one(tmp_path: Path) -> None:
+def test_a_given_nodata_replaces_the_declared_one(tmp_path: Path) -> None:
     values = ramp()
     values[0, 1, 1], values[0, 2, 2] = 5, 6
     cube = read(write(tmp_path / "a.tif", values, nodata=5), nodata="6")
@@ -179,7 +179,7 @@ def test_empty_bands_are_left_out_unless_asked_for(tmp_path: Path) -> None:
         read(path, model)
 
 
-def test_of_two_reasons_the_first_in_the_list_is_told(tmp_path: Path) -> None:
+def test_of_two_reasons_the_first_in_the_list_is_counted(tmp_path: Path) -> None:
     values = ramp(dtype="float32")
     values[0, 0, 0], values[1, 0, 0] = np.nan, -1
     masked = np.zeros((1, 40, 50), np.uint8)
@@ -243,8 +243,8 @@ def test_bands_that_are_no_spectra_are_left_out_with_a_word(tmp_path: Path) -> N
     path = write(tmp_path / "a.tif", ramp(7), names)
     with open_scene(str(path)) as scene:
         assert scene.bands.names == ("B2", "B3")
-        told = {row["band"]: row["why"] for row in description(scene)["left_out"]}
-    assert told == {"SCL": "classes or flags, not spectra", "pixel_qa": "classes or flags, not spectra",
+        reasons = {row["band"]: row["why"] for row in description(scene)["left_out"]}
+    assert reasons == {"SCL": "classes or flags, not spectra", "pixel_qa": "classes or flags, not spectra",
                     "ST_B10": "thermal", "cloud_mask": "classes or flags, not spectra",
                     "Fmask": "classes or flags, not spectra"}  # fmt: skip
     with open_scene(str(path), IngestOptions(bands="B3,SCL")) as scene:

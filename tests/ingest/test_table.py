@@ -90,7 +90,7 @@ def test_numbered_bands_beyond_99_are_bands_too(tmp_path: Path) -> None:
     assert read_table(str(tmp_path / "t.csv")).bands.names == tuple(names)
 
 
-def test_bands_told_win_and_may_be_names_numbers_or_ranges(tmp_path: Path) -> None:
+def test_given_bands_win_and_may_be_names_numbers_or_ranges(tmp_path: Path) -> None:
     path = text(tmp_path / "a.csv", "id,a,b,c,450,550,650\n1,2.5,3,4,5,6,7\n2,3.5,4,5,6,7,8\n")
     assert bands_of(path, bands="a,c") == ["a", "c"]
     assert bands_of(path, bands="2-3") == ["a", "b"]
@@ -180,7 +180,7 @@ def test_duplicated_headers_are_carried_but_are_no_bands(tmp_path: Path) -> None
         read_table(text(tmp_path / "c.csv", "a,a,b\n1,2,3\n"), IngestOptions(bands="a,b"))
 
 
-def test_a_table_without_header_is_read_and_told(tmp_path: Path) -> None:
+def test_a_table_without_header_is_read_with_a_note(tmp_path: Path) -> None:
     table = read_table(text(tmp_path / "a.csv", "0.5,0.25,0.75\n0.5,0.5,0.5\n"))
     assert table.values.tolist() == [[0.5, 0.25, 0.75], [0.5, 0.5, 0.5]]
     assert any("first row is data" in note for note in table.notes)
@@ -205,10 +205,10 @@ def test_a_million_columns_are_refused_by_the_header(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_is_no_table_is_refused_in_one_line(name: str, content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=message) as told:
+    with pytest.raises(InputError, match=message) as refused:
         read_table(str(tmp_path / name))
-    assert "\n" not in str(told.value)
-    assert name in str(told.value)
+    assert "\n" not in str(refused.value)
+    assert name in str(refused.value)
 
 
 def test_parquet_keeps_types_and_reads_what_pandas_and_polars_write(tmp_path: Path) -> None:
@@ -316,11 +316,11 @@ def test_any_csv_is_a_table_or_one_line(rows: list[list[str]], delimiter: str, p
     write_scores(tmp_path / "scores.csv", table.others, {"score": np.zeros(len(table), np.float32)})
 
 
-# --- what a fit is told of labels ------------------------------------------------------------------------------------
+# --- what a fit knows of labels --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["label", "Class", "truth", "is_adulterated"])
-def test_a_column_that_may_be_a_label_is_told_where_none_was_named(name: str, tmp_path: Path) -> None:
+def test_a_column_that_may_be_a_label_is_noted_where_none_was_named(name: str, tmp_path: Path) -> None:
     path = text(tmp_path / "a.csv", f"red,green,blue,{name}\n1,2,3,0\n4,5,6,1\n7,8,9.5,0\n")
     (note,) = read_table(path).notes
     assert f"'{name}'" in note
@@ -330,7 +330,7 @@ def test_a_column_that_may_be_a_label_is_told_where_none_was_named(name: str, tm
     assert read_table(path, match=model).notes == [], "a score takes no label column"
 
 
-def test_an_ordinary_column_is_not_told_of(tmp_path: Path) -> None:
+def test_an_ordinary_column_is_not_noted_as_a_label(tmp_path: Path) -> None:
     path = text(tmp_path / "a.csv", "red,green,blue,depth,name\n1,2,3,0.5,a\n4,5,6,1.5,b\n")
     assert read_table(path).notes == []
 

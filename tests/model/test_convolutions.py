@@ -183,7 +183,7 @@ def test_importance_weights_bound_a_linear_models_true_likelihood() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("network.likelihood=bernoulli", "bernoulli likelihood goes with"),
         ("network.output=tanh", "linear paths go with"),
@@ -192,8 +192,8 @@ def test_importance_weights_bound_a_linear_models_true_likelihood() -> None:
         ("training.schedule=sawtooth", "schedule"),
     ],
 )
-def test_settings_that_do_not_go_together_are_refused_in_one_line(setting: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told) as refused:
+def test_settings_that_do_not_go_together_are_refused_in_one_line(setting: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as refused:
         load_config(settings=[setting])
     assert "\n" not in str(refused.value)
 
@@ -210,19 +210,19 @@ def test_any_optimiser_of_torch_lowers_the_loss(name: str) -> None:
     rng = np.random.default_rng(0)
     images = np.clip(0.3 + 0.25 * np.outer(rng.normal(size=256), np.sin(np.arange(16))), 0, 1).astype(np.float32)
     rate = {"SGD": 0.1, "ASGD": 0.1, "Adadelta": 5.0}.get(name, 0.01)
-    told = {"training.optimiser": name, "training.epochs": 8, "training.learning_rate": rate}
-    model = ImageModel.fit(images, load_config("spectral-64", overrides=told))
+    options = {"training.optimiser": name, "training.epochs": 8, "training.learning_rate": rate}
+    model = ImageModel.fit(images, load_config("spectral-64", overrides=options))
     assert model.losses[-1] < model.losses[0] - 0.01
     assert np.isfinite(model.score(images).score).all()
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [("Optimizer", "is not an optimiser"), ("lr_scheduler", "is not an optimiser"), ("Adams", "is not an optimiser"),
      ("SparseAdam", "takes sparse gradients")],
 )  # fmt: skip
-def test_what_is_no_optimiser_for_it_is_refused(name: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_what_is_no_optimiser_for_it_is_refused(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         ImageModel.fit(
             np.full((40, 8), 0.5, np.float32), load_config("spectral-64", overrides={"training.optimiser": name})
         )
@@ -242,7 +242,7 @@ def test_every_network_goes_with_every_likelihood_output_variance_and_kl_weight(
     kind: str, likelihood: str, output: str, linear: bool, variance: str, weight: float
 ) -> None:
     """One function makes both terms of them all; without KL the second is 0."""
-    told = {
+    options = {
         "network.kind": kind, "network.likelihood": likelihood, "network.output": output, "network.linear": linear,
         "network.variance": variance, "network.kl_weight": weight, "network.shape": [1, 8, 8], "network.latent": 4,
         "network.prior": "normal", "normaliser.kind": "fixed", "training.epochs": 3, "training.refits": 0,
@@ -250,11 +250,11 @@ def test_every_network_goes_with_every_likelihood_output_variance_and_kl_weight(
     }  # fmt: skip
     if likelihood == "bernoulli" and variance == "learned":
         with pytest.raises(UsageError, match="network: a bernoulli likelihood goes with"):
-            load_config(overrides=told)
+            load_config(overrides=options)
         return
     rng = np.random.default_rng(0)
     images = np.clip(0.5 + 0.2 * rng.normal(size=(300, 3)) @ rng.normal(size=(3, 64)), 0, 1).astype(np.float32)
-    model = ImageModel.fit(images, load_config(overrides=told))
+    model = ImageModel.fit(images, load_config(overrides=options))
     parts = model.score(images)
     np.testing.assert_allclose(parts.score, parts.reconstruction + parts.kl, rtol=1e-6)
     assert np.isfinite(parts.score).all()

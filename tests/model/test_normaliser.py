@@ -77,7 +77,7 @@ def test_one_absurd_training_value_does_not_set_the_scale() -> None:
     assert 0.8 * clean < Normaliser.fit(values).scale.item() < 1.3 * clean
 
 
-def test_the_reach_can_be_told_and_comes_back() -> None:
+def test_the_reach_can_be_set_and_comes_back() -> None:
     values = np.random.default_rng(0).normal(size=(2, 4000))
     normaliser = Normaliser.fit(values)
     normaliser.reach = 2.0
@@ -99,16 +99,16 @@ def test_many_bands_of_a_scene_are_pulled_in_sooner(
 ) -> None:
     config = ModelConfig(patch=patch)
     assert config.resolved(table=table, bands=bands).normaliser.reach == reach
-    told = ModelConfig(normaliser=NormaliserConfig(reach=5.0), patch=patch)
-    assert told.resolved(table=table, bands=bands).normaliser.reach == 5.0
+    with_reach = ModelConfig(normaliser=NormaliserConfig(reach=5.0), patch=patch)
+    assert with_reach.resolved(table=table, bands=bands).normaliser.reach == 5.0
 
 
-def test_scenes_of_many_bands_have_their_own_defaults_and_what_is_told_stands() -> None:
+def test_scenes_of_many_bands_have_their_own_defaults_and_what_is_set_stays() -> None:
     few, many = (ModelConfig().resolved(table=False, bands=bands) for bands in (12, 200))
     assert (few.network.noise, many.network.noise) == (1 / 800, 1 / 400)
     assert (few.training.learning_rate, many.training.learning_rate) == (None, 2e-3)
-    told = ModelConfig(training=TrainingConfig(learning_rate=0.1)).resolved(table=False, bands=200)
-    assert told.training.learning_rate == 0.1
+    config = ModelConfig(training=TrainingConfig(learning_rate=0.1)).resolved(table=False, bands=200)
+    assert config.training.learning_rate == 0.1
 
 
 def test_images_are_brought_to_one_length_after_the_blur_and_an_empty_one_stays() -> None:

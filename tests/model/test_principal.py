@@ -31,8 +31,8 @@ def test_what_components_leave_is_what_scikit_learn_s_leave(kept: int) -> None:
     for in_units, scale in ((True, 1.0), (False, train.std(axis=0))):
         pca = PCA(kept).fit(train / scale)
         rest = test / scale - pca.inverse_transform(pca.transform(test / scale))
-        told = found.left(test.T, in_units)[kept - 1]
-        np.testing.assert_allclose(told, np.square(rest).mean(axis=1), rtol=1e-6, atol=1e-6)
+        residual = found.left(test.T, in_units)[kept - 1]
+        np.testing.assert_allclose(residual, np.square(rest).mean(axis=1), rtol=1e-6, atol=1e-6)
 
 
 def test_all_pixels_of_a_patch_s_band_have_one_scale() -> None:
@@ -57,28 +57,28 @@ def test_reconstruct_tells_the_mean_squared_error_and_that_of_as_many_components
     pd.DataFrame(test, columns=list("abcdefghi")).to_csv(tmp_path / "test.csv", index=False)
     out = tmp_path / "out"
     (outcome,) = reconstruct([str(tmp_path / "test.csv")], model=str(tmp_path / "m.specvae"), out=str(out)).outcomes
-    told = outcome.report
-    assert told is not None
-    assert told["sampled"] == told["valid"] == 500
+    report = outcome.report
+    assert report is not None
+    assert report["sampled"] == report["valid"] == 500
     left = pd.read_csv(out / "test" / "residual.csv").to_numpy()
-    assert told["mse_of_all"] == pytest.approx(np.square(left).mean(), rel=1e-5)
-    assert told["ratio"] == 9 / told["active"]
-    assert "squared units of the data" in told["mse_unit"]
-    kept = told["active"]
+    assert report["mse_of_all"] == pytest.approx(np.square(left).mean(), rel=1e-5)
+    assert report["ratio"] == 9 / report["active"]
+    assert "squared units of the data" in report["mse_unit"]
+    kept = report["active"]
     assert 1 <= kept <= 9
     pca = PCA(kept).fit(train)
     theirs = np.square(test - pca.inverse_transform(pca.transform(test))).mean()
-    assert told["pca_mse"] == pytest.approx(theirs, rel=0.05)  # a seventh of the rows is held out of training
+    assert report["pca_mse"] == pytest.approx(theirs, rel=0.05)  # a seventh of the rows is held out of training
     curve = pd.read_csv(out / "test" / "compression.csv").set_index("kept")
-    assert curve.loc[kept, "mse"] == pytest.approx(told["mse"], rel=1e-6)
-    assert curve["mse"].iloc[-1] == pytest.approx(told["mse_of_all"], rel=1e-4)
+    assert curve.loc[kept, "mse"] == pytest.approx(report["mse"], rel=1e-6)
+    assert curve["mse"].iloc[-1] == pytest.approx(report["mse_of_all"], rel=1e-4)
     assert curve["pca_mse"].is_monotonic_decreasing
-    assert told["mse_median"] == pytest.approx(curve.loc[kept, "mse_median"], rel=1e-6)
+    assert report["mse_median"] == pytest.approx(curve.loc[kept, "mse_median"], rel=1e-6)
     assert curve["mse_median"].iloc[-1] == pytest.approx(np.median(np.square(left).mean(axis=1)), rel=1e-4)
     each = np.square(test - pca.inverse_transform(pca.transform(test))).mean(axis=1)
-    assert told["pca_mse_median"] == pytest.approx(np.median(each), rel=0.1)
-    assert f"mean squared error {told['mse']:.4g} (median {told['mse_median']:.4g})" in outcome.message
-    assert f"principal components {told['pca_mse']:.4g} (median {told['pca_mse_median']:.4g})" in outcome.message
+    assert report["pca_mse_median"] == pytest.approx(np.median(each), rel=0.1)
+    assert f"mean squared error {report['mse']:.4g} (median {report['mse_median']:.4g})" in outcome.message
+    assert f"principal components {report['pca_mse']:.4g} (median {report['pca_mse_median']:.4g})" in outcome.message
 
 
 def test_a_model_file_keeps_the_components_and_one_without_them_says_what_to_do(tmp_path: Path) -> None:

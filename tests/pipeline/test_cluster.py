@@ -36,9 +36,9 @@ def test_a_cluster_worker_that_is_killed_costs_no_scene(place: Path, tmp_path: P
         workers[0].send_signal(signal.SIGKILL)
         text, complaint = run.communicate(timeout=250)
     assert run.returncode == 0, complaint
-    told = json.loads(text)["stages"][0]["scenes"]
-    assert sorted(s["key"] for s in told) == [f"s{at}" for at in range(8)]
-    assert {s["status"] for s in told} <= {"done", "already"}
+    scene_records = json.loads(text)["stages"][0]["scenes"]
+    assert sorted(s["key"] for s in scene_records) == [f"s{at}" for at in range(8)]
+    assert {s["status"] for s in scene_records} <= {"done", "already"}
     index = (place / "out" / "index.html").read_text(encoding="utf-8")
     assert all(index.count(f'alt="Quicklook of s{at}"') == 1 for at in range(8))
     check_complete(place)
@@ -55,20 +55,20 @@ def test_a_giant_scene_in_shards_over_two_workers_has_the_pixels_of_one_process(
     shutil.rmtree(place / "out")
     with dask_cluster(tmp_path) as (address, _):
         assert finish(place, "--cluster", address, "--shard-rows", "128")[1]["done"] == 1
-    told = [json.loads(line) for line in (place / "out" / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [e["shards"] for e in told if e["event"] == "scene-sharded"] == [8]
+    events = [json.loads(line) for line in (place / "out" / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [e["shards"] for e in events if e["event"] == "scene-sharded"] == [8]
     assert maps(place) == here
     check_complete(place)
 
 
 @pytest.mark.slow
-def test_a_run_on_a_cluster_told_to_end_does_so_in_time(place: Path, tmp_path: Path) -> None:
+def test_a_run_on_a_cluster_ends_in_time_when_it_is_asked_to(place: Path, tmp_path: Path) -> None:
     with dask_cluster(tmp_path) as (address, _), start(place, "--cluster", address) as run:
         wait_for(run, lambda: complete_items(place))
         run.send_signal(signal.SIGTERM)
-        told = time.monotonic()
+        signalled = time.monotonic()
         run.communicate(timeout=60)
-        assert time.monotonic() - told < 10
+        assert time.monotonic() - signalled < 10
         assert run.returncode == 143
     check_complete(place)
 

@@ -25,8 +25,8 @@ FACTS: dict[str, Any] = {
 
 
 def scene(key: str, status: str = "done", message: str = "", **facts: Any) -> SceneRecord:
-    told = FACTS | facts if status in ("done", "already") else {}
-    return SceneRecord(key, f"/in/{key}.tif", f"/out/{key}", status, message, 1.5, 1, told)
+    known = FACTS | facts if status in ("done", "already") else {}
+    return SceneRecord(key, f"/in/{key}.tif", f"/out/{key}", status, message, 1.5, 1, known)
 
 
 def batch(*scenes: SceneRecord, **stage: Any) -> Batch:
@@ -87,18 +87,18 @@ def test_drift_downwards_is_drawn_below_zero(
     drifts: tuple[float, float], labels: list[str], heights: tuple[float, float]
 ) -> None:
     days = ("2024-01-01", "2024-01-11")
-    told = [scene(d, date=d, drift=v).to_json() | {"href": ""} for d, v in zip(days, drifts, strict=True)]
-    drift = charts_of(told)[1]
+    records = [scene(d, date=d, drift=v).to_json() | {"href": ""} for d, v in zip(days, drifts, strict=True)]
+    drift = charts_of(records)[1]
     assert [label for _, label in drift.rows] == labels
     tall = HEIGHT - TOP - BOTTOM
     assert [(HEIGHT - BOTTOM - p.y) / tall for p in drift.points] == pytest.approx(heights, abs=0.01)
 
 
 def test_one_date_makes_no_chart_and_no_area_makes_a_share() -> None:
-    told = [scene("a").to_json() | {"href": ""}, scene("b").to_json() | {"href": ""}]
-    assert charts_of(told) == []
-    told[1] |= {"date": "2024-03-01", "pixel_area_m2": None}
-    assert charts_of(told)[0].title == "Anomalous share, %"
+    records = [scene("a").to_json() | {"href": ""}, scene("b").to_json() | {"href": ""}]
+    assert charts_of(records) == []
+    records[1] |= {"date": "2024-03-01", "pixel_area_m2": None}
+    assert charts_of(records)[0].title == "Anomalous share, %"
 
 
 def test_the_metrics_are_prometheus_text_with_every_count() -> None:
@@ -154,8 +154,8 @@ def test_the_exit_status_follows_the_scenes(statuses: list[str], strict: bool, e
 )
 def test_a_date_is_read_from_the_name_where_the_scene_has_none(key: str, date: str | None) -> None:
     assert facts_of({"properties": {"specvae:key": key}})["date"] == date
-    told = {"specvae:key": key, "specvae:datetime_from": "scene", "datetime": "2020-05-06T10:00:00Z"}
-    assert facts_of({"properties": told})["date"] == "2020-05-06"
+    properties = {"specvae:key": key, "specvae:datetime_from": "scene", "datetime": "2020-05-06T10:00:00Z"}
+    assert facts_of({"properties": properties})["date"] == "2020-05-06"
 
 
 def test_the_template_is_shipped() -> None:

@@ -73,14 +73,14 @@ def test_a_full_disk_ends_in_lines_and_leaves_nothing_that_looks_whole(tmp_path:
     fit_small(tmp_path, Settings(device="cpu"))
     declare(tmp_path)
     command = [sys.executable, "-m", "specvae", "run", str(tmp_path / "batch.toml"), "--retries", "0"]
-    told = subprocess.run(
+    done = subprocess.run(
         [*command, "--set", f"score.out={small_disk}/out"], capture_output=True, text=True, cwd=Path(__file__).parents[2],
         check=False,
     )  # fmt: skip
-    assert told.returncode in (3, 4), told.stderr
-    assert "Traceback" not in told.stderr
-    assert re.search("the disk is full|is the disk full", told.stderr)
-    for line in told.stderr.splitlines():
+    assert done.returncode in (3, 4), done.stderr
+    assert "Traceback" not in done.stderr
+    assert re.search("the disk is full|is the disk full", done.stderr)
+    for line in done.stderr.splitlines():
         assert line.startswith("specvae: "), line
     assert len(list(small_disk.glob("out/scene*/item.json"))) < 12
     assert not [p for p in small_disk.rglob("*") if ".part-" in p.name]

@@ -88,10 +88,10 @@ def test_every_scene_is_done_once_and_a_second_run_touches_nothing(place: Path) 
     assert times(place / "out") == before
     for name in ("index.html", "metrics.prom", "log.jsonl", "collection.json"):
         assert (place / "out" / name).stat().st_size > 100, name
-    told = json.loads((place / "out" / "run.json").read_text(encoding="utf-8"))
-    assert told["counts"] == {"total": 3, "done": 0, "already": 3, "invalid": 0, "failed": 0}
-    assert [s["date"] for s in told["stages"][0]["scenes"]] == ["2024-01-01", "2024-01-02", "2024-01-03"]
-    assert all(s["valid"] == 576 and s["verdict"] for s in told["stages"][0]["scenes"])
+    report = json.loads((place / "out" / "run.json").read_text(encoding="utf-8"))
+    assert report["counts"] == {"total": 3, "done": 0, "already": 3, "invalid": 0, "failed": 0}
+    assert [s["date"] for s in report["stages"][0]["scenes"]] == ["2024-01-01", "2024-01-02", "2024-01-03"]
+    assert all(s["valid"] == 576 and s["verdict"] for s in report["stages"][0]["scenes"])
 
 
 def test_only_what_changed_is_redone_and_the_plan_says_why(place: Path) -> None:
@@ -304,7 +304,7 @@ def test_a_scene_in_shards_has_the_very_pixels_and_report_of_one_in_one_piece(pl
     assert states(go(place)) == ["done"]
     folder = place / "out" / "large"
     whole = {name: (folder / name).read_bytes() for name in ("score.tif", "anomaly.tif")}
-    told = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     shutil.rmtree(place / "out")
     found = go(place, shard_rows=64)
     assert states(found) == ["done"]
@@ -313,8 +313,8 @@ def test_a_scene_in_shards_has_the_very_pixels_and_report_of_one_in_one_piece(pl
     assert {name: (folder / name).read_bytes() for name in whole} == whole
     again = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     for section in ("pixels", "threshold", "objects"):
-        assert again[section] == told[section], section
-    assert again["drift"]["score_distance"] == pytest.approx(told["drift"]["score_distance"], abs=1e-9)
+        assert again[section] == report[section], section
+    assert again["drift"]["score_distance"] == pytest.approx(report["drift"]["score_distance"], abs=1e-9)
     assert [p.name for p in (place / "out").iterdir() if ".part-" in p.name] == []
 
 

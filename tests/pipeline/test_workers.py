@@ -42,7 +42,7 @@ def test_two_processes_make_the_very_maps_of_one_and_share_the_threads(place: Pa
 
 def test_score_with_two_processes_writes_what_one_does(place: Path) -> None:
     (place / "in" / "s3.tif").write_bytes(b"no raster")
-    told = [
+    words = [
         sys.executable,
         "-m",
         "specvae",
@@ -53,7 +53,7 @@ def test_score_with_two_processes_writes_what_one_does(place: Path) -> None:
         "--out",
     ]
     for jobs, out in (("1", "out"), ("2", "two")):
-        done = subprocess.run([*told, str(place / out), "--jobs", jobs], capture_output=True, text=True, check=False)
+        done = subprocess.run([*words, str(place / out), "--jobs", jobs], capture_output=True, text=True, check=False)
         assert done.returncode == 3, done.stderr
         assert "specvae: " in done.stderr
         assert "s3.tif cannot be read" in done.stderr
@@ -69,8 +69,8 @@ def test_a_killed_worker_costs_no_scene(place: Path) -> None:
         os.kill(children(process)[0], signal.SIGKILL)
         text, complaint = process.communicate(timeout=250)
     assert process.returncode == 0, complaint
-    told = json.loads(text)
-    scenes = told["stages"][0]["scenes"]
+    summary = json.loads(text)
+    scenes = summary["stages"][0]["scenes"]
     assert sorted(s["key"] for s in scenes) == [f"s{at}" for at in range(8)]
     assert {s["status"] for s in scenes} == {"done"}
     assert max(s["attempts"] for s in scenes) <= 2
@@ -80,13 +80,13 @@ def test_a_killed_worker_costs_no_scene(place: Path) -> None:
 @pytest.mark.parametrize(
     ("sign", "status"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
 )
-def test_a_run_told_to_end_does_so_within_ten_seconds_and_is_resumed(place: Path, sign: int, status: int) -> None:
+def test_a_run_ends_within_ten_seconds_of_a_signal_and_is_resumed(place: Path, sign: int, status: int) -> None:
     with start(place, "--jobs", "2") as process:
         wait_for(process, lambda: complete_items(place))
         process.send_signal(sign)
-        told = time.monotonic()
+        signalled = time.monotonic()
         _, complaint = process.communicate(timeout=60)
-    assert time.monotonic() - told < 10
+    assert time.monotonic() - signalled < 10
     assert (process.returncode, "Traceback" in complaint) == (status, False)
     assert not [p for p in place.rglob(".*") if ".part-" in p.name]
     check_complete(place)

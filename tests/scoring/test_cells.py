@@ -77,12 +77,16 @@ def test_flat_and_empty_ground_is_scored_to_the_same_bits_as_cell_by_cell(
     values[:, 300:450, 100:330] = 0
     cube = cube_of(values)
     window = Window(10, 20, 580, 430)
-    told = fitted_detector(context).score(cube, window)
+    parts = fitted_detector(context).score(cube, window)
     monkeypatch.setattr("specvae.scoring.cells.uniform_key", lambda *given: None)
     monkeypatch.setattr("specvae.scoring.cells._with_any", lambda cells, valid, window: cells)
     plain = fitted_detector(context).score(cube, window)
-    assert np.isnan(told.score).sum() == (~cube.valid[10:590, 20:450]).sum() > 30_000
-    for ours, theirs in ((told.reconstruction, plain.reconstruction), (told.kl, plain.kl), (told.score, plain.score)):
+    assert np.isnan(parts.score).sum() == (~cube.valid[10:590, 20:450]).sum() > 30_000
+    for ours, theirs in (
+        (parts.reconstruction, plain.reconstruction),
+        (parts.kl, plain.kl),
+        (parts.score, plain.score),
+    ):
         np.testing.assert_array_equal(ours.view(np.uint32), theirs.view(np.uint32))
 
 
@@ -262,9 +266,13 @@ def test_contributions_add_up_to_the_reconstruction(context: bool) -> None:
     at = np.nonzero(cube.valid)
     pick = np.random.default_rng(1).choice(at[0].size, 5000, replace=False)
     rows, cols = at[0][pick], at[1][pick]
-    told = model.explain(cube.values[:, rows, cols], None if around is None else around[:, rows, cols])
-    np.testing.assert_allclose(told.contribution.sum(axis=0), parts.reconstruction[rows, cols], rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(np.sign(told.deviation), np.sign(cube.values[:, rows, cols] - told.expected), atol=1)
+    explanation = model.explain(cube.values[:, rows, cols], None if around is None else around[:, rows, cols])
+    np.testing.assert_allclose(
+        explanation.contribution.sum(axis=0), parts.reconstruction[rows, cols], rtol=1e-5, atol=1e-5
+    )
+    np.testing.assert_allclose(
+        np.sign(explanation.deviation), np.sign(cube.values[:, rows, cols] - explanation.expected), atol=1
+    )
 
 
 def test_each_term_moves_the_training_loss() -> None:
@@ -319,7 +327,7 @@ def test_groups_that_do_not_fit_are_halved_and_no_cell_is_lost(most: int, thread
     assert workers.group <= most
 
 
-def test_a_cell_that_does_not_fit_is_told() -> None:
+def test_a_cell_that_does_not_fit_is_refused() -> None:
     with pytest.raises(torch.OutOfMemoryError, match="too many"):
         Workers("cpu", 2, 1, group=4).each(cells_of(Window(0, 0, 640, 300)), Short(0).work)
 

@@ -45,19 +45,19 @@ def test_invalid_pixels_have_no_evidence_and_give_none() -> None:
     hole[25, 30] = np.nan
     other = score.copy()
     other[25, 30] = np.nan
-    told = pool(hole)
-    assert np.isnan(told[25, 30])
-    assert np.isfinite(told).sum() == score.size - 1
-    np.testing.assert_array_equal(told, pool(other))
+    pooled = pool(hole)
+    assert np.isnan(pooled[25, 30])
+    assert np.isfinite(pooled).sum() == score.size - 1
+    np.testing.assert_array_equal(pooled, pool(other))
 
 
 def test_a_target_stands_out_more_on_quiet_ground_than_on_rough() -> None:
     score = scores()
     score[:, 30:] *= 10.0
     score[25, 10] = score[25, 45] = 300.0
-    told = pool(score)
-    assert told[25, 10] > told[25, 45] + 0.5
-    assert told[25, 45] > np.median(told[:, 32:])
+    pooled = pool(score)
+    assert pooled[25, 10] > pooled[25, 45] + 0.5
+    assert pooled[25, 45] > np.median(pooled[:, 32:])
 
 
 def test_a_scene_of_one_pixel_and_an_invalid_one_are_handled() -> None:

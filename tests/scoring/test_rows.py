@@ -66,11 +66,11 @@ def test_the_score_is_exactly_the_sum_of_two_terms_that_are_not_negative() -> No
 
 
 def test_contributions_with_the_cost_of_the_marginals_add_up_to_the_reconstruction() -> None:
-    parts, told = scored(rows()), detector().explain(rows().T)
-    np.testing.assert_allclose(told.contribution.sum(axis=0), parts.reconstruction, rtol=1e-5, atol=1e-5)
+    parts, explanation = scored(rows()), detector().explain(rows().T)
+    np.testing.assert_allclose(explanation.contribution.sum(axis=0), parts.reconstruction, rtol=1e-5, atol=1e-5)
     cost = detector().net.normaliser.cost(torch.from_numpy(rows().T.copy()))
     assert float(cost.max()) > 1
-    assert (told.contribution >= cost.numpy() - 1e-4).all()
+    assert (explanation.contribution >= cost.numpy() - 1e-4).all()
 
 
 def test_a_row_scores_alike_in_any_order_company_and_thread() -> None:

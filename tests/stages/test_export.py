@@ -35,7 +35,7 @@ def run(path: Path, **given: np.ndarray) -> dict[str, np.ndarray]:
     return dict(zip(names, found, strict=True))
 
 
-def told(path: Path) -> dict[str, object]:
+def metadata(path: Path) -> dict[str, object]:
     properties = onnxruntime.InferenceSession(str(path)).get_modelmeta().custom_metadata_map
     return json.loads(properties["specvae"])
 
@@ -83,7 +83,7 @@ def test_a_context_model_scores_alike_from_spectra_and_contexts(place: Path) -> 
 def test_a_whole_map_can_be_made_of_the_graph_and_ring_means_alone(place: Path) -> None:
     cube = scene(place)
     ours = load_model(place / "context.specvae").detector.score(cube, cube.window)
-    about = told(place / "context.onnx")["context"]
+    about = metadata(place / "context.onnx")["context"]
     spectra = np.where(cube.valid, cube.values, 0).reshape(10, -1).T
     nothing = np.zeros((len(spectra), load_model(place / "context.specvae").detector.net.ring.components))
     planes = run(place / "context.onnx", spectra=spectra, context=nothing)["components"].T.reshape(-1, 120, 150)
@@ -129,13 +129,13 @@ def test_more_spectra_than_a_slice_or_a_cell_score_as_alone(place: Path) -> None
 
 
 def test_the_file_says_what_it_takes_and_where_to_cut(place: Path) -> None:
-    about = told(place / "context.onnx")
+    about = metadata(place / "context.onnx")
     stored = load_model(place / "context.specvae")
     assert about["model_sha256"] == stored.sha256
     assert [band["name"] for band in about["bands"]] == list(BAND_NAMES)
     assert about["threshold"]["value"] == stored.detector.calibration.threshold().value
     assert about["context"]["outer"] > about["context"]["guard"] > 0
-    assert "context" not in told(place / "pixel.onnx")
+    assert "context" not in metadata(place / "pixel.onnx")
 
 
 def test_exporting_again_does_nothing_and_another_file_is_not_replaced_unasked(place: Path, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_exporting_again_does_nothing_and_another_file_is_not_replaced_unasked(p
         assert isinstance(refused.exception, OutputError)
         assert (tmp_path / "other.onnx").read_bytes() == text
     assert invoke(place / "pixel.specvae", tmp_path / "other.onnx", "--overwrite").exception is None
-    assert told(tmp_path / "other.onnx")["model_sha256"] == load_model(place / "pixel.specvae").sha256
+    assert metadata(tmp_path / "other.onnx")["model_sha256"] == load_model(place / "pixel.specvae").sha256
 
 
 def test_what_is_no_model_and_a_missing_package_are_refused(place: Path, tmp_path: Path, monkeypatch) -> None:
@@ -176,6 +176,6 @@ def test_a_model_of_patches_scores_alike_and_takes_more_than_a_chunk_of_them(tmp
     theirs = run(tmp_path / "m.onnx", spectra=np.ascontiguousarray(patches.T))
     np.testing.assert_allclose(theirs["score"], nats(detector.net, patches)[0], rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(theirs["score"], theirs["reconstruction"] + theirs["kl"], rtol=1e-6)
-    assert told(tmp_path / "m.onnx")["patch"] == 8
+    assert metadata(tmp_path / "m.onnx")["patch"] == 8
     with pytest.raises(ModelError, match="takes patches of 8 x 8 pixels anchored in a CRS"):
         score_array(values, tmp_path / "m.specvae")

@@ -93,18 +93,18 @@ def test_codes_and_reconstructions_tell_the_compression(place: Path, tmp_path: P
     model = place / "deep-autoencoder.specvae"
     assert run("reconstruct", test, "--model", model, "--out", tmp_path / "r") == 0
     folder = tmp_path / "r" / "t10k-images-idx3-ubyte"
-    told = json.loads((folder / "summary.json").read_text())
-    assert told["elbo_defined"] is False
-    assert told["latent"] == 3
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["elbo_defined"] is False
+    assert summary["latent"] == 3
     curve = pd.read_csv(folder / "compression.csv")
     assert curve["ratio"].iloc[-1] == pytest.approx(784 / 3)
     assert {"error", "pca_error"} <= set(curve)
     images = [read_table(str(place / "in" / f"{name}-images-idx3-ubyte")) for name in ("train", "t10k")]
     zeros = images[0].values[np.asarray(images[0].others["label"]) == 0]
-    pca = PCA(max(1, told["active"])).fit(zeros)
+    pca = PCA(max(1, summary["active"])).fit(zeros)
     theirs = np.square(pca.inverse_transform(pca.transform(images[1].values)) - images[1].values).mean()
-    assert told["pca_mse"] == pytest.approx(theirs, rel=0.05)
-    assert told["mse_of_all"] == pytest.approx(curve["mse"].iloc[-1], rel=1e-4)
+    assert summary["pca_mse"] == pytest.approx(theirs, rel=0.05)
+    assert summary["mse_of_all"] == pytest.approx(curve["mse"].iloc[-1], rel=1e-4)
     with Image.open(folder / "images.png") as picture:
         assert picture.width / picture.height == pytest.approx(12 / 3, rel=0.01)
     assert run("sample", "--model", model, "--out", tmp_path / "s") == 4
@@ -176,8 +176,8 @@ def test_a_bernoulli_likelihood_refuses_spectra_outside_0_to_1(
     rows[:, :64] *= 3.0
     write_spectra(tmp_path / "bright.csv", rows)
     assert run("fit", tmp_path / "bright.csv", "--preset", "spectral-64", "--model", tmp_path / "m.specvae") == 4
-    told = capsys.readouterr().err.strip()
-    assert "0..1" in told.splitlines()[-1]
+    printed = capsys.readouterr().err.strip()
+    assert "0..1" in printed.splitlines()[-1]
     assert not (tmp_path / "m.specvae").exists()
 
 
@@ -221,6 +221,6 @@ def test_spectral_64_says_so_where_spectra_are_too_alike_for_it(
 ) -> None:
     source = real_data / "spectra" / "soilmoisture_dataset.csv"
     assert run("fit", source, "--preset", "spectral-64", "--model", tmp_path / "m.specvae") == 0
-    told = capsys.readouterr().err
-    assert "the latent space collapsed" in told
-    assert "too little for any code to be worth its nats: use the default preset" in told
+    printed = capsys.readouterr().err
+    assert "the latent space collapsed" in printed
+    assert "too little for any code to be worth its nats: use the default preset" in printed

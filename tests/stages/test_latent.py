@@ -75,8 +75,8 @@ def test_latent_means_are_the_encoder_s(place: Path) -> None:
     net = stored(place, "rows").detector.net
     values = mixed(50, 2).astype(np.float32)
     with torch.inference_mode():
-        told, _ = net.vae.encode(net.normaliser(torch.from_numpy(values)), None)
-    np.testing.assert_allclose(latent_means(net, values), told.numpy(), atol=1e-4)
+        latent, _ = net.vae.encode(net.normaliser(torch.from_numpy(values)), None)
+    np.testing.assert_allclose(latent_means(net, values), latent.numpy(), atol=1e-4)
 
 
 def test_reconstructions_and_nats_are_what_score_explains(place: Path) -> None:
@@ -119,15 +119,15 @@ def test_a_latent_raster_holds_the_context_model_s_means(place: Path, tmp_path: 
     at = (np.array([5, 80, 149]), np.array([0, 77, 169]))
     with torch.inference_mode():
         c = detector.net.vae.bounded(torch.from_numpy(context[:, *at]))
-        told, _ = detector.net.vae.encode(detector.net.normaliser(torch.from_numpy(cube.values[:, *at])), c)
-    np.testing.assert_allclose(found[:, *at], told.numpy(), atol=1e-4)
+        latent, _ = detector.net.vae.encode(detector.net.normaliser(torch.from_numpy(cube.values[:, *at])), c)
+    np.testing.assert_allclose(found[:, *at], latent.numpy(), atol=1e-4)
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_a_raster_s_means_as_rows_are_those_of_the_latent_raster(place: Path, tmp_path: Path, format: str) -> None:
-    told = {"model": str(place / "scene.specvae"), "device": "cpu"}
-    encode([str(place / "scene.tif")], out=str(tmp_path / "tif"), **told)  # type: ignore[arg-type]
-    encode([str(place / "scene.tif")], out=str(tmp_path / "rows"), format=format, **told)  # type: ignore[arg-type]
+    options = {"model": str(place / "scene.specvae"), "device": "cpu"}
+    encode([str(place / "scene.tif")], out=str(tmp_path / "tif"), **options)  # type: ignore[arg-type]
+    encode([str(place / "scene.tif")], out=str(tmp_path / "rows"), format=format, **options)  # type: ignore[arg-type]
     path = tmp_path / "rows" / "scene" / f"latent.{format}"
     frame = pd.read_csv(path) if format == "csv" else pd.read_parquet(path)
     raster = read(tmp_path / "tif" / "scene" / "latent.tif")
@@ -262,10 +262,10 @@ def test_a_path_starts_and_ends_at_the_reconstructions_of_its_rows(place: Path, 
 
 def test_a_path_between_two_given_spectra_needs_no_source(place: Path, tmp_path: Path) -> None:
     given = {"start": "400,600,500,900,700", "end": "1500,900,1200,700,1600"}
-    told = interpolate(model=str(place / "rows.specvae"), out=str(tmp_path), steps=3, **given)
+    outcome = interpolate(model=str(place / "rows.specvae"), out=str(tmp_path), steps=3, **given)
     middle = pd.read_csv(tmp_path / "path.csv").loc[2, list(NAMES)].to_numpy(float)
     np.testing.assert_allclose(middle, [950, 750, 850, 800, 1150], rtol=0.15)
-    assert len(told.summary["scores"]) == 3
+    assert len(outcome.summary["scores"]) == 3
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_a_path_from_or_to_what_the_model_calls_anomalous_is_warned_of(
 
 def test_a_path_between_two_pixels_knows_what_surrounds_them(place: Path, tmp_path: Path) -> None:
     model = str(place / "scene.specvae")
-    told = interpolate(str(place / "scene.tif"), start="20,30", end="140,160", model=model, out=str(tmp_path))
+    outcome = interpolate(str(place / "scene.tif"), start="20,30", end="140,160", model=model, out=str(tmp_path))
     detector = stored(place, "scene").detector
     from specvae.stages.score.request import ScoreRequest
     from specvae.stages.score.run import score
@@ -300,11 +300,13 @@ def test_a_path_between_two_pixels_knows_what_surrounds_them(place: Path, tmp_pa
     score([str(place / "scene.tif")], ScoreRequest(model=model, out=str(tmp_path / "r"), device="cpu"))
     scores = read(tmp_path / "r" / "scene" / "score.tif")[0]
     assert detector.has_context
-    np.testing.assert_allclose(told.summary["scores_given"], [scores[20, 30], scores[140, 160]], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(
+        outcome.summary["scores_given"], [scores[20, 30], scores[140, 160]], rtol=1e-4, atol=1e-3
+    )
 
 
 @pytest.mark.parametrize(
-    ("source", "start", "end", "told", "error"),
+    ("source", "start", "end", "message", "error"),
     [
         ("rows.csv", "0", "3", "no row 0", UsageError),
         ("rows.csv", "3", "99999", "rows 1 to 6000", UsageError),
@@ -317,10 +319,10 @@ def test_a_path_between_two_pixels_knows_what_surrounds_them(place: Path, tmp_pa
     ],
 )
 def test_ends_that_are_none_are_refused_in_one_line(
-    place: Path, tmp_path: Path, source: str | None, start: str, end: str, told: str, error: type[Exception]
+    place: Path, tmp_path: Path, source: str | None, start: str, end: str, message: str, error: type[Exception]
 ) -> None:
     name = "scene" if source == "scene.tif" else "rows"
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         interpolate(
             str(place / source) if source else None,
             start=start,
@@ -342,14 +344,14 @@ def test_a_context_model_refuses_tables_and_bare_spectra(place: Path, tmp_path: 
 
 
 def test_the_same_again_is_nothing_to_do_and_another_needs_overwrite(place: Path, tmp_path: Path) -> None:
-    told = {"model": str(place / "rows.specvae"), "out": str(tmp_path / "s"), "count": 50, "device": "cpu"}
-    assert not sample(**told).skipped  # type: ignore[arg-type]
+    options = {"model": str(place / "rows.specvae"), "out": str(tmp_path / "s"), "count": 50, "device": "cpu"}
+    assert not sample(**options).skipped  # type: ignore[arg-type]
     before = (tmp_path / "s" / "samples.csv").stat().st_mtime_ns
-    assert sample(**told).skipped  # type: ignore[arg-type]
+    assert sample(**options).skipped  # type: ignore[arg-type]
     assert (tmp_path / "s" / "samples.csv").stat().st_mtime_ns == before
     with pytest.raises(OutputError, match="--overwrite"):
-        sample(**told | {"count": 60})  # type: ignore[arg-type]
-    assert not sample(**told | {"count": 60, "overwrite": True}).skipped  # type: ignore[arg-type]
+        sample(**options | {"count": 60})  # type: ignore[arg-type]
+    assert not sample(**options | {"count": 60, "overwrite": True}).skipped  # type: ignore[arg-type]
     assert len(pd.read_csv(tmp_path / "s" / "samples.csv")) == 60
 
 

@@ -86,7 +86,7 @@ def test_a_path_runs_between_two_patches_of_a_scene(place: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("source", "start", "told"),
+    ("source", "start", "message"),
     [
         ("scene.tif", "2,3", "patch 2,3 of .* is not valid: nodata"),
         ("scene.tif", "16,0", "lies outside .*, of 16 x 21 patches"),
@@ -95,14 +95,14 @@ def test_a_path_runs_between_two_patches_of_a_scene(place: Path, tmp_path: Path)
     ],
 )
 def test_what_is_no_patch_is_refused(
-    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str | None, start: str, told: str
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str | None, start: str, message: str
 ) -> None:
     given = [place / source] if source else []
     args = ("--start", start, "--end", "0,0", "--model", place / "m.specvae", "--out", tmp_path / "o")
     assert run("interpolate", *given, *args) in (2, 4)
     error = capsys.readouterr().err.strip()
     assert error.count("\n") == 0
-    assert pd.Series([error]).str.contains(told).all()
+    assert pd.Series([error]).str.contains(message).all()
     assert not (tmp_path / "o").exists()
 
 
@@ -144,18 +144,18 @@ def test_reconstruction_and_residual_lie_on_the_scene_s_own_grid_and_add_up_to_i
     missing[2 * SIDE : 3 * SIDE, 3 * SIDE : 4 * SIDE] = True
     assert (np.isnan(made) == missing).all()
     np.testing.assert_allclose((made + left)[:, ~missing], scene[:, ~missing], rtol=1e-5)
-    told = json.loads((folder / "summary.json").read_text())
+    summary = json.loads((folder / "summary.json").read_text())
     rmse = np.sqrt(np.square(left[:, ~missing]).mean(axis=1))
-    np.testing.assert_allclose(list(told["rmse_by_band"].values()), rmse, rtol=1e-4)
-    assert told["mse_of_all"] == pytest.approx(np.square(rmse).mean(), rel=1e-4)
-    assert (told["kind"], told["values"], told["valid"]) == ("patches", BANDS * SIDE**2, 16 * 21 - 1)
-    assert told["ratio"] == pytest.approx(BANDS * SIDE**2 / told["active"])
+    np.testing.assert_allclose(list(summary["rmse_by_band"].values()), rmse, rtol=1e-4)
+    assert summary["mse_of_all"] == pytest.approx(np.square(rmse).mean(), rel=1e-4)
+    assert (summary["kind"], summary["values"], summary["valid"]) == ("patches", BANDS * SIDE**2, 16 * 21 - 1)
+    assert summary["ratio"] == pytest.approx(BANDS * SIDE**2 / summary["active"])
     given = patches(place).reshape(BANDS * SIDE**2, -1)
     given = given[:, (given > 0).all(axis=0)].T
     train = patches(place, "normal").reshape(BANDS * SIDE**2, -1).T
-    pca = PCA(told["active"]).fit(train)
+    pca = PCA(summary["active"]).fit(train)
     theirs = np.square(given - pca.inverse_transform(pca.transform(given))).mean()
-    assert told["pca_mse"] == pytest.approx(theirs, rel=0.1)  # a seventh of the patches is held out of training
+    assert summary["pca_mse"] == pytest.approx(theirs, rel=0.1)  # a seventh of the patches is held out of training
     explained = 1 - np.square(left[:, ~missing]).sum(axis=1) / np.square(
         scene[:, ~missing] - scene[:, ~missing].mean(axis=1, keepdims=True)
     ).sum(axis=1)

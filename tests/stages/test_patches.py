@@ -73,10 +73,10 @@ def test_the_map_lies_on_a_grid_of_patches_with_both_terms(place: Path) -> None:
     assert np.isfinite(score).all()
     assert (score == reconstruction + kl).all()
     assert (reconstruction > 0).all()
-    told = report(place, "patch")
-    assert told["pixels"]["total"] == told["pixels"]["valid"] == 32 * 32
-    assert told["metrics"]["positives"] == 60
-    assert any("patches of 8 x 8 pixels, anchored in the CRS" in note for note in told["scene"]["notes"])
+    written = report(place, "patch")
+    assert written["pixels"]["total"] == written["pixels"]["valid"] == 32 * 32
+    assert written["metrics"]["positives"] == 60
+    assert any("patches of 8 x 8 pixels, anchored in the CRS" in note for note in written["scene"]["notes"])
 
 
 def test_pixels_add_up_to_the_reconstruction_of_their_patch(place: Path) -> None:
@@ -117,8 +117,8 @@ def test_a_patch_is_invalid_where_any_pixel_is_and_the_reason_is_kept(place: Pat
     assert run("score", tmp_path / "holes.tif", "--model", place / "patch.specvae", "--out", tmp_path) == 0
     missing = np.argwhere(np.isnan(scores(tmp_path / "holes")[0])).tolist()
     assert missing == [[1, 2], [12, 12]]
-    told = json.loads((tmp_path / "holes" / "report.json").read_text())["pixels"]["invalid_by_reason"]
-    assert (told["nodata"], told["nan"]) == (1, 1)
+    reasons = json.loads((tmp_path / "holes" / "report.json").read_text())["pixels"]["invalid_by_reason"]
+    assert (reasons["nodata"], reasons["nan"]) == (1, 1)
 
 
 def test_evidence_calibration_and_inspection_know_patches(place: Path, tmp_path: Path) -> None:
@@ -228,9 +228,9 @@ def test_a_real_fire_is_found_in_patches_of_16_pixels(real_data: Path, tmp_path:
     assert run("fit", scenes / "20160707_pre_sr7.tif", *fit) == 0
     score = ("--truth", scenes / "burn_mask.tif", "--model", model, "--out", tmp_path)
     assert run("score", scenes / "20160723_post_sr7.tif", *score) == 0
-    told = json.loads((tmp_path / "20160723_post_sr7" / "report.json").read_text())
-    assert told["metrics"]["auroc"] > 0.9
-    assert told["metrics"]["auroc"] > told["metrics"]["baselines"]["rx"]["auroc"]
+    report = json.loads((tmp_path / "20160723_post_sr7" / "report.json").read_text())
+    assert report["metrics"]["auroc"] > 0.9
+    assert report["metrics"]["auroc"] > report["metrics"]["baselines"]["rx"]["auroc"]
 
 
 def test_the_report_counts_patches_and_shows_the_scene_in_its_own_pixels(place: Path) -> None:

@@ -72,17 +72,17 @@ def test_evidence_is_the_pooled_score_and_its_flags_are_those_above_its_cut(plac
     outcome = scored(place, "tonight.tif", truth=str(place / "truth.tif"))
     assert outcome.status == "done", outcome.message
     report = json.loads((place / "out" / "tonight" / "report.json").read_text())
-    told = report["evidence"]
-    evidence, flags = read(place, told["file"]), read(place, told["flags"])
+    section = report["evidence"]
+    evidence, flags = read(place, section["file"]), read(place, section["flags"])
     np.testing.assert_array_equal(evidence, pool(read(place, "score.tif")))
     assert np.isnan(evidence[:3, :40]).all()
     np.testing.assert_array_equal(flags == 255, np.isnan(evidence))
-    np.testing.assert_array_equal(flags == 1, evidence > told["threshold"]["value"])
-    assert told["anomalous"] == (flags == 1).sum()
+    np.testing.assert_array_equal(flags == 1, evidence > section["threshold"]["value"])
+    assert section["anomalous"] == (flags == 1).sum()
     with rasterio.open(place / "truth.tif") as raster:
         planted = raster.read(1)[np.isfinite(evidence)] == 1
     oracle = roc_auc_score(planted, evidence[np.isfinite(evidence)])
-    assert told["metrics"]["auroc"] == pytest.approx(oracle, abs=1e-6)
+    assert section["metrics"]["auroc"] == pytest.approx(oracle, abs=1e-6)
     assert 0.95 < oracle <= 1.0
     schema = json.loads((resources.files("specvae.export.report") / "report.schema.json").read_text())
     jsonschema.validate(report, schema)
@@ -115,9 +115,9 @@ def test_the_held_out_evidence_is_that_of_the_whole_scene(place: Path) -> None:
 def test_the_cut_keeps_its_rate_on_fresh_normal_ground(place: Path) -> None:
     outcome = scored(place, "other.tif", false_alarm_rate=0.01)
     assert outcome.report is not None
-    told = outcome.report["evidence"]
-    assert told["threshold"]["false_alarm_rate"] == 0.01
-    assert 0.004 < told["anomalous"] / outcome.report["pixels"]["valid"] < 0.02
+    section = outcome.report["evidence"]
+    assert section["threshold"]["false_alarm_rate"] == 0.01
+    assert 0.004 < section["anomalous"] / outcome.report["pixels"]["valid"] < 0.02
 
 
 def test_calibrating_anew_gives_the_evidence_a_new_cut(place: Path) -> None:

@@ -29,11 +29,11 @@ def fire(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     fit([str(scenes / "20160707_pre_sr7.tif")], model=model, normal=str(scenes / "20160707_pre_clear.tif"), set=QUICK)
     after = str(scenes / "20160723_post_sr7.tif")
     ingest = IngestOptions(truth=str(scenes / "burn_mask.tif"))
-    told = {"model": model, "parts": True, "objects": ("gpkg", "geojson", "parquet"), "ingest": ingest}
-    first = ScoreRequest(out=str(place / "first"), false_alarm_rate=0.01, **told)  # type: ignore[arg-type]
+    options = {"model": model, "parts": True, "objects": ("gpkg", "geojson", "parquet"), "ingest": ingest}
+    first = ScoreRequest(out=str(place / "first"), false_alarm_rate=0.01, **options)  # type: ignore[arg-type]
     assert score([after], first).exit_status == 0
     known = str(place / "first" / "{stem}" / "objects.gpkg")
-    again = ScoreRequest(out=str(place / "again"), false_alarm_rate=0.05, known=known, **told)  # type: ignore[arg-type]
+    again = ScoreRequest(out=str(place / "again"), false_alarm_rate=0.05, known=known, **options)  # type: ignore[arg-type]
     assert score([after], again).exit_status == 0
     return place
 
@@ -70,9 +70,9 @@ def test_objects_agree_with_the_maps_in_every_format(fire: Path) -> None:
 @pytest.mark.slow
 def test_the_reasons_of_an_object_add_up_to_its_reconstruction(fire: Path) -> None:
     place = folder(fire)
-    told = pd.read_csv(place / "explanations.csv").groupby("object")["contribution_nats"].sum()
-    frame = geopandas.read_file(place / "objects.gpkg").set_index("id").loc[told.index]
-    np.testing.assert_allclose(told, frame["mean"] * frame["reconstruction_share"], rtol=1e-5)
+    summed = pd.read_csv(place / "explanations.csv").groupby("object")["contribution_nats"].sum()
+    frame = geopandas.read_file(place / "objects.gpkg").set_index("id").loc[summed.index]
+    np.testing.assert_allclose(summed, frame["mean"] * frame["reconstruction_share"], rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -115,11 +115,11 @@ def test_rows_of_a_table_are_explained_to_the_last_nat(real_data: Path, tmp_path
     fit([source], model=model, label_column="adulterated", set=QUICK)
     score([source], ScoreRequest(model=model, out=str(tmp_path / "r"), explain=25))
     place = tmp_path / "r" / "ftir_strawberry"
-    told = pd.read_csv(place / "explanations.csv").groupby("row")["contribution_nats"].sum()
+    summed = pd.read_csv(place / "explanations.csv").groupby("row")["contribution_nats"].sum()
     rows = pd.read_csv(place / "scores.csv")
-    assert len(told) == 25
-    assert set(told.index) == set(rows["score"].nlargest(25).index + 1)
-    np.testing.assert_allclose(told, rows["reconstruction"].iloc[told.index - 1], rtol=1e-5)
+    assert len(summed) == 25
+    assert set(summed.index) == set(rows["score"].nlargest(25).index + 1)
+    np.testing.assert_allclose(summed, rows["reconstruction"].iloc[summed.index - 1], rtol=1e-5)
     assert (place / "report.html").stat().st_size < 5e6
 
 

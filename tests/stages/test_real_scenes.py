@@ -26,7 +26,7 @@ def test_the_burn_at_cold_springs_is_found_better_than_by_rx(real_data: Path, tm
     assert 0.93 < metrics["auroc"] < 1.0
 
 
-def test_adulterated_strawberry_is_told_from_authentic(real_data: Path, tmp_path: Path) -> None:
+def test_adulterated_strawberry_is_separated_from_authentic(real_data: Path, tmp_path: Path) -> None:
     import pandas as pd
 
     frame = pd.read_csv(real_data / "spectra" / "ftir_strawberry.csv")
@@ -40,6 +40,6 @@ def test_adulterated_strawberry_is_told_from_authentic(real_data: Path, tmp_path
 
 def test_reflectance_with_extra_columns_is_read_with_its_bands(real_data: Path, capsys: pytest.CaptureFixture) -> None:
     assert run("inspect", real_data / "spectra" / "deafrica_s2_spectra.csv", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert len(told["bands"]) == 18
-    assert told["rows"] == 30_065
+    description = json.loads(capsys.readouterr().out)
+    assert len(description["bands"]) == 18
+    assert description["rows"] == 30_065

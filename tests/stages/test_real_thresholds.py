@@ -94,9 +94,9 @@ def test_the_table_of_thresholds_counts_what_the_map_holds(burnt: tuple[dict[str
     with rasterio.open(folder / "score.tif") as file:
         scores, area = file.read(1), abs(file.transform.a * file.transform.e)
     valid = np.isfinite(scores)
-    for row, told in zip(rows, report["thresholds"], strict=True):
+    for row, stated in zip(rows, report["thresholds"], strict=True):
         rate, cut = float(row["false_alarm_rate"]), float(row["value"])
-        assert told["value"] == pytest.approx(cut)
+        assert stated["value"] == pytest.approx(cut)
         assert float(row["expected_false_alarms"]) == pytest.approx(rate * valid.sum())
         assert float(row["expected_per_km2"]) == pytest.approx(rate * 1e6 / area, rel=1e-6)
         assert float(row["share_of_scene_above"]) == pytest.approx((scores[valid] > cut).mean(), rel=0.05, abs=3e-5)
@@ -160,14 +160,14 @@ def test_an_unsupported_explicit_rate_is_given_with_a_warning_and_strict_exits_5
     args = ("score", real_layout / AFTER, "--model", fire / "before.specvae", "--false-alarm-rate", "1e-6")
     assert run(*args, "--out", fire / "r6") == 0
     assert run(*args, "--out", fire / "r6strict", "--strict") == 5
-    told = json.loads((fire / "r6" / "20160723_post_sr7" / "report.json").read_text())
-    assert told["threshold"]["false_alarm_rate"] == told["threshold"]["asked_rate"] == 1e-6
-    assert told["threshold"]["supported"] is False
-    assert "the data support" in told["threshold"]["warning"]
-    assert told["threshold"]["warning"] in told["warnings"]
+    report = json.loads((fire / "r6" / "20160723_post_sr7" / "report.json").read_text())
+    assert report["threshold"]["false_alarm_rate"] == report["threshold"]["asked_rate"] == 1e-6
+    assert report["threshold"]["supported"] is False
+    assert "the data support" in report["threshold"]["warning"]
+    assert report["threshold"]["warning"] in report["warnings"]
 
 
-def test_the_held_out_check_is_told_for_blocks_and_passes_or_fails(burnt: tuple[dict[str, Any], Path]) -> None:
+def test_the_held_out_check_is_reported_for_blocks_and_passes_or_fails(burnt: tuple[dict[str, Any], Path]) -> None:
     check = burnt[0]["calibration"]["check"]
     assert isinstance(check["passed"], bool)
     judged = [rate for rate in check["rates"] if rate["judged"]]
@@ -177,8 +177,8 @@ def test_the_held_out_check_is_told_for_blocks_and_passes_or_fails(burnt: tuple[
         assert low <= middle <= high
         assert len(rate["blocks"]) > 5
     page = (burnt[1] / "report.html").read_text()
-    told = "passed" if check["passed"] else "did not pass"
-    assert f"The held-out check {told}" in page
+    verdict = "passed" if check["passed"] else "did not pass"
+    assert f"The held-out check {verdict}" in page
     assert page.count("<circle") >= sum(len(rate["blocks"]) for rate in check["rates"]), "a dot a block is drawn"
     assert "and in a km²" in page
 
@@ -191,11 +191,11 @@ def test_a_small_table_falls_back_to_the_rate_it_supports_and_tells_both(real_da
     assert run("fit", tmp_path / "train.csv", "--label-column", "adulterated", "--model", model, "--set", SHORT[0]) == 0
     args = ("score", tmp_path / "train.csv", "--model", model)
     assert run(*args, "--out", tmp_path / "default") == 0
-    told = json.loads((tmp_path / "default" / "train" / "report.json").read_text())["threshold"]
-    assert told["supported"] is False
-    assert told["asked_rate"] == 1e-3
-    assert told["false_alarm_rate"] > 2e-3
-    assert "0.001 is not supported" in told["warning"]
+    report = json.loads((tmp_path / "default" / "train" / "report.json").read_text())["threshold"]
+    assert report["supported"] is False
+    assert report["asked_rate"] == 1e-3
+    assert report["false_alarm_rate"] > 2e-3
+    assert "0.001 is not supported" in report["warning"]
     assert run(*args, "--out", tmp_path / "strict", "--strict") == 5
     rows = pd.read_csv(tmp_path / "default" / "train" / "scores.csv")
     assert rows["p_value"].between(0, 1).all()

@@ -66,13 +66,13 @@ def test_chunks_change_nothing(kind: str, model: Path, tmp_path: Path, monkeypat
     assert np.isnan(one.score[5000])
     assert one.anomaly[5000] == 255
     assert (whole / "explanations.csv").read_text() == (cut / "explanations.csv").read_text()
-    told = [pd.read_json(folder / "report.json", typ="series") for folder in (whole, cut)]
+    reports = [pd.read_json(folder / "report.json", typ="series") for folder in (whole, cut)]
     for key in ("pixels", "drift", "metrics", "threshold"):
-        assert told[0][key] == told[1][key]
-    assert told[0]["pixels"]["invalid_by_reason"]["nan"] == 1
+        assert reports[0][key] == reports[1][key]
+    assert reports[0]["pixels"]["invalid_by_reason"]["nan"] == 1
     judged = one.score.notna()
     oracle = roc_auc_score(one.odd[judged], one.score[judged])
-    assert told[0]["metrics"]["auroc"] == pytest.approx(oracle, abs=1e-6)
+    assert reports[0]["metrics"]["auroc"] == pytest.approx(oracle, abs=1e-6)
     assert 0.95 < oracle <= 1.0
 
 

@@ -41,7 +41,7 @@ def test_the_rate_that_realises_is_the_rate_that_was_asked(n: int, rate: float, 
     assert 0.8 < np.median(ratios) < 1.25
 
 
-def test_a_default_rate_beyond_the_data_becomes_the_nearest_that_they_support_and_both_are_told() -> None:
+def test_a_default_rate_beyond_the_data_becomes_the_nearest_that_they_support_and_both_are_reported() -> None:
     found = exponential(300).threshold(1e-3)
     assert not found.supported
     assert found.asked_rate == 1e-3

@@ -33,37 +33,37 @@ def fitted(values: np.ndarray, *settings: str) -> Detector:
 
 @pytest.mark.parametrize("active", [1, 2, 4])
 def test_as_many_dimensions_are_active_as_the_data_have(active: int) -> None:
-    told = fitted(factors(active=active)).provenance["diagnostics"]
-    assert told["active_latent"] == active
-    assert told["latent"] == 8
-    assert told["warnings"] == []
+    diagnostics = fitted(factors(active=active)).provenance["diagnostics"]
+    assert diagnostics["active_latent"] == active
+    assert diagnostics["latent"] == 8
+    assert diagnostics["warnings"] == []
 
 
 def test_the_share_of_kl_is_that_of_the_scores() -> None:
     detector = fitted(factors())
-    told = detector.provenance["diagnostics"]
+    diagnostics = detector.provenance["diagnostics"]
     parts = detector.score_rows(factors().astype(np.float32), np.ones(3000, bool))
-    assert told["kl_share"] == pytest.approx(float(parts.kl.sum() / parts.score.sum()), abs=0.02)
-    assert told["mean_kl"] == pytest.approx(float(parts.kl.mean()), rel=0.1)
-    assert 0.05 < told["kl_share"] < 1.0
+    assert diagnostics["kl_share"] == pytest.approx(float(parts.kl.sum() / parts.score.sum()), abs=0.02)
+    assert diagnostics["mean_kl"] == pytest.approx(float(parts.kl.mean()), rel=0.1)
+    assert 0.05 < diagnostics["kl_share"] < 1.0
     other = fitted(factors(), "network.kl_weight=0").provenance["diagnostics"]
     assert other["kl_share"] == 0.0
 
 
 @pytest.mark.parametrize("weight", [300, 3000])
-def test_a_planted_collapse_is_told(weight: int) -> None:
+def test_a_planted_collapse_is_reported(weight: int) -> None:
     settings = (
         f"network.kl_weight={weight}",
         "network.linear=false",
         "training.steps=400",
         "training.learning_rate=0.01",
     )
-    told = fitted(factors(), *settings).provenance["diagnostics"]
-    assert told["active_latent"] == 0
-    assert any("collapsed" in warning for warning in told["warnings"])
+    diagnostics = fitted(factors(), *settings).provenance["diagnostics"]
+    assert diagnostics["active_latent"] == 0
+    assert any("collapsed" in warning for warning in diagnostics["warnings"])
 
 
-def test_an_encoder_that_was_silenced_is_told() -> None:
+def test_an_encoder_that_was_silenced_is_reported() -> None:
     from specvae.training.descent import Sample
     from specvae.training.diagnostics import diagnose
 
@@ -72,16 +72,16 @@ def test_an_encoder_that_was_silenced_is_told() -> None:
         for parameter in detector.net.vae.encoder.parameters():
             parameter.zero_()
     sample = Sample(torch.from_numpy(factors(500).T.astype(np.float32)))
-    told = diagnose(detector.net, sample, "cpu")
-    assert told["active_latent"] == 0
-    assert "the latent space collapsed: no dimension varies with the input" in told["warnings"]
+    diagnostics = diagnose(detector.net, sample, "cpu")
+    assert diagnostics["active_latent"] == 0
+    assert "the latent space collapsed: no dimension varies with the input" in diagnostics["warnings"]
 
 
 def test_a_band_that_explodes_is_named_and_no_other() -> None:
     values = factors(active=1)
     values[:, 4] = np.random.default_rng(3).normal(size=len(values)) * 50
-    told = fitted(values, "network.latent=1").provenance["diagnostics"]
-    assert [w for w in told["warnings"] if "explode" in w] == [
+    diagnostics = fitted(values, "network.latent=1").provenance["diagnostics"]
+    assert [w for w in diagnostics["warnings"] if "explode" in w] == [
         "bands that explode, each most of the reconstruction term: 5"
     ]
 
@@ -89,8 +89,8 @@ def test_a_band_that_explodes_is_named_and_no_other() -> None:
 def test_a_constant_band_is_named() -> None:
     values = factors()
     values[:, 2] = 7.0
-    told = fitted(values).provenance["diagnostics"]
-    assert "bands that never varied in training: 3" in told["warnings"]
+    diagnostics = fitted(values).provenance["diagnostics"]
+    assert "bands that never varied in training: 3" in diagnostics["warnings"]
 
 
 def test_fit_prints_them_and_the_report_holds_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,8 +98,8 @@ def test_fit_prints_them_and_the_report_holds_them(tmp_path: Path, capsys: pytes
     values[:, 4] = np.random.default_rng(3).normal(size=len(values)) * 50
     pd.DataFrame(values, columns=[f"b{i}" for i in range(8)]).to_csv(tmp_path / "t.csv", index=False)
     settings = ("normaliser.kind=zscore", "network.prior=normal", "network.latent=1", "training.steps=60")
-    told = [word for setting in settings for word in ("--set", setting)]
-    assert run("fit", tmp_path / "t.csv", "--model", tmp_path / "m.specvae", *told) == 0
+    words = [word for setting in settings for word in ("--set", setting)]
+    assert run("fit", tmp_path / "t.csv", "--model", tmp_path / "m.specvae", *words) == 0
     said = capsys.readouterr()
     assert "1 of 1 latent dimensions active" in said.out
     assert "% of a normal score is KL" in said.out
@@ -114,7 +114,7 @@ def test_fit_prints_them_and_the_report_holds_them(tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.parametrize("spread", [0.3, 1.0, 4.0])
-def test_the_spread_of_values_is_told_in_units_of_a_bernoulli_value_s(spread: float) -> None:
+def test_the_spread_of_values_is_in_units_of_a_bernoulli_value_s(spread: float) -> None:
     """Planted: one axis over ten bands of mean .2, whose variance is ``spread`` times .2 (1 - .2)."""
     generator = torch.Generator().manual_seed(0)
     axis = torch.ones(10, 1) / 10**0.5
