@@ -17,14 +17,10 @@ from numpy.typing import NDArray
 from specvae.bands import BandSet
 from specvae.errors import InputError, ModelError
 from specvae.model.config import ModelConfig
-from specvae.model.context import RingContext
 from specvae.model.device import pick_device
-from specvae.model.mixture_prior import default_components
-from specvae.model.normaliser import Normaliser
 from specvae.model.patches import by_band
 from specvae.model.principal import Principal
 from specvae.model.spectral_net import SpectralNet
-from specvae.model.vae import VAE, default_latent
 from specvae.scoring.baselines import Background
 from specvae.scoring.cells import CellScorer
 from specvae.spectra import Cube, Explanation, Parts, Window
@@ -85,7 +81,7 @@ class Detector:
     @property
     def has_context(self) -> bool:
         """Whether the model looks at what surrounds a pixel; such a model scores no tables."""
-        return self.net.ring is not None
+        return self.net.has_context
 
     @property
     def windows_at_once(self) -> int:
@@ -139,16 +135,16 @@ class Detector:
         if device == "cpu":
             # The products are small: a second thread costs more to wake than it computes.
             torch.set_num_threads(1)
-        net = _blank_net(spectra, config, context)
+        net = SpectralNet.untrained(spectra, config, context)
         scorer = CellScorer(net, "cpu", threads)
         sample = _sample(scorer, regions, Role.TRAIN)
         trained = sample.size
         if config.patch and trained < FEW_PATCHES:
             sample = sample.turned(config.patch)
-        sample = sample if net.vae.shape is None else sample.by_rows()
+        sample = sample if net.shape is None else sample.by_rows()
         validation = _sample(scorer, regions, Role.VALIDATION)
         history = train(
-            net.vae.to(device), sample.to(device), (validation if validation.size else sample).to(device),
+            net.to(device).trainable, sample.to(device), (validation if validation.size else sample).to(device),
             config.training, config.seed, progress,
         )  # fmt: skip
         net.eval()
@@ -167,7 +163,7 @@ class Detector:
         }
         seen = band_means(spectra, config.patch)
         reference = DriftReference.fit(seen, tiles.scores)
-        principal = Principal.fit(spectra, net.vae.latent, config.patch or 1)
+        principal = Principal.fit(spectra, net.latent, config.patch or 1)
         background = replace(Background.fit(seen), principal=principal)
         return cls(bands, config, net, calibration, background, reference, provenance, device, threads, evidence)
 
@@ -246,38 +242,6 @@ def band_means(values: NDArray[np.float32], side: int | None) -> NDArray[np.floa
     return values if side is None else np.asarray(by_band(values, side).mean(axis=1), np.float32)
 
 
-def _blank_net(spectra: NDArray[np.float32], config: ModelConfig, context: bool) -> SpectralNet:
-    bands = len(spectra)
-    marginal = config.normaliser.kind == "marginal"
-    latent = config.network.latent or default_latent(bands)
-    if config.network.likelihood == "bernoulli":
-        _refuse_outside(spectra)
-    if config.normaliser.kind == "fixed":
-        normaliser = Normaliser.fixed(bands, config.normaliser, config.network.shape)
-    else:
-        normaliser = Normaliser.fit(spectra, min(1.0, latent / bands) if marginal else None, config.patch or 1)
-    normaliser.reach = config.normaliser.reach or normaliser.reach
-    ring = None
-    if context:
-        step = max(1, spectra.shape[1] // 100_000)
-        with torch.inference_mode():
-            normalised = normaliser(torch.from_numpy(np.ascontiguousarray(spectra[:, ::step])))
-        ring = RingContext(bands, config.context).fit(normalised.numpy())
-    components = config.network.components or default_components(spectra.shape[1])
-    components = components if config.network.prior == "mixture" else 0
-    return SpectralNet(normaliser, ring, VAE(bands, ring.components if ring else 0, config.network, components))
-
-
-def _refuse_outside(spectra: NDArray[np.float32]) -> None:
-    """Raise InputError where spectra of a Bernoulli model leave 0..1."""
-    low, high = float(spectra.min()), float(spectra.max())
-    if low < 0.0 or high > 1.0:
-        raise InputError(
-            f"a bernoulli likelihood takes values in 0..1 and these reach from {low:.6g} to {high:.6g}: "
-            "scale them, or use another preset or --set network.likelihood=gaussian with output=linear"
-        )
-
-
 def _sample(scorer: CellScorer, regions: Sequence[Region], role: Role) -> Sample:
     """Normalised spectra of one role over all regions, with their contexts."""
     xs, cs, costs = [], [], []
@@ -286,15 +250,15 @@ def _sample(scorer: CellScorer, regions: Sequence[Region], role: Role) -> Sample
         if not mask.any():
             continue
         spectra = region.spectra(role)
-        xs.append(scorer.normalised(spectra))
-        cost = scorer.cost(spectra)
-        if cost is not None:
-            costs.append(cost)
+        normalised = scorer.normalised(spectra)
+        xs.append(normalised.values)
+        if normalised.cost is not None:
+            costs.append(normalised.cost)
         context = scorer.context(region.cube, region.window)
         if context is not None:
             cs.append(torch.from_numpy(np.ascontiguousarray(context[:, mask])))
     if not xs:
-        return Sample(torch.empty(scorer.net.vae.bands, 0))
+        return Sample(torch.empty(scorer.net.bands, 0))
     return Sample(
         torch.cat(xs, dim=1).clone(),
         torch.cat(cs, dim=1) if cs else None,

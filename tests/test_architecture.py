@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from specvae import ROOMS
-from tests.architecture import FLOOR_OF, PACKAGE, arrows, cycles, imported, modules, room_of
+from tests.architecture import FLOOR_OF, PACKAGE, arrows, cycles, imported, modules, room_of, tree_of
 
 TESTS = Path(__file__).parent
 
@@ -74,3 +75,15 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == ""
+
+
+def test_nobody_outside_the_model_reaches_through_the_net() -> None:
+    """The net takes physical units and gives nats; what it is made of is its own business."""
+    for module, path in modules().items():
+        if room_of(module) == "model":
+            continue
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Attribute) and node.attr in {"vae", "ring", "normaliser"}:
+                owner = node.value
+                name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+                assert name != "net", f"{module}:{node.lineno} reaches for net.{node.attr}"

@@ -142,7 +142,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
                 regions, self._bands(), config, ("fit",), context=False, device=self.device, least=2
             )
         self.threshold_ = None
-        self._n_features_out = self.detector_.net.vae.latent
+        self._n_features_out = self.detector_.net.latent
         self.offset_ = float(np.percentile(-self._scores(rows), 100.0 * self.contamination))
         return self
 

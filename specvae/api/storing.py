@@ -106,7 +106,7 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
         """Be fitted, by a detector from elsewhere."""
         self.detector_, self.threshold_, self.offset_ = detector, None, 0.0
         self.n_features_in_ = len(detector.bands)
-        self._n_features_out = detector.net.vae.latent
+        self._n_features_out = detector.net.latent
         if all(detector.bands.names):
             self.feature_names_in_ = np.array(detector.bands.names, dtype=object)
 

@@ -145,7 +145,7 @@ def model_item(model: StoredModel, folder: Path) -> dict[str, Any]:
         "mlm:framework": "PyTorch",
         "mlm:pretrained": False,
         "mlm:pretrained_source": None,
-        "mlm:total_parameters": sum(p.numel() for p in detector.net.vae.parameters()),
+        "mlm:total_parameters": sum(p.numel() for p in detector.net.parameters()),
         "mlm:input": [
             {
                 "name": "spectra",

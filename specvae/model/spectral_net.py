@@ -1,29 +1,161 @@
-"""Everything between physical units and nats as one network: normaliser, context and VAE."""
+"""Everything between physical units and nats as one network: normaliser, context and VAE.
+
+Whoever scores, explains, encodes or draws gives and takes physical units here, and never looks inside. Training, which
+works on samples that were normalised once, has a door of its own: :attr:`SpectralNet.trainable`.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from specvae.errors import InputError
 from specvae.model.config import ModelConfig
-from specvae.model.context import RingContext
+from specvae.model.context import QUANTUM, RingContext, Spread
+from specvae.model.likelihoods import Likelihood
+from specvae.model.mixture_prior import default_components
 from specvae.model.normaliser import Normaliser
-from specvae.model.vae import VAE
+from specvae.model.vae import VAE, Terms, default_latent
 from specvae.spectra import CELL, IMAGE_CELL
 
-__all__ = ["SpectralNet"]
+__all__ = ["Normalised", "Ring", "SpectralNet"]
+
+RING_SAMPLE = 100_000
+"""Training spectra that the context's components are learned from, about: more change them in the last digits only."""
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """Spectra in standard units."""
+
+    values: Tensor
+    """``(bands, n)``"""
+    cost: Tensor | None = None
+    """``(n,)`` nats of the change of variable from physical units; None where it is alike for all spectra."""
+
+
+@dataclass(frozen=True)
+class Ring:
+    """What a model with context looks at around a pixel."""
+
+    outer: int
+    """Side of the outer window, pixels."""
+    guard: int
+    """Side of the guard window in its middle, which is not looked at, pixels."""
+    components: int
+    """Numbers that the ring is summarised by."""
 
 
 class SpectralNet(nn.Module):
-    """Normaliser, context and VAE: everything between physical units and nats, as one state."""
+    """Normaliser, context and VAE as one state.
+
+    Spectra are ``(bands, n)`` in physical units, contexts ``(components, n)`` as :meth:`ring_means` gives them, and None
+    for a model without context.
+    """
 
     def __init__(self, normaliser: Normaliser, ring: RingContext | None, vae: VAE) -> None:
         super().__init__()
         self.normaliser, self.ring, self.vae = normaliser, ring, vae
+
+    @classmethod
+    def untrained(cls, spectra: NDArray[np.float32], config: ModelConfig, context: bool) -> SpectralNet:
+        """A net whose normaliser and context are learned from ``(bands, n)`` training spectra, and whose VAE is not yet.
+
+        Raises InputError where the likelihood cannot explain such values.
+        """
+        bands = len(spectra)
+        normaliser = _normaliser(spectra, config)
+        ring = None
+        if context:
+            step = max(1, spectra.shape[1] // RING_SAMPLE)
+            with torch.inference_mode():
+                normalised = normaliser(torch.from_numpy(np.ascontiguousarray(spectra[:, ::step])))
+            ring = RingContext(bands, config.context).fit(normalised.numpy())
+        components = config.network.components or default_components(spectra.shape[1])
+        components = components if config.network.prior == "mixture" else 0
+        net = cls(normaliser, ring, VAE(bands, ring.components if ring else 0, config.network, components))
+        _refuse_outside(spectra, net.likelihood)
+        return net
+
+    @property
+    def bands(self) -> int:
+        """Values of a spectrum; of an image or a patch all its values."""
+        return self.vae.bands
+
+    @property
+    def latent(self) -> int:
+        """Latent dimensions."""
+        return self.vae.latent
+
+    @property
+    def shape(self) -> tuple[int, int, int] | None:
+        """Channels, rows and columns where a spectrum is an image or a patch."""
+        return self.vae.shape
+
+    @property
+    def has_elbo(self) -> bool:
+        """False for a plain autoencoder, which has no posterior and no prior: its KL is 0 and no ELBO is defined."""
+        return self.vae.kl_weight > 0
+
+    @property
+    def has_context(self) -> bool:
+        """Whether it looks at what surrounds a pixel."""
+        return self.ring is not None
+
+    @property
+    def has_cost(self) -> bool:
+        """Whether the change of variable from physical units costs some spectra more than others."""
+        return self.normaliser.marginals is not None
+
+    @property
+    def around(self) -> Ring | None:
+        """What it looks at around a pixel; None without context."""
+        return None if self.ring is None else Ring(self.ring.outer, self.ring.guard, self.ring.components)
+
+    @property
+    def components(self) -> int:
+        """Numbers of a context, 0 without one."""
+        return 0 if self.ring is None else self.ring.components
+
+    @property
+    def clusters(self) -> int:
+        """Gaussians of a mixture prior; 0 where the prior is normal."""
+        return 0 if self.vae.mixture is None else len(self.vae.mixture.centre)
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """p(x | z) of normalised values."""
+        return self.vae.likelihood
+
+    @property
+    def log_volume(self) -> Tensor:
+        """Scalar: what the negative log likelihood has beyond the reconstruction term and is alike for all pixels."""
+        return self.vae.log_volume()
+
+    @property
+    def constant(self) -> Tensor:
+        """``(bands,)``: True for bands that never varied in training."""
+        return self.normaliser.constant
+
+    @property
+    def centre(self) -> Tensor:
+        """``(bands,)``: what normalising takes from each band, physical units."""
+        return self.normaliser.centre[:, 0]
+
+    @property
+    def scale(self) -> Tensor:
+        """``(bands,)``: what each band is then divided by, physical units."""
+        return self.normaliser.scale[:, 0]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.normaliser.centre.device
 
     @property
     def halo(self) -> int:
@@ -33,17 +165,91 @@ class SpectralNet(nn.Module):
     @property
     def cell(self) -> int:
         """Side of the cells that it scores in, pixels: smaller for images and patches, each of which is hundreds of values."""
-        return CELL if self.vae.shape is None else IMAGE_CELL
+        return CELL if self.shape is None else IMAGE_CELL
+
+    @property
+    def trainable(self) -> VAE:
+        """What training fits, on normalised samples: the door for training alone."""
+        return self.vae
+
+    def normalised(self, physical: Tensor) -> Normalised:
+        """Spectra in standard units, with the cost of the change of variable."""
+        values, costs = self.normaliser.with_cost(physical)
+        return Normalised(values, None if costs is None else costs.sum(dim=0))
+
+    def terms(self, physical: Tensor, context: Tensor | None = None, noise: Tensor | None = None) -> Terms:
+        """Both terms of the score in nats, ``(n,)`` each; at the posterior mean, or with ``noise`` ``(latent, n)`` at a draw."""
+        return self.terms_of(self.normalised(physical), context, noise)
+
+    def terms_of(self, spectra: Normalised, context: Tensor | None = None, noise: Tensor | None = None) -> Terms:
+        """The same of spectra that are normalised already."""
+        return self.vae.terms(spectra.values, context, noise, spectra.cost)
+
+    def explain(self, physical: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Contribution in nats, signed deviation, and expected value in physical units, ``(bands, n)`` each."""
+        values, costs = self.normaliser.with_cost(physical)
+        contribution, deviation, expected = self.vae.explain(values, context, costs)
+        return contribution, deviation, self.normaliser.inverse(expected)
+
+    def contribution_of(self, spectra: Normalised, context: Tensor | None = None) -> Tensor:
+        """``(bands, n)`` nats of the likelihood alone, without the change of variable, of normalised spectra."""
+        return self.vae.explain(spectra.values, context)[0]
+
+    def encode(self, physical: Tensor, context: Tensor | None = None) -> Tensor:
+        """``(latent, n)``: posterior means."""
+        return self.encode_of(Normalised(self.normaliser(physical)), context)
+
+    def encode_of(self, spectra: Normalised, context: Tensor | None = None) -> Tensor:
+        """The same of spectra that are normalised already."""
+        return self.vae.encode(spectra.values, self.vae.bounded(context))[0]
+
+    def decode(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """``(latent, n)`` -> ``(bands, n)``: means of p(x | z, c) in physical units."""
+        return self.normaliser.inverse(self.vae.decode(z, self.vae.bounded(context)))
+
+    def log_weights(self, physical: Tensor, noise: Tensor) -> Tensor:
+        """``(k, n)``: log importance weights of ``(k, latent, n)`` standard normal draws, for a model without context."""
+        return self.vae.log_weights(self.normaliser(physical), noise)
+
+    def prior_mean(self, context: Tensor | None) -> Tensor | None:
+        """``(latent, n)``: mean of the prior given the context; None where the prior does not depend on one."""
+        return self.vae.prior_mean(context)
+
+    def draw(self, count: int, generator: torch.Generator, context: Tensor | None = None) -> Tensor:
+        """``(bands, count)`` spectra in physical units, drawn with random numbers of the CPU's ``generator``."""
+        return self.normaliser.inverse(self.vae.draw(count, context, generator))
+
+    def draw_latent(self, count: int, generator: torch.Generator) -> Tensor:
+        """``(latent, count)`` draws of a prior that depends on no context."""
+        return self.vae.draw_latent(count, None, generator)
+
+    def quantised(self, spectra: Normalised) -> Tensor:
+        """``(components, n)`` int32: components of the context, as :meth:`ring_means` takes them."""
+        return self._ring().quantise(spectra.values)
+
+    def context_alike(self, spectra: Normalised) -> Tensor:
+        """``(components, n)``: the context of pixels whose whole ring is like themselves."""
+        return self.quantised(spectra) * QUANTUM
+
+    def ring_means(
+        self, maps: NDArray[np.int32], valid: NDArray[np.bool_], spread: Spread | None = None
+    ) -> NDArray[np.float32]:
+        """Contexts ``(components, rows, cols)`` from maps of :meth:`quantised` with a halo, 0 where not ``valid``."""
+        return self._ring().ring_means(maps, valid, spread)
+
+    def _ring(self) -> RingContext:
+        if self.ring is None:
+            raise ValueError("a model without context has no ring")
+        return self.ring
 
     def state_shape(self) -> dict[str, Any]:
         """What :meth:`restore` needs beside the arrays, JSON-ready."""
-        mixture = self.vae.mixture
         return {
             "ring": self.ring is not None,
             "marginals": self.normaliser.marginals is not None,
             "smooth": bool(len(self.normaliser.blur)),
             "mixed": len(self.normaliser.mix),
-            "components": 0 if mixture is None else len(mixture.centre),
+            "components": self.clusters,
         }
 
     def state_arrays(self) -> dict[str, NDArray[Any]]:
@@ -65,3 +271,28 @@ class SpectralNet(nn.Module):
         net = cls(normaliser, ring, vae)
         net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
         return net.eval()
+
+
+def _normaliser(spectra: NDArray[np.float32], config: ModelConfig) -> Normaliser:
+    """The normaliser that the configuration asks for, learned from ``(bands, n)`` training spectra."""
+    bands = len(spectra)
+    if config.normaliser.kind == "fixed":
+        normaliser = Normaliser.fixed(bands, config.normaliser, config.network.shape)
+    else:
+        # Redundant bands say the same thing many times over: together they cost no more than the latent dimensions.
+        weight = min(1.0, (config.network.latent or default_latent(bands)) / bands)
+        marginal = weight if config.normaliser.kind == "marginal" else None
+        normaliser = Normaliser.fit(spectra, marginal, config.patch or 1)
+    normaliser.reach = config.normaliser.reach or normaliser.reach
+    return normaliser
+
+
+def _refuse_outside(spectra: NDArray[np.float32], likelihood: Likelihood) -> None:
+    """Raise InputError where spectra leave the values that the likelihood can explain."""
+    least, most = likelihood.support
+    low, high = float(spectra.min()), float(spectra.max())
+    if low < least or high > most:
+        raise InputError(
+            f"a {likelihood.name} likelihood takes values in {least:g}..{most:g} and these reach from {low:.6g} to "
+            f"{high:.6g}: scale them, or use another preset or --set network.likelihood=gaussian with output=linear"
+        )

@@ -17,7 +17,7 @@ from specvae.errors import InputError
 from specvae.model.config import SCENE_NOISE, NetworkConfig
 from specvae.model.convolutions import ConvDecoder, ConvEncoder
 from specvae.model.dense import Stack
-from specvae.model.likelihoods import bernoulli_deviation, bernoulli_nats, expected
+from specvae.model.likelihoods import Likelihood, likelihood_of
 from specvae.model.mixture_prior import Mixture
 
 __all__ = ["VAE", "Terms", "default_hidden", "default_latent"]
@@ -25,7 +25,9 @@ __all__ = ["VAE", "Terms", "default_hidden", "default_latent"]
 PRIOR_SPREAD = 2.5
 """How far the log variance of the prior given a context may lie from 0: no ground is so rough that nothing is strange."""
 LOG_SIGMA_FLOOR = -4.0
-"""The decoder's per-band log standard deviation is kept above this, in standard units: no band may explode."""
+"""Lowest log standard deviation of a band, in standard units; a smaller one would let that band outweigh all others."""
+LOG_VARIANCE_RANGE = (-12.0, 8.0)
+"""Bounds of the posterior's log variance, so that its exponential stays finite whatever the spectrum."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class VAE(nn.Module):
         self.bands, self.context = bands, context
         self.latent = config.latent or default_latent(bands)
         self.noise, self.linear = config.noise or SCENE_NOISE, config.linear
-        self.bernoulli, self.output = config.likelihood == "bernoulli", config.output
+        self.likelihood_name, self.output = config.likelihood, config.output
         self.kl_weight, self.shape = config.kl_weight, config.shape
         self.learned_variance = config.variance == "learned"
         self.encoder = _encoder(bands, context, self.latent, config)
@@ -126,7 +128,7 @@ class VAE(nn.Module):
     def encode(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         """Posterior mean and log variance, ``(latent, n)`` each, given a bounded context."""
         both = self.encoder(*_given(x, c))
-        return both[: self.latent], both[self.latent :].clamp(-12.0, 8.0)
+        return both[: self.latent], both[self.latent :].clamp(*LOG_VARIANCE_RANGE)
 
     def prior_of(self, c: Tensor | None) -> tuple[Tensor, Tensor] | None:
         """Prior mean and log variance given the context, or None for the standard normal."""
@@ -137,20 +139,21 @@ class VAE(nn.Module):
 
     def decode(self, z: Tensor, c: Tensor | None) -> Tensor:
         """``(latent, n) -> (bands, n)``: mean of p(x | z, c)."""
-        return expected(self._raw(z, c), self.output)
+        return self.likelihood.expected(self._raw(z, c))
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """p(x | z, c) given the decoder's output, with the present standard deviations."""
+        return likelihood_of(self.likelihood_name, self.output, self.sigma())
 
     def _raw(self, z: Tensor, c: Tensor | None) -> Tensor:
-        """What the decoder gives, before the output's sigmoid or tanh."""
+        """The decoder's output, before its sigmoid or tanh."""
         out: Tensor = self.decoder(*_given(z, c))
         return out
 
     def cost_of(self, x: Tensor, z: Tensor, c: Tensor | None) -> Tensor:
         """``(n,)`` nats: -log p(x | z, c) less what is alike for all pixels."""
-        raw = self._raw(z, c)
-        if self.bernoulli:
-            return bernoulli_nats(x, raw).sum(dim=0)
-        precision = 0.5 * self.sigma().square().reciprocal()
-        return (precision.T @ (x - expected(raw, self.output)).square())[0]
+        return self.likelihood.total(x, self._raw(z, c))
 
     def sigma(self) -> Tensor:
         """``(bands, 1)``: standard deviation of p(x | z, c) per band, in standard units."""
@@ -198,9 +201,9 @@ class VAE(nn.Module):
         mean, log_variance = self.encode(x, None)
         constant = 0.5 * self.latent * math.log(2.0 * math.pi)
         rows = []
-        for drawn in noise:
-            z = mean + drawn * (0.5 * log_variance).exp()
-            posterior = -0.5 * (drawn.square() + log_variance).sum(dim=0) - constant
+        for sampled in noise:
+            z = mean + sampled * (0.5 * log_variance).exp()
+            posterior = -0.5 * (sampled.square() + log_variance).sum(dim=0) - constant
             prior = -0.5 * z.square().sum(dim=0) - constant if self.mixture is None else self.mixture.log_prob(z)
             rows.append(prior - posterior - self.cost_of(x, z, None) - self.log_volume())
         return torch.stack(rows)
@@ -216,11 +219,30 @@ class VAE(nn.Module):
         """
         c = self.bounded(c)
         mean, _ = self.encode(x, c)
-        raw = self._raw(mean, c)
-        value = expected(raw, self.output)
-        if self.bernoulli:
-            contribution, deviation = bernoulli_nats(x, raw), bernoulli_deviation(x, raw)
-        else:
-            deviation = (x - value) / self.sigma()
-            contribution = 0.5 * deviation.square()
-        return contribution if cost is None else contribution + cost, deviation, value
+        raw, likelihood = self._raw(mean, c), self.likelihood
+        contribution = likelihood.nats(x, raw)
+        if cost is not None:
+            contribution = contribution + cost
+        return contribution, likelihood.deviation(x, raw), likelihood.expected(raw)
+
+    def prior_mean(self, c: Tensor | None) -> Tensor | None:
+        """``(latent, n)``: mean of the prior given an unbounded context; None where the prior does not depend on one."""
+        prior = self.prior_of(self.bounded(c))
+        return None if prior is None else prior[0]
+
+    def draw(self, count: int, c: Tensor | None, generator: torch.Generator) -> Tensor:
+        """``(bands, count)`` normalised spectra: z from the prior given contexts ``(context, count)``, then x from p(x | z, c).
+
+        Images are given by the mean of p(x | z, c), as is the custom: independent noise in each pixel is never seen.
+        """
+        spectra = self.decode(self.draw_latent(count, c, generator), self.bounded(c))
+        return spectra if self.shape is not None else self.likelihood.draw(spectra, generator)
+
+    def draw_latent(self, count: int, c: Tensor | None, generator: torch.Generator) -> Tensor:
+        """``(latent, count)`` draws of the prior given contexts ``(context, count)``."""
+        noise = torch.randn(self.latent, count, generator=generator)
+        prior = self.prior_of(self.bounded(c))
+        if prior is not None:
+            return prior[0] + (0.5 * prior[1]).exp() * noise.to(prior[0].device)
+        z = noise if self.mixture is None else self.mixture.sample(count, generator)
+        return z.to(self.log_sigma.device)

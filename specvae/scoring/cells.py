@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from specvae.model.spectral_net import SpectralNet
+from specvae.model.spectral_net import Normalised, SpectralNet
 from specvae.scoring.flat_cells import Uniform, uniform_key
 from specvae.scoring.threads import Workers
 from specvae.scoring.traced import BothTerms, Programs, Quantise
@@ -75,19 +75,19 @@ class CellScorer:
 
     def context(self, cube: Cube, window: Window) -> NDArray[np.float32] | None:
         """Contexts ``(components, rows, cols)`` of ``window``, or None for a model without."""
-        ring = self.net.ring
-        if ring is None:
+        net = self.net
+        if not net.has_context:
             return None
         if not _part(cube.valid, cube.window, window).any():
-            return np.zeros((ring.components, window.rows, window.cols), np.float32)
-        good, around = _unless_all(cube.valid), window.grow(ring.halo)
-        maps = np.zeros((ring.components, around.rows, around.cols), np.int32)
+            return np.zeros((net.components, window.rows, window.cols), np.float32)
+        good, around = _unless_all(cube.valid), window.grow(net.halo)
+        maps = np.zeros((net.components, around.rows, around.cols), np.int32)
         inside = cube.window.clip(around)
         valid = np.zeros((around.rows, around.cols), bool)
         valid[inside.shift(-around.row, -around.col).slices] = _part(cube.valid, cube.window, inside)
         cells = _with_any(cells_of(inside, self.cell), valid, around)
         self._workers.each(cells, lambda cells: self._project(cells, cube, good, maps, around))
-        return ring.ring_means(maps, valid, self._workers.spread)
+        return net.ring_means(maps, valid, self._workers.spread)
 
     def score_rows(self, values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Parts:
         """Parts ``(n,)`` of a table's spectra ``(n, bands)``, for a model without context."""
@@ -102,39 +102,25 @@ class CellScorer:
 
     def _explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> Explanation:
         bands, n = values.shape
-        found = np.empty((3, bands, n), np.float32)
+        explained = np.empty((3, bands, n), np.float32)
         for start in range(0, n, self.width):
             stop = min(start + self.width, n)
-            raw = self._padded(values[:, start:stop])
-            x, cost = self.net.normaliser.with_cost(raw)
             c = None if context is None else self._padded(context[:, start:stop])
-            contribution, deviation, expected = self.net.vae.explain(x, c, cost)
-            for i, part in enumerate((contribution, deviation, self.net.normaliser.inverse(expected))):
-                found[i, :, start:stop] = part[:, : stop - start].cpu().numpy()
-        return Explanation(*found)
+            for i, part in enumerate(self.net.explain(self._padded(values[:, start:stop]), c)):
+                explained[i, :, start:stop] = part[:, : stop - start].cpu().numpy()
+        return Explanation(*explained)
 
-    def cost(self, values: NDArray[np.floating]) -> Tensor | None:
-        """``(n,)`` nats of the normaliser's change of variable for ``(bands, n)`` physical units, or None."""
+    def normalised(self, values: NDArray[np.floating]) -> Normalised:
+        """``(bands, n)`` spectra in physical units -> normalised, on the scorer's device."""
         return self._workers.alone(
-            lambda: self._cost(torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device))
-        )
-
-    def _cost(self, values: Tensor) -> Tensor | None:
-        cost = self.net.normaliser.cost(values)
-        return None if cost is None else cost.sum(dim=0)
-
-    def normalised(self, values: NDArray[np.floating]) -> Tensor:
-        """``(bands, n)`` physical units -> normalised, on the scorer's device."""
-        return self._workers.alone(
-            lambda: torch.as_tensor(
-                self.net.normaliser(torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device))
-            )
+            lambda: self.net.normalised(torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device))
         )
 
     def _padded(self, block: NDArray[np.floating]) -> Tensor:
-        whole = np.zeros((len(block), self.width), np.float32)
-        whole[:, : block.shape[1]] = block
-        return torch.from_numpy(whole).to(self.device)
+        """``(values, n)`` in the first columns of a cell, zero elsewhere."""
+        cell = np.zeros((len(block), self.width), np.float32)
+        cell[:, : block.shape[1]] = block
+        return torch.from_numpy(cell).to(self.device)
 
     def _project(
         self,
@@ -145,7 +131,6 @@ class CellScorer:
         around: Window,
     ) -> None:
         """Quantised components of the cells, written where they fall in ``maps``, 0 where not valid."""
-        assert self.net.ring is not None
         key = uniform_key(cells, good, (cube.values, cube.window))
         codes = self._codes.of(key, lambda: self._quantised(self._gather(cells, cube.values, cube.window, good)))
         for i, cell in enumerate(cells):
@@ -185,13 +170,13 @@ class CellScorer:
 
     def _quantised(self, raw: Tensor) -> NDArray[np.int32]:
         """Components of the context ``(components, n)`` of physical units ``(bands, n)``."""
-        return self._programs.run(Quantise, self.net.normaliser(raw)).cpu().numpy()
+        return self._programs.run(Quantise, self.net.normalised(raw).values).cpu().numpy()
 
     def _both(self, raw: Tensor, *context: Tensor) -> NDArray[np.float32]:
         """Both terms ``(2, n)`` of physical units ``(bands, n)``, and contexts ``(components, n)`` where they are used."""
-        x, costs = self.net.normaliser.with_cost(raw)
-        cost = () if costs is None else (costs.sum(dim=0),)
-        return self._programs.run(BothTerms, x, *context, *cost).cpu().numpy()
+        spectra = self.net.normalised(raw)
+        cost = () if spectra.cost is None else (spectra.cost,)
+        return self._programs.run(BothTerms, spectra.values, *context, *cost).cpu().numpy()
 
     def _gather(
         self,
@@ -256,5 +241,5 @@ def _as_cube(values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Cube:
 
 def _cell_bytes(net: SpectralNet) -> int:
     """Memory that a cell takes while it is computed: about so many rows of values at a time, of the widest layers."""
-    widest = max(2 * sum(p.shape) for p in net.vae.parameters())
-    return int(4 * net.cell**2 * (4 * net.vae.bands + 2 * widest))
+    widest = max(2 * sum(p.shape) for p in net.parameters())
+    return int(4 * net.cell**2 * (4 * net.bands + 2 * widest))

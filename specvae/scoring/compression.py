@@ -89,13 +89,12 @@ def compression_curve(
 @inferred_on_one_thread
 def _prior_means(net: SpectralNet, z: Floats, context: Floats | None) -> Floats:
     """``(latent, n)``: the prior's mean given the context, of a mixture the mean of what was encoded, else zero."""
-    if net.vae.mixture is not None:
+    if net.clusters:
         return np.broadcast_to(z.mean(axis=1, keepdims=True), z.shape)
     if context is None:
         return np.zeros_like(z)
-    c = torch.from_numpy(np.ascontiguousarray(context)).to(net.normaliser.centre.device)
-    prior = net.vae.prior_of(net.vae.bounded(c))
-    return np.zeros_like(z) if prior is None else np.asarray(prior[0].cpu().numpy())
+    mean = net.prior_mean(torch.from_numpy(np.ascontiguousarray(context)).to(net.device))
+    return np.zeros_like(z) if mean is None else np.asarray(mean.cpu().numpy())
 
 
 def _median(deviations: NDArray[np.floating]) -> float:

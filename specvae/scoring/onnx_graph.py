@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from specvae.errors import MissingExtraError
-from specvae.model.context import QUANTUM
 from specvae.model.spectral_net import SpectralNet
 
 __all__ = ["INPUTS", "OUTPUTS", "OnnxScorer", "onnx_bytes", "require_onnx"]
@@ -38,13 +37,10 @@ class OnnxScorer(nn.Module):
 
     def forward(self, spectra: Tensor, context: Tensor | None = None) -> tuple[Tensor, ...]:
         """Score, reconstruction and KL ``(n,)``; with a context also the spectra's own components."""
-        net = self.net
-        x, costs = net.normaliser.with_cost(spectra.T.contiguous())
-        terms = net.vae.terms(
-            x, None if context is None else context.T.contiguous(), cost=None if costs is None else costs.sum(dim=0)
-        )
-        found = (terms.reconstruction + terms.kl, terms.reconstruction, terms.kl)
-        return found if net.ring is None else (*found, net.ring.quantise(x).T * QUANTUM)
+        normalised = self.net.normalised(spectra.T.contiguous())
+        terms = self.net.terms_of(normalised, None if context is None else context.T.contiguous())
+        nats = (terms.reconstruction + terms.kl, terms.reconstruction, terms.kl)
+        return (*nats, self.net.context_alike(normalised).T) if self.net.has_context else nats
 
 
 def require_onnx() -> None:
@@ -64,9 +60,9 @@ def onnx_bytes(net: SpectralNet, properties: dict[str, str]) -> bytes:
     require_onnx()
     import onnx
 
-    given = [torch.zeros(3, net.vae.bands)]
-    if net.ring is not None:
-        given.append(torch.zeros(3, net.ring.components))
+    given = [torch.zeros(3, net.bands)]
+    if net.has_context:
+        given.append(torch.zeros(3, net.components))
     many = torch.export.Dim("n", min=1)
     with torch.no_grad(), _silent():
         exported = torch.export.export(
@@ -74,7 +70,7 @@ def onnx_bytes(net: SpectralNet, properties: dict[str, str]) -> bytes:
         )
         program: Any = torch.onnx.export(
             exported, dynamo=True, opset_version=OPSET, verbose=False, input_names=list(INPUTS[: len(given)]),
-            output_names=list(OUTPUTS[: 3 if net.ring is None else 4]),
+            output_names=list(OUTPUTS[: 4 if net.has_context else 3]),
         )  # fmt: skip
     model = program.model_proto
     onnx.helper.set_model_props(model, properties)

@@ -9,7 +9,7 @@ from threading import Lock
 import torch
 from torch import Tensor, nn
 
-from specvae.model.spectral_net import SpectralNet
+from specvae.model.spectral_net import Normalised, SpectralNet
 
 __all__ = ["BothTerms", "Programs", "Quantise"]
 
@@ -42,13 +42,13 @@ class BothTerms(nn.Module):
 
     def __init__(self, net: SpectralNet) -> None:
         super().__init__()
-        self.vae = net.vae
-        self.has_context, self.has_cost = net.ring is not None, net.normaliser.marginals is not None
+        self.net = net
+        self.has_context, self.has_cost = net.has_context, net.has_cost
 
     def forward(self, x: Tensor, second: Tensor | None = None, third: Tensor | None = None) -> Tensor:
         c = second if self.has_context else None
         cost = (third if self.has_context else second) if self.has_cost else None
-        terms = self.vae.terms(x, c, cost=cost)
+        terms = self.net.terms_of(Normalised(x, cost), c)
         return torch.stack([terms.reconstruction, terms.kl])
 
 
@@ -57,11 +57,10 @@ class Quantise(nn.Module):
 
     def __init__(self, net: SpectralNet) -> None:
         super().__init__()
-        assert net.ring is not None
-        self.ring = net.ring
+        self.net = net
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.ring.quantise(x)
+        return self.net.quantised(Normalised(x))
 
 
 def _traced(program: nn.Module, tensors: tuple[Tensor, ...]) -> Callable[..., Tensor]:

@@ -38,9 +38,9 @@ def export(model: str, out: str, *, overwrite: bool = False) -> ExportOutcome:
     require_onnx()
     stored, path = load_model(model), Path(out)
     net = stored.detector.net
-    inputs = [f"spectra (n, {net.vae.bands})"]
-    if net.ring is not None:
-        inputs.append(f"context (n, {net.ring.components})")
+    inputs = [f"spectra (n, {net.bands})"]
+    if net.has_context:
+        inputs.append(f"context (n, {net.components})")
     todo = replacement(path.exists(), lambda: _made_from(path) == stored.sha256, overwrite=overwrite)
     if todo is Replacement.DONE:
         return ExportOutcome(path, True, tuple(inputs))
@@ -64,11 +64,12 @@ def _about(stored: StoredModel) -> dict[str, Any]:
         "direction": "higher is more anomalous",
         "threshold": detector.calibration.threshold().summary() if detector.calibration.size else None,
     }
-    if detector.net.ring is not None:
+    around = detector.net.around
+    if around is not None:
         about["context"] = {
             "what": "mean of components over the valid pixels of a square of outer x outer less one of guard x guard",
-            "outer": detector.net.ring.outer,
-            "guard": detector.net.ring.guard,
+            "outer": around.outer,
+            "guard": around.guard,
         }
     return about
 

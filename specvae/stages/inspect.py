@@ -173,7 +173,7 @@ def _model(path: str) -> ModelDescription:
     """What the model at ``path`` is."""
     stored = load_model(path)
     detector = stored.detector
-    ring = detector.net.ring
+    ring = detector.net.around
     if not detector.bands:
         raise ModelError(f"the model {path} has no band; fit it again")
     return {
@@ -186,7 +186,7 @@ def _model(path: str) -> ModelDescription:
         "context": None if ring is None else {"outer": ring.outer, "guard": ring.guard, "components": ring.components},
         "halo": detector.halo,
         "patch": detector.config.patch,
-        "latent": detector.net.vae.latent,
+        "latent": detector.net.latent,
         "parameters": sum(p.numel() for p in detector.net.parameters()),
         "pixels": detector.provenance.get("pixels", {}),
         "diagnostics": detector.provenance.get("diagnostics", {}),
@@ -200,7 +200,7 @@ def _model(path: str) -> ModelDescription:
 def _model_bands(detector: Detector) -> list[ModelBand]:
     """The model's bands; of a model of patches, which has a location and scale for each pixel, those of the first."""
     step = detector.stride**2
-    centres, scales = detector.net.normaliser.centre[::step, 0], detector.net.normaliser.scale[::step, 0]
+    centres, scales = detector.net.centre[::step], detector.net.scale[::step]
     return [
         {
             "label": label,

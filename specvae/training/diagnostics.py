@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from specvae.model.spectral_net import SpectralNet
+from specvae.model.likelihoods import Bernoulli
+from specvae.model.spectral_net import Normalised, SpectralNet
 from specvae.training.descent import Sample
 
 __all__ = ["bernoulli_spread", "diagnose"]
@@ -19,25 +20,26 @@ LITTLE = 2.0
 def diagnose(net: SpectralNet, sample: Sample, device: str, side: int = 1) -> dict[str, Any]:
     """Active latent dimensions (Burda et al. 2015: variance of the posterior mean over 0.01), KL's share, warnings."""
     sample = sample.take(torch.arange(0, sample.size, max(1, sample.size // 20_000))).to(device)
-    mean, _ = net.vae.encode(sample.x, net.vae.bounded(sample.c))
-    terms = net.vae.terms(sample.x, sample.c, cost=sample.cost)
+    spectra = Normalised(sample.x, sample.cost)
+    mean = net.encode_of(spectra, sample.c)
+    terms = net.terms_of(spectra, sample.c)
     active = int((mean.var(dim=1) > 0.01).sum()) if sample.size > 1 else 0
     kl, reconstruction = float(terms.kl.mean()), float(terms.reconstruction.mean())
     warnings = []
     if active == 0:
         warnings.append("the latent space collapsed: no dimension varies with the input" + _why(net, sample.x))
     pixels = side * side
-    contribution = net.vae.explain(sample.x, sample.c)[0].mean(dim=1).reshape(-1, pixels).sum(dim=1)
+    contribution = net.contribution_of(spectra, sample.c).mean(dim=1).reshape(-1, pixels).sum(dim=1)
     exploding = _exploding(contribution)
     if exploding:
         warnings.append(f"bands that explode, each most of the reconstruction term: {exploding}")
-    if net.vae.kl_weight == 0:
+    if not net.has_elbo:
         warnings.append("a plain autoencoder: its KL is 0 and no ELBO is defined")
-    constant = net.normaliser.constant[::pixels].nonzero().squeeze(1).tolist()
+    constant = net.constant[::pixels].nonzero().squeeze(1).tolist()
     if constant:
         warnings.append(f"bands that never varied in training: {', '.join(str(i + 1) for i in constant)}")
     return {
-        "latent": net.vae.latent,
+        "latent": net.latent,
         "active_latent": active,
         "mean_reconstruction": reconstruction,
         "mean_kl": kl,
@@ -52,14 +54,14 @@ def bernoulli_spread(x: torch.Tensor) -> float:
     A linear VAE codes an axis only where this is above 1 (Lucas et al., *Don't Blame the ELBO!*, 2019, section 4).
     """
     mean = x.mean(dim=1, keepdim=True)
-    noise = (mean * (1.0 - mean)).clamp(min=1e-4).sqrt()
+    noise = Bernoulli().variance_of_mean(mean).clamp(min=1e-4).sqrt()
     axes: torch.Tensor = torch.linalg.svdvals((x - mean).double() / noise.double())
     return float(axes[0].square() / x.shape[1])
 
 
 def _why(net: SpectralNet, x: torch.Tensor) -> str:
-    """What a collapse is owed to, where that is known."""
-    if not net.vae.bernoulli:
+    """The reason of a collapse, where it is known: a Bernoulli value has a variance of its own, which may hide all others."""
+    if net.likelihood.name != Bernoulli.name:
         return ""
     spread = bernoulli_spread(x)
     if spread > LITTLE:

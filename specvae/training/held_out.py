@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from specvae.model.spectral_net import SpectralNet
+from specvae.model.spectral_net import Normalised, SpectralNet
 from specvae.scoring.cells import CellScorer
 from specvae.scoring.pooling import HALO, pool
 from specvae.thresholds.contamination import Contamination, find_contamination, find_gap
@@ -58,5 +58,5 @@ def contamination_of(training: NDArray[np.float32], tiles: CalibrationTiles, tri
 def thin_scores(net: SpectralNet, sample: Sample) -> NDArray[np.float32]:
     """Scores of up to 200,000 training pixels, untrimmed."""
     sample = sample.take(torch.arange(0, sample.size, max(1, sample.size // 200_000), device=sample.x.device))
-    terms = net.vae.terms(sample.x, sample.c, cost=sample.cost)
+    terms = net.terms_of(Normalised(sample.x, sample.cost), sample.c)
     return np.asarray((terms.reconstruction + terms.kl).cpu().numpy(), np.float32)

@@ -14,7 +14,7 @@ from specvae.errors import InputError, UsageError
 from specvae.model.config import NetworkConfig
 from specvae.model.config_file import load_config, presets
 from specvae.model.convolutions import ConvDecoder, ConvEncoder
-from specvae.model.likelihoods import bernoulli_nats
+from specvae.model.likelihoods import Bernoulli
 from specvae.model.vae import VAE
 
 IMAGES = ("conv-bernoulli", "mlp-gaussian-tanh", "mlp-bernoulli", "deep-autoencoder", "mlp", "binary-mixture")
@@ -76,14 +76,14 @@ def test_a_conv_network_refuses_spectra_that_are_no_images() -> None:
 def test_bernoulli_nats_are_torchs_binary_cross_entropy() -> None:
     x, raw = torch.rand(7, 50), 3.0 * torch.randn(7, 50)
     oracle = binary_cross_entropy(raw.double().sigmoid(), x.double(), reduction="none")
-    np.testing.assert_allclose(bernoulli_nats(x, raw), oracle, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(Bernoulli().nats(x, raw), oracle, rtol=1e-4, atol=1e-5)
 
 
 @settings(deadline=None, max_examples=60)
 @given(x=st.floats(-80, 80), raw=st.floats(-30, 30))
 def test_bernoulli_nats_are_finite_never_negative_and_rank_what_lies_outside(x: float, raw: float) -> None:
     def nats(value: float) -> float:
-        return float(bernoulli_nats(torch.tensor([[value]]), torch.tensor([[raw]])))
+        return float(Bernoulli().nats(torch.tensor([[value]]), torch.tensor([[raw]])))
 
     assert np.isfinite(nats(x))
     assert nats(x) >= -1e-5
@@ -159,8 +159,6 @@ def test_a_plain_autoencoder_draws_nothing_and_has_no_kl() -> None:
 def test_importance_weights_bound_a_linear_models_true_likelihood() -> None:
     """For a linear Gaussian VAE log p(x) is known: N(x; 0, D D^T + s2 I)."""
     torch.manual_seed(1)
-    vae = VAE(4, 0, NetworkConfig(hidden=(), latent=2, linear=True, noise=0.2)) if False else None
-    del vae
     config = NetworkConfig(hidden=(3,), latent=2, linear=True, noise=0.1)
     from specvae.training.closed_form import start_linear
 

@@ -158,7 +158,6 @@ def test_every_product_of_the_scorer_uses_one_thread(
         around = None if contexts_of is None else contexts_of[:, 40:50, 60:70].reshape(len(contexts_of), -1)
         scorer.explain(values, around)
         scorer.normalised(values)
-        scorer.cost(values)
         latent_means(scorer.net, values, around)
         nats(scorer.net, values, around)
         draw_spectra(scorer.net, 5, 0, values.T)

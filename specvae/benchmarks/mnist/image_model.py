@@ -17,10 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from specvae.model.config import ModelConfig
-from specvae.model.mixture_prior import default_components
-from specvae.model.normaliser import Normaliser
 from specvae.model.spectral_net import SpectralNet
-from specvae.model.vae import VAE
 from specvae.spectra import Parts
 from specvae.training.descent import Check, Sample, train
 
@@ -65,10 +62,10 @@ class ImageModel:
         """
         torch.manual_seed(config.seed)
         config = config.resolved(table=False, bands=images.shape[1])
-        model = cls(_blank(images, config).to(device), config)
+        model = cls(SpectralNet.untrained(np.ascontiguousarray(images.T), config, context=False).to(device), config)
         sample = model._sample(images)
         seen = sample if validation is None else model._sample(validation[:VALIDATION_IMAGES])
-        volume = float(model.net.vae.log_volume())
+        volume = float(model.net.log_volume)
 
         def checked(check: Check) -> None:
             model.losses.append(check.loss - volume)
@@ -82,7 +79,7 @@ class ImageModel:
             model.cpu_seconds -= time.process_time() - begun[1]
 
         begun = time.perf_counter(), time.process_time()
-        train(model.net.vae, sample, seen, config.training, config.seed, checked)
+        train(model.net.trainable, sample, seen, config.training, config.seed, checked)
         model.seconds += time.perf_counter() - begun[0]
         model.cpu_seconds += time.process_time() - begun[1]
         model.net.eval()
@@ -91,17 +88,17 @@ class ImageModel:
     @property
     def device(self) -> torch.device:
         """The device that the model computes on."""
-        return self.net.vae.log_sigma.device
+        return self.net.device
 
     @property
     def latent(self) -> int:
         """Number of latent dimensions."""
-        return self.net.vae.latent
+        return self.net.latent
 
     @property
     def has_elbo(self) -> bool:
         """Whether an ELBO is defined; a plain autoencoder has no posterior, and its KL is 0."""
-        return self.net.vae.kl_weight > 0
+        return self.net.has_elbo
 
     def score(self, images: Images) -> Parts:
         """The score's parts ``(n,)`` at the posterior mean; nothing is random."""
@@ -119,7 +116,7 @@ class ImageModel:
             noise = None
             if seed is not None:
                 noise = torch.randn(self.latent, x.shape[1], generator=_generator(seed + start)).to(self.device)
-            terms = self.net.vae.terms(x, None, noise)
+            terms = self.net.terms(x, None, noise)
             out.append(torch.stack([terms.reconstruction, terms.kl]).cpu())
         both = torch.cat(out, dim=1).numpy()
         return Parts(both[0] + both[1], both[0], both[1])
@@ -133,20 +130,20 @@ class ImageModel:
             rows = []
             for begun in range(0, draws, DRAWS_AT_ONCE):
                 shape = (min(DRAWS_AT_ONCE, draws - begun), self.latent, x.shape[1])
-                rows.append(self.net.vae.log_weights(x, torch.randn(shape, generator=generator).to(self.device)))
+                rows.append(self.net.log_weights(x, torch.randn(shape, generator=generator).to(self.device)))
             bounds.append(math.log(draws) - torch.logsumexp(torch.cat(rows).double(), dim=0).cpu())
         return np.asarray(torch.cat(bounds).numpy())
 
     @torch.inference_mode()
     def encode(self, images: Images) -> Images:
         """Posterior means ``(n, latent)`` of images."""
-        return np.concatenate([self.net.vae.encode(x, None)[0].T.cpu().numpy() for _, x in self._batches(images)])
+        return np.concatenate([self.net.encode(x).T.cpu().numpy() for _, x in self._batches(images)])
 
     @torch.inference_mode()
     def decode(self, latents: Images) -> Images:
         """Expected images ``(n, values)`` of latent vectors ``(n, latent)``."""
         z = torch.from_numpy(np.ascontiguousarray(latents.T, np.float32)).to(self.device)
-        out: Images = self.net.normaliser.inverse(self.net.vae.decode(z, None)).T.cpu().numpy()
+        out: Images = self.net.decode(z).T.cpu().numpy()
         return out
 
     def reconstruct(self, images: Images) -> Images:
@@ -156,37 +153,20 @@ class ImageModel:
     @torch.inference_mode()
     def sample(self, count: int, seed: int = 0) -> Images:
         """Expected images ``(count, values)`` of draws from the prior."""
-        mixture, generator = self.net.vae.mixture, _generator(seed)
-        z = torch.randn(self.latent, count, generator=generator)
-        if mixture is not None:
-            z = mixture.sample(count, generator)
+        z = self.net.draw_latent(count, _generator(seed))
         return self.decode(np.asarray(z.T.cpu().numpy()))
 
     def _batches(self, images: Images, size: int = BATCH) -> Iterator[tuple[int, Tensor]]:
-        """Number of the first image and normalised images ``(values, size)`` of each batch."""
+        """Number of the first image, and the images ``(values, size)`` of each batch, on the model's device."""
         for start in range(0, len(images), size):
-            yield start, self._normalised(images[start : start + size])
+            columns = np.ascontiguousarray(images[start : start + size].T, np.float32)
+            yield start, torch.from_numpy(columns).to(self.device)
 
     @torch.inference_mode()
-    def _normalised(self, images: Images) -> Tensor:
-        """Images as the network sees them, ``(values, n)``: one column an image."""
-        raw = torch.from_numpy(np.ascontiguousarray(images.T, np.float32)).to(self.device)
-        return torch.as_tensor(self.net.normaliser(raw))
-
     def _sample(self, images: Images) -> Sample:
-        """Images as a sample to train on."""
-        return Sample(torch.cat([x for _, x in self._batches(images, SAMPLE_BATCH)], dim=1).clone()).by_rows()
-
-
-def _blank(images: Images, config: ModelConfig) -> SpectralNet:
-    values = images.shape[1]
-    if config.normaliser.kind == "fixed":
-        normaliser = Normaliser.fixed(values, config.normaliser, config.network.shape)
-    else:
-        normaliser = Normaliser.fit(images.T)
-    mixed = config.network.prior == "mixture"
-    components = (config.network.components or default_components(len(images))) if mixed else 0
-    return SpectralNet(normaliser, None, VAE(values, 0, config.network, components))
+        """Images as a normalised sample to train on; a blur costs memory, so that they are normalised in batches."""
+        batches = [self.net.normalised(x).values for _, x in self._batches(images, SAMPLE_BATCH)]
+        return Sample(torch.cat(batches, dim=1).clone()).by_rows()
 
 
 def _generator(seed: int) -> torch.Generator:

@@ -58,10 +58,9 @@ def _timed(detector: Detector, cube: Cube, window: Window) -> float:
 
 def _work(net: SpectralNet, bands: int) -> tuple[float, float]:
     """Floating-point operations of the matrix products for one pixel, and the bytes of its values in and out."""
-    matrices = [p for p in net.vae.parameters() if p.dim() == 2 and min(p.shape) > 1]
+    matrices = [p for p in net.parameters() if p.dim() == 2 and min(p.shape) > 1]
     operations = 2.0 * sum(p.numel() for p in matrices)
-    if net.ring is not None:
-        operations += 2.0 * net.ring.projection.numel()
+    operations += 2.0 * net.components * net.bands  # the projection of the context
     return operations, 4.0 * (bands + 2)
 
 

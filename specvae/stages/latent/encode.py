@@ -115,19 +115,19 @@ class _Codes:
 
 
 def _names(detector: Detector) -> list[str]:
-    return [f"z{i + 1}" for i in range(detector.net.vae.latent)]
+    return [f"z{i + 1}" for i in range(detector.net.latent)]
 
 
 def _encoded(detector: Detector, piece: Piece) -> Floats:
     """``(latent, rows, cols)`` of a window."""
     net = detector.net
     return map_cells(
-        piece.cube, piece.window, piece.context, net.vae.latent, lambda x, c: latent_means(net, x, c), net.cell
+        piece.cube, piece.window, piece.context, net.latent, lambda x, c: latent_means(net, x, c), net.cell
     )  # fmt: skip
 
 
 def _map(source: Source, detector: Detector, ingest: IngestOptions, path: Path, max_memory: str | None) -> _Codes:
-    codes = _Codes(detector.net.vae.latent)
+    codes = _Codes(detector.net.latent)
     bands = [MapBand(name, f"posterior mean of latent dimension {name[1:]}", "1") for name in _names(detector)]
     with (
         in_patches(open_scene(source, ingest, match=detector.bands), detector.config.patch) as scene,
@@ -145,7 +145,7 @@ def _map(source: Source, detector: Detector, ingest: IngestOptions, path: Path, 
 
 def _pixels(source: Source, detector: Detector, ingest: IngestOptions, path: Path, max_memory: str | None) -> _Codes:
     """A raster's valid pixels as rows: row, col, latent means."""
-    codes = _Codes(detector.net.vae.latent)
+    codes = _Codes(detector.net.latent)
     names = _names(detector)
     opened = in_patches(open_scene(source, ingest, match=detector.bands), detector.config.patch)
     with opened as scene, ExitStack() as stack:
@@ -163,7 +163,7 @@ def _pixels(source: Source, detector: Detector, ingest: IngestOptions, path: Pat
 
 
 def _table(source: Source, detector: Detector, ingest: IngestOptions, path: Path, max_memory: str | None) -> _Codes:
-    codes = _Codes(detector.net.vae.latent)
+    codes = _Codes(detector.net.latent)
     with ScoresWriter(path) as file:
         for table in table_chunks(source, detector, ingest):
             z = np.full((codes.latent, len(table)), np.nan, np.float32)

@@ -20,12 +20,12 @@ def kind_of(detector: Detector) -> str:
     """What the model takes, in a word."""
     if detector.config.patch:
         return "patches"
-    return "spectra" if detector.net.vae.shape is None else "images"
+    return "spectra" if detector.net.shape is None else "images"
 
 
 def save_images(path: Path, detector: Detector, images: Array) -> None:
     """Images or patches ``(n, values)`` as an array ``(n, channels, rows, cols)``, .npy; nothing for spectra."""
-    shape = detector.net.vae.shape
+    shape = detector.net.shape
     if shape is not None:
         np.save(path, np.asarray(images, np.float32).reshape(-1, *shape), allow_pickle=False)
 
@@ -35,7 +35,7 @@ def draw_images(path: Path, detector: Detector, rows: list[Array], residuals: Ar
 
     Images are in 0..1. Patches are shown as quicklooks are, by three bands, each from the 2 to the 98 % of all shown.
     """
-    shape = detector.net.vae.shape
+    shape = detector.net.shape
     if shape is None:
         return
     if detector.config.patch:

@@ -93,7 +93,7 @@ def _told(detector: Detector, errors: Errors, folder: Path) -> dict[str, Any]:
     values, context = errors.sample()
     curve = compression_curve(detector.net, errors.principal, values, context)
     by_band = errors.by_band()
-    if detector.net.vae.shape is not None:
+    if detector.net.shape is not None:
         shown = values[:, :: max(1, values.shape[1] // SHOWN)][:, :SHOWN]
         made = reconstructions(detector.net, shown)
         draw_images(folder / "images.png", detector, [shown.T, made.T], (shown - made).T)
@@ -109,7 +109,7 @@ def _told(detector: Detector, errors: Errors, folder: Path) -> dict[str, Any]:
         "sampled": values.shape[1],
         "bands": len(detector.bands),
         "values": len(values),
-        "latent": detector.net.vae.latent,
+        "latent": detector.net.latent,
         "active": active,
         "ratio": kept.ratio,
         "mse": kept.mse,
@@ -119,7 +119,7 @@ def _told(detector: Detector, errors: Errors, folder: Path) -> dict[str, Any]:
         "mse_unit": "squared units of the data, mean over all values of the sampled spectra, images or patches",
         "mse_of_all": errors.mse(),
         "surroundings_known": detector.has_context,
-        "elbo_defined": detector.net.vae.kl_weight > 0,
+        "elbo_defined": detector.net.has_elbo,
         "error_median": curve[-1].error,
         "rmse_standard": errors.rmse_standard(),
         "explained": errors.explained(),
@@ -142,7 +142,7 @@ def _map(source: Source, detector: Detector, ingest: IngestOptions, folder: Path
             def work(piece: Piece) -> tuple[Floats, Floats]:
                 net, inner = detector.net, piece.cube.crop(piece.window)
                 made = map_cells(
-                    piece.cube, piece.window, piece.context, net.vae.bands, lambda x, c: reconstructions(net, x, c),
+                    piece.cube, piece.window, piece.context, net.bands, lambda x, c: reconstructions(net, x, c),
                     net.cell,
                 )  # fmt: skip
                 rest = inner.values - made
@@ -153,7 +153,7 @@ def _map(source: Source, detector: Detector, ingest: IngestOptions, folder: Path
                 for file, values in zip((expected, residual), made, strict=True):
                     file.write(*scene.on_pixels(window, values))
 
-            each_window(scene, detector, max_memory, 5 * detector.net.vae.bands, work, write)
+            each_window(scene, detector, max_memory, 5 * detector.net.bands, work, write)
             expected.close()
             residual.close()
     return errors

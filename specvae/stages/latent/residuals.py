@@ -51,7 +51,7 @@ class Errors:
         principal = detector.background.principal
         if principal is None:
             raise ModelError("the model was made before principal components were kept in it; fit it again")
-        most = max(100, min(20_000, SAMPLE // detector.net.vae.bands))
+        most = max(100, min(20_000, SAMPLE // detector.net.bands))
         return cls(principal, detector.stride, max(1, int(np.ceil(np.sqrt(rows * cols / most)))), most)
 
     @property

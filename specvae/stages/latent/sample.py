@@ -90,5 +90,5 @@ def _envelope(
 def _prior(detector: Detector) -> str:
     if detector.has_context:
         return "given the surroundings: wide patches, each alike a training spectrum"
-    mixture = detector.net.vae.mixture
-    return "standard normal" if mixture is None else f"mixture of {len(mixture.centre)} Gaussians"
+    clusters = detector.net.clusters
+    return f"mixture of {clusters} Gaussians" if clusters else "standard normal"

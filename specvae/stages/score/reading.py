@@ -35,8 +35,8 @@ def read_in_order(
 
     With ``part`` it reads, in windows of its own, the whole rows that these windows cover.
     """
-    memory, ring = parse_size(max_memory), detector.net.ring
-    item, components = np.dtype(scene.dtype).itemsize, ring.components if ring else 0
+    memory = parse_size(max_memory)
+    item, components = np.dtype(scene.dtype).itemsize, detector.net.components
     load = Load(len(scene.bands) * detector.stride**2, item, detector.halo, components, outputs)
     told = plan_reading(memory, scene.shape, scene.block, load)
     if not isinstance(scene, PixelScene):
