@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import erf
 
 from specvae.api.spectral_vae import SpectralVAE
 
@@ -76,14 +77,37 @@ class PyODSpectralVAE:
         """
         return np.asarray(self.decision_function(X) > self.threshold_, np.int64)
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """``(n, 2)``: held-out p-value and its complement, probabilities as PyOD's callers expect columns.
+    def predict_proba(self, X: ArrayLike, method: Literal["linear", "unify"] = "linear") -> NDArray[np.float64]:
+        """``(n, 2)``: how normal and how outlying each row is, in 0..1; the two columns add up to 1.
+
+        "Probability" has PyOD's meaning, a score rescaled to 0..1 by the training scores. It is not the chance that a row
+        is an outlier, and no p-value: ``estimator.p_value`` gives the share of normal rows that score as high.
+
+        Parameters
+        ----------
+        X : array-like ``(n, features)``
+        method : "linear" or "unify", default "linear"
+            linear: 0 at the lowest training score, 1 at the highest, cut beyond them. unify: the Gaussian error function
+            of the score in standard deviations of the training scores above their mean, 0 below it (Kriegel et al.,
+            *Interpreting and Unifying Outlier Scores*, 2011).
+
+        Raises
+        ------
+        ValueError : another method.
 
         Examples
         --------
         >>> X = np.random.default_rng(0).normal(size=(200, 3))
-        >>> PyODSpectralVAE(steps=20).fit(X).predict_proba([[40.0, 0.0, 0.0]]).sum().item()
-        1.0
+        >>> PyODSpectralVAE(steps=20).fit(X).predict_proba([[40.0, 0.0, 0.0]]).tolist()
+        [[0.0, 1.0]]
         """
-        p = self.estimator.p_value(X)
-        return np.column_stack([p, 1.0 - p])
+        scores, train = self.decision_function(X), self.decision_scores_
+        if method == "linear":
+            # One value for all training rows has no range: then only what scores higher than they is outlying.
+            outlying = (scores - train.min()) / max(float(np.ptp(train)), np.finfo(float).tiny)
+        elif method == "unify":
+            outlying = erf((scores - train.mean()) / (max(float(train.std()), np.finfo(float).tiny) * np.sqrt(2.0)))
+        else:
+            raise ValueError(f"method={method!r} is no conversion to probabilities; expected 'linear' or 'unify'")
+        outlying = np.clip(outlying, 0.0, 1.0)
+        return np.column_stack([1.0 - outlying, outlying])
