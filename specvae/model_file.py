@@ -2,14 +2,19 @@
 
 Tensors: ``net.*`` (the network's state), ``calibration.*`` (held-out score tiles), ``evidence.*`` (the same of the
 pooled evidence), ``background.*`` (baselines and reference spectra), ``principal.*`` (principal components),
-``drift.*``. One metadata key, ``specvae``, holds a sorted JSON: format version, configuration, bands, thresholds,
-provenance, and the SHA-256 of the tensors.
+``drift.*``. One metadata key, ``specvae``, holds a sorted JSON: format version, the version that wrote it, configuration,
+bands, thresholds, provenance, and the SHA-256 of the tensors.
+
+The rule of compatibility: models of every released version load, and score to the same bits on the same processor. A key
+or a tensor that a later version adds has a default here that means "as before"; one that changes a meaning raises
+``FORMAT_VERSION``. A model of a later version that this one does not understand is refused, with both versions named.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -29,10 +34,12 @@ from specvae.errors import ModelError
 from specvae.files.atomic import atomic_file
 from specvae.model.config import ModelConfig
 from specvae.model.principal import Principal
+from specvae.model.spectral_net import SpectralNet
 from specvae.scoring.baselines import Background
 from specvae.thresholds.calibration import Calibration, StoredCalibration
 from specvae.thresholds.drift.reference import DriftReference
 from specvae.thresholds.tiles import CalibrationTiles
+from specvae.version import __version__
 
 __all__ = ["FORMAT_VERSION", "StoredModel", "load_model", "pack_model", "save_model", "unpack_model"]
 
@@ -82,6 +89,7 @@ def pack_model(detector: Detector, provenance: dict[str, Any]) -> bytes:
     metadata = {
         "format_version": FORMAT_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "written_by": __version__,
         "config": detector.config.model_dump(mode="json"),
         "bands": [asdict(band) for band in detector.bands],
         "sources": list(detector.calibration.tiles.sources),
@@ -132,10 +140,33 @@ def unpack_model(payload: bytes, path: str | Path, device: str = "cpu", threads:
     try:
         detector = _detector(metadata, tensors, device, threads)
     except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, ValidationError) as error:
-        raise ModelError(
-            f"the model {path} does not hold together ({type(error).__name__}: {error}); fit it again"
-        ) from None
+        raise _not_understood(metadata, path, error) from None
     return StoredModel(detector, str(path), hashlib.sha256(payload).hexdigest(), str(metadata["created"]), metadata)
+
+
+def _not_understood(metadata: dict[str, Any], path: str | Path, error: Exception) -> ModelError:
+    """The error for a model whose parts do not fit this version, or each other."""
+    why, writer = f"{type(error).__name__}: {error}", _writer(metadata)
+    if writer is not None and _numbers(writer) > _numbers(__version__):
+        return ModelError(
+            f"the model {path} was written by specvae {writer}, this is {__version__}: update specvae ({why})"
+        )
+    return ModelError(f"the model {path} does not hold together ({why}); fit it again")
+
+
+def _writer(metadata: dict[str, Any]) -> str | None:
+    """The version that wrote a model: its own key, in models of 0.1.0 among the versions of the provenance."""
+    provenance = metadata.get("provenance")
+    versions = provenance.get("versions") if isinstance(provenance, dict) else None
+    among = versions.get("specvae") if isinstance(versions, dict) else None
+    writer = metadata.get("written_by", among)
+    return writer if isinstance(writer, str) else None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The release numbers of a version, for comparison; what follows them, such as ``rc1``, does not count."""
+    release = re.match(r"\d+(?:\.\d+)*", version)
+    return tuple(int(number) for number in release.group().split(".")) if release else ()
 
 
 def _metadata(payload: bytes, path: str | Path) -> dict[str, Any]:
@@ -183,8 +214,6 @@ _BACKGROUND = ("mean", "covariance", "reference")
 
 
 def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device: str, threads: int) -> Detector:
-    from specvae.model.spectral_net import SpectralNet
-
     def group(name: str) -> dict[str, NDArray[Any]]:
         return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import struct
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from specvae.errors import ModelError
 from specvae.model_file import FORMAT_VERSION, load_model, save_model
+from specvae.version import __version__
 from tests.models import cube_of, fitted_detector, small_scene
 
 
@@ -59,6 +61,44 @@ def changed(saved: tuple[bool, Path], tmp_path: Path, key: str, value: object) -
 def test_a_newer_format_is_refused(saved: tuple[bool, Path], tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="update specvae"):
         load_model(changed(saved, tmp_path, "format_version", FORMAT_VERSION + 1))
+
+
+def later(saved: tuple[bool, Path], tmp_path: Path, section: str, written_by: str | None) -> Path:
+    """The model with one more key in a section, as a later version might write it."""
+    head, body = header(saved[1])
+    metadata = json.loads(head["__metadata__"]["specvae"])
+    metadata[section] = {**metadata[section], "invention": 1}
+    if written_by is None:  # as in models of the first release, which had no such key
+        del metadata["written_by"]
+        metadata["provenance"]["versions"] = {"specvae": "77.0.0"}
+    else:
+        metadata["written_by"] = written_by
+    head["__metadata__"]["specvae"] = json.dumps(metadata)
+    rewrite(tmp_path / "later.specvae", head, body)
+    return tmp_path / "later.specvae"
+
+
+@pytest.mark.parametrize("section", ["config", "net"])
+@pytest.mark.parametrize(("written_by", "named"), [("99.1.0", "99.1.0"), ("1000.0rc1", "1000.0rc1"), (None, "77.0.0")])
+def test_a_model_of_a_later_version_names_both_versions_and_says_update(
+    saved: tuple[bool, Path], tmp_path: Path, section: str, written_by: str | None, named: str
+) -> None:
+    message = f"written by specvae {named}, this is {__version__}: update specvae"
+    with pytest.raises(ModelError, match=re.escape(message)):
+        load_model(later(saved, tmp_path, section, written_by))
+
+
+@pytest.mark.parametrize("section", ["config", "net"])
+@pytest.mark.parametrize("written_by", ["0.0.1", __version__, "nonsense"])
+def test_an_unknown_key_of_this_version_or_an_earlier_one_is_damage(
+    saved: tuple[bool, Path], tmp_path: Path, section: str, written_by: str
+) -> None:
+    with pytest.raises(ModelError, match=r"does not hold together .*fit it again"):
+        load_model(later(saved, tmp_path, section, written_by))
+
+
+def test_a_model_says_which_version_wrote_it(saved: tuple[bool, Path]) -> None:
+    assert load_model(saved[1]).metadata["written_by"] == __version__
 
 
 @pytest.mark.parametrize(

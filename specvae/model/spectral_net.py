@@ -260,7 +260,10 @@ class SpectralNet(nn.Module):
     def restore(
         cls, bands: int, config: ModelConfig, shape: dict[str, Any], arrays: dict[str, NDArray[Any]]
     ) -> SpectralNet:
-        """The net of a stored state; RuntimeError or KeyError where it does not hold together."""
+        """The net of a stored state; RuntimeError, KeyError or ValueError where it does not hold together."""
+        unknown = set(shape) - {"ring", "marginals", "smooth", "mixed", "components"}
+        if unknown:
+            raise ValueError(f"unknown parts of the network: {', '.join(sorted(unknown))}")
         ring = RingContext(bands, config.context) if shape["ring"] else None
         vae = VAE(bands, ring.components if ring else 0, config.network, int(shape.get("components", 0)))
         normaliser = Normaliser(
