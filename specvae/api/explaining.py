@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from specvae.api.rows import RowExplanation, Rows, region_of, seed_of, to_float32
+from specvae.api.rows import RowExplanation, Rows, region_to_calibrate, seed_of, to_float32
 from specvae.api.storing import StoredEstimator
 from specvae.errors import ModelError
 from specvae.scoring.latent import draw_spectra, latent_means, log_evidence
 from specvae.spectra import Parts
 from specvae.thresholds.calibration import DEFAULT_RATE
-from specvae.training.sampling import Role
 
 __all__ = ["TellingEstimator"]
 
@@ -82,7 +81,7 @@ class TellingEstimator(StoredEstimator):
         check_is_fitted(self)
         if X is not None:
             rows = self._checked(X)
-            region = region_of(rows, np.full(len(rows), Role.CALIBRATION, np.uint8))
+            region = region_to_calibrate(rows, self.detector_.config)
             self.detector_ = self.detector_.calibrate([region], ("calibrate",), trusted=True)
         self._need_held_out()
         rate = DEFAULT_RATE if false_alarm_rate is None else false_alarm_rate

@@ -9,16 +9,14 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from specvae.model.config import ModelConfig
-from specvae.spectra import Cube, Window
-from specvae.thresholds.tiles import INDEPENDENT
-from specvae.training.sampling import Region, Role
+from specvae.training.sampling import Region, Role, region_of_rows
 
-__all__ = ["RowExplanation", "Rows", "region_of", "roles_of", "seed_of", "to_float32"]
+__all__ = ["RowExplanation", "Rows", "region_to_calibrate", "region_to_fit", "seed_of", "to_float32"]
 
 FLOAT32 = 3e38
-"""Values are computed in float32: larger ones are cut to this."""
+"""Values are computed in float32, and larger ones are cut to this, a little below its largest number."""
 ENOUGH_TO_HOLD_OUT = 50
-"""Fewer rows are all trained on."""
+"""Fewer rows are all trained on: scikit-learn's users fit tables of ten rows, and a cut from one held-out row has no rate."""
 Rows = NDArray[np.float64]
 
 
@@ -46,31 +44,25 @@ class RowExplanation:
 
 
 def seed_of(random_state: int | np.random.RandomState | None) -> int:
+    """The seed that scikit-learn's ``random_state`` stands for; from a generator, its next number."""
     if isinstance(random_state, (int, np.integer)):
         return int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def roles_of(n: int, config: ModelConfig, held_out: float) -> NDArray[np.uint8]:
-    """``(n,)`` seeded roles of rows: some calibrate, some validate, the rest trains, up to the sample's limit."""
-    roles = np.full(n, Role.TRAIN, np.uint8)
-    order = np.random.default_rng([config.seed, n]).permutation(n)
-    if n >= ENOUGH_TO_HOLD_OUT:
-        held, checked = round(n * held_out), max(2, round(n * config.sampling.validation))
-        roles[order[:held]] = Role.CALIBRATION
-        roles[order[held : held + checked]] = Role.VALIDATION
-    training = np.nonzero(roles[order] == Role.TRAIN)[0]
-    roles[order[training[config.sampling.max_pixels :]]] = Role.UNUSED
-    return roles
+def region_to_fit(rows: Rows, config: ModelConfig, held_out: float) -> Region:
+    """Rows ``(n, features)`` with the roles that the command line gives them, the share ``held_out`` calibrating."""
+    sampling = config.sampling.model_copy(update={"calibration": held_out})
+    role = None if len(rows) >= ENOUGH_TO_HOLD_OUT else Role.TRAIN
+    return region_of_rows(to_float32(rows), np.ones(len(rows), bool), sampling, config.seed, role=role)
 
 
-def region_of(rows: Rows, roles: NDArray[np.uint8]) -> Region:
-    """Rows ``(n, features)`` as one row of pixels, each a block of its own."""
-    values = np.ascontiguousarray(to_float32(rows).T)[:, None, :]
-    window = Window(0, 0, 1, len(rows))
-    cube = Cube(values, np.zeros((1, len(rows)), np.uint8), window)
-    return Region(cube, window, roles[None, :], np.full((1, len(rows)), INDEPENDENT, np.int32), 0)
+def region_to_calibrate(rows: Rows, config: ModelConfig) -> Region:
+    """Rows ``(n, features)`` that all calibrate."""
+    usable = np.ones(len(rows), bool)
+    return region_of_rows(to_float32(rows), usable, config.sampling, config.seed, role=Role.CALIBRATION)
 
 
 def to_float32(rows: Rows) -> NDArray[np.float32]:
+    """Values as the model computes them, cut to what float32 can hold."""
     return np.clip(rows, -FLOAT32, FLOAT32).astype(np.float32)

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
 from specvae.api.explaining import TellingEstimator
-from specvae.api.rows import Rows, region_of, roles_of, seed_of
+from specvae.api.rows import Rows, region_to_fit, seed_of
 from specvae.bands import Band, BandSet
 from specvae.detector import Detector
 from specvae.ingest.table.headers import wavelength_of
@@ -50,7 +50,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         Share of the training rows, the worst by score, that is dropped while fitting.
     held_out : float in [0, 0.9), default 0.12
         Share of the rows that is not trained on, so that ``p_value`` and ``calibrate`` have something to measure
-        with. Of fewer than 50 rows none is held out.
+        with: the same rows, in 50 runs, as `specvae fit` holds out of a table. Of fewer than 50 rows none is held out.
     settings : mapping, optional
         Any other setting of a model by its dotted key, such as ``{"network.prior": "normal"}``.
     device : str, default "cpu"
@@ -136,7 +136,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         """
         rows = np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
         config = self._config()
-        regions = [region_of(rows, roles_of(len(rows), config, self.held_out))]
+        regions = [region_to_fit(rows, config, self.held_out)]
         with undisturbed(), config_context(array_api_dispatch=False):
             self.detector_ = Detector.fit(
                 regions, self._bands(), config, ("fit",), context=False, device=self.device, least=2

@@ -223,10 +223,9 @@ def gather(
             table = read_table(source.path, options, bands)
             bands = bands or table.bands
             usable = table.normal & table.valid
+            only = Role.CALIBRATION if hold_all else None
             if usable.any():
-                regions.append(
-                    region_of_rows(table.values, usable, config.sampling, config.seed, quota, number, hold_all)
-                )
+                regions.append(region_of_rows(table.values, usable, config.sampling, config.seed, quota, number, only))
             notes += table.notes
             counts += np.bincount(table.reason, minlength=len(counts))
             continue

@@ -176,7 +176,8 @@ def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, se
         order = order[np.argsort(-edges, kind="stable")]
     if count < 4:
         return Split(shape, unit, roles, buffer)
-    calibration = order[: max(1, round(count * config.calibration))]
+    held = max(1, round(count * config.calibration)) if config.calibration else 0
+    calibration = order[:held]
     roles.flat[calibration] = Role.CALIBRATION
     if small and buffer:
         roles.flat[calibration[1:]] = Role.TRAIN
@@ -201,21 +202,21 @@ def region_of_rows(
     seed: int,
     quota: Quota | None = None,
     source: int = 0,
-    hold_all: bool = False,
+    role: Role | None = None,
 ) -> Region:
     """Independent spectra ``(n, bands)`` as a region to fit on; rows that are not ``usable`` ``(n,)`` are for nothing.
 
-    ``hold_all``: every usable row calibrates.
+    The rows are split by the seed, alike for tables and for arrays in Python; with ``role`` all usable ones have that one.
     """
     n = len(values)
     window = Window(0, 0, 1, n)
-    role = np.full((1, n), Role.CALIBRATION, np.uint8) if hold_all else split_rows(n, config, seed).role(window)
-    role = np.where(usable[None], role, np.uint8(Role.UNUSED)).astype(np.uint8)
-    role = (quota or Quota.share(config, 1)).take(role)
+    roles = split_rows(n, config, seed).role(window) if role is None else np.full((1, n), role, np.uint8)
+    roles = np.where(usable[None], roles, np.uint8(Role.UNUSED)).astype(np.uint8)
+    roles = (quota or Quota.share(config, 1)).take(roles)
     columns = np.ascontiguousarray(np.asarray(values, np.float32).T)[:, None, :]
     reason = np.where(usable, np.uint8(Invalid.VALID), np.uint8(Invalid.MASK))[None]
     cube = Cube(columns, reason, window)
-    return Region(cube, window, role, np.full((1, n), INDEPENDENT, np.int32), source)
+    return Region(cube, window, roles, np.full((1, n), INDEPENDENT, np.int32), source)
 
 
 def regions_of(split: Split, seed: int, side: int = 1) -> Iterator[Window]:

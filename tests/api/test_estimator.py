@@ -14,17 +14,21 @@ import polars as pl
 import pytest
 import torch
 from click.testing import CliRunner
+from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from specvae import SpectralVAE, load_model
 from specvae.api.pyod import PyODSpectralVAE
+from specvae.api.rows import region_to_fit
 from specvae.errors import ModelError, UsageError
+from specvae.model.config import ModelConfig, SamplingConfig
+from specvae.training.sampling import Role, region_of_rows
 
 
 def check_with_scipys_array_api(estimator: SpectralVAE) -> None:
@@ -296,4 +300,51 @@ def test_pyods_names_have_pyods_signs() -> None:
     np.testing.assert_array_equal(detector.labels_, detector.predict(rows))
     np.testing.assert_array_equal(detector.decision_scores_, detector.estimator.anomaly_score(rows))
     np.testing.assert_array_equal(detector.labels_ == 1, detector.decision_scores_ > detector.threshold_)
-    assert detector.predict_proba(rows).sum(axis=1) == pytest.approx(1.0)
+
+
+def test_pyods_probabilities_are_pyods_two_conversions_of_the_score() -> None:
+    rows, odd = linear(200), linear(1) + 50.0
+    detector = PyODSpectralVAE(contamination=0.1, steps=60).fit(rows)
+    train = detector.decision_scores_
+    fresh = np.vstack([linear(50, seed=5), odd])
+    scores = detector.decision_function(fresh)
+    scaler = MinMaxScaler(clip=True).fit(train[:, None])
+    linearly, unified = detector.predict_proba(fresh), detector.predict_proba(fresh, method="unify")
+    np.testing.assert_allclose(linearly[:, 1], scaler.transform(scores[:, None])[:, 0], atol=1e-12)
+    above = 2.0 * norm.cdf(scores, train.mean(), train.std()) - 1.0
+    np.testing.assert_allclose(unified[:, 1], np.maximum(above, 0.0), atol=1e-12)
+    for both in (linearly, unified):
+        np.testing.assert_allclose(both.sum(axis=1), 1.0, atol=1e-12)
+        assert both[-1, 1] == 1.0, "the second column is that of outliers, and it rises with the score"
+    with pytest.raises(ValueError, match="expected 'linear' or 'unify'"):
+        detector.predict_proba(fresh, method="softmax")
+
+
+@pytest.mark.parametrize("rows", [60, 1000])
+def test_python_and_the_command_line_hold_out_the_same_rows_and_give_the_same_scores(rows: int, tmp_path: Path) -> None:
+    from specvae.cli.main import cli
+
+    values = linear(rows, 4).astype(np.float32)
+    frame = pd.DataFrame(values, columns=["red", "green", "blue", "nir"])
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    argv = ["fit", str(tmp_path / "rows.csv"), "--model", str(tmp_path / "m.specvae"), "--set", "training.steps=40"]
+    done = CliRunner().invoke(cli, [*argv, "--device", "cpu"], standalone_mode=False)
+    assert done.exception is None, done.output
+    python, command = SpectralVAE(steps=40).fit(frame), load_model(tmp_path / "m.specvae").detector
+    held, expected = python.detector_.calibration.tiles.scores, command.calibration.tiles.scores
+    assert held.size == expected.size > 0
+    assert np.array_equal(held.view(np.uint32), expected.view(np.uint32))
+    scores = (each.score_rows(values, np.ones(rows, bool)).score for each in (python.detector_, command))
+    first, second = (score.view(np.uint32) for score in scores)
+    assert np.array_equal(first, second)
+    roles = region_to_fit(values.astype(np.float64), ModelConfig(), 0.12).role
+    assert np.array_equal(roles, region_of_rows(values, np.ones(rows, bool), SamplingConfig(), 0).role)
+
+
+def test_rows_are_held_out_as_asked_and_fewer_than_50_are_all_trained_on() -> None:
+    assert (region_to_fit(linear(49), ModelConfig(), 0.12).role == Role.TRAIN).all()
+    none = region_to_fit(linear(1000), ModelConfig(), 0.0).role
+    assert not (none == Role.CALIBRATION).any()
+    assert (none == Role.VALIDATION).any()
+    half = region_to_fit(linear(1000), ModelConfig(), 0.5).role
+    assert (half == Role.CALIBRATION).mean() == pytest.approx(0.5, abs=0.02)

@@ -172,6 +172,6 @@ def _adbench(path: Path) -> NormalSet:
     """The normal rows of an ADBench file."""
     values, anomalous = read_adbench(path)
     normal = values[~anomalous]
-    region = region_of_rows(normal, np.ones(len(normal), bool), SamplingConfig(), 0, hold_all=True)
+    region = region_of_rows(normal, np.ones(len(normal), bool), SamplingConfig(), 0, role=Role.CALIBRATION)
     bands = BandSet(tuple(Band(str(i)) for i in range(1, normal.shape[1] + 1)))
     return NormalSet(path.stem, (region,), bands, False, False)
