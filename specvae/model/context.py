@@ -19,14 +19,15 @@ from specvae.model.config import ContextConfig
 __all__ = ["RingContext", "component_count", "ring_sums", "summed_area"]
 
 Spread = Callable[[Sequence[int], Callable[[int], None]], None]
-"""Does a job for each of some numbers."""
+"""Calls a function for each of some numbers, possibly in several threads."""
 
 QUANTUM = 2.0**-14
+"""Standard deviations that a component is rounded to: far below noise, and a power of two, so that scaling is exact."""
 LIMIT = 3 * 2**14
-"""Components stay within +-3 standard deviations, so that an anomaly weighs little in the rings of its neighbours, and
-49 x 49 of them fit an int32 sum."""
+"""Largest component, in quanta: 3 standard deviations, so that an anomaly weighs little in the rings of its neighbours,
+and so that a sum of 49 x 49 of them, 1.2e8, fits an int32."""
 STRIP = 64
-"""Rows of sums that are worked on at once."""
+"""Rows of sums that are computed at once, so that they stay in the processor's cache over all passes."""
 
 
 def component_count(bands: int) -> int:
@@ -56,13 +57,14 @@ def ring_sums(area: NDArray[np.int32], outer: int, guard: int) -> NDArray[np.int
     near = (outer - guard) // 2
     far = near + guard
     out = np.empty((rows, cols), np.int32)
-    # Strips stay in the processor's cache over the seven passes.
+    # A box's sum is the difference of four corners of the summed area; outer and guard window together take eight. Each
+    # sum may wrap around modulo 2**32, yet the last difference is right, since the ring's own sum fits an int32.
     for top in range(0, rows, STRIP):
         strip = out[top : top + STRIP]
-        here = area[top : top + len(strip) + outer]
+        rows_below = area[top : top + len(strip) + outer]
 
-        def corner(row: int, col: int, here: NDArray[np.int32] = here, n: int = len(strip)) -> NDArray[np.int32]:
-            return here[row : row + n, col : col + cols]
+        def corner(row: int, col: int, area: NDArray[np.int32] = rows_below, n: int = len(strip)) -> NDArray[np.int32]:
+            return area[row : row + n, col : col + cols]
 
         np.subtract(corner(outer, outer), corner(0, outer), out=strip)
         for plus, minus in (((0, 0), (outer, 0)), ((near, far), (far, far)), ((far, near), (near, near))):
@@ -115,7 +117,7 @@ class RingContext(nn.Module):
 
         ``maps`` is ``(components, rows + 2 halo, cols + 2 halo)`` from :meth:`quantise`, 0 where not ``valid``; the
         result ``(components, rows, cols)``. A ring with no valid pixel has the mean spectrum's context, 0.
-        ``spread`` may run the components' jobs at the same time.
+        ``spread`` may compute several components at the same time.
         """
         if valid.all():
             scale: NDArray[np.float32] | np.float32 = np.float32(QUANTUM) / np.float32(self.outer**2 - self.guard**2)
@@ -134,5 +136,6 @@ class RingContext(nn.Module):
 
 
 def _in_turn(components: Sequence[int], job: Callable[[int], None]) -> None:
+    """Call ``job`` for one component after the other."""
     for component in components:
         job(component)

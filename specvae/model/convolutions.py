@@ -14,7 +14,7 @@ from torch import Tensor, nn
 __all__ = ["ConvDecoder", "ConvEncoder"]
 
 CHUNK = 256
-"""Images that go through the convolutions at once when scoring: what a few thousand would hold is not needed."""
+"""Images that go through the convolutions at once when scoring: the channels of a few thousand would take gigabytes."""
 
 
 _exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
@@ -38,39 +38,39 @@ def _dense(widths: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-class _Straight(nn.Module):
-    """The linear path beside the layers: weights ``(outputs, inputs)`` and a bias, both zero until they are set."""
+class _WithLinearPath(nn.Module):
+    """Layers with a linear path beside them: weights ``(outputs, inputs)`` and a bias, both zero until they are set."""
 
-    def __init__(self, inputs: int, outputs: int, there: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, linear: bool) -> None:
         super().__init__()
-        self.linear = nn.Parameter(torch.zeros(outputs, inputs)) if there else None
-        self.bias = nn.Parameter(torch.zeros(outputs, 1)) if there else None
+        self.linear = nn.Parameter(torch.zeros(outputs, inputs)) if linear else None
+        self.bias = nn.Parameter(torch.zeros(outputs, 1)) if linear else None
 
     @property
     def weights(self) -> list[Tensor]:
-        """Of fully connected first layers, which these networks have none of."""
+        """Weights of fully connected first layers, of which these networks have none."""
         return []
 
     @property
     def biases(self) -> list[Tensor]:
-        """The linear path's."""
+        """The bias of the linear path, where there is one."""
         return [] if self.bias is None else [self.bias]
 
     def forward(self, x: Tensor) -> Tensor:
         """``(inputs, n) -> (outputs, n)``."""
-        # A graph that is traced, for ONNX, takes any number at once.
-        whole = torch.is_grad_enabled() or _exporting()
-        out = self.bend(x) if whole else torch.cat([self.bend(part) for part in torch.split(x, CHUNK, 1)], 1)
+        # An exported graph takes any number at once, and training needs the gradient of a batch of its own size.
+        at_once = torch.is_grad_enabled() or _exporting()
+        out = self.layers(x) if at_once else torch.cat([self.layers(part) for part in torch.split(x, CHUNK, 1)], 1)
         if self.linear is None or self.bias is None:
             return out
         return torch.addmm(self.bias, self.linear, x) + out
 
-    def bend(self, x: Tensor) -> Tensor:
-        """What the layers make of it."""
+    def layers(self, x: Tensor) -> Tensor:
+        """The output of the layers, without the linear path: ``(inputs, n) -> (outputs, n)``."""
         raise NotImplementedError
 
 
-class ConvEncoder(_Straight):
+class ConvEncoder(_WithLinearPath):
     """3 x 3 convolutions with ReLU, then fully connected layers: ``(channels * rows * cols, n) -> (outputs, n)``."""
 
     def __init__(
@@ -89,7 +89,7 @@ class ConvEncoder(_Straight):
         if linear:
             _silence(self.dense[-1])
 
-    def bend(self, x: Tensor) -> Tensor:
+    def layers(self, x: Tensor) -> Tensor:
         image = x.T.reshape(-1, *self.shape)
         for convolution in self.convolutions:
             image = convolution(image.contiguous(memory_format=torch.channels_last)).relu()
@@ -97,8 +97,11 @@ class ConvEncoder(_Straight):
         return out.T
 
 
-class ConvDecoder(_Straight):
-    """The mirror: fully connected layers, then transposed convolutions: ``(inputs, n) -> (channels * rows * cols, n)``."""
+class ConvDecoder(_WithLinearPath):
+    """The mirror image of the encoder: ``(inputs, n) -> (channels * rows * cols, n)``.
+
+    Fully connected layers come first, then transposed convolutions.
+    """
 
     def __init__(
         self, inputs: int, shape: tuple[int, int, int], channels: Sequence[int], strides: Sequence[int],
@@ -119,7 +122,7 @@ class ConvDecoder(_Straight):
         if linear:
             _silence(self.convolutions[-1])
 
-    def bend(self, x: Tensor) -> Tensor:
+    def layers(self, x: Tensor) -> Tensor:
         image = self.dense(x.T).relu().reshape(-1, *self.start)
         for i, convolution in enumerate(self.convolutions):
             image = image if i == 0 else image.relu()
@@ -129,6 +132,6 @@ class ConvDecoder(_Straight):
 
 
 def _silence(layer: nn.Module) -> None:
-    """Make a last layer begin with zeros, so that training begins on the linear path."""
+    """Set a last layer to zero, so that training begins on the linear path alone."""
     nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

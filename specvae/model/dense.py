@@ -14,9 +14,9 @@ __all__ = ["Stack"]
 class Stack(nn.Module):
     """Fully connected layers with ReLU between them, bands-first: ``(inputs, n) -> (outputs, n)``.
 
-    With ``linear``, a linear path from inputs to outputs stands beside them, the layers (with SiLU, which is smooth)
-    end in zeros, and so the stack begins as whatever its linear path is set to. The linear path is held as the leading
-    rows of the first layer, so that one matrix product makes both.
+    With ``linear``, a linear path leads from the inputs to the outputs beside the layers, whose activation is then SiLU,
+    which is smooth. The last layer starts at zero, so the stack starts as whatever its linear path is set to. The linear
+    path is held as the leading rows of the first layer, so that one matrix product computes both.
     """
 
     def __init__(
@@ -25,9 +25,9 @@ class Stack(nn.Module):
         super().__init__()
         self.smooth = activation == "silu"
         sizes = (inputs, *hidden, outputs)
-        drawn = [_drawn(fan_out, fan_in) for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True)]
+        layers = [_initial(fan_out, fan_in) for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True)]
         self.lead = outputs if linear else 0
-        (weight, bias), rest = drawn[0], drawn[1:]
+        (weight, bias), rest = layers[0], layers[1:]
         if linear:
             weight = torch.cat([torch.zeros(outputs, inputs), weight])
             bias = torch.cat([torch.zeros(outputs, 1), bias])
@@ -43,37 +43,40 @@ class Stack(nn.Module):
 
     @property
     def weights(self) -> list[Tensor]:
-        """The layers' weights in order, without the linear path's: views."""
+        """Views of the layers' weights in order, without those of the linear path."""
         return [self.first[self.lead :], *self.rest]
 
     @property
     def biases(self) -> list[Tensor]:
-        """The layers' biases in order, views; the linear path has the last layer's."""
+        """Views of the layers' biases in order; the last one serves the linear path as well."""
         last = [self.first_bias[: self.lead]] if self.lead else []
         return [self.first_bias[self.lead :], *self.rest_biases, *last]
 
     def forward(self, *parts: Tensor) -> Tensor:
-        """``(inputs, n) -> (outputs, n)``; the inputs may come in parts, which stand below one another."""
+        """``(inputs, n) -> (outputs, n)``; the inputs may come in parts, whose rows are stacked."""
         learning = torch.is_grad_enabled()
         if self.lead and not learning:
-            return self._quick(parts)
+            return self._fused(parts)
         x = torch.addmm(self.first_bias, self.first, parts[0] if len(parts) == 1 else torch.cat(parts))
         if not self.lead:
             for weight, bias in zip(self.rest, self.rest_biases, strict=True):
-                bent = silu(x, inplace=not learning) if self.smooth else (x.relu() if learning else x.relu_())
-                x = torch.addmm(bias, weight, bent)
+                # In place only without gradients: the backward pass needs the values before the activation.
+                activated = silu(x, inplace=not learning) if self.smooth else (x.relu() if learning else x.relu_())
+                x = torch.addmm(bias, weight, activated)
             return x
-        straight, x = x[: self.lead], silu(x[self.lead :])
+        linear, x = x[: self.lead], silu(x[self.lead :])
         *middle, last = self.rest
         for weight, bias in zip(middle, self.rest_biases, strict=True):
             x = silu(torch.addmm(bias, weight, x))
-        return torch.addmm(straight, last, x)
+        return torch.addmm(linear, last, x)
 
-    def _quick(self, parts: tuple[Tensor, ...]) -> Tensor:
-        """The same without gradients, with fewer passes over memory.
+    def _fused(self, parts: tuple[Tensor, ...]) -> Tensor:
+        """The forward pass without gradients, with fewer passes over memory.
 
-        Inputs, a row of ones and the last hidden layer stand below one another in one buffer: biases are a column of
-        the weights, and the linear path and the last layer are one product.
+        The products are so small that moving their results costs more than the arithmetic. One buffer therefore holds
+        the inputs x, a row of ones, and the last hidden layer h, one above the other. The ones turn biases into a column
+        of the weights, and the output L x + b + W h of linear path and last layer is the one product [L b W] (x; 1; h),
+        without a sum of two results. In-place operations write h where that product reads it.
         """
         hidden = len(self.rest[-1].T)
         inputs, lead = self.first.shape[1], self.lead
@@ -83,22 +86,22 @@ class Stack(nn.Module):
             rows[start : start + len(part)].copy_(part)
             start += len(part)
         rows[inputs] = 1.0
-        given, bent = rows[: inputs + 1], rows[inputs + 1 :]
+        given, activated = rows[: inputs + 1], rows[inputs + 1 :]
         first = torch.cat([self.first, self.first_bias], dim=1)
         *middle, last = self.rest
         if middle:
             x = silu(first[lead:] @ given, inplace=True)
             for weight, bias in zip(middle[:-1], self.rest_biases, strict=False):
                 x = silu(torch.addmm(bias, weight, x), inplace=True)
-            bent.copy_(torch.addmm(self.rest_biases[-1], middle[-1], x))
+            activated.copy_(torch.addmm(self.rest_biases[-1], middle[-1], x))
         else:
-            bent.addmm_(first[lead:], given, beta=0)
-        silu(bent, inplace=True)
+            activated.addmm_(first[lead:], given, beta=0)  # beta = 0: what the buffer held is not read
+        silu(activated, inplace=True)
         return torch.cat([first[:lead], last], dim=1) @ rows
 
 
-def _drawn(outputs: int, inputs: int) -> tuple[Tensor, Tensor]:
-    """Weights and biases drawn uniformly within one over the root of the inputs."""
+def _initial(outputs: int, inputs: int) -> tuple[Tensor, Tensor]:
+    """Random weights ``(outputs, inputs)`` and biases ``(outputs, 1)``, uniform within one over the root of the inputs."""
     bound = math.sqrt(1.0 / max(1, inputs))
     weight = torch.empty(outputs, inputs).uniform_(-bound, bound)
     return weight, torch.empty(outputs, 1).uniform_(-bound, bound)

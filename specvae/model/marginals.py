@@ -17,26 +17,27 @@ from torch import Tensor, nn
 __all__ = ["Marginals"]
 
 KNOTS = 1024
-"""Of each band's table, evenly over its range in training and four kernel widths beyond."""
+"""Knots of each band's table, evenly over its range in training and four kernel widths beyond."""
 QUANTILES = 256
-"""The sample that the kernels stand on: as many quantiles of the training values."""
+"""Kernels of the density estimate, each at a quantile of the training values: as smooth as all values, and a bounded table."""
 TAIL = 2
 """Training values that a kernel in the tails stands for, at least: fewer, and one odd value would make itself expected."""
 BANDWIDTH = 0.6
 """Kernel width over ``spread * n ** -0.2``: two thirds of Silverman's 0.9, since bands with several modes matter."""
 NARROWEST, CONSTANT = 0.01, 0.05
-"""The least spread that is believed, and what stands in for that of a band that never varied; standard units."""
+"""The least spread that is believed, and the spread assumed for a band that never varied; standard units."""
 BEYOND = 4.0
+"""Kernel widths by which the table reaches beyond the outermost training values: a kernel has no more weight there."""
 MOST = 8.0
-"""Nats that one band can cost at most, before ``weight``."""
+"""Nats that one band can cost at most, before ``weight``: far from all training values the slope is rounding error."""
 
 
 class Marginals(nn.Module):
     """Maps each band to a standard normal, and gives the cost -log T' of doing so, which is never negative.
 
     Beyond its table T is linear. The cost is 0 where the band's training values lie densest. Highly redundant bands
-    say the same thing many times over, so where there are more of them than latent dimensions, their cost is weighed
-    by ``weight``, the ratio of the two.
+    say the same thing many times over, so where there are more of them than latent dimensions, their cost is multiplied
+    by ``weight``, the number of latent dimensions to a band.
 
     Examples
     --------
@@ -73,7 +74,7 @@ class Marginals(nn.Module):
             low, step, knots = _knots(values)
             slopes = np.maximum(np.diff(knots) / step, 1e-30)
             cost = -np.log(slopes)
-            # At a knot: halfway between the cells on its two sides.
+            # The slope belongs to the interval between two knots; a knot has the mean cost of the intervals on its two sides.
             cost = np.concatenate([cost[:1], 0.5 * (cost[1:] + cost[:-1]), cost[-1:]])
             marginals.low[band], marginals.step[band] = low, step
             marginals.value[band] = torch.from_numpy(knots)
@@ -104,14 +105,17 @@ class Marginals(nn.Module):
         """The standard units that :meth:`forward` maps to ``(bands, n)``."""
         table = self.value.contiguous()
         index = torch.searchsorted(table, normal.contiguous()).sub_(1).clamp_(0, KNOTS - 2)
-        left, right = table.gather(1, index), table.gather(1, index + 1)
-        share = ((normal - left) / (right - left).clamp(min=1e-12)).clamp(0.0, 1.0)
+        low, high = table.gather(1, index), table.gather(1, index + 1)
+        share = ((normal - low) / (high - low).clamp(min=1e-12)).clamp(0.0, 1.0)
         below = (normal - table[:, :1]).clamp(max=0.0) / self.slope[:, :1]
         above = (normal - table[:, -1:]).clamp(min=0.0) / self.slope[:, 1:]
         return self.low + (index + share) * self.step + below + above
 
     def _place(self, standard: Tensor) -> tuple[Tensor, Tensor]:
-        """The knot to the left, counted through the tables of all bands, and how far it is to the next, 0 to 1."""
+        """The knot below each value, counted through the tables of all bands, and the way to the next knot, 0 to 1.
+
+        Knots are evenly spaced, so a division finds them: no search, and the same few operations for every value.
+        """
         along = ((standard - self.low) / self.step).clamp_(0.0, KNOTS - 1.0)
         index = along.floor().clamp_(max=KNOTS - 2.0)
         along.sub_(index)
@@ -120,7 +124,10 @@ class Marginals(nn.Module):
 
 
 def _between(table: Tensor, index: Tensor, share: Tensor) -> Tensor:
-    """Linear between knots of ``(bands, KNOTS)``, at what :meth:`Marginals._place` gives; one gather each, from flat tables."""
+    """Linear interpolation in tables ``(bands, KNOTS)``, at the places that :meth:`Marginals._place` gives.
+
+    The tables are flattened, so that one gather serves all bands; rises are taken before it, so that each needs one.
+    """
     at = index.view(-1)
     at = at.long() if torch.compiler.is_compiling() else at  # ONNX counts in int64
     rise = table.diff(dim=1, append=table[:, -1:]).view(-1)
@@ -128,26 +135,34 @@ def _between(table: Tensor, index: Tensor, share: Tensor) -> Tensor:
 
 
 def _knots(values: NDArray[np.float64]) -> tuple[float, float, NDArray[np.float64]]:
-    """Of ``(n,)`` values of a band: the first knot, the step between knots, and T at the knots."""
+    """The first knot, the step between knots, and T at the knots, for ``(n,)`` values of a band.
+
+    F is a sum of normal distribution functions, one kernel at each quantile, weighed by the share of the values that it
+    stands for, and T = Phi^-1(F).
+    """
     bounds = _cells(len(values))
     weight = np.diff(bounds)
     sample = np.quantile(values, bounds[:-1] + 0.5 * weight)
     width = max(BANDWIDTH * len(values) ** -0.2, 0.02) * _spread(values)
-    # In the split tails the sample is sparse, and a kernel reaches to its neighbour (Silverman, section 5.3).
+    # In the tails, whose shares are smaller, the quantiles lie far apart, and a kernel there is as wide as the gap to its
+    # neighbour (adaptive kernels: Silverman, section 5.3): otherwise F would be flat between them, and the cost infinite.
     sparse = weight < 1.0 / QUANTILES
     gap = np.maximum(np.diff(sample, prepend=sample[0]), np.diff(sample, append=sample[-1]))
     widths = np.where(sparse, np.maximum(width, gap), width)
     low, high = sample[0] - BEYOND * widths[0], sample[-1] + BEYOND * widths[-1]
     knots = np.linspace(low, high, KNOTS)
     u = (knots[:, None] - sample) / widths
-    # Both tails are summed, so that neither is lost in 1 - F.
-    left, right = ndtr(u) @ weight, ndtr(-u) @ weight
-    return low, (high - low) / (KNOTS - 1), np.where(left < right, ndtri(left), -ndtri(right))
+    # Both F and 1 - F are summed, and the smaller is inverted: 1e-20 subtracted from 1 would be lost.
+    below, above = ndtr(u) @ weight, ndtr(-u) @ weight
+    return low, (high - low) / (KNOTS - 1), np.where(below < above, ndtri(below), -ndtri(above))
 
 
 def _cells(n: int) -> NDArray[np.float64]:
-    """Bounds of the shares of ``n`` values that one kernel each stands for: alike, but in large samples the two
-    outermost are halved again and again, down to some values each, so that what is rare and normal has its kernel."""
+    """Bounds of the shares of ``n`` values that one kernel each stands for.
+
+    All shares are alike, but in large samples the two outermost are halved again and again, down to a few values each:
+    so rare but normal values have kernels of their own.
+    """
     count = min(QUANTILES, n)
     bounds = np.arange(count + 1) / count
     halvings = max(0, int(np.log2(n / (count * TAIL))))

@@ -21,8 +21,9 @@ PER_COMPONENT = 40
 SAMPLE = 20_000
 """Latent means that a start is fitted on."""
 ROUNDS = 30
+"""Iterations of expectation maximisation at most: it is a start only, and training goes on from it."""
 SLICE = 1024
-"""Spectra at a time."""
+"""Spectra for which the bound is computed at a time: for each there are components x latent numbers, which stay in cache."""
 
 
 def default_components(size: int) -> int:
@@ -31,7 +32,11 @@ def default_components(size: int) -> int:
 
 
 class Mixture(nn.Module):
-    """p(z) = sum over k of pi_k N(z; m_k, (A_k A_k^T)^-1), with upper triangular A_k."""
+    """p(z) = sum over k of pi_k N(z; m_k, (A_k A_k^T)^-1), with upper triangular A_k.
+
+    Factors of the precision, not of the covariance: densities then need products only, and no triangular system is solved
+    while scoring.
+    """
 
     def __init__(self, components: int, latent: int) -> None:
         super().__init__()
@@ -43,7 +48,8 @@ class Mixture(nn.Module):
     def kl(self, mean: Tensor, log_variance: Tensor) -> Tensor:
         """``(n,)`` nats: an upper bound of KL(q || p) for diagonal q given by ``(latent, n)``, exact for one component.
 
-        -log sum_k pi_k exp(-KL(q || p_k)) (Hershey and Olsen, 2007, section 7); it is a bound, so the ELBO stays one.
+        KL(q || sum_k pi_k p_k) has no closed form. Each KL(q || p_k) has one, and -log sum_k pi_k exp(-KL(q || p_k)) is
+        never below the whole (Hershey and Olsen, 2007, section 7): the negative ELBO stays an upper bound of -log p(x).
         """
         factor = self.factor.triu()
         volume = torch.diagonal(factor, dim1=1, dim2=2).abs().clamp(min=1e-6).log().sum(dim=1)
@@ -55,10 +61,14 @@ class Mixture(nn.Module):
         return torch.cat([-torch.logsumexp(share - self._cross(factor, *piece), dim=0) for piece in pieces])
 
     def _cross(self, factor: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-        """``(components, n)``: half the expected squared distance from each component, less log posterior spread."""
-        turned = factor.mT
-        origin = -(turned @ self.centre[:, :, None]).view(-1, 1)
-        along = torch.addmm(origin, turned.reshape(-1, self.latent), mean).square()
+        """``(components, n)``: the part of KL(q || p_k) that differs from spectrum to spectrum.
+
+        Half of E_q |A^T (z - m)|^2 less half the log variances of q. The factors of all components are stacked into one
+        matrix, so that one product whitens all spectra for all components.
+        """
+        whitening = factor.mT
+        origin = -(whitening @ self.centre[:, :, None]).view(-1, 1)
+        along = torch.addmm(origin, whitening.reshape(-1, self.latent), mean).square()
         distance = along.view(len(factor), self.latent, -1).sum(dim=1)
         spread = factor.square().sum(dim=2) @ log_variance.exp()  # trace of precision times posterior covariance
         return 0.5 * (distance + spread - log_variance.sum(dim=0))
@@ -73,7 +83,7 @@ class Mixture(nn.Module):
 
     @torch.no_grad()
     def scatter(self) -> None:
-        """Set components apart at random, for a training that starts from nothing."""
+        """Spread the components at random, for a training without a closed-form start: equal ones would stay equal."""
         self.centre.normal_(std=0.7)
 
     @torch.no_grad()
@@ -84,7 +94,8 @@ class Mixture(nn.Module):
         step = max(1, mean.shape[1] // SAMPLE)
         width = (0.5 * log_variance.double().mean(dim=1)).exp().cpu().numpy()
         points = mean[:, ::step].double().cpu().numpy().T / width
-        # In units of the posterior's own width the posterior adds one to every variance of its means.
+        # The aggregate posterior is the distribution of the means, widened by each posterior's own variance. In units of
+        # the mean posterior's width that variance is 1, and scikit-learn adds it as its regularisation.
         fitted = GaussianMixture(len(self.centre), reg_covar=1.0, max_iter=ROUNDS, tol=1e-3, random_state=seed)
         with warnings.catch_warnings():
             # A start need not have converged: training goes on from it.

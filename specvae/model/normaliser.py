@@ -14,12 +14,13 @@ from specvae.model.marginals import Marginals
 __all__ = ["Normaliser"]
 
 LINEAR = 8.0
-"""Up to so many standard deviations the normalised value is linear unless told; beyond, its excess grows by a logarithm."""
+"""Default of ``normaliser.reach``: beyond so many standard deviations the excess grows by its logarithm only."""
 LARGEST = 3e38
+"""Standard units to which infinities are cut, a little below the largest float32."""
 SHORTEST = 1e-3
-"""Share of the length asked for below which a column is as good as empty, and is not brought to it."""
+"""Share of the length asked for below which a column counts as empty, and is not stretched to it."""
 RIDGE = 1e-3
-"""Share of a band's variance added to all directions before patches are whitened: no noise is blown up without end."""
+"""Share of a band's variance added to all directions before patches are whitened, so that noise is not amplified without bound."""
 
 
 class Normaliser(nn.Module):
@@ -49,10 +50,10 @@ class Normaliser(nn.Module):
     def __init__(self, bands: int, marginal: bool = False, smooth: bool = False, mixed: int = 0) -> None:
         super().__init__()
         self.reach = LINEAR
-        """Standard units up to which it is linear."""
+        """Standard units up to which the normalised value is linear."""
         self.length = 0.0
-        """Euclidean length that every column is brought to, 0 for none: how much ink there is then tells nothing."""
-        # Of patches: the pixels' bands in standard units, mixed so that none tells of another (symmetric whitening).
+        """Euclidean length that every column is brought to, so that an image's amount of ink is no surprise; 0: as it came."""
+        # Symmetric whitening of the bands of a patch's pixels, so that no band can be predicted from another one.
         self.register_buffer("mix", torch.eye(mixed), persistent=bool(mixed))
         self.register_buffer("unmix", torch.eye(mixed), persistent=bool(mixed))
         self.register_buffer("blur", torch.zeros(*(2 * [bands if smooth else 0])), persistent=smooth)
@@ -65,8 +66,8 @@ class Normaliser(nn.Module):
     def fit(cls, values: NDArray[np.floating], marginal: float | None = None, side: int = 1) -> Normaliser:
         """Learn centre and scale from ``(bands, n)`` valid training spectra; computed in float64.
 
-        ``marginal``: also learn each band's distribution, its cost weighed by this. ``side``: the values are those of
-        patches, ``(bands * side * side, n)``, and one centre and scale is learned for all pixels of a band.
+        With ``marginal`` each band's distribution is learned as well, its cost multiplied by that weight. With a ``side``
+        the values are those of patches, ``(bands * side * side, n)``, and a band's pixels share one centre and scale.
         """
         if side > 1:
             return cls._of_patches(values, side)
@@ -100,7 +101,7 @@ class Normaliser(nn.Module):
 
     @classmethod
     def fixed(cls, bands: int, config: NormaliserConfig, shape: tuple[int, int, int] | None = None) -> Normaliser:
-        """Centre, scale and blur as told, of images of ``shape`` (channels, rows, cols)."""
+        """Centre, scale and blur as the configuration gives them, for images of ``shape`` (channels, rows, cols)."""
         smooth = bool(config.smooth and shape)
         normaliser = cls(bands, smooth=smooth)
         normaliser.centre.fill_(config.centre)
@@ -122,14 +123,14 @@ class Normaliser(nn.Module):
         return _compressed(t if self.marginals is None else self.marginals(t), self.reach)
 
     def _lengthened(self, t: Tensor) -> Tensor:
-        """Every column brought to ``length``; first to a largest value of one, for a square may be beyond all numbers."""
+        """Every column brought to ``length``; its largest value is first brought to one, for squares may overflow float32."""
         largest = t.abs().amax(dim=0).clamp(min=SHORTEST * self.length / len(t) ** 0.5)
         t = t / largest
         length = torch.linalg.vector_norm(t, dim=0).clamp(min=SHORTEST)
         return torch.mul(t, self.length / length)
 
     def with_cost(self, values: Tensor) -> tuple[Tensor, Tensor | None]:
-        """What :meth:`forward` gives, and the nats of the change of variable by band, ``(bands, n)``, as :meth:`cost`."""
+        """The result of :meth:`forward`, and the nats of the change of variable by band, ``(bands, n)``, as :meth:`cost`."""
         if self.marginals is None:
             return self(values), None
         t, cost = self.marginals.with_cost(torch.sub(values, self.centre).div_(self.scale))
@@ -154,7 +155,7 @@ class Normaliser(nn.Module):
 
 
 def _whitening(pixels: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """``(bands, bands)`` twice: the symmetric map that makes bands ``(bands, n)`` uncorrelated, and its inverse."""
+    """The symmetric map ``(bands, bands)`` that makes bands ``(bands, n)`` uncorrelated, and its inverse."""
     values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(pixels)))
     spread = np.sqrt(np.maximum(values, 0.0) + RIDGE * max(float(values.mean()), 1e-12))
     return (vectors / spread) @ vectors.T, (vectors * spread) @ vectors.T
@@ -169,8 +170,9 @@ def _blur(shape: tuple[int, int, int], sigma: float) -> NDArray[np.float64]:
 
 
 def _compressed(t: Tensor, reach: float) -> Tensor:
-    """Standard units, what lies beyond ``reach`` pulled in."""
-    # Nearly every block holds nothing absurd; the test costs one pass, the compression several.
+    """Standard units, values beyond ``reach`` compressed by a logarithm."""
+    # Nearly every block holds no value beyond the reach: looking for one costs one pass over it, the compression several.
+    # Both ways give the same bits to a value within the reach, so that they do not depend on a pixel's company.
     if t.device.type == "cpu" and not torch.compiler.is_compiling() and t.numel():
         low, high = torch.aminmax(t)
         if float(low) >= -reach and float(high) <= reach:
@@ -182,7 +184,7 @@ def _compressed(t: Tensor, reach: float) -> Tensor:
 
 
 def _winsorised(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``(bands, n)`` with what lies far outside the bulk pulled in, so that one absurd value cannot set a scale."""
+    """``(bands, n)`` with values far outside the bulk cut, so that one absurd value cannot set a scale."""
     step = max(1, values.shape[1] // 100_000)
     low, high = np.quantile(values[:, ::step], [0.001, 0.999], axis=1)
     reach = 3.0 * (high - low)

@@ -1,4 +1,4 @@
-"""Principal components of the training spectra or patches: what as many numbers keep of them without a network."""
+"""Principal components of the training spectra or patches: the linear compression that a network must beat."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["Principal"]
 
 Array = NDArray[np.floating]
 MOST, VALUES = 20_000, 20_000_000
-"""Training spectra looked at, at most, and values of them."""
+"""Training spectra that components are learned from, at most, and values of all of them together."""
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Leading components, twice: of the covariance, best in the data's own units, and of the correlation, in standard ones."""
+    """Leading components of the covariance, best in the data's own units, and of the correlation, best in standard ones."""
 
     mean: NDArray[np.float64]
     """``(values,)``"""
@@ -47,24 +47,26 @@ class Principal:
         scale = _scale(rows.T, side)
         with np.errstate(invalid="ignore", divide="ignore"):  # spectra that are all alike have no variance to share out
             plain, standard = (PCA(components, random_state=0).fit(rows / by) for by in (1.0, scale))
-        found = (rows.mean(axis=0), scale, plain.components_, standard.components_)
-        return cls(*(np.asarray(array, np.float64) for array in found))
+        arrays = (rows.mean(axis=0), scale, plain.components_, standard.components_)
+        return cls(*(np.asarray(array, np.float64) for array in arrays))
 
     def left(self, spectra: Array, in_units: bool = True) -> NDArray[np.float64]:
-        """``(components, n)``: mean squares of what 1, 2, ... components leave of ``(values, n)`` spectra.
+        """``(components, n)``: mean squared residual of ``(values, n)`` spectra after 1, 2, ... components.
 
-        In the squares of the data's units, by the covariance's components, or else of ``scale``, by the correlation's.
+        Either in the squares of the data's units, by the covariance's components, or in those of ``scale``, by the
+        correlation's.
         """
         away = np.asarray(spectra, np.float64) - self.mean[:, None]
         axes = self.plain if in_units else self.standard
         if not in_units:
             away /= self.scale[:, None]
-        kept = np.cumsum(np.square(axes @ away), axis=0)
-        return np.asarray(np.maximum(np.square(away).sum(axis=0) - kept, 0.0) / len(away))
+        # The axes are orthonormal: the explained squares add up, and the residual is the remainder.
+        explained = np.cumsum(np.square(axes @ away), axis=0)
+        return np.asarray(np.maximum(np.square(away).sum(axis=0) - explained, 0.0) / len(away))
 
 
 def _scale(spectra: NDArray[np.float64], side: int) -> NDArray[np.float64]:
-    """``(values,)`` standard deviations by band; a band that never varied has its own magnitude for one."""
+    """``(values,)`` standard deviations by band; a band that never varied is scaled by its own magnitude."""
     bands = by_band(spectra, side)
     bands = bands.reshape(len(bands), -1)
     spread, magnitude = bands.std(axis=1), np.abs(bands).max(axis=1)
