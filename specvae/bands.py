@@ -49,7 +49,7 @@ class BandMatch:
 
     @property
     def warning(self) -> str | None:
-        """What to tell the user, or None."""
+        """A sentence for the user, where the match is a guess; else None."""
         if self.by != "order":
             return None
         return "bands were matched by their order alone, since names or wavelengths are missing on one side"
@@ -105,9 +105,9 @@ class BandSet:
 
         Raises ModelError where they do not correspond, listing both sides.
         """
-        mine, theirs = self._unique_names(), source._unique_names()
-        if mine and theirs and set(mine) <= set(theirs):
-            order = tuple(theirs.index(name) for name in mine)
+        own, offered = self._unique_names(), source._unique_names()
+        if own and offered and set(own) <= set(offered):
+            order = tuple(offered.index(name) for name in own)
             if self._same_light(source, order):
                 return BandMatch(order, "name")
             if not (self.wavelengths and source.wavelengths):
@@ -117,7 +117,7 @@ class BandSet:
             if nearest is not None:
                 return BandMatch(nearest, "wavelength")
             raise self._mismatch(source)
-        both_named = mine and theirs
+        both_named = own and offered
         if both_named or len(self) != len(source):
             raise self._mismatch(source)
         return BandMatch(tuple(range(len(self))), "order")
@@ -128,16 +128,18 @@ class BandSet:
         return names if all(names) and len(set(names)) == len(names) else []
 
     def _same_light(self, source: BandSet, order: tuple[int, ...]) -> bool:
-        """Whether bands of one name are of one wavelength where both tell: Landsat's B5 is not Sentinel-2's."""
-        pairs = [(mine, source[at]) for mine, at in zip(self.bands, order, strict=True)]
-        told = [(a, b, a.wavelength, b.wavelength) for a, b in pairs]
-        return all(
-            one is None or other is None or abs(one - other) <= max((a.width or b.width or 0.0) / 2, 0.05 * one)
-            for a, b, one, other in told
-        )
+        """Whether bands of one name have one wavelength where both are known: Landsat's B5 is not Sentinel-2's."""
+        for band, at in zip(self.bands, order, strict=True):
+            other = source[at]
+            if band.wavelength is None or other.wavelength is None:
+                continue
+            tolerance = max((band.width or other.width or 0.0) / 2, 0.05 * band.wavelength)
+            if abs(band.wavelength - other.wavelength) > tolerance:
+                return False
+        return True
 
     def _nearest(self, source: BandSet) -> tuple[int, ...] | None:
-        """Index of the source band within half a band width of each of mine, or None if one has none."""
+        """Index of the source band within half a band width of each band of this set, or None where a band has no such."""
         centres = np.array(source.wavelengths, dtype=np.float64)
         order = []
         for band in self.bands:

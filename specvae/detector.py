@@ -101,10 +101,7 @@ class Detector:
 
     def on(self, device: str, threads: int = 1) -> Detector:
         """The same detector on another device, or with other threads."""
-        return Detector(
-            self.bands, self.config, self.net, self.calibration, self.background, self.drift_reference, self.provenance,
-            pick_device(device), threads, self.evidence,
-        )  # fmt: skip
+        return replace(self, device=pick_device(device), threads=threads)
 
     @classmethod
     def fit(
@@ -144,9 +141,13 @@ class Detector:
         sample = sample if net.shape is None else sample.by_rows()
         validation = _sample(scorer, regions, Role.VALIDATION)
         history = train(
-            net.to(device).trainable, sample.to(device), (validation if validation.size else sample).to(device),
-            config.training, config.seed, progress,
-        )  # fmt: skip
+            net.to(device).trainable,
+            sample.to(device),
+            (validation if validation.size else sample).to(device),
+            config.training,
+            config.seed,
+            progress,
+        )
         net.eval()
         scorer = CellScorer(net, device, threads)
         tiles, pooled = tiles_of(scorer, regions, sources)
@@ -170,20 +171,19 @@ class Detector:
     def calibrate(self, regions: Sequence[Region], sources: tuple[str, ...], trusted: bool = False) -> Detector:
         """The same network with thresholds from other normal data: every usable pixel of ``regions`` calibrates.
 
-        ``trusted``: they are known to be normal, so what stands out among them is normal too.
+        ``trusted``: they are known to be normal, so the highest scores among them are normal too.
         """
         tiles, pooled = tiles_of(self._scorer, regions, sources)
         trim = self.config.training.trim
         contamination = find_contamination(tiles.scores, trim, tiles.resampling_blocks)
-        found = contamination.found and not trusted
-        calibration = Calibration(tiles, contaminated=found, trim=trim)
-        evidence = Calibration(pooled, contaminated=found, trim=trim) if pooled.tiles else None
+        contaminated = contamination.found and not trusted
+        calibration = Calibration(tiles, contaminated=contaminated, trim=trim)
+        evidence = Calibration(pooled, contaminated=contaminated, trim=trim) if pooled.tiles else None
         reference = self.drift_reference.with_scores(tiles.scores)
         provenance = {**self.provenance, "contamination": contamination.summary()}
-        return Detector(
-            self.bands, self.config, self.net, calibration, self.background, reference, provenance, self.device, self.threads,
-            evidence,
-        )  # fmt: skip
+        return replace(
+            self, calibration=calibration, evidence=evidence, drift_reference=reference, provenance=provenance
+        )
 
     def score(self, cube: Cube, window: Window) -> Parts:
         """Parts of ``window``; ``cube`` covers it and, as far as the scene goes, the halo around it."""
@@ -214,14 +214,17 @@ class Detector:
     def explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None = None) -> Explanation:
         """Why valid pixels score as they do: ``(bands, n)`` spectra, and ``(components, n)`` contexts where used.
 
-        Of patches ``(bands * side * side, n)`` it tells by band: contributions summed, deviations and expected averaged.
+        For patches ``(bands * side * side, n)`` the result is by band: contributions are summed over the pixels, deviations
+        and expected values averaged.
         """
-        told = self._scorer.explain(values, context)
+        explanation = self._scorer.explain(values, context)
         side = self.config.patch
         if side is None:
-            return told
-        contribution = np.asarray(by_band(told.contribution, side).sum(axis=1), np.float32)
-        return Explanation(contribution, band_means(told.deviation, side), band_means(told.expected, side))
+            return explanation
+        contribution = np.asarray(by_band(explanation.contribution, side).sum(axis=1), np.float32)
+        return Explanation(
+            contribution, band_means(explanation.deviation, side), band_means(explanation.expected, side)
+        )
 
     def pixel_costs(self, patches: NDArray[np.floating]) -> NDArray[np.float32]:
         """``(bands * side * side, n)`` patches -> ``(side * side, n)`` nats of the reconstruction term, by pixel."""

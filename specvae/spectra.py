@@ -106,7 +106,7 @@ class Cube:
     """
 
     values: FloatArray
-    """``(bands, rows, cols)``; what stands in an invalid pixel means nothing and may be NaN."""
+    """``(bands, rows, cols)``; the values of an invalid pixel mean nothing and may be NaN."""
     reason: NDArray[np.uint8]
     """``(rows, cols)`` of :class:`Invalid`."""
     window: Window
@@ -153,8 +153,8 @@ class Explanation:
 
     Examples
     --------
-    >>> told = Explanation(np.float32([[0.1], [4.5]]), np.float32([[0.4], [-3.0]]), np.float32([[0.2], [0.3]]))
-    >>> int(told.contribution[:, 0].argmax()), float(told.deviation[1, 0])
+    >>> why = Explanation(np.float32([[0.1], [4.5]]), np.float32([[0.4], [-3.0]]), np.float32([[0.2], [0.3]]))
+    >>> int(why.contribution[:, 0].argmax()), float(why.deviation[1, 0])
     (1, -3.0)
     """
 

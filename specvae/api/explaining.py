@@ -1,4 +1,4 @@
-"""What a fitted estimator tells beyond scikit-learn's contract: parts, probabilities, reasons, codes, draws."""
+"""What a fitted estimator answers beyond scikit-learn's contract: parts, probabilities, reasons, codes, draws."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from specvae.scoring.latent import draw_spectra, latent_means, log_evidence
 from specvae.spectra import Parts
 from specvae.thresholds.calibration import DEFAULT_RATE
 
-__all__ = ["TellingEstimator"]
+__all__ = ["ExplainingEstimator"]
 
 
-class TellingEstimator(StoredEstimator):
+class ExplainingEstimator(StoredEstimator):
     """A stored estimator that says how sure it is, and why."""
 
     def score_parts(self, X: ArrayLike) -> Parts:
@@ -58,7 +58,7 @@ class TellingEstimator(StoredEstimator):
     def calibrate(self, X: ArrayLike | None = None, false_alarm_rate: float | None = None) -> Self:
         """Set ``threshold_`` and ``offset_`` from held-out normal rows, so that ``predict`` has a known false-alarm rate.
 
-        A rate that is given and not supported is kept, with a warning. Raises ModelError without held-out rows.
+        A rate that is given and not supported is used all the same, with a warning. Raises ModelError without held-out rows.
 
         Parameters
         ----------
@@ -99,15 +99,13 @@ class TellingEstimator(StoredEstimator):
         >>> import numpy as np
         >>> from specvae import SpectralVAE
         >>> X = np.random.default_rng(0).normal(size=(300, 4))
-        >>> told = SpectralVAE(steps=50).fit(X).explain([[0.0, 0.0, -50.0, 0.0]])
-        >>> int(told.contribution[0].argmax()), bool(told.deviation[0, 2] < 0)
+        >>> why = SpectralVAE(steps=50).fit(X).explain([[0.0, 0.0, -50.0, 0.0]])
+        >>> int(why.contribution[0].argmax()), bool(why.deviation[0, 2] < 0)
         (2, True)
         """
         rows = self._checked(X)
-        told = self.detector_.explain(np.ascontiguousarray(to_float32(rows).T))
-        return RowExplanation(
-            *(part.T.astype(np.float64) for part in (told.contribution, told.deviation, told.expected))
-        )
+        why = self.detector_.explain(np.ascontiguousarray(to_float32(rows).T))
+        return RowExplanation(*(part.T.astype(np.float64) for part in (why.contribution, why.deviation, why.expected)))
 
     def transform(self, X: ArrayLike) -> Rows:
         """``(n, latent)`` posterior means of the latent variables: mu in q(z | x) = N(mu, s^2), equation 9 there.

@@ -30,8 +30,8 @@ class RowExplanation:
     >>> from specvae import SpectralVAE
     >>> rows = np.random.default_rng(0).normal(size=(300, 4))
     >>> odd = rows[:1] + [[0.0, 0.0, 60.0, 0.0]]
-    >>> told = SpectralVAE(steps=20).fit(rows).explain(odd)
-    >>> told.contribution.shape, bool(told.deviation[0, 2] > 3)
+    >>> why = SpectralVAE(steps=20).fit(rows).explain(odd)
+    >>> why.contribution.shape, bool(why.deviation[0, 2] > 3)
     ((1, 4), True)
     """
 

@@ -91,9 +91,9 @@ def score_array(
         raise UsageError(f"band_dim={band_dim!r} names a dimension of a DataArray; this is a {type(cube).__name__}")
     stored = _to_numpy(cube)
     scores = score_plain(stored, detector, bands, None if valid is None else _to_numpy(valid), nodata)
-    found = scores if parts else scores[0]
+    result = scores if parts else scores[0]
     # A tensor's result is a tensor, where the tensor was.
-    return _like(cube, found) if hasattr(cube, "new_tensor") else found  # type: ignore[return-value]
+    return _like(cube, result) if hasattr(cube, "new_tensor") else result  # type: ignore[return-value]
 
 
 def score_plain(
@@ -122,26 +122,26 @@ def score_plain(
 
 
 def detector_of(model: Model) -> Detector:
-    """The detector in whatever stands for a model."""
-    found: Any = load_model(model) if isinstance(model, (str, Path)) else model
+    """The detector of a model in any of the forms that it may be given in."""
+    detector: Any = load_model(model) if isinstance(model, (str, Path)) else model
     for name in ("detector", "detector_"):
-        found = getattr(found, name, found)
-    if not isinstance(found, Detector):
+        detector = getattr(detector, name, detector)
+    if not isinstance(detector, Detector):
         raise UsageError(
             f"a {type(model).__name__} came as the model; expected a path, load_model(path), or a fitted SpectralVAE"
         )
-    if found.config.patch:
+    if detector.config.patch:
         raise ModelError(
-            f"the model takes patches of {found.config.patch} x {found.config.patch} pixels anchored in a CRS; "
+            f"the model takes patches of {detector.config.patch} x {detector.config.patch} pixels anchored in a CRS; "
             "score rasters with `specvae score`, or fit without --patch"
         )
-    return found
+    return detector
 
 
-def _like(tensor: Any, found: NDArray[np.float32]) -> Any:
-    """``found`` as a float32 tensor on the device of ``tensor``; made by its own methods, so that torch is not imported."""
+def _like(tensor: Any, scores: NDArray[np.float32]) -> Any:
+    """``scores`` as a float32 tensor on the device of ``tensor``; made by its own methods, so that torch is not imported."""
     floating = tensor.new_empty(0).float()
-    return floating.new_tensor(found)
+    return floating.new_tensor(scores)
 
 
 def _to_numpy(array: Any) -> NDArray[Any]:

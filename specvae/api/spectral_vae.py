@@ -13,7 +13,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, OutlierMixin, Transfor
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
-from specvae.api.explaining import TellingEstimator
+from specvae.api.explaining import ExplainingEstimator
 from specvae.api.rows import Rows, region_to_fit, seed_of
 from specvae.bands import Band, BandSet
 from specvae.detector import Detector
@@ -25,7 +25,7 @@ from specvae.model.device import undisturbed
 __all__ = ["SpectralVAE"]
 
 
-class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, TellingEstimator):  # type: ignore[misc]
+class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, ExplainingEstimator):  # type: ignore[misc]
     """Outlier detection with a variational autoencoder, for rows that are spectra (or any numeric features).
 
     The score of a row is the negative evidence lower bound at the posterior mean, in nats (Kingma and Welling, 2013,

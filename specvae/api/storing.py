@@ -1,4 +1,4 @@
-"""What keeps an estimator: model files, and pickles that hold the bytes of one instead of a network."""
+"""Saving an estimator: as a model file, or as a pickle that holds the bytes of one instead of a network."""
 
 from __future__ import annotations
 
@@ -78,15 +78,15 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
                 f"the model {path} looks at what surrounds a pixel and rows have no surroundings; "
                 "score scenes with it, or fit one with --context none and without --patch"
             )
-        told = stored.metadata["provenance"].get("estimator")
-        estimator = cls(**_parameters(told, stored.detector.config))
+        saved = stored.metadata["provenance"].get("estimator")
+        estimator = cls(**_parameters(saved, stored.detector.config))
         estimator._take(stored.detector)
-        if told is None:
+        if saved is None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return estimator.calibrate() if estimator.detector_.calibration.size else estimator
-        estimator.offset_ = float(told["offset"])
-        estimator.threshold_ = None if told["threshold"] is None else Threshold.from_summary(told["threshold"])
+        estimator.offset_ = float(saved["offset"])
+        estimator.threshold_ = None if saved["threshold"] is None else Threshold.from_summary(saved["threshold"])
         return estimator
 
     def __getstate__(self) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
         super().__setstate__(state)
 
     def _take(self, detector: Detector) -> None:
-        """Be fitted, by a detector from elsewhere."""
+        """Become fitted, with a detector that was fitted elsewhere."""
         self.detector_, self.threshold_, self.offset_ = detector, None, 0.0
         self.n_features_in_ = len(detector.bands)
         self._n_features_out = detector.net.latent
@@ -112,7 +112,7 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _provenance(self) -> dict[str, Any]:
         seed = self.random_state
-        told = {
+        parameters = {
             **{name: getattr(self, name) for name in PARAMETERS},
             "hidden": None if self.hidden is None else list(self.hidden),
             "settings": None if self.settings is None else dict(self.settings),
@@ -120,20 +120,23 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
         }
         threshold = None if self.threshold_ is None else self.threshold_.summary()
         return {
-            "estimator": {"parameters": told, "offset": self.offset_, "threshold": threshold},
+            "estimator": {"parameters": parameters, "offset": self.offset_, "threshold": threshold},
             "versions": {"specvae": __version__} | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
             "notes": [],
             "pixel_size": None,
         }
 
 
-def _parameters(told: Mapping[str, Any] | None, config: ModelConfig) -> dict[str, Any]:
-    """Of the constructor: as saved, else as the configuration of a model from elsewhere has them."""
-    if told is not None:
-        parameters = {name: told["parameters"][name] for name in PARAMETERS if name in told["parameters"]}
+def _parameters(saved: Mapping[str, Any] | None, config: ModelConfig) -> dict[str, Any]:
+    """The constructor's arguments: as saved, else as the configuration of a model of the command line implies them."""
+    if saved is not None:
+        parameters = {name: saved["parameters"][name] for name in PARAMETERS if name in saved["parameters"]}
         hidden = parameters.get("hidden")
         return {**parameters, "hidden": None if hidden is None else tuple(hidden)}
     return {
-        "latent": config.network.latent, "hidden": config.network.hidden, "steps": config.training.steps,
-        "trim": config.training.trim, "random_state": config.seed,
-    }  # fmt: skip
+        "latent": config.network.latent,
+        "hidden": config.network.hidden,
+        "steps": config.training.steps,
+        "trim": config.training.trim,
+        "random_state": config.seed,
+    }

@@ -1,4 +1,4 @@
-"""Scores of xarray's DataArrays and Datasets: coordinates and CRS kept, lazy where they are lazy."""
+"""Scores of xarray's DataArrays and Datasets: with their coordinates and CRS, lazy where they are lazy."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def score_labelled(
     how = stored_as(detector, source, array.dtype, nodata, scale, offset)
     plane = _plane(array, band)
     if len(plane) == 1:
-        found = _rows(array.transpose(band, *plane), detector, how, valid)
-        return _finished(array, found, plane, band, parts)
+        scores = _rows(array.transpose(band, *plane), detector, how, valid)
+        return _finished(array, scores, plane, band, parts)
     others = [dim for dim in array.dims if dim not in (band, *plane)]
     if others:
         return _each(
@@ -63,8 +63,8 @@ def score_labelled(
     array = array.transpose(band, *plane)
     usable = None if valid is None else _usable(valid, plane)
     lazy = array.chunks is not None
-    found = (_lazily if lazy else _now)(array.data, ArrayScorer(detector), how, usable)
-    return _finished(array, found, plane, band, parts)
+    scores = (_lazily if lazy else _now)(array.data, ArrayScorer(detector), how, usable)
+    return _finished(array, scores, plane, band, parts)
 
 
 def _one_array(cube: Any, bands: Sequence[str] | None, nodata: float | None) -> tuple[Any, Sequence[str] | None]:
@@ -83,13 +83,13 @@ def _one_array(cube: Any, bands: Sequence[str] | None, nodata: float | None) -> 
     return array, bands or names
 
 
-def _band_dim(array: Any, told: str | None) -> Hashable:
+def _band_dim(array: Any, given: str | None) -> Hashable:
+    """The dimension of the bands: the one that is given, else the first of the usual names."""
     dims = {str(dim).casefold(): dim for dim in array.dims}
-    known = [told] if told else [name for name in BAND_DIMS if name in dims]
-    found = next((dims[name.casefold()] for name in known if name.casefold() in dims), None)
-    if found is None:
+    known = [given] if given else [name for name in BAND_DIMS if name in dims]
+    dim: Hashable | None = next((dims[name.casefold()] for name in known if name.casefold() in dims), None)
+    if dim is None:
         raise InputError(f"none of the dimensions {tuple(array.dims)} is known to be the bands; give band_dim=")
-    dim: Hashable = found
     return dim
 
 
@@ -107,10 +107,10 @@ def _plane(array: Any, band: Hashable) -> tuple[Hashable, ...]:
     return tuple(rest)
 
 
-def _bands(array: Any, band: Hashable, told: Sequence[str] | None) -> BandSet:
-    """Names and wavelengths as told, else as the coordinates along the bands and ``long_name`` have them."""
+def _bands(array: Any, band: Hashable, given: Sequence[str] | None) -> BandSet:
+    """Names as given, else as the coordinates along the bands or ``long_name`` have them; wavelengths as the coordinates."""
     count = array.sizes[band]
-    names = list(told) if told is not None else _names(array, band, count)
+    names = list(given) if given is not None else _names(array, band, count)
     if len(names) != count:
         raise InputError(f"{len(names)} band names came for an array of {count} bands; name each")
     wavelengths: list[float | None] = [None] * count
@@ -124,9 +124,9 @@ def _bands(array: Any, band: Hashable, told: Sequence[str] | None) -> BandSet:
 def _names(array: Any, band: Hashable, count: int) -> list[str]:
     if band in array.coords and array.coords[band].dtype.kind in "USO":
         return [str(name) for name in array.coords[band].values]
-    told = array.attrs.get("long_name")
-    told = [told] if isinstance(told, str) and count == 1 else told
-    return [str(name) for name in told] if isinstance(told, (list, tuple)) and len(told) == count else [""] * count
+    names = array.attrs.get("long_name")
+    names = [names] if isinstance(names, str) and count == 1 else names
+    return [str(name) for name in names] if isinstance(names, (list, tuple)) and len(names) == count else [""] * count
 
 
 def _declared(array: Any) -> float | None:
@@ -137,8 +137,9 @@ def _declared(array: Any) -> float | None:
     return None
 
 
-def _by_band(told: Any, count: int, default: float) -> list[float]:
-    values = np.atleast_1d(np.asarray(default if told is None else told, np.float64))
+def _by_band(attribute: Any, count: int, default: float) -> list[float]:
+    """A value for each band: an attribute of one value or of as many as there are bands, else the default."""
+    values = np.atleast_1d(np.asarray(default if attribute is None else attribute, np.float64))
     return [float(value) for value in (values if len(values) == count else np.repeat(values[:1], count))]
 
 
@@ -168,9 +169,19 @@ def _lazily(stored: Any, scorer: ArrayScorer, how: Stored, valid: Any) -> Any:
     if valid is not None:
         given.append(da.asarray(valid)[None].rechunk((1, *plan.chunks)))
     return da.map_overlap(
-        _work, *given, scorer=scorer, how=how, plan=plan, depth={0: 0, 1: halo, 2: halo}, boundary="none", trim=False,
-        align_arrays=False, chunks=((len(PARTS),), *plan.chunks), dtype=np.float32, meta=np.empty((0, 0, 0), np.float32),
-    )  # fmt: skip
+        _work,
+        *given,
+        scorer=scorer,
+        how=how,
+        plan=plan,
+        depth={0: 0, 1: halo, 2: halo},
+        boundary="none",
+        trim=False,
+        align_arrays=False,
+        chunks=((len(PARTS),), *plan.chunks),
+        dtype=np.float32,
+        meta=np.empty((0, 0, 0), np.float32),
+    )
 
 
 @dataclass(frozen=True)
@@ -210,13 +221,13 @@ def _each(array: Any, dim: Hashable, valid: Any, score: Callable[[Any, Any], Any
     return xarray.concat(done, dim=array.coords.get(dim, dim))
 
 
-def _finished(array: Any, found: Any, plane: tuple[Hashable, ...], band: Hashable, parts: bool) -> Any:
+def _finished(array: Any, scores: Any, plane: tuple[Hashable, ...], band: Hashable, parts: bool) -> Any:
     """A DataArray of the scores with the coordinates of the pixels."""
     coords = {name: coord for name, coord in array.coords.items() if band not in coord.dims}
     if parts:
-        made = type(array)(found, {**coords, "part": list(PARTS)}, ("part", *plane), "score", SAYING)
+        made = type(array)(scores, {**coords, "part": list(PARTS)}, ("part", *plane), "score", SAYING)
     else:
-        made = type(array)(found[0], coords, plane, "score", SAYING)
+        made = type(array)(scores[0], coords, plane, "score", SAYING)
     if "grid_mapping" in array.encoding:
         made.encoding["grid_mapping"] = array.encoding["grid_mapping"]
     return made

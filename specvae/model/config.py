@@ -22,16 +22,17 @@ __all__ = [
 
 
 SCENE_NOISE = 1 / 800
-"""The default of ``network.noise``: what holds less of the residual than this is noise."""
+"""Default of ``network.noise`` for scenes: a component with a smaller share of the residual's variance counts as noise."""
 MANY_BANDS = 64
-"""From so many bands on, a scene has other defaults: hundreds of bands say the same thing of one bright roof, and would
-drown what is odd in a few."""
+"""From so many bands on, a scene has other defaults: hundreds of bands repeat what one bright roof says, and would outweigh
+an oddity in a few of them."""
 MANY_NOISE, MANY_REACH, MANY_RATE = 1 / 400, 3.5, 2e-3
-"""Of ``network.noise``, ``normaliser.reach`` and ``training.learning_rate``."""
+"""These defaults of ``network.noise``, ``normaliser.reach`` and ``training.learning_rate``."""
 MARGINAL_NOISE = 1 / 10
-"""Its default times the bands where marginals are learned: a tenth of a band's variance, about their kernels' width."""
-STRAIGHT = 2048
-"""Values of a patch up to which its linear paths are solved in closed form; beyond, that takes longer than training."""
+"""Default of ``network.noise`` times the bands where marginals are learned: a tenth of a band's variance, since the kernels
+that its distribution is made of are about as wide."""
+LARGEST_LINEAR = 2048
+"""Values of a patch up to which it has linear paths: beyond, their closed-form solution takes longer than training."""
 
 
 class _Frozen(BaseModel):
@@ -93,7 +94,8 @@ class NormaliserConfig(_Frozen):
     """
 
     kind: Literal["auto", "zscore", "marginal", "fixed"] = Field(
-        default="auto", description="marginal: each band's distribution is learned; auto: so for tables; fixed: as told"
+        default="auto",
+        description="marginal: each band's distribution is learned; auto: so for tables; fixed: by centre and scale",
     )
     reach: float | None = Field(
         default=None, ge=1.0, le=100.0, description="standard deviations beyond which values grow by their logarithm"
@@ -176,14 +178,14 @@ class SamplingConfig(_Frozen):
     validation: float = Field(default=0.03, gt=0.0, lt=0.9, description="share held out for early stopping")
 
     def of_patches(self, side: int | None) -> SamplingConfig:
-        """The same counted in patches of ``side`` x ``side`` pixels: as many pixels, or 10,000 patches if these are more."""
+        """Counted in patches of ``side`` x ``side`` pixels: as many pixels, or 10,000 patches if these are more."""
         if side is None:
             return self
         return self.model_copy(update={"max_pixels": max(self.max_pixels // side**2, min(self.max_pixels, 10_000))})
 
 
 class ModelConfig(_Frozen):
-    """All of it.
+    """The configuration of a model, as it is stored in the model file.
 
     Examples
     --------
@@ -201,7 +203,7 @@ class ModelConfig(_Frozen):
     seed: int = 0
 
     def resolved(self, table: bool, bands: int) -> ModelConfig:
-        """The same with what ``auto`` means for a fit on tables, or on rasters, with this many bands.
+        """The configuration with every ``auto`` replaced by its meaning for a fit on tables, or on rasters, with this many bands.
 
         A table's rows are taken for normal and independent, so their distribution can be learned band by band, and
         clusters of them too. A scene is often fitted on itself: what is rare there must not become expected.
@@ -217,8 +219,8 @@ class ModelConfig(_Frozen):
             if table:
                 raise UsageError("--patch takes squares of pixels, and a table has none: leave it out, or give rasters")
             values = bands * self.patch**2
-            straight = self.network.linear and values <= STRAIGHT
-            network |= {"shape": (bands, self.patch, self.patch), "linear": straight}
+            linear = self.network.linear and values <= LARGEST_LINEAR
+            network |= {"shape": (bands, self.patch, self.patch), "linear": linear}
         return self.model_copy(
             update={
                 "normaliser": self.normaliser.model_copy(update={"kind": kind, "reach": reach}),

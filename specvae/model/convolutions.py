@@ -74,9 +74,14 @@ class ConvEncoder(_WithLinearPath):
     """3 x 3 convolutions with ReLU, then fully connected layers: ``(channels * rows * cols, n) -> (outputs, n)``."""
 
     def __init__(
-        self, shape: tuple[int, int, int], channels: Sequence[int], strides: Sequence[int], hidden: Sequence[int],
-        outputs: int, linear: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        shape: tuple[int, int, int],
+        channels: Sequence[int],
+        strides: Sequence[int],
+        hidden: Sequence[int],
+        outputs: int,
+        linear: bool = False,
+    ) -> None:
         super().__init__(shape[0] * shape[1] * shape[2], outputs, linear)
         self.shape = shape
         widths = [shape[0], *channels]
@@ -104,9 +109,14 @@ class ConvDecoder(_WithLinearPath):
     """
 
     def __init__(
-        self, inputs: int, shape: tuple[int, int, int], channels: Sequence[int], strides: Sequence[int],
-        hidden: Sequence[int], linear: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        inputs: int,
+        shape: tuple[int, int, int],
+        channels: Sequence[int],
+        strides: Sequence[int],
+        hidden: Sequence[int],
+        linear: bool = False,
+    ) -> None:
         super().__init__(inputs, shape[0] * shape[1] * shape[2], linear)
         sizes = _sizes(shape, strides)
         self.start = (channels[-1], *sizes[-1])

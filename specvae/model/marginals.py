@@ -19,7 +19,7 @@ __all__ = ["Marginals"]
 KNOTS = 1024
 """Knots of each band's table, evenly over its range in training and four kernel widths beyond."""
 QUANTILES = 256
-"""Kernels of the density estimate, each at a quantile of the training values: as smooth as all values, and a bounded table."""
+"""Kernels of the density estimate, each at a quantile of the training values: their number bounds the time of a fit."""
 TAIL = 2
 """Training values that a kernel in the tails stands for, at least: fewer, and one odd value would make itself expected."""
 BANDWIDTH = 0.6

@@ -26,7 +26,7 @@ from specvae.spectra import CELL, IMAGE_CELL
 __all__ = ["Normalised", "Ring", "SpectralNet"]
 
 RING_SAMPLE = 100_000
-"""Training spectra that the context's components are learned from, about: more change them in the last digits only."""
+"""Training spectra that the context's components are learned from, at most about, evenly taken: a bound on the time of a fit."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The detectors to stand beside: RX, PCA residual and isolation forest, fitted on the same training spectra.
+"""Detectors for comparison: RX, PCA residual and isolation forest, fitted on the same training spectra.
 
 Arrays in, scores out, higher = more anomalous. RX is the Mahalanobis distance of Reed and Yu (1990) with a
 covariance shrunk by Ledoit and Wolf (2004).
@@ -19,12 +19,12 @@ __all__ = ["METHODS", "Background"]
 
 METHODS = ("rx", "pca", "iforest")
 REFERENCE = 4096
-"""Training spectra kept for the isolation forest and for envelopes in reports."""
+"""Training spectra that are stored for the isolation forest and for envelopes in reports."""
 
 
 @dataclass(frozen=True)
 class Background:
-    """What the baselines know of the training spectra, small enough to stay in the model file."""
+    """Statistics of the training spectra that the baselines need, small enough for the model file."""
 
     mean: NDArray[np.float64]
     """``(bands,)``"""
@@ -33,7 +33,7 @@ class Background:
     reference: NDArray[np.float32]
     """``(n, bands)``: up to 4,096 training spectra, evenly taken."""
     principal: Principal | None = None
-    """Components as many as the latent values, of all values of a patch; None in models made before they were kept."""
+    """Components as many as the latent values, of all values of a patch; None in models written before they were stored."""
 
     @classmethod
     def fit(cls, spectra: NDArray[np.floating]) -> Background:
@@ -72,8 +72,8 @@ class Background:
     def pca(self, spectra: NDArray[np.floating]) -> NDArray[np.float64]:
         """``(n, bands)`` -> squared residual beyond the components of 90 % of the variance, ``(n,)``."""
         scale, values, vectors = self._axes
-        kept = int(np.searchsorted(np.cumsum(values) / values.sum(), 0.9)) + 1
-        along = ((np.asarray(spectra, np.float64) - self.mean) / scale) @ vectors[:, kept:]
+        retained = int(np.searchsorted(np.cumsum(values) / values.sum(), 0.9)) + 1
+        along = ((np.asarray(spectra, np.float64) - self.mean) / scale) @ vectors[:, retained:]
         return np.asarray((along**2).sum(axis=1))
 
     def iforest(self, spectra: NDArray[np.floating]) -> NDArray[np.float64]:

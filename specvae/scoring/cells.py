@@ -1,8 +1,8 @@
 """Scoring: a window of a scene, or rows of a table, through the network in cells of fixed width.
 
-A cell is 64 x 64 pixels aligned to the scene's own grid (4,096 columns, zero-padded), so a pixel always stands in
-the same column of the same matrix product: its score has the same bits whatever window, tile size, memory limit
-or thread read it. Cells also stay in the processor's cache, and threads share them out.
+A cell is 64 x 64 pixels aligned to the scene's own grid (4,096 columns, zero-padded), so a pixel is always
+the same column of the same product of matrices: its score has the same bits whatever window, tile size, memory limit or
+thread it was read with. Cells also stay in the processor's cache, and threads share them out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WIDTH = CELL * CELL
 
 
 def cells_of(window: Window, side: int = CELL) -> list[Window]:
-    """The cells of the scene's grid that meet a window, in row-major order, each whole."""
+    """The cells of the scene's grid that meet a window, in row-major order; they may reach beyond it."""
     rows = range(window.row // side * side, window.row + window.rows, side)
     cols = range(window.col // side * side, window.col + window.cols, side)
     return [Window(row, col, side, side) for row in rows for col in cols]
@@ -186,11 +186,12 @@ class CellScorer:
         valid: NDArray[np.bool_] | None = None,
     ) -> Tensor:
         """The cells' values side by side, ``(bands, cells * 4096)``; 0 beyond ``window`` and where not ``valid``."""
-        if len(cells) == 1 and cells[0].clip(window) == cells[0]:  # most are whole, and valid throughout
+        # Most cells lie within the window and are valid throughout: one copy, without zeros written first.
+        if len(cells) == 1 and cells[0].clip(window) == cells[0]:
             inside = cells[0].shift(-window.row, -window.col).slices
             if valid is None or valid[inside].all():
-                whole = np.array(values[(slice(None), *inside)], np.float32, order="C")
-                return self._there(whole.reshape(len(values), -1))
+                block = np.array(values[(slice(None), *inside)], np.float32, order="C")
+                return self._there(block.reshape(len(values), -1))
         block = np.zeros((len(values), len(cells), self.cell, self.cell), np.float32)
         for i, cell in enumerate(cells):
             part = cell.clip(window)
@@ -214,17 +215,18 @@ def _with_any(cells: Sequence[Window], valid: NDArray[np.bool_], window: Window)
         return cells
     rows = [max(0, row - window.row) for row in sorted({cell.row for cell in cells})]
     cols = [max(0, col - window.col) for col in sorted({cell.col for cell in cells})]
-    found = np.maximum.reduceat(np.maximum.reduceat(valid.view(np.uint8), rows, axis=0), cols, axis=1).ravel()
-    return [cell for cell, here in zip(cells, found, strict=True) if here]
+    # A cell's maximum is above 0 where any of its pixels is valid; reduceat takes the maxima of all cells in two passes.
+    maxima = np.maximum.reduceat(np.maximum.reduceat(valid.view(np.uint8), rows, axis=0), cols, axis=1).ravel()
+    return [cell for cell, any_valid in zip(cells, maxima, strict=True) if any_valid]
 
 
 def _part(array: NDArray[np.bool_], of: Window, window: Window) -> NDArray[np.bool_]:
-    """What of an array that covers ``of`` lies in ``window``."""
+    """The part of an array over the window ``of`` that lies in ``window``."""
     return array[window.shift(-of.row, -of.col).slices]
 
 
 def _unless_all(valid: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """None where everything is valid: then no cell need look."""
+    """The mask, or None where everything is valid, so that no cell is checked for it."""
     return None if valid.all() else valid
 
 
@@ -240,6 +242,6 @@ def _as_cube(values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Cube:
 
 
 def _cell_bytes(net: SpectralNet) -> int:
-    """Memory that a cell takes while it is computed: about so many rows of values at a time, of the widest layers."""
+    """Bytes that a cell takes while it is computed: its spectra four times over, and twice the output of the widest layer."""
     widest = max(2 * sum(p.shape) for p in net.parameters())
     return int(4 * net.cell**2 * (4 * net.bands + 2 * widest))

@@ -1,4 +1,4 @@
-"""What a model's latent values keep of spectra: the error at each number of them, beside principal components."""
+"""The error of spectra reconstructed from fewer and fewer latent values, beside principal components."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class CompressionPoint:
     error: float
     """Of the median spectrum: root mean square over its bands, in standard deviations of the training spectra."""
     pca_error: float
-    """The same of as many principal components of the training spectra's correlation."""
+    """The error with as many principal components of the training spectra's correlation instead."""
     mse: float
     """Mean squared error over all spectra and values, in the squares of the data's units."""
     pca_mse: float
     """The same of as many principal components of the training spectra's covariance."""
     mse_median: float
-    """The squared error of the median spectrum, mean over its values: what a few strange ones have no say in."""
+    """The mean squared error of the median spectrum, which a few strange spectra cannot move."""
     pca_mse_median: float
     """The same of the principal components."""
 
@@ -58,29 +58,28 @@ def compression_curve(
     blank = _prior_means(net, z, context)
     scale = principal.scale[:, None]
 
-    def left(keep: NDArray[np.bool_]) -> NDArray[np.floating]:
+    def residual(keep: NDArray[np.bool_]) -> NDArray[np.floating]:
         return values - spectra_of(net, np.where(keep[:, None], z, blank), context)
 
-    without = [_median(left(np.arange(len(z)) != j) / scale) for j in range(len(z))]
+    without = [_median(residual(np.arange(len(z)) != j) / scale) for j in range(len(z))]
     order = np.argsort(-np.array(without), kind="stable")
     rank = np.argsort(order, kind="stable")
     plain = principal.left(values)
     standard = np.median(np.sqrt(principal.left(values, in_units=False)), axis=1)
     points = []
     for k in range(1, len(z) + 1):
-        rest, last = left(rank < k), min(k, len(plain)) - 1
+        rest, last = residual(rank < k), min(k, len(plain)) - 1
         each = np.square(rest, dtype=np.float64).mean(axis=0)
-        ours, theirs = (float(each.mean()), float(np.median(each))), (plain[last].mean(), np.median(plain[last]))
         points.append(
             CompressionPoint(
                 k,
                 bands / k,
                 _median(rest / scale),
                 float(standard[last]),
-                ours[0],
-                float(theirs[0]),
-                ours[1],
-                float(theirs[1]),
+                float(each.mean()),
+                float(plain[last].mean()),
+                float(np.median(each)),
+                float(np.median(plain[last])),
             )
         )
     return points
@@ -98,5 +97,5 @@ def _prior_means(net: SpectralNet, z: Floats, context: Floats | None) -> Floats:
 
 
 def _median(deviations: NDArray[np.floating]) -> float:
-    """Anomalies may be reconstructed absurdly; the median spectrum is a usual one."""
+    """Root mean square of the median spectrum ``(bands, n)``: anomalies may be reconstructed absurdly, and rule a mean."""
     return float(np.median(np.sqrt(np.mean(np.square(deviations, dtype=np.float64), axis=0))))

@@ -1,4 +1,4 @@
-"""Cells in which no value differs from the next, as in masks and flat fills: each kind is computed once."""
+"""Uniform cells, in which all pixels are alike, as in masks and flat fills: each kind of them is computed once."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from specvae.spectra import Window
 __all__ = ["Uniform", "uniform_key"]
 
 MOST = 1024
-"""Results that are remembered at most."""
+"""Results that are remembered at most; then all are forgotten, which is simpler than ranking them by age."""
 PROBE = 21
-"""Every so many rows and columns are looked at before all are: a cell of a real scene is told by them at once."""
+"""Every so many rows and columns are compared before all are: they already differ in nearly every cell of a real scene."""
 
 
 class Uniform:
-    """Remembers what uniform cells gave; any other is computed. The same cell gives the same bits either way."""
+    """Remembers the results of uniform cells. The same cell gives the same bits, computed or remembered."""
 
     def __init__(self) -> None:
         self._known: dict[bytes, NDArray[Any]] = {}
 
     def of(self, key: bytes | None, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """What ``compute`` makes of the cell that ``key`` tells, None for one that is not uniform; not to be written to."""
+        """The result of ``compute`` for a cell, remembered by its ``key``; None marks a cell that is not uniform. Read-only."""
         if key is None:
             return compute()
-        found = self._known.get(key)
-        if found is None:
-            found = compute()
+        result = self._known.get(key)
+        if result is None:
+            result = compute()
             if len(self._known) >= MOST:
                 self._known.clear()
-            self._known[key] = found
-        return found
+            self._known[key] = result
+        return result
 
 
 def uniform_key(
     cells: Sequence[Window], good: NDArray[np.bool_] | None, *given: tuple[NDArray[np.floating], Window]
 ) -> bytes | None:
-    """What tells uniform cells apart: the one column of each of ``given``, arrays ``(rows, ...)`` over their windows.
+    """The key of a uniform cell: its one column of each of ``given``, arrays ``(values, rows, cols)`` over their windows.
 
     None where the cell reaches beyond one of them, holds a pixel that is not ``good`` (over the first's window), or
     differs within; and for several cells at once, as a GPU takes them.
@@ -54,7 +54,7 @@ def uniform_key(
             return None
         inside = cell.shift(-window.row, -window.col).slices
         block = values[(slice(None), *inside)]
-        if (block[0, 0] != block[0, 0, 0]).any():  # its first row tells most real cells
+        if (block[0, 0] != block[0, 0, 0]).any():  # the first row alone already differs in most real cells
             return None
         first = block[:, :1, :1]
         if (block[:, ::PROBE, ::PROBE] != first).any():

@@ -69,9 +69,13 @@ def onnx_bytes(net: SpectralNet, properties: dict[str, str]) -> bytes:
             OnnxScorer(net).eval(), tuple(given), dynamic_shapes=tuple({0: many} for _ in given), strict=False
         )
         program: Any = torch.onnx.export(
-            exported, dynamo=True, opset_version=OPSET, verbose=False, input_names=list(INPUTS[: len(given)]),
+            exported,
+            dynamo=True,
+            opset_version=OPSET,
+            verbose=False,
+            input_names=list(INPUTS[: len(given)]),
             output_names=list(OUTPUTS[: 4 if net.has_context else 3]),
-        )  # fmt: skip
+        )
     model = program.model_proto
     onnx.helper.set_model_props(model, properties)
     onnx.checker.check_model(model, full_check=True)

@@ -15,15 +15,17 @@ __all__ = ["HALO", "pool"]
 SIDE = np.float32(0.1065)
 """Weight of each of the two neighbours in a row: a Gaussian of half a pixel, cut at three pixels."""
 REACH = 10
-"""The ring is 21 pixels across,"""
+"""Pixels from the centre to the ring's outer edge: it is 21 pixels across."""
 GUARD = 4
-"""and the middle 9 are left out;"""
+"""Pixels from the centre to the ring's inner edge: its middle 9 x 9 pixels are not looked at."""
 SPACING = 2
-"""every other pixel along each axis is looked at."""
+"""Every so many pixels along each axis belong to the ring: neighbours score alike, and a quarter of them costs a quarter."""
 QUANTILE = 2 / 3
+"""Quantile of the ring's log scores that stands for the ground."""
 WEIGHT = np.float32(0.8)
+"""Share of the ground's log score that is subtracted."""
 FLOOR = np.float32(1e-3)
-"""Nats; the logarithm starts here."""
+"""Least score in nats of which the logarithm is taken."""
 HALO = REACH
 """Pixels around a window that its evidence depends on."""
 
@@ -66,6 +68,6 @@ def _around(logs: NDArray[np.float32]) -> NDArray[np.float32]:
         ring.sort(axis=0)
         count = np.isfinite(ring).sum(axis=0)
         rank = np.floor(QUANTILE * np.maximum(count - 1, 0) + 0.5).astype(np.intp)
-        found = np.take_along_axis(ring, rank[None], axis=0)[0]
-        out[top : top + high] = np.where(count > 0, found, np.float32(0.0))
+        quantile = np.take_along_axis(ring, rank[None], axis=0)[0]
+        out[top : top + high] = np.where(count > 0, quantile, np.float32(0.0))
     return out

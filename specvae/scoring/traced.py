@@ -1,4 +1,4 @@
-"""What is computed on a cell, as programs: traced on the CPU, where a program leaves the interpreter once."""
+"""The computations on a cell as programs, traced on the CPU so that each enters the interpreter once."""
 
 from __future__ import annotations
 
@@ -66,8 +66,9 @@ class Quantise(nn.Module):
 def _traced(program: nn.Module, tensors: tuple[Tensor, ...]) -> Callable[..., Tensor]:
     """The program as a frozen graph of the operations that these tensors pass."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tracing is said to be superseded, by what needs a compiler at hand
+        warnings.simplefilter("ignore")  # torch advises its compiler instead, which needs a C++ compiler on the machine
         graph: Callable[..., Tensor] = torch.jit.freeze(torch.jit.trace(program, tensors, check_trace=False))  # type: ignore[no-untyped-call]
-    for _ in range(2):  # the executor settles in its first two runs
+    # The executor profiles the first run and optimises in the second; both are done here, before threads share it.
+    for _ in range(2):
         graph(*tensors)
     return graph

@@ -18,15 +18,17 @@ from specvae.model.vae import PRIOR_SPREAD, VAE
 __all__ = ["REACH", "start_linear"]
 
 REACH = 0.99
-"""Contexts further out than this share of the training contexts are pulled in."""
+"""Share of the training contexts that stay as they are; those further out are pulled in to the same length."""
 MOST = 100_000
-"""Spectra looked at."""
-ROUNDS = 2
-"""How many times the worst are dropped and it is solved again."""
+"""Spectra that the solution is computed from, at most, evenly taken: a bound on its time."""
+TRIM_ROUNDS = 2
+"""How many times the worst spectra are dropped and the rest is solved again: the worst distort the first solution."""
 RIDGE = 1e-5
+"""Added to the variance of each component of the context, so that components that are alike share a coefficient."""
 TINY = 1e-6
-STEPS = 30
-"""Of Fisher scoring."""
+"""Least variance, in standard units, so that logarithms and divisions stay finite where a band never varied."""
+FISHER_STEPS = 30
+"""Iterations of Fisher scoring, which converges in about ten on real scenes; one costs a product of matrices."""
 
 
 @torch.no_grad()
@@ -44,7 +46,7 @@ def start_linear(vae: VAE, x: Tensor, c: Tensor | None, trim: float = 0.0, seed:
     if not vae.linear or vae.learned_variance:
         return
     keep = np.ones(spectra.shape[1], bool)
-    for _ in range(ROUNDS if trim else 0):
+    for _ in range(TRIM_ROUNDS if trim else 0):
         score = _Solution.of(spectra[:, keep], context[:, keep], vae.noise, vae.latent).score(spectra, context)
         keep = score <= np.quantile(score, 1.0 - trim)
     solution = _Solution.of(spectra[:, keep], context[:, keep], vae.noise, vae.latent)
@@ -52,11 +54,12 @@ def start_linear(vae: VAE, x: Tensor, c: Tensor | None, trim: float = 0.0, seed:
     if vae.prior is not None:
         solution.set_prior(vae, _scale(solution.lengths(spectra[:, keep], context[:, keep]), context[:, keep]))
     if vae.mixture is not None:
-        kept = torch.from_numpy(spectra[:, keep]).to(x)
-        vae.mixture.start(*vae.encode(kept, None), seed)
+        retained = torch.from_numpy(spectra[:, keep]).to(x)
+        vae.mixture.start(*vae.encode(retained, None), seed)
 
 
 def _bound_context(vae: VAE, context: NDArray[np.float64]) -> None:
+    """Set the mean, spread and reach of normal contexts ``(context, n)``."""
     mean = context.mean(axis=1, keepdims=True)
     scale = 1.0 / np.maximum(context.std(axis=1, keepdims=True), 1e-3)
     lengths = np.linalg.norm((context - mean) * scale, axis=0)
@@ -66,30 +69,43 @@ def _bound_context(vae: VAE, context: NDArray[np.float64]) -> None:
 
 
 def _scale(lengths: NDArray[np.float64], context: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``(context + 1,)``: b and b0 of a variance exp(b . c + b0) that is most likely for squared ``lengths`` ``(n,)``.
+    """``(context + 1,)``: b and b0 of the variance exp(b . c + b0) that is most likely for squared ``lengths`` ``(n,)``.
 
-    A Gaussian generalised linear model of scale (Smyth, 1989), by Fisher scoring, each residual cut at 3 so that what
-    is strange does not widen its own prior.
+    A generalised linear model of the scale of a Gaussian (Smyth, 1989). With a log link the Fisher information does not
+    depend on b, so every iteration of Fisher scoring solves with the same matrix. Each residual is cut at 3, so that a
+    strange spectrum does not widen its own prior.
     """
     one = np.concatenate([context, np.ones((1, context.shape[1]))])
     weight = np.zeros(len(one))
     weight[-1] = np.log(max(float(lengths.mean()), TINY))
     gram = one @ one.T + 0.1 * np.eye(len(one))
-    for _ in range(STEPS):
-        rest = np.clip(lengths / np.exp(np.clip(weight @ one, -PRIOR_SPREAD, PRIOR_SPREAD)) - 1.0, -1.0, 3.0)
-        weight += np.linalg.solve(gram, one @ rest)
+    for _ in range(FISHER_STEPS):
+        residual = np.clip(lengths / np.exp(np.clip(weight @ one, -PRIOR_SPREAD, PRIOR_SPREAD)) - 1.0, -1.0, 3.0)
+        weight += np.linalg.solve(gram, one @ residual)
     return weight
 
 
 class _Solution:
-    """x = A c + b + D z + noise of variance s2 in every band."""
+    """The linear VAE x = A c + b + D z + noise of variance s2 in every band, at its maximum likelihood.
 
-    def __init__(self, a: NDArray[np.float64], b: NDArray[np.float64], values: NDArray[np.float64],
-                 vectors: NDArray[np.float64], s2: float, latent: int) -> None:  # fmt: skip
+    A and b are the regression of x on the context c. The columns of D are the leading eigenvectors of the residual's
+    covariance, each scaled by the root of its eigenvalue (Tipping and Bishop, 1999).
+    """
+
+    def __init__(
+        self,
+        a: NDArray[np.float64],
+        b: NDArray[np.float64],
+        values: NDArray[np.float64],
+        vectors: NDArray[np.float64],
+        s2: float,
+        latent: int,
+    ) -> None:
         self.a, self.b, self.values, self.vectors, self.s2, self.latent = a, b, values, vectors, s2, latent
 
     @classmethod
     def of(cls, x: NDArray[np.float64], c: NDArray[np.float64], noise: float, latent: int) -> _Solution:
+        """Solve for spectra ``(bands, n)`` and contexts ``(context, n)``; ``noise`` is a share of the residual's variance."""
         one = np.concatenate([c, np.ones((1, x.shape[1]))])
         gram = one @ one.T + RIDGE * x.shape[1] * np.eye(len(one))
         both = np.linalg.solve(gram, one @ x.T).T
@@ -113,22 +129,22 @@ class _Solution:
         return np.asarray((along**2 / (self.values[:k] + self.s2)[:, None]).mean(axis=0))
 
     def set(self, vae: VAE) -> None:
-        """Write it into the linear paths: z has unit variance given the context.
+        """Write the solution into the linear paths, scaled so that z has unit variance given the context.
 
-        Under the normal prior the posterior mean is drawn towards 0. Under a mixture it would be drawn towards the
-        clusters, which no linear path can do, so it is not drawn at all, and the prior judges where it lies.
+        Under the normal prior the posterior mean shrinks towards 0, by s2 / (eigenvalue + s2). Under a mixture it would
+        shrink towards the clusters, which no linear path can do, so it does not shrink, and the prior judges where it lies.
         """
         k = min(self.latent, len(self.a))
         z = vae.latent
-        drawn = self.s2 if vae.mixture is None else 0.0
+        shrinkage = self.s2 if vae.mixture is None else 0.0
         spread = np.maximum(self.values[:k], TINY if vae.mixture is None else 1e-3 * self.s2)
         decode = self.vectors[:, :k] * np.sqrt(spread)
-        encode = (self.vectors[:, :k] * (np.sqrt(spread) / (spread + drawn))).T
+        encode = (self.vectors[:, :k] * (np.sqrt(spread) / (spread + shrinkage))).T
         assert vae.encoder.linear is not None
         assert vae.decoder.linear is not None
         vae.encoder.linear[:k].copy_(torch.from_numpy(np.hstack([encode, -encode @ self.a])))
         vae.encoder.biases[-1][:k].copy_(torch.from_numpy(-encode @ self.b))
-        vae.encoder.biases[-1][z : z + k].copy_(torch.from_numpy(np.log(self.s2 / (spread + drawn)))[:, None])
+        vae.encoder.biases[-1][z : z + k].copy_(torch.from_numpy(np.log(self.s2 / (spread + shrinkage)))[:, None])
         # The first hidden layer, too, starts by looking at the residual of the regression, not at the spectrum.
         for first in vae.encoder.weights[:1]:
             seen = first[:, : len(self.a)].double() @ torch.from_numpy(np.hstack([self.a, self.b])).to(first.device)

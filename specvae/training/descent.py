@@ -24,10 +24,10 @@ __all__ = ["Check", "History", "Sample", "train"]
 
 @dataclass(frozen=True)
 class Check:
-    """One look at training: mean nats per spectrum."""
+    """One evaluation of the validation spectra during training: mean nats per spectrum."""
 
     fit: int
-    """How many times the sample was trimmed before."""
+    """How many times the sample had been trimmed."""
     step: int
     steps: int
     loss: float
@@ -43,13 +43,13 @@ class Check:
 
 @dataclass
 class History:
-    """What training went through, kept in the model for its loss curves."""
+    """The course of training, stored in the model for its loss curves."""
 
     checks: list[Check] = field(default_factory=list)
     interrupted: bool = False
 
     def to_json(self) -> list[dict[str, float]]:
-        """Rows, ready for JSON."""
+        """The checks as rows, JSON-ready."""
         return [asdict(check) for check in self.checks]
 
 
@@ -73,19 +73,19 @@ class Sample:
         return self._map(lambda tensor: _taken(tensor, index))
 
     def by_rows(self) -> Sample:
-        """The same, its spectra each in one piece of memory: wide ones are then taken several times faster."""
+        """The sample with each spectrum contiguous in memory: batches of wide ones are then gathered several times faster."""
         return Sample(self.x.T.contiguous().T, self.c, self.cost)
 
     def binarised(self, generator: torch.Generator) -> Sample:
-        """The same with values in 0..1 drawn as 0 or 1, each with its value for probability."""
-        drawn = torch.rand(self.x.T.shape, generator=generator, device=self.x.device) < self.x.T
-        return Sample(drawn.to(self.x.dtype).T, self.c, self.cost)
+        """The sample with each value in 0..1 replaced by 0 or 1, at random, the value being the probability of 1."""
+        binary = torch.rand(self.x.T.shape, generator=generator, device=self.x.device) < self.x.T
+        return Sample(binary.to(self.x.dtype).T, self.c, self.cost)
 
     def turned(self, side: int) -> Sample:
-        """Patches of ``side`` x ``side`` pixels in all eight positions of a square: ground has no upper end."""
+        """Patches of ``side`` x ``side`` pixels, turned and mirrored in all eight ways: seen from above, none is upside down."""
         square = self.x.reshape(-1, side, side, self.size)
         both = (square, square.flip(1))
-        turns = [turned.rot90(k, (1, 2)).reshape(self.x.shape) for turned in both for k in range(4)]
+        turns = [patch.rot90(k, (1, 2)).reshape(self.x.shape) for patch in both for k in range(4)]
         return Sample(torch.cat(turns, dim=1))
 
     def to(self, device: str) -> Sample:
@@ -97,17 +97,22 @@ class Sample:
 
 
 def _taken(tensor: Tensor, index: Tensor) -> Tensor:
+    """The columns at these positions, gathered along the axis that is contiguous."""
     if tensor.ndim == 2 and not tensor.is_contiguous():
         return tensor.T.index_select(0, index).T
     return tensor.index_select(-1, index)
 
 
 CHECKS = 25
-"""Looks at the validation spectra, where no number of epochs was asked for; else one each epoch."""
+"""Times that the validation spectra are evaluated, where no number of epochs is configured; else once each epoch."""
 PASSES = 20
+"""Passes over the sample, where neither epochs nor fewer steps are configured."""
 RATE = 4e-3
-"""Learning rate unless told."""
+"""Default learning rate, at the peak of the one-cycle schedule."""
 LEAST_STEPS = 300
+"""Fewest steps by default, so that small samples are passed over more often."""
+GRADIENT_LIMIT = 20.0
+"""Largest norm of the gradient of the loss per band, so that one absurd batch cannot throw the weights away."""
 
 
 def train(
@@ -149,7 +154,7 @@ def step_count(size: int, batch: int, config: TrainingConfig) -> int:
 
 
 class _Descent:
-    """One descent: its optimiser, schedule, the spectra it still keeps, and the best weights so far."""
+    """One descent: optimiser, schedule, the spectra that are not trimmed, and the best weights so far."""
 
     def __init__(
         self, vae: VAE, sample: Sample, validation: Sample, config: TrainingConfig, seed: int, begun: float
@@ -161,8 +166,8 @@ class _Descent:
         self.every = max(1, self.steps // (config.epochs or CHECKS))
         self.optimiser = _optimiser(vae, config)
         self.schedule = _schedule(self.optimiser, self.steps, config)
-        self.kept = torch.arange(sample.size, device=sample.x.device)
-        self.order = self.kept[:0]
+        self.retained = torch.arange(sample.size, device=sample.x.device)
+        self.order = self.retained[:0]
         self.running = torch.zeros((), device=sample.x.device)
         self.history = History()
         self.fit = 0
@@ -171,12 +176,12 @@ class _Descent:
         self.best, self.best_state, self.stale = first.validation, copy.deepcopy(vae.state_dict()), 0
 
     def advance(self, step: int) -> Check | None:
-        """One step; a look at the validation spectra where one is due."""
+        """Take one step, and evaluate the validation spectra where that is due."""
         if self.config.trim and self.config.refits and (step - 1) % max(1, self.steps // self.config.refits) == 0:
             self._trim()
         if len(self.order) < self.batch:
-            shuffled = torch.randperm(len(self.kept), generator=self.generator, device=self.kept.device)
-            self.order = self.kept[shuffled]
+            shuffled = torch.randperm(len(self.retained), generator=self.generator, device=self.retained.device)
+            self.order = self.retained[shuffled]
         picked, self.order = self.order[: self.batch], self.order[self.batch :]
         batch = self.sample.take(picked)
         if self.config.binarise:
@@ -188,9 +193,9 @@ class _Descent:
 
     def _trim(self) -> None:
         scores = _scores(self.vae, self.sample)
-        self.kept = (scores <= torch.quantile(_thin(scores), 1.0 - self.config.trim)).nonzero().squeeze(1)
-        self.order = self.kept[:0]
-        self.batch = min(self.batch, len(self.kept))
+        self.retained = (scores <= torch.quantile(_thin(scores), 1.0 - self.config.trim)).nonzero().squeeze(1)
+        self.order = self.retained[:0]
+        self.batch = min(self.batch, len(self.retained))
         self.fit += 1
 
     def _check(self, step: int) -> Check:
@@ -211,12 +216,12 @@ def _optimiser(vae: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
     if kind is torch.optim.SparseAdam:
         raise UsageError("training.optimiser = 'SparseAdam' takes sparse gradients, and these are dense; try 'Adam'")
     make: Any = kind
-    told: dict[str, Any] = {"weight_decay": config.weight_decay} if config.optimiser == "AdamW" else {}
+    options: dict[str, Any] = {"weight_decay": config.weight_decay} if config.optimiser == "AdamW" else {}
     if kind is torch.optim.LBFGS:
-        told["line_search_fn"] = "strong_wolfe"  # the curvature of one batch leads astray on the next
+        options["line_search_fn"] = "strong_wolfe"  # the curvature of one batch misleads a fixed step on the next
     if kind in FUSED:
-        told["fused"] = True
-    optimiser: torch.optim.Optimizer = make(vae.parameters(), lr=config.learning_rate or RATE, **told)
+        options["fused"] = True
+    optimiser: torch.optim.Optimizer = make(vae.parameters(), lr=config.learning_rate or RATE, **options)
     return optimiser
 
 
@@ -238,7 +243,7 @@ def _schedule(
 def _step(
     vae: VAE, batch: Sample, optimiser: torch.optim.Optimizer, generator: torch.Generator, weight: float = 1.0
 ) -> Tensor:
-    """One descent step, the KL term weighed by ``weight`` besides; returns its loss without waiting for the device."""
+    """One step of the optimiser, the KL term multiplied by ``weight``; returns the loss without waiting for the device."""
     noise = torch.randn(vae.latent, batch.size, generator=generator, device=batch.x.device)
 
     def descend() -> Tensor:
@@ -247,10 +252,10 @@ def _step(
         optimiser.zero_grad(set_to_none=True)
         # Divided by the bands, so that the clip means the same for 4 bands and for 400.
         (loss / vae.bands).backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 20.0)
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), GRADIENT_LIMIT)
         return loss.detach()
 
-    if isinstance(optimiser, torch.optim.LBFGS):  # looks several times at one batch
+    if isinstance(optimiser, torch.optim.LBFGS):  # evaluates one batch several times
         return torch.as_tensor(optimiser.step(descend))  # type: ignore[no-untyped-call]
     loss = descend()
     optimiser.step()
@@ -259,7 +264,9 @@ def _step(
 
 @torch.no_grad()
 def _look(vae: VAE, validation: Sample, fit: int, step: int, steps: int, loss: float) -> Check:
-    # The validation loss uses fixed noise, so that checks compare weights and not luck.
+    """Evaluate the validation spectra."""
+    # The noise is the same at every check, so that checks compare weights and not luck. The median is taken, since an
+    # anomaly among the validation spectra would rule their mean.
     generator = torch.Generator(device=validation.x.device).manual_seed(0)
     noise = torch.randn(vae.latent, validation.size, generator=generator, device=validation.x.device)
     noisy = vae.terms(validation.x, validation.c, noise, validation.cost)

@@ -1,4 +1,4 @@
-"""What a fitted network looks like from outside: active dimensions, the share of KL, and what should worry."""
+"""The state of a fitted network: active latent dimensions, the share of KL in the score, and warnings."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import torch
 
 from specvae.model.likelihoods import Bernoulli
 from specvae.model.spectral_net import Normalised, SpectralNet
+from specvae.scoring.compression import ACTIVE
 from specvae.training.descent import Sample
 
 __all__ = ["bernoulli_spread", "diagnose"]
 
 LITTLE = 2.0
-"""Variance in units of a Bernoulli value's below which a collapse is no wonder: a code gains less than .16 nats an axis."""
+"""Variance along an axis, in units of a Bernoulli value's own, below which a collapse is expected: a code of the axis would
+gain less than 0.16 nats."""
 
 
 @torch.no_grad()
@@ -23,7 +25,7 @@ def diagnose(net: SpectralNet, sample: Sample, device: str, side: int = 1) -> di
     spectra = Normalised(sample.x, sample.cost)
     mean = net.encode_of(spectra, sample.c)
     terms = net.terms_of(spectra, sample.c)
-    active = int((mean.var(dim=1) > 0.01).sum()) if sample.size > 1 else 0
+    active = int((mean.var(dim=1) > ACTIVE).sum()) if sample.size > 1 else 0
     kl, reconstruction = float(terms.kl.mean()), float(terms.reconstruction.mean())
     warnings = []
     if active == 0:

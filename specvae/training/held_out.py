@@ -31,7 +31,8 @@ def tiles_of(
             continue
         if region.is_table:
             rows = region.cube.crop(region.window).values.reshape(len(region.cube.values), -1).T
-            score = scorer.score_rows(rows, held.ravel()).score  # a map of one row would fill a 64th of each cell
+            # As rows they fill cells; as a map of one row they would fill a 64th of each.
+            score = scorer.score_rows(rows, held.ravel()).score
             scores += block_tiles(score.reshape(held.shape), held, region.block, region.source)
             continue
         around = region.window.grow(HALO).clip(region.cube.window)

@@ -72,15 +72,18 @@ class Split:
         return roles[inside.slices]
 
     def _specks(self, window: Window) -> NDArray[np.bool_]:
-        """``(rows, cols)``: True in the specks drawn for validation, alike whatever the window."""
+        """``(rows, cols)``: True in the specks chosen for validation, the same whatever the window."""
         side = min(SPECK, *self.unit)
         rows = np.arange(window.row, window.row + window.rows, dtype=np.uint64) // np.uint64(side)
         cols = np.arange(window.col, window.col + window.cols, dtype=np.uint64) // np.uint64(side)
-        return _drawn(rows[:, None], cols[None, :], self.seed) < self.validation
+        return _uniform(rows[:, None], cols[None, :], self.seed) < self.validation
 
 
-def _drawn(rows: NDArray[np.uint64], cols: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
-    """A uniform number in [0, 1) for each pair, by the finaliser of splitmix64 (Steele et al., 2014)."""
+def _uniform(rows: NDArray[np.uint64], cols: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
+    """A uniform number in [0, 1) for each pair, by the finaliser of splitmix64 (Steele et al., 2014).
+
+    A hash of the position, not a generator: it is the same whatever window the pixel is read in, and needs no memory.
+    """
     key = np.uint64((seed * 0xD1342543DE82EF95) % 2**64)
     mixed = key ^ (rows * np.uint64(0x9E3779B97F4A7C15)) ^ (cols * np.uint64(0xC2B2AE3D27D4EB4F))
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
@@ -96,7 +99,7 @@ class Region:
     """The window and what lies around it in the scene."""
     window: Window
     role: NDArray[np.uint8]
-    """``(rows, cols)`` of the window: :class:`Role`, UNUSED where invalid or not normal."""
+    """``(rows, cols)`` of :class:`Role`, UNUSED where invalid or not normal."""
     block: NDArray[np.int32]
     """``(rows, cols)`` of the window: the block's number."""
     source: int
@@ -115,7 +118,8 @@ class Region:
 class Quota:
     """How many pixels of each role are still wanted from a source."""
 
-    left: dict[Role, int]
+    remaining: dict[Role, int]
+    """Pixels of each role that are still wanted; negative where a block brought more."""
 
     @classmethod
     def share(cls, config: SamplingConfig, sources: int) -> Quota:
@@ -128,7 +132,7 @@ class Quota:
 
     def wants(self, roles: NDArray[np.uint8]) -> bool:
         """Whether a window with these block roles has something still wanted."""
-        return any(self.left.get(Role(int(r)), 0) > 0 for r in np.unique(roles))
+        return any(self.remaining.get(Role(int(r)), 0) > 0 for r in np.unique(roles))
 
     def take(self, role: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Count what a region brings; what is beyond the quota becomes UNUSED.
@@ -136,20 +140,21 @@ class Quota:
         Of training and validation pixels as many as are wanted stay, evenly spread; held-out blocks stay whole.
         """
         role = role.copy()
-        for kind, left in self.left.items():
+        for kind, wanted in self.remaining.items():
             here = np.flatnonzero(role == kind)
-            if left <= 0:
+            if wanted <= 0:
                 role.flat[here] = Role.UNUSED
-            elif kind != Role.CALIBRATION and here.size > left:
-                kept = here[np.arange(left) * here.size // left]
+            elif kind != Role.CALIBRATION and here.size > wanted:
+                spread = here[np.arange(wanted) * here.size // wanted]
                 role.flat[here] = Role.UNUSED
-                role.flat[kept] = kind
-            self.left[kind] -= here.size
+                role.flat[spread] = kind
+            self.remaining[kind] -= here.size
         return role
 
     @property
     def full(self) -> bool:
-        return all(left <= 0 for left in self.left.values())
+        """Whether nothing more is wanted."""
+        return all(wanted <= 0 for wanted in self.remaining.values())
 
 
 def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, seed: int, borders: bool = True) -> Split:
@@ -183,8 +188,8 @@ def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, se
         roles.flat[calibration[1:]] = Role.TRAIN
         for number in calibration[1:]:
             roles.flat[number] = Role.CALIBRATION
-            kept = Split(shape, unit, roles, buffer).role(Window(0, 0, rows, cols)) == Role.TRAIN
-            if kept.mean() < 1.0 - SMALL_BUDGET:
+            trained = Split(shape, unit, roles, buffer).role(Window(0, 0, rows, cols)) == Role.TRAIN
+            if trained.mean() < 1.0 - SMALL_BUDGET:
                 roles.flat[number] = Role.TRAIN
                 break
     return Split(shape, unit, roles, buffer, config.validation, seed)
@@ -231,12 +236,12 @@ def regions_of(split: Split, seed: int, side: int = 1) -> Iterator[Window]:
     order = np.random.default_rng([seed, 1]).permutation(split.roles.size)
     for number in order:
         r, c = divmod(int(number), split.roles.shape[1])
-        whole = Window(r * split.unit[0], c * split.unit[1], *split.unit)
-        yield whole.clip(Window(0, 0, rows, cols))
+        block = Window(r * split.unit[0], c * split.unit[1], *split.unit)
+        yield block.clip(Window(0, 0, rows, cols))
 
 
 def _dilate(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
-    """True within ``radius`` (square window) of a True."""
+    """True within ``radius`` (square window) of a True: where a box's sum, from running sums, is above 0."""
     if radius == 0 or not mask.any():
         return mask
     padded = np.pad(mask.astype(np.int32), radius + 1)[1:, 1:]
