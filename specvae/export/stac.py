@@ -13,6 +13,7 @@ import pystac
 
 from specvae.export.contents import ITEM, MODEL_ITEM, ResultFile, result_file
 from specvae.export.maps import AssetBands
+from specvae.export.report.sections import Report
 from specvae.files.atomic import atomic_file
 from specvae.files.fingerprint import Fingerprint, sha256_of
 from specvae.files.json_files import json_text, read_json
@@ -29,7 +30,7 @@ MLM = f"{SITE}/mlm/v1.4.0/schema.json"
 
 
 def scene_item(
-    report: dict[str, Any],
+    report: Report,
     mark: Fingerprint,
     folder: Path,
     grid: Grid | None,
@@ -59,8 +60,6 @@ def scene_item(
         "specvae:new_objects": report["objects"].get("new"),
         "specvae:fingerprint": mark.to_json(),
     }
-    if report["scene"].get("level"):
-        properties["processing:level"] = report["scene"]["level"]
     item = pystac.Item(
         _name(report["scene"]["key"]), geometry, box, taken or created, properties,
         stac_extensions=[FILE, PROCESSING, RASTER] if grid else [FILE, PROCESSING],

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = ["finite", "json_text", "read_json", "write_json"]
 
 
-def finite(tree: Any) -> Any:
+Tree = TypeVar("Tree")
+
+
+def finite(tree: Tree) -> Tree:
     """The same tree as JSON can hold it: NaN and infinities become null, numpy scalars become Python's numbers.
 
     Examples
@@ -18,10 +21,15 @@ def finite(tree: Any) -> Any:
     >>> finite({"score": [1.5, float("nan")]})
     {'score': [1.5, None]}
     """
+    same: Tree = _finite(tree)
+    return same
+
+
+def _finite(tree: Any) -> Any:
     if isinstance(tree, dict):
-        return {str(k): finite(v) for k, v in tree.items()}
+        return {str(k): _finite(v) for k, v in tree.items()}
     if isinstance(tree, (list, tuple)):
-        return [finite(v) for v in tree]
+        return [_finite(v) for v in tree]
     if hasattr(tree, "item") and not isinstance(tree, str):
         tree = tree.item()
     if isinstance(tree, float) and not math.isfinite(tree):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,14 @@ from specvae.export.maps import AssetBands
 from specvae.export.qgis_styles import write_flag_style, write_score_style
 from specvae.export.report.page import render_page
 from specvae.export.report.page_data import Curves, PageData
+from specvae.export.report.sections import (
+    EvidenceSection,
+    ModelSection,
+    ObjectsSection,
+    Report,
+    SceneFigures,
+    ThresholdRow,
+)
 from specvae.export.report.thresholds_csv import write_thresholds
 from specvae.export.stac import model_item, scene_item
 from specvae.files.fingerprint import Fingerprint, sha256_of
@@ -39,77 +47,74 @@ SCHEMA_VERSION = 1
 
 
 def report_of(
-    about: SceneSection,
+    scene: SceneSection,
     model: StoredModel,
     threshold: Threshold,
-    gathered: Any,
-    seconds: dict[str, float],
+    figures: SceneFigures,
     settings: dict[str, Any],
-    objects: dict[str, Any] | None = None,
-    evidence: dict[str, Any] | None = None,
-) -> dict[str, Any]:
+    objects: ObjectsSection | None = None,
+    evidence: EvidenceSection | None = None,
+) -> Report:
     """``report.json``: a scene's counts, threshold, calibration, drift, timing, and figures where truth was given."""
-    detector = model.detector
-    pixels = gathered.counts.finish()
-    drift = gathered.drift.finish()
-    report = {
+    detector, valid = model.detector, figures.pixels["valid"]
+    diagnostics = detector.provenance.get("diagnostics", {})
+    report: Report = {
         "schema_version": SCHEMA_VERSION,
-        "scene": about,
-        "model": {
-            "path": model.path,
-            "sha256": model.sha256,
-            "created": model.created,
-            "bands": list(detector.bands.labels),
-            "patch": detector.config.patch,
-        },
-        "pixels": pixels,
+        "scene": scene,
+        "model": _model_section(model),
+        "pixels": figures.pixels,
         "threshold": threshold.summary(),
-        "thresholds": threshold_table(
-            detector.calibration, gathered.survival.finish(), pixels["valid"], about.get("pixel_area_m2")
-        ),
+        "thresholds": threshold_table(detector.calibration, figures.survival, valid, scene["pixel_area_m2"]),
         "calibration": detector.calibration.summary(),
-        "drift": drift.summary(),
+        "drift": figures.drift.summary(),
         "objects": objects or {"count": None, "file": None},
-        "diagnostics": detector.provenance.get("diagnostics", {}),
+        "diagnostics": diagnostics,
         "history": detector.provenance.get("history", []),
-        "timing": {name: round(value, 3) for name, value in seconds.items()},
+        "timing": {name: round(value, 3) for name, value in figures.seconds.items()},
         "settings": settings,
-        "warnings": _warnings(threshold, about, detector.provenance.get("diagnostics", {}), evidence),
+        "warnings": _warnings(threshold, scene, diagnostics.get("warnings", ()), evidence),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__,
     }
     if evidence is not None:
         report["evidence"] = evidence
-    if gathered.metrics is not None:
-        report["metrics"] = gathered.metrics.finish()
-    tree: dict[str, Any] = finite(report)
-    return tree
+    if figures.metrics is not None:
+        report["metrics"] = figures.metrics
+    return finite(report)
+
+
+def _model_section(model: StoredModel) -> ModelSection:
+    return {
+        "path": model.path,
+        "sha256": model.sha256,
+        "created": model.created,
+        "bands": list(model.detector.bands.labels),
+        "patch": model.detector.config.patch,
+    }
 
 
 def _warnings(
-    threshold: Threshold, about: SceneSection, diagnostics: dict[str, Any], evidence: dict[str, Any] | None
+    threshold: Threshold, scene: SceneSection, fit: Sequence[str], evidence: EvidenceSection | None
 ) -> list[str]:
-    """What a reader must know: of the cut, of the scene, of the model, and of the evidence's cut."""
+    """What a reader must know of the cut, of the scene, of the fit, and of the evidence's cut."""
     pooled = evidence["threshold"]["warning"] if evidence else None
-    told = [threshold.warning, *about.get("notes", ()), *diagnostics.get("warnings", ())]
+    warnings = [threshold.warning, *scene["notes"], *fit]
     if pooled and pooled != threshold.warning:
-        told.append(f"evidence: {pooled}")
-    return [warning for warning in told if warning]
+        warnings.append(f"evidence: {pooled}")
+    return [warning for warning in warnings if warning]
 
 
-def threshold_table(
-    calibration: Calibration, survival: Survival, valid: int, area: float | None
-) -> list[dict[str, Any]]:
+def threshold_table(calibration: Calibration, survival: Survival, valid: int, area: float | None) -> list[ThresholdRow]:
     """A row for each rate: cut, interval, method, expected false alarms here and per km2, share of the scene above."""
-    rows = []
-    for found in calibration.table() if calibration.size else ():
-        rate = found.false_alarm_rate
+    rows: list[ThresholdRow] = []
+    for cut in calibration.table() if calibration.size else ():
+        rate = cut.false_alarm_rate
         rows.append(
             {
-                **found.summary(),
+                **cut.summary(),
                 "expected_false_alarms": None if rate is None else rate * valid,
                 "expected_per_km2": None if rate is None or not area else rate * 1e6 / area,
-                "share_of_scene_above": survival.count_above(found.value) / survival.total if survival.total else None,
+                "share_of_scene_above": survival.count_above(cut.value) / survival.total if survival.total else None,
             }
         )
     return rows
@@ -117,7 +122,7 @@ def threshold_table(
 
 def finish_folder(
     folder: Path,
-    report: dict[str, Any],
+    report: Report,
     page: PageData,
     mark: Fingerprint,
     model: StoredModel,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from markupsafe import Markup, escape
+
+from specvae.thresholds.check import CheckSummary, RateSummary
 
 __all__ = ["check_chart", "check_words"]
 
@@ -15,7 +16,7 @@ LEFT, WIDTH, ROW, TOP = 64, 404, 56, 10
 TICKS = (0.1, 0.3, 1.0, 3.0, 10.0)
 
 
-def check_words(check: dict[str, Any], noun: str = "pixels") -> str:
+def check_words(check: CheckSummary, noun: str = "pixels") -> str:
     """What ``calibration.check`` of report.json came to, and of how many of its rates that is said.
 
     Examples
@@ -23,17 +24,17 @@ def check_words(check: dict[str, Any], noun: str = "pixels") -> str:
     >>> check_words({"passed": True, "rates": [{"judged": True}, {"judged": False}, {"judged": False}]})
     'passed where it could be judged (1 of 3 rates)'
     """
-    rates = check.get("rates", ())
+    rates = check["rates"]
     judged = sum(bool(row["judged"]) for row in rates)
     if not judged:
         return f"had too few {noun} to judge by"
-    verdict = "passed" if check.get("passed") else "did not pass"
+    verdict = "passed" if check["passed"] else "did not pass"
     return verdict if judged == len(rates) else f"{verdict} where it could be judged ({judged} of {len(rates)} rates)"
 
 
-def check_chart(check: dict[str, Any]) -> Markup | None:
+def check_chart(check: CheckSummary) -> Markup | None:
     """SVG of ``calibration.check`` of report.json; None where there is nothing to draw."""
-    rows = [row for row in check.get("rates", ()) if row["blocks"] or row["realised"]]
+    rows = [row for row in check["rates"] if row["blocks"] or row["realised"]]
     if not rows:
         return None
     height = TOP + ROW * len(rows) + 34
@@ -48,7 +49,7 @@ def _x(ratio: float) -> float:
     return round(LEFT + share * WIDTH, 1)
 
 
-def _row(row: dict[str, Any], top: float) -> str:
+def _row(row: RateSummary, top: float) -> str:
     """One rate: the band that passes, a dot a block, a ring a file, a bar from 5 to 95 % of the halves and their median."""
     rate, middle = row["rate"], top + ROW / 2
     low, high = (0.8, 1.25) if rate >= 1e-2 else (0.5, 2.0)

@@ -18,6 +18,7 @@ from specvae.export.colours import VIRIDIS, css_variables, rgb
 from specvae.export.report.check_chart import check_chart, check_words
 from specvae.export.report.packing import jpeg, packed_floats, packed_scores, packed_shares, scale_of
 from specvae.export.report.page_data import PageData
+from specvae.export.report.sections import Report
 from specvae.files.json_files import finite
 
 __all__ = ["claim", "render_page"]
@@ -63,19 +64,19 @@ def _span(pair: list[float] | None, digits: int = 2) -> str:
     return "–" if not pair else f"{_g(pair[0], digits)} to {_g(pair[1], digits)}"
 
 
-def noun_of(report: dict[str, Any]) -> str:
+def noun_of(report: Report) -> str:
     """What the report counts."""
     if report["scene"]["kind"] == "table":
         return "rows"
     return "patches" if report["model"].get("patch") else "pixels"
 
 
-def one_of(report: dict[str, Any]) -> str:
+def one_of(report: Report) -> str:
     """The same of one."""
     return {"rows": "row", "patches": "patch", "pixels": "pixel"}[noun_of(report)]
 
 
-def claim(report: dict[str, Any]) -> str:
+def claim(report: Report) -> str:
     """The report in one sentence."""
     pixels, cut = report["pixels"], report["threshold"]
     noun = noun_of(report)
@@ -90,11 +91,11 @@ def claim(report: dict[str, Any]) -> str:
     return f"{pixels['anomalous']:,} of {pixels['valid']:,} valid {noun} are anomalous{where}{expected}."
 
 
-def render_page(report: dict[str, Any], data: PageData) -> str:
+def render_page(report: Report, data: PageData) -> str:
     """The page of a report. All text from outside is escaped; a policy in the page allows this one script alone."""
     script = "\n".join(['"use strict";', *(_part(name) for name in SCRIPTS)])
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    noun, check = noun_of(report), report["calibration"].get("check") or {}
+    noun, check = noun_of(report), report["calibration"]["check"]
     return (
         _environment()
         .get_template("page.html")
@@ -138,7 +139,7 @@ def _columns(cases: list[dict[str, Any]], noun: str) -> list[tuple[str, str]]:
 HIDDEN = {"row", "col", "box"}
 
 
-def _payload(report: dict[str, Any], data: PageData) -> str:
+def _payload(report: Report, data: PageData) -> str:
     """What the script needs, as JSON that cannot end its element."""
     curves, picture = data.curves, data.picture
     scale = scale_of(picture.score if picture else curves.score)
@@ -194,7 +195,7 @@ def _short(values: Any, digits: int = 4) -> list[float | None]:
     return [float(f"{v:.{digits}g}") if math.isfinite(v) else None for v in flat]
 
 
-def _blobs(report: dict[str, Any], data: PageData) -> dict[str, str]:
+def _blobs(report: Report, data: PageData) -> dict[str, str]:
     """Packed arrays by the id of their element."""
     blobs = {"observed": packed_floats(data.samples.observed.T), "expected": packed_floats(data.samples.expected.T)}
     if data.case_spectra is not None:

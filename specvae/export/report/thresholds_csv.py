@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+from specvae.export.report.sections import ThresholdRow
 
 __all__ = ["COLUMNS", "write_thresholds"]
 
@@ -15,13 +16,13 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def write_thresholds(path: Path, thresholds: Sequence[dict[str, Any]]) -> None:
+def write_thresholds(path: Path, thresholds: Sequence[ThresholdRow]) -> None:
     """Write the rows of ``report["thresholds"]``; an interval takes two columns, what is unknown is empty."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         for row in thresholds:
-            ends = {}
-            for name, key in (("interval", "interval"), ("value", "value_interval")):
-                ends[f"{name}_low"], ends[f"{name}_high"] = row[key] or (None, None)
+            ends: dict[str, float | None] = {}
+            for name, interval in (("interval", row["interval"]), ("value", row["value_interval"])):
+                ends[f"{name}_low"], ends[f"{name}_high"] = interval or (None, None)
             writer.writerow({**row, **ends, "supported": str(row["supported"]).lower()})

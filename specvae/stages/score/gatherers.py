@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.detector import Detector
+from specvae.export.report.sections import SceneFigures
 from specvae.scoring.baselines import METHODS
 from specvae.scoring.gathered.drift import DriftAccumulator
 from specvae.scoring.gathered.joining import Components
@@ -98,6 +99,12 @@ class Gatherers:
     def seconds(self) -> dict[str, float]:
         """Seconds of reading, computing and writing, which overlap."""
         return {kind: sum(s for name, s in self.spent if name == kind) for kind in ("read", "compute", "write")}
+
+    def finish(self, total: float) -> SceneFigures:
+        """What a report says of the scene; ``total``: its seconds by the clock."""
+        metrics = None if self.metrics is None else self.metrics.finish()
+        seconds = {**self.seconds, "total": total}
+        return SceneFigures(self.counts.finish(), self.survival.finish(), self.drift.finish(), metrics, seconds)
 
     def merge(self, other: Gatherers) -> None:
         """Take in another shard's."""

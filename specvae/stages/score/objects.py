@@ -17,6 +17,7 @@ from specvae.export.objects.known import KnownObjects, mark_known, read_known
 from specvae.export.objects.rows import ObjectRows
 from specvae.export.objects.writing import write_objects
 from specvae.export.report.page_data import Spectra
+from specvae.export.report.sections import LeadingObject, ObjectsSection
 from specvae.ingest.grid import Grid
 from specvae.scoring.gathered.object_table import JoinedObjects, ObjectTable, Omitted
 from specvae.thresholds.object_p_values import ObjectCalibration, discoveries
@@ -40,7 +41,7 @@ class SceneObjects:
     table: ObjectTable
     rows: ObjectRows
     """One each."""
-    section: dict[str, Any]
+    section: ObjectsSection
     """``objects`` of report.json."""
 
     def cases(self) -> list[dict[str, Any]]:
@@ -92,8 +93,8 @@ def find_objects(
 
 def _section(
     found: JoinedObjects, rows: ObjectRows, files: list[str], normal: ObjectCalibration, request: ScoreRequest
-) -> dict[str, Any]:
-    section: dict[str, Any] = {
+) -> ObjectsSection:
+    section: ObjectsSection = {
         "count": found.count,
         "written": len(found.table),
         "left_out": _words(found.beyond_cap),
@@ -105,16 +106,28 @@ def _section(
         "leading": _leading(rows),
     }
     if "known" in rows:
-        section |= {"known": int(rows["known"].sum()), "new": int((~rows["known"]).sum())}
+        section["known"], section["new"] = int(rows["known"].sum()), int((~rows["known"]).sum())
     if "keep" in rows:
-        section |= {"fdr": request.fdr, "kept": int(rows["keep"].sum())}
+        section["fdr"], section["kept"] = request.fdr, int(rows["keep"].sum())
     return section
 
 
-def _leading(rows: ObjectRows) -> list[dict[str, Any]]:
+def _leading(rows: ObjectRows) -> list[LeadingObject]:
     """The first few objects, of those not known from before, for whoever is alerted."""
-    names = ("id", "pixels", "area_m2", "peak", "p_value", "bands", "lon", "lat")
-    return rows.records(names, LEADING, ~rows["known"] if "known" in rows else None)
+    new = ~rows["known"] if "known" in rows else None
+    return [
+        LeadingObject(
+            id=row["id"],
+            pixels=row["pixels"],
+            area_m2=row["area_m2"],
+            peak=row["peak"],
+            p_value=row["p_value"],
+            bands=row["bands"],
+            lon=row["lon"],
+            lat=row["lat"],
+        )
+        for row in rows.records(list(LeadingObject.__annotations__), LEADING, new)
+    ]
 
 
 def _words(left: Omitted) -> str | None:

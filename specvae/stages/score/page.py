@@ -40,7 +40,7 @@ def map_page(scene: Scene, detector: Detector, gathered: Gatherers, objects: Sce
         objects.spectra,
         (table.contribution / table.pixels)[:, first].astype(np.float32),
         (table.deviation / table.pixels)[:, first].astype(np.float32),
-        objects.section["count"],
+        objects.section["count"] or 0,
     )
 
 

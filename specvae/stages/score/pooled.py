@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from specvae.export.contents import EVIDENCE, EVIDENCE_ANOMALY, SCORE
 from specvae.export.maps import AssetBands, MapBand, MapWriter
 from specvae.export.maps_read_back import map_windows
+from specvae.export.report.sections import EvidenceMetrics, EvidenceSection
 from specvae.ingest.scene.scene import Scene
 from specvae.model_file import StoredModel
-from specvae.scoring.gathered.metrics import LabelledScores, TruthMetrics
+from specvae.scoring.gathered.metrics import LabelledScores, TruthFigures, TruthMetrics
 from specvae.scoring.pooling import HALO, pool
 from specvae.spectra import Window
 from specvae.thresholds.calibration import DEFAULT_RATE
@@ -37,7 +38,7 @@ WINDOW = 1 << 20
 class PooledEvidence:
     """What pooling a scene came to."""
 
-    section: dict[str, Any]
+    section: EvidenceSection
     """``evidence`` of report.json."""
     maps: dict[str, AssetBands]
     """The bands of each map that was written."""
@@ -72,7 +73,7 @@ def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: Score
                 _judge(metrics, pooled, scene, window)
         evidence.close()
         flags.close()
-    section: dict[str, Any] = {
+    section: EvidenceSection = {
         "file": EVIDENCE.name,
         "flags": EVIDENCE_ANOMALY.name,
         "anomalous": anomalous,
@@ -80,8 +81,20 @@ def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: Score
     }
     if metrics is not None:
         figures = metrics.finish()
-        section["metrics"] = {name: value for name, value in figures.items() if name != "baselines"}
+        section["metrics"] = _without_baselines(figures)
     return PooledEvidence(section, {EVIDENCE.name: evidence.asset_bands, EVIDENCE_ANOMALY.name: flags.asset_bands})
+
+
+def _without_baselines(figures: TruthFigures) -> EvidenceMetrics:
+    """The figures of the pooled evidence, with which no other method is compared."""
+    return {
+        "auroc": figures["auroc"],
+        "average_precision": figures["average_precision"],
+        "positives": figures["positives"],
+        "negatives": figures["negatives"],
+        "detection_rate": figures["detection_rate"],
+        "false_alarm_rate": figures["false_alarm_rate"],
+    }
 
 
 def _judge(metrics: TruthMetrics, pooled: NDArray[np.float32], scene: Scene, window: Window) -> None:

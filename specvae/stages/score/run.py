@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from specvae.errors import InputError, OutputError, SpecvaeError
 from specvae.files.fingerprint import same
@@ -22,6 +22,7 @@ from specvae.stages.score.request import ScoreRequest, fingerprint_of, stored_re
 from specvae.stages.score.scene import score_map
 
 if TYPE_CHECKING:
+    from specvae.export.report.sections import Report
     from specvae.stages.score.shards import Shards
 
 __all__ = ["score", "score_one"]
@@ -86,7 +87,7 @@ def score_one(
             report = work(source, model, request, request.cut(model), folder, mark.result, progress)
         seconds = time.perf_counter() - started
         message = f"{_counted(report)}, {report['drift']['verdict']}, {seconds:.1f} s"
-        return replace(failed, status="done", message=message, report=report)
+        return replace(failed, status="done", message=message, report=dict(report))
     except SpecvaeError as error:
         return replace(failed, message=str(error), exit_status=error.exit_status, fault=type(error))
     except MemoryError:
@@ -94,7 +95,7 @@ def score_one(
         return replace(failed, message=message, exit_status=4, fault=MemoryError)
 
 
-def _counted(report: dict[str, Any]) -> str:
+def _counted(report: Report) -> str:
     """How much is anomalous: by the cut, by the pooled evidence where asked for, and objects within the false-discovery rate."""
     pixels, objects, evidence = report["pixels"], report["objects"], report.get("evidence")
     counts = [f"{pixels['anomalous']:,} of {pixels['valid']:,} anomalous"]
@@ -107,7 +108,7 @@ def _counted(report: dict[str, Any]) -> str:
     return ", ".join(counts)
 
 
-def _map_work(shards: Shards | None) -> Callable[..., dict[str, Any]]:
+def _map_work(shards: Shards | None) -> Callable[..., Report]:
     if shards is None:
         return score_map
     from specvae.stages.score.shards import write_shards
@@ -115,7 +116,7 @@ def _map_work(shards: Shards | None) -> Callable[..., dict[str, Any]]:
     return partial(score_map, fill=partial(write_shards, shards))
 
 
-def _table_work() -> Callable[..., dict[str, Any]]:
+def _table_work() -> Callable[..., Report]:
     # Imported when a table comes: pandas and pyarrow cost half a second that a map need not pay.
     from specvae.stages.score.table import score_table
 

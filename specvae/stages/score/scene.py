@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from specvae.export.maps import AssetBands, MapWriter
 from specvae.export.objects.known import KnownObjects
 from specvae.export.report.build import finish_folder, report_of
 from specvae.export.report.quicklook import draw_quicklook, rgb_bands
+from specvae.export.report.sections import Report
 from specvae.files.fingerprint import Fingerprint
 from specvae.ingest.scene.describe import about
 from specvae.ingest.scene.opening import open_scene
@@ -55,7 +56,7 @@ def score_map(
     mark: Callable[[], Fingerprint],
     progress: Callable[[str, float], None] | None = None,
     fill: Fill | None = None,
-) -> dict[str, Any]:
+) -> Report:
     """Score one raster into ``folder``; the report. Everything is written completely or not at all."""
     detector = model.detector
     known = known_objects(request.known, source.stem)
@@ -68,13 +69,13 @@ def score_map(
         run = _SceneRun(scene, model, request, threshold, work.path, gathered, known)
         started = time.perf_counter()
         objects, maps = run.write_maps(progress, fill)
-        seconds = {**gathered.seconds, "total": time.perf_counter() - started}
+        total = time.perf_counter() - started
         maps |= run.write_patch_pixels(rgb)
         evidence = pool_evidence(work.path, scene, model, request) if request.pool else None
         section = evidence.section if evidence else None
         maps |= evidence.maps if evidence else {}
-        settings = request.settings()
-        report = report_of(about(scene), model, threshold, gathered, seconds, settings, objects.section, section)
+        figures = gathered.finish(total)
+        report = report_of(about(scene), model, threshold, figures, request.settings(), objects.section, section)
         draw_quicklook(work.path / QUICKLOOK.name, gathered.overview, threshold, source.key)
         page = map_page(scene, detector, gathered, objects)
         finish_folder(work.path, report, page, mark(), model, scene, maps)

@@ -17,6 +17,7 @@ from specvae.errors import InputError
 from specvae.export.contents import EXPLANATIONS, QUICKLOOK, result_folder
 from specvae.export.report.build import finish_folder, report_of
 from specvae.export.report.page_data import PageData
+from specvae.export.report.sections import Report
 from specvae.export.report.table_quicklook import draw_table_quicklook
 from specvae.export.table_writing import ScoresWriter, scores_name
 from specvae.files.fingerprint import Fingerprint
@@ -54,7 +55,7 @@ def score_table(
     folder: Path,
     mark: Callable[[], Fingerprint],
     progress: Callable[[str, float], None] | None = None,
-) -> dict[str, Any]:
+) -> Report:
     """Score one table into ``folder``, chunk by chunk: reading, computing and writing overlap; the report."""
     started = time.perf_counter()
     detector = model.detector
@@ -71,8 +72,8 @@ def score_table(
         if not gathered.counts.valid:
             missing = f"no valid row of {n}; expected finite numbers in every band" if n else "no row"
             raise InputError(f"{source.path} has {missing}")
-        seconds = {**gathered.seconds, "total": time.perf_counter() - started}
-        report = report_of(_about(source, file, n, detector), model, threshold, gathered, seconds, request.settings())
+        figures = gathered.finish(time.perf_counter() - started)
+        report = report_of(_about(source, file, n, detector), model, threshold, figures, request.settings())
         score = np.concatenate(scored.scores)
         draw_table_quicklook(work.path / QUICKLOOK.name, score, threshold, source.key)
         page = _page(detector, gathered, scored.best, work.path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 
 from specvae.thresholds.drift.reference import BULK, DriftReference
 
-__all__ = ["GAIN", "OFFSET", "BandDrift", "Drift", "judge"]
+__all__ = ["GAIN", "OFFSET", "BandDrift", "Drift", "DriftSummary", "judge"]
 
 OUTSIDE = (0.05, 0.30)
 """Share of pixels beyond the training range in the worst band: caution, do-not-use."""
@@ -24,6 +25,29 @@ GAIN = (0.07, 0.13)
 """Absolute logarithm of a factor that all quantiles of all bands share."""
 OFFSET = (0.15, 0.30)
 """The same for an addend, over the median band's interquartile range."""
+
+
+class BandDriftSummary(TypedDict):
+    """How one band moved, as JSON values; the fields of :class:`BandDrift` say what each is."""
+
+    band: str
+    outside: float
+    distance: float
+    shift: float
+
+
+class DriftSummary(TypedDict):
+    """The ``drift`` section of report.json; the fields of :class:`Drift` say what each is."""
+
+    verdict: str
+    reasons: list[str]
+    pixels: int
+    score_distance: float | None
+    score_shift: float | None
+    extreme_share: float | None
+    gain: float | None
+    offset: float | None
+    bands: list[BandDriftSummary]
 
 
 @dataclass(frozen=True)
@@ -61,9 +85,22 @@ class Drift:
     """Addend from the training's quantiles to the scene's, physical units, where all bands share one; else None."""
     bands: tuple[BandDrift, ...]
 
-    def summary(self) -> dict[str, object]:
+    def summary(self) -> DriftSummary:
         """Every field by its name, as JSON values: the ``drift`` section of report.json."""
-        return asdict(self)
+        return {
+            "verdict": self.verdict,
+            "reasons": list(self.reasons),
+            "pixels": self.pixels,
+            "score_distance": self.score_distance,
+            "score_shift": self.score_shift,
+            "extreme_share": self.extreme_share,
+            "gain": self.gain,
+            "offset": self.offset,
+            "bands": [
+                {"band": moved.band, "outside": moved.outside, "distance": moved.distance, "shift": moved.shift}
+                for moved in self.bands
+            ],
+        }
 
 
 def judge(drift: Drift, reference: DriftReference, notes: tuple[str, ...]) -> Drift:
