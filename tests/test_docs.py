@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from specvae.cli.main import cli
 from tests.structure import BEGIN, END, PAGE, order, rows
@@ -107,6 +110,33 @@ def test_every_option_that_is_named_exists(text: str) -> None:
 @pytest.mark.parametrize("folder", ["data", "pipelines", "examples", "reports"])
 def test_each_plain_folder_says_what_it_is_for(folder: str) -> None:
     assert len((ROOT / folder / "README.md").read_text(encoding="utf-8")) > 200
+
+
+def names_in_pages() -> set[str]:
+    """Dotted names that the site's reference asks for, and that the tutorials' and examples' code imports."""
+    texts = [path.read_text(encoding="utf-8") for path in (*PAGES, *(ROOT / "examples").glob("*.py"))]
+    names = {name for text in texts for name in re.findall(r"^::: (specvae[\w.]+)$", text, re.M)}
+    for text in texts:
+        for module, imported in re.findall(r"^ *from (specvae[\w.]*) import ([\w, ]+)$", text, re.M):
+            names |= {f"{module}.{name.strip()}" for name in imported.split(",")}
+    return names
+
+
+@pytest.mark.parametrize("name", sorted(names_in_pages()))
+def test_every_name_of_the_package_that_a_page_uses_exists(name: str) -> None:
+    module, _, attribute = name.rpartition(".")
+    if find_spec(module) is not None and hasattr(import_module(module), attribute):
+        return
+    assert find_spec(name) is not None, f"{name} is no module, and {module} has no {attribute}"
+
+
+def test_the_workflow_runs_the_readme_s_two_commands_on_both_pythons() -> None:
+    tree = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    job = tree["jobs"]["readme"]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12"]
+    commands = [step["run"].split(" PYTHON=")[0] for step in job["steps"] if "run" in step]
+    assert commands == ["make demo", "make test"]
+    assert all(re.search(rf"^{command}\b", README, re.M) for command in commands)
 
 
 def test_the_table_of_rooms_and_the_hard_rows_of_the_structure_are_those_of_the_code() -> None:
