@@ -88,7 +88,7 @@ def test_every_package_that_the_code_imports_is_declared() -> None:
         for node in ast.walk(tree):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            for name in {name.split(".")[0] for name in names} - {"specvae", *sys.stdlib_module_names}:
+            for name in {name.split(".")[0] for name in names} - {"specvae", "_typeshed", *sys.stdlib_module_names}:
                 known = name in optional or bool(home.get(name, set()) & core)
                 assert known, f"{path} imports {name}, which pyproject.toml does not declare"
 
