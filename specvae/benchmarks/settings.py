@@ -16,6 +16,10 @@ BENCHMARKS = ("adbench", "calibration", "hyperspectral", "mnist", "scale", "spee
 """The name of each benchmark: a module of this room with ``run(settings)``, which returns the folder of its report."""
 
 
+def _silent(line: str) -> None:
+    """A named function, and no lambda: settings travel to worker processes."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings of the command line; None means the benchmark's own default."""
@@ -35,7 +39,7 @@ class Settings:
     """``speed``: sides of the scenes to make, in pixels; ``scale``: the number of scenes."""
     bands: int | None = None
     dtype: str | None = None
-    progress: Callable[[str], None] = lambda line: None
+    progress: Callable[[str], None] = _silent
     """Called with one line about each piece of work that is done."""
 
     def folder(self, name: str) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from specvae.benchmarks.settings import BENCHMARKS
+from specvae.cli.invocation import invocation
 from specvae.cli.options import device_option
 
 __all__ = ["command"]
@@ -54,7 +55,7 @@ def command(
         name,
         Settings(
             Path(data) if data else None, Path(out) if out else None, seeds, quick, chosen, epochs, device,
-            size, bands, dtype, lambda line: click.echo(line, err=True),
+            size, bands, dtype, invocation().note,
         ),
     )  # fmt: skip
     click.echo((folder / "report.md").as_posix())

@@ -6,29 +6,29 @@ from typing import Any
 
 import click
 
-from specvae.cli.options import ingest_options, model_option, overwrite_option
-from specvae.cli.progress import warn
+from specvae.cli.invocation import invocation
+from specvae.cli.options import request_options
+from specvae.option import build
+from specvae.stages.requests import CalibrateRequest
 
 __all__ = ["command"]
 
 
 @click.command("calibrate")
 @click.argument("source", nargs=-1, required=True)
-@model_option
-@click.option("--out", metavar="PATH", help="The new model file. [default: MODEL.calibrated.specvae]")
-@ingest_options
-@overwrite_option
+@request_options(CalibrateRequest, "calibrate")
 def command(source: tuple[str, ...], **options: Any) -> int:
     """Give a model new thresholds from other normal data, without refitting.
 
     \b
     specvae calibrate "last_month/*.tif" --model coast.specvae --out coast_july.specvae
     """
-    from specvae.stages.calibrate import calibrate
+    request = build(CalibrateRequest, {**options, "command": invocation().command})
+    from specvae.stages.calibrate import calibrate  # torch comes with it
 
-    outcome = calibrate(source, **options)
+    outcome = calibrate(source, request)
     for warning in outcome.warnings:
-        warn(warning)
+        invocation().warn(warning)
     state = "stands already, made from the same inputs" if outcome.skipped else "written"
     scores = f"{outcome.summary['pixels']['calibration']:,} calibration scores"
     click.echo(f"{outcome.model} {state}: {scores}, {outcome.reach}")

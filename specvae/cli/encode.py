@@ -10,12 +10,12 @@ from specvae.cli.options import (
     device_option,
     ingest_of,
     json_option,
-    mask_options,
     memory_option,
     model_option,
     overwrite_option,
+    reading_options,
 )
-from specvae.cli.outcomes import finish, tell
+from specvae.cli.outcomes import finish, print_outcome
 
 __all__ = ["command"]
 
@@ -27,7 +27,7 @@ __all__ = ["command"]
 @click.option(
     "--format", type=click.Choice(["csv", "parquet", "tif"]), help="Of the latent means. [default: as the source is]"
 )
-@mask_options
+@reading_options("encode")
 @device_option
 @memory_option
 @overwrite_option
@@ -43,4 +43,4 @@ def command(source: tuple[str, ...], as_json: bool, **options: Any) -> int:
     """
     from specvae.stages.latent.encode import encode
 
-    return finish(encode(source, done=None if as_json else tell, **ingest_of(options)), as_json)
+    return finish(encode(source, done=None if as_json else print_outcome, **ingest_of(options)), as_json)

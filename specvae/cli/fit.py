@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from specvae.cli.options import device_option, ingest_options, json_option, model_option, overwrite_option, set_option
-from specvae.cli.progress import FitProgress, warn
+from specvae.cli.invocation import invocation
+from specvae.cli.options import json_option, request_options
+from specvae.cli.progress import FitProgress
+from specvae.option import build
+from specvae.stages.requests import FitRequest
+
+if TYPE_CHECKING:
+    from specvae.stages.fit import FitOutcome
 
 __all__ = ["command"]
 
 
 @click.command("fit")
 @click.argument("source", nargs=-1, required=True)
-@model_option
-@ingest_options
-@click.option("--preset", metavar="NAME", help="A configuration in the package.")
-@click.option("--patch", type=int, metavar="P", help="Fit on patches of P x P pixels.")
-@click.option("--context", type=click.Choice(["none", "ring", "auto"]), help="What surrounds a pixel. [default: auto]")
-@click.option("--trim", type=float, metavar="SHARE", help="Share of the sample that each refit drops.")
-@click.option("--config", metavar="FILE.toml", help="Settings in a TOML file.")
-@set_option
-@device_option
-@click.option("--seed", type=int, help="Seed of sampling and training.")
-@click.option("--max-pixels", type=int, help="Pixels to train on, at most.")
-@overwrite_option
+@request_options(FitRequest, "fit")
 @json_option
-def command(source: tuple[str, ...], set_: tuple[str, ...], as_json: bool, **options: Any) -> int:
+def command(source: tuple[str, ...], as_json: bool, **options: Any) -> int:
     """Learn what is normal from rasters, folders, globs, CSV or Parquet tables, and write one model file.
 
     \b
@@ -36,23 +31,29 @@ def command(source: tuple[str, ...], set_: tuple[str, ...], as_json: bool, **opt
     specvae fit "clean/*.tif" --mask "clean/{stem}_scl.img" --mask-values scl
     specvae fit spectra.csv --label-column adulterated
     """
-    from specvae.stages.fit import fit
+    request = build(FitRequest, {**options, "command": invocation().command})
+    from specvae.stages.fit import fit  # torch comes with it
 
     with FitProgress() as progress:
-        outcome = fit(source, set=set_, progress=progress, **options)
+        outcome = fit(source, request, progress)
     for warning in outcome.warnings:
-        warn(warning)
+        invocation().warn(warning)
     if outcome.summary.get("interrupted"):
-        warn("training was interrupted; the best weights so far were kept")
-    if as_json:
-        told = {"model": str(outcome.model), "sha256": outcome.sha256, "smallest_rate": outcome.smallest_rate}
-        click.echo(json.dumps(told | outcome.summary))
-        return 0
-    pixels, told = outcome.summary["pixels"], outcome.summary["diagnostics"]
-    state = "stands already, made from the same inputs and settings" if outcome.skipped else "written"
-    click.echo(
-        f"{outcome.model} {state}: trained on {pixels['train']:,} spectra, {pixels['calibration']:,} held out for "
-        f"thresholds ({outcome.reach}), {told['active_latent']} of {told['latent']} latent dimensions active, "
-        f"{100 * told['kl_share']:.0f} % of a normal score is KL"
-    )
+        invocation().warn("training was interrupted; the best weights so far were kept")
+    click.echo(_as_json(outcome) if as_json else _claim(outcome))
     return 0
+
+
+def _as_json(outcome: FitOutcome) -> str:
+    head = {"model": str(outcome.model), "sha256": outcome.sha256, "smallest_rate": outcome.smallest_rate}
+    return json.dumps(head | outcome.summary)
+
+
+def _claim(outcome: FitOutcome) -> str:
+    pixels, diagnostics = outcome.summary["pixels"], outcome.summary["diagnostics"]
+    state = "stands already, made from the same inputs and settings" if outcome.skipped else "written"
+    return (
+        f"{outcome.model} {state}: trained on {pixels['train']:,} spectra, {pixels['calibration']:,} held out for "
+        f"thresholds ({outcome.reach}), {diagnostics['active_latent']} of {diagnostics['latent']} latent dimensions "
+        f"active, {100 * diagnostics['kl_share']:.0f} % of a normal score is KL"
+    )

@@ -7,15 +7,16 @@ from typing import Any
 
 import click
 
-from specvae.cli.options import bands_option, json_option, mask_options
+from specvae.cli.options import json_option, reading_options
+from specvae.ingest.options import IngestOptions
+from specvae.option import build
 
 __all__ = ["command"]
 
 
 @click.command("inspect")
 @click.argument("path")
-@bands_option
-@mask_options
+@reading_options("inspect")
 @json_option
 def command(path: str, as_json: bool, **options: Any) -> int:
     """Tell what a model is (bands, sizes, thresholds, provenance), or how a scene or table will be read.
@@ -25,14 +26,13 @@ def command(path: str, as_json: bool, **options: Any) -> int:
     specvae inspect scene.tif --json
     """
     from specvae.files.json_files import finite
-    from specvae.ingest.options import IngestOptions
     from specvae.stages.inspect import inspect
 
-    told = finite(inspect(path, IngestOptions(**options)))
+    about = finite(inspect(path, build(IngestOptions, options)))
     if as_json:
-        click.echo(json.dumps(told, indent=1))
+        click.echo(json.dumps(about, indent=1))
         return 0
-    for key, value in told.items():
+    for key, value in about.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
             click.echo(f"{key}:")
             for row in value:

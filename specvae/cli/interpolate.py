@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from specvae.cli.options import device_option, ingest_of, json_option, mask_options, model_option, overwrite_option
-from specvae.cli.progress import warn
+from specvae.cli.invocation import invocation
+from specvae.cli.options import device_option, ingest_of, json_option, model_option, overwrite_option, reading_options
 
 __all__ = ["command"]
 
@@ -25,7 +25,7 @@ __all__ = ["command"]
 @model_option
 @click.option("--out", default="reports/interpolate", show_default=True, metavar="DIR", help="Folder for the path.")
 @click.option("--format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="Of the path.")
-@mask_options
+@reading_options("interpolate")
 @device_option
 @overwrite_option
 @json_option
@@ -43,7 +43,7 @@ def command(as_json: bool, **options: Any) -> int:
 
     result = interpolate(**ingest_of(options))
     if result.summary.get("warning"):
-        warn(result.summary["warning"])
+        invocation().warn(result.summary["warning"])
     if as_json:
         click.echo(json.dumps({"folder": str(result.folder), "skipped": result.skipped, **result.summary}))
         return 0

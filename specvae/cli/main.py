@@ -11,7 +11,9 @@ from typing import Any
 
 import click
 
+from specvae.cli.invocation import PROGRAM, Invocation
 from specvae.errors import SpecvaeError, one_line
+from specvae.pipeline.summary.events import Value
 from specvae.version import __version__
 
 __all__ = ["cli", "main"]
@@ -56,10 +58,16 @@ def _there(name: str) -> bool:
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="specvae")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of stderr.")
-@click.pass_context
-def cli(ctx: click.Context, debug: bool, log_format: str) -> None:
+@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    expose_value=False,
+    help="Of stderr.",
+)
+def cli() -> None:
     """Anomaly detection in spectral and remote-sensing data.
 
     \b
@@ -69,54 +77,58 @@ def cli(ctx: click.Context, debug: bool, log_format: str) -> None:
     Exit status: 0 done; 1 a bug; 2 wrong usage; 3 some inputs failed; 4 the input or model cannot be used;
     5 done, but --strict found a do-not-use or an unsupported rate; 130, 143 interrupted.
     """
-    ctx.obj = {"debug": debug, "log_format": log_format}
 
 
 def main(args: list[str] | None = None) -> None:
     """Entry point: exceptions become one line on stderr and an exit status."""
-    argv = sys.argv[1:] if args is None else args
-    debug = "--debug" in argv
+    called = Invocation(tuple(sys.argv[1:] if args is None else args))
+    called.log_what_libraries_say()
     gc.set_threshold(100_000, 50, 100)  # a command makes few cycles and many lasting objects: looking costs a twentieth
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        sys.exit(_run(argv))
+        sys.exit(_run(called))
     except SpecvaeError as error:
-        _fail(error, error.exit_status, debug)
+        _fail(called, error, error.exit_status)
     except KeyboardInterrupt:
-        click.echo("specvae: interrupted; nothing half-written was left", err=True)
+        called.error("interrupted; nothing half-written was left", exit_status=130)
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except MemoryError as error:
-        _fail(f"out of memory: {error}; give a smaller --max-memory, or fewer --max-pixels", 4, debug)
+        _fail(called, f"out of memory: {error}; give a smaller --max-memory, or fewer --max-pixels", 4)
     except OSError as error:
-        _fail(error, 4, debug)
+        _fail(called, error, 4)
     except Exception as error:
-        _fail(f"a bug: {type(error).__name__}: {error}; run again with --debug and report it", 1, debug)
+        _fail(called, f"a bug: {type(error).__name__}: {error}; run again with --debug and report it", 1)
     finally:
-        gc.freeze()  # the interpreter looks through all that is left before it ends: half a second, for nothing
+        gc.freeze()  # the interpreter looks through all living objects before it ends: half a second, for nothing
 
 
-def _run(argv: list[str]) -> int:
+def _run(called: Invocation) -> int:
     try:
-        result: Any = cli.main(args=argv, prog_name="specvae", standalone_mode=False)
+        result: Any = cli.main(args=list(called.words), prog_name=PROGRAM, standalone_mode=False, obj=called)
     except click.Abort:
         raise KeyboardInterrupt from None
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         hint = f"; see `{context.command_path} --help`" if context else ""
-        click.echo(f"specvae: {one_line(error.format_message())}{hint}", err=True)
+        called.error(f"{one_line(error.format_message())}{hint}", exit_status=2)
         return 2
     return result if isinstance(result, int) else 0
 
 
-def _fail(error: object, status: int, debug: bool) -> None:
-    if debug:
+def _fail(called: Invocation, error: object, status: int) -> None:
+    """Say what failed, with ``--debug`` how it came to that, and end with an exit status."""
+    details: dict[str, Value] = {"exit_status": status}
+    if called.debug:
         import traceback
 
-        traceback.print_exc()
-    click.echo(f"specvae: {one_line(error)}", err=True)
+        if called.log_as_json:
+            details["traceback"] = traceback.format_exc()
+        else:
+            traceback.print_exc()
+    called.error(one_line(error), "error", **details)
     sys.exit(status)
 
 

@@ -1,93 +1,113 @@
-"""Options that several commands share, each said once."""
+"""Options of the commands, made from the fields of their requests, and the few that are the command line's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from specvae.ingest.options import IngestOptions
+from specvae.option import Declared, Range, build, options_of
+from specvae.stages.requests import FitRequest
+from specvae.stages.score.request import ScoreRequest
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = [
     "device_option",
     "ingest_of",
-    "ingest_options",
     "json_option",
-    "mask_options",
     "memory_option",
     "model_option",
     "overwrite_option",
+    "reading_options",
+    "request_options",
     "set_option",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _chain(*options: Callable[[F], F]) -> Callable[[F], F]:
+def request_options(
+    request: type[DataclassInstance],
+    command: str,
+    after: Mapping[str, Callable[..., Any]] | None = None,
+    defaults: bool = True,
+) -> Callable[[F], F]:
+    """All options of a command, in the order of the request's fields; a decorator of the command's function.
+
+    ``after``: options of the command line alone, each put after the field that it is named by. Without ``defaults`` an
+    option that is not given is None, for a command whose values come from elsewhere then.
+    """
+    chosen: list[Callable[..., Any]] = []
+    for declared in options_of(request, command):
+        if declared.option.on_command_line:
+            chosen.append(_click_option(declared if defaults else replace(declared, default=None)))
+        if after and declared.name in after:
+            chosen.append(after[declared.name])
+
     def apply(function: F) -> F:
-        for option in reversed(options):
-            function = option(function)
+        for decorator in reversed(chosen):  # click lists the last decorator that is applied first
+            function = decorator(function)
         return function
 
     return apply
 
 
-model_option = click.option("--model", default="model.specvae", show_default=True, metavar="PATH", help="Model file.")
-device_option = click.option(
-    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute."
-)
-overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an output made otherwise.")
-memory_option = click.option("--max-memory", metavar="SIZE", help="Working memory: 400M, 2G.")
+def reading_options(command: str) -> Callable[[F], F]:
+    """The options that say how sources are read, as far as the command has them."""
+    return request_options(IngestOptions, command)
+
+
+def _click_option(declared: Declared) -> Callable[[F], F]:
+    """One option: its type, default and help all from the field."""
+    about, flag = f"--{declared.name.replace('_', '-')}", declared.type is bool
+    if flag:
+        return click.option(about, declared.name, is_flag=True, help=declared.option.help)
+    return click.option(
+        about,
+        declared.name,
+        type=_click_type(declared),
+        multiple=declared.several,
+        default=declared.default,
+        show_default=declared.default not in (None, ()),
+        metavar=declared.option.metavar,
+        help=declared.option.help,
+    )
+
+
+def _click_type(declared: Declared) -> click.ParamType[Any] | type:
+    if declared.option.choices:
+        return click.Choice(declared.option.choices)
+    return _number(declared.type, declared.option.range) if declared.option.range else declared.type
+
+
+def _number(kind: type, limits: Range) -> click.ParamType[Any]:
+    if kind is int:
+        return click.IntRange(
+            None if limits.low is None else int(limits.low), None if limits.high is None else int(limits.high)
+        )
+    return click.FloatRange(limits.low, limits.high, min_open=limits.low_open, max_open=limits.high_open)
+
+
+def _one(request: type[DataclassInstance], name: str) -> Callable[[F], F]:
+    """The option of one field, for commands that share it and have no request of their own."""
+    return _click_option(next(declared for declared in options_of(request) if declared.name == name))
+
+
+model_option = _one(ScoreRequest, "model")
+device_option = _one(ScoreRequest, "device")
+overwrite_option = _one(ScoreRequest, "overwrite")
+memory_option = _one(ScoreRequest, "max_memory")
+set_option = _one(FitRequest, "set")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-set_option = click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="A setting; may be repeated.")
-
-bands_option = click.option(
-    "--bands", metavar="LIST", help="Bands by name, 1-based number, range or wavelengths: B2,B3,5-8,450nm-900nm."
-)
-
-mask_options = _chain(
-    click.option(
-        "--mask",
-        metavar="PATH",
-        help="Raster: 0 is left out, or what its kind or --mask-values say; or polygons to leave out. {stem} is filled in.",
-    ),
-    click.option(
-        "--mask-values",
-        multiple=True,
-        metavar="VALUES",
-        help="Values of --mask to leave out: numbers, or names such as scl, qa_pixel, fmask.",
-    ),
-    click.option("--aoi", metavar="PATH", help="Polygons; only what lies inside is looked at."),
-    click.option("--nodata", metavar="V", help="Value that means no data, in place of the file's; or `auto`."),
-    click.option("--allow-remote", is_flag=True, help="Follow references to remote files."),
-    click.option(
-        "--allow-huge", is_flag=True, help="Lift the limits on sizes that keep small files from claiming it all."
-    ),
-    click.option("--grid", metavar="BAND", help="Band whose grid the others are resampled to. [default: the finest]"),
-    click.option(
-        "--layout",
-        type=click.Choice(["auto", "bands-first", "bands-last"]),
-        default="auto",
-        show_default=True,
-        help="Axes of a .mat, .npz or .npy array.",
-    ),
-    click.option("--array", metavar="KEY", help="Array of a .mat or .npz file. [default: the one three-dimensional]"),
-)
-
-ingest_options = _chain(
-    bands_option,
-    click.option("--normal", metavar="MASK", help="Raster (non-zero) or polygons (inside) of what is normal."),
-    mask_options,
-    click.option("--label-column", metavar="NAME", help="Column of a table that tells which rows are normal."),
-    click.option("--normal-value", metavar="V", help="Its value in normal rows. [default: 0, false or normal]"),
-)
 
 
-def ingest_of(options: dict[str, Any]) -> dict[str, Any]:
+def ingest_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """The same options with those that say how sources are read gathered as ``ingest``."""
-    from dataclasses import fields
-
-    from specvae.ingest.options import IngestOptions
-
-    reading = {field.name for field in fields(IngestOptions)}
+    reading = {declared.name for declared in options_of(IngestOptions)} & options.keys()
     rest = {name: value for name, value in options.items() if name not in reading}
-    return rest | {"ingest": IngestOptions(**{name: value for name, value in options.items() if name in reading})}
+    return rest | {"ingest": build(IngestOptions, {name: options[name] for name in reading})}

@@ -1,29 +1,39 @@
-"""How what became of each source is told: a line each, or JSON, and the exit status."""
+"""Outcomes of the sources of a command: a line for each, or JSON, and the exit status."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-__all__ = ["finish", "tell"]
+from specvae.cli.invocation import invocation
+
+if TYPE_CHECKING:
+    from specvae.stages.outcome import SceneOutcome, ScoreRun
+
+__all__ = ["finish", "print_outcome"]
 
 
-def tell(outcome: Any) -> None:
-    """One line."""
+def print_outcome(outcome: SceneOutcome, page: str = "") -> None:
+    """One line: on standard output, or on standard error where the source failed or has warnings.
+
+    ``page``: the file in its folder that a person opens first.
+    """
     if outcome.status == "failed":
-        click.echo(f"specvae: {outcome.message}", err=True)
-    else:
-        click.echo(f"{outcome.key}: {outcome.message} -> {outcome.folder}")
+        invocation().error(outcome.message, "scene-failed", scene=outcome.key)
+        return
+    for warning in (outcome.report or {}).get("warnings", []):
+        invocation().warn(f"{outcome.key}: {warning}")
+    click.echo(f"{outcome.key}: {outcome.message} -> {outcome.folder}{page}")
 
 
-def finish(run: Any, as_json: bool) -> int:
+def finish(run: ScoreRun, as_json: bool) -> int:
     """The exit status; with ``as_json`` all outcomes are printed."""
     if as_json:
-        told = [
+        rows = [
             {"source": o.scene, "status": o.status, "folder": o.folder, "message": o.message, "summary": o.report}
             for o in run.outcomes
         ]
-        click.echo(json.dumps(told))
-    return int(run.exit_status)
+        click.echo(json.dumps(rows))
+    return run.exit_status

@@ -1,30 +1,24 @@
-"""Progress on stderr, only on a terminal, and warnings."""
+"""Progress bars on standard error, for a person at a terminal."""
 
 from __future__ import annotations
 
-import sys
 from types import TracebackType
 from typing import Any
 
-import click
+from specvae.cli.invocation import invocation
 
-__all__ = ["FitProgress", "ScoreProgress", "warn"]
-
-
-def warn(message: str) -> None:
-    """One line of warning on stderr."""
-    click.echo(f"specvae: warning: {message}", err=True)
+__all__ = ["FitProgress", "ScoreProgress"]
 
 
 class _Bar:
-    """A rich progress bar, or nothing where stderr is no terminal."""
+    """A rich progress bar, or nothing where nobody would see it."""
 
     def __init__(self) -> None:
         self._progress: Any = None
         self._task: Any = None
 
     def __enter__(self) -> Any:
-        if sys.stderr.isatty():
+        if invocation().shows_progress:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -10,12 +10,12 @@ from specvae.cli.options import (
     device_option,
     ingest_of,
     json_option,
-    mask_options,
     memory_option,
     model_option,
     overwrite_option,
+    reading_options,
 )
-from specvae.cli.outcomes import finish, tell
+from specvae.cli.outcomes import finish, print_outcome
 
 __all__ = ["command"]
 
@@ -24,7 +24,7 @@ __all__ = ["command"]
 @click.argument("source", nargs=-1, required=True)
 @model_option
 @click.option("--out", default="reports/reconstruct", show_default=True, metavar="DIR", help="Folder for the results.")
-@mask_options
+@reading_options("reconstruct")
 @device_option
 @memory_option
 @overwrite_option
@@ -41,4 +41,4 @@ def command(source: tuple[str, ...], as_json: bool, **options: Any) -> int:
     """
     from specvae.stages.latent.reconstruct import reconstruct
 
-    return finish(reconstruct(source, done=None if as_json else tell, **ingest_of(options)), as_json)
+    return finish(reconstruct(source, done=None if as_json else print_outcome, **ingest_of(options)), as_json)

@@ -34,8 +34,8 @@ def command(as_json: bool, **options: Any) -> int:
     if as_json:
         click.echo(json.dumps({"folder": str(result.folder), "skipped": result.skipped, **result.summary}))
         return 0
-    told = result.summary
-    share = f"{100 * told['inside_envelope']:.1f} % of their values within the training spectra's 5 to 95 %"
-    picture = "envelope.png" if told["kind"] == "spectra" else "samples.png"
-    click.echo(f"{told['count']:,} draws, {share} -> {result.folder}/{picture}")
+    summary = result.summary
+    share = f"{100 * summary['inside_envelope']:.1f} % of their values within the training spectra's 5 to 95 %"
+    picture = "envelope.png" if summary["kind"] == "spectra" else "samples.png"
+    click.echo(f"{summary['count']:,} draws, {share} -> {result.folder}/{picture}")
     return 0

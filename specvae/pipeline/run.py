@@ -23,7 +23,8 @@ from pathlib import Path
 
 from specvae.errors import OutputError, SpecvaeError
 from specvae.ingest.sources import find_sources
-from specvae.pipeline.declaration.spec import BenchmarkStage, CalibrateStage, Pipeline, ScoreStage, Stage, load_pipeline
+from specvae.pipeline.declaration.spec import load_pipeline
+from specvae.pipeline.declaration.stages import BenchmarkStage, CalibrateStage, Pipeline, ScoreStage, Stage, WholeStage
 from specvae.pipeline.locks import WORKERS, alone, sweep
 from specvae.pipeline.plan import Decision, decide, model_hash
 from specvae.pipeline.summary.events import EventLog
@@ -70,7 +71,7 @@ def run(pipeline: str | Path, options: Options | None = None) -> Batch:
     options = options or Options()
     spec = load_pipeline(pipeline, options.set, **{name: getattr(options, name) for name in OVERRIDES})
     batch = Batch(spec.name, str(pipeline), spec.out, datetime.now(UTC), options.dry_run)
-    places = {spec.out, *(stage.out for stage in spec.scores)}
+    places = {spec.out, *(stage.target for stage in spec.scores)}
     with nullcontext() if options.dry_run else alone(places):
         log_path = None if options.dry_run else Path(spec.out) / "log.jsonl"
         with EventLog(log_path, options.log_on_stderr) as log:
@@ -105,7 +106,7 @@ class _Run:
         self.batch.seconds = time.perf_counter() - started
         if not self.options.dry_run:
             try:
-                write_summary(self.batch, {stage.out for stage in self.spec.scores})
+                write_summary(self.batch, {stage.target for stage in self.spec.scores})
             except OutputError as error:
                 self.batch.complaint = str(error)
         status = self.batch.exit_status
@@ -120,9 +121,10 @@ class _Run:
     def _stage(self, number: int, stage: Stage, workers: Workers) -> None:
         """Carry out one stage; a fault fails the stage, and stages that need its model are skipped."""
         started = time.perf_counter()
-        record = StageRecord(number, stage.run, stage.target, strict=getattr(stage, "strict", False))
+        strict = isinstance(stage, ScoreStage) and stage.request.strict
+        record = StageRecord(number, stage.run, stage.target, strict=strict)
         self.batch.stages.append(record)
-        needed = stage.model if isinstance(stage, ScoreStage | CalibrateStage) else ""
+        needed = stage.request.model if isinstance(stage, ScoreStage | CalibrateStage) else ""
         try:
             if needed in self.unmade and not self.options.dry_run:
                 record.status, record.message = "skipped", f"{needed} was not made: {self.unmade[needed]}"
@@ -147,12 +149,11 @@ class _Run:
         )
         self.options.tell(record, None)
 
-    def _single_task(self, stage: Stage, record: StageRecord, workers: Workers) -> None:
+    def _single_task(self, stage: WholeStage, record: StageRecord, workers: Workers) -> None:
         """Carry out a fit, a calibration or a benchmark, which is one task of one worker."""
-        assert not isinstance(stage, ScoreStage)
-        if self.options.dry_run and (isinstance(stage, BenchmarkStage) or stage.model in self.unmade):
+        if self.options.dry_run and (isinstance(stage, BenchmarkStage) or stage.request.model in self.unmade):
             return
-        task = StageTask(stage.run, stage.arguments(), self.options.dry_run)
+        task = StageTask(stage, self.options.dry_run)
         results: list[Result] = []
         carry_out_all([task], workers, self.spec.retries, lambda number, result, attempts: results.append(result))
         record.status, record.message = results[0].status, results[0].message
@@ -162,10 +163,11 @@ class _Run:
     def _score(self, stage: ScoreStage, record: StageRecord, workers: Workers) -> None:
         """Plan a scoring stage, then score the scenes that have something to do."""
         sources = find_sources(stage.scene)
-        sha = None if stage.model in self.unmade else model_hash(stage.model)
-        if sha is None and stage.model not in self.unmade:
-            raise SpecvaeError(f"there is no model {stage.model}; fit one first, in a stage above or by `specvae fit`")
-        request = stage.request(workers.threads, self._memory(stage))
+        model = stage.request.model
+        sha = None if model in self.unmade else model_hash(model)
+        if sha is None and model not in self.unmade:
+            raise SpecvaeError(f"there is no model {model}; fit one first, in a stage above or by `specvae fit`")
+        request = stage.request_for(workers.threads, self._memory(stage))
         decisions = decide(sources, request, sha)
         record.scenes = [_planned(decision, request.out) for decision in decisions]
         if self.options.dry_run:
@@ -175,7 +177,7 @@ class _Run:
         self.log("stage-start", stage=record.number, run="score", scenes=len(sources), todo=len(todo))
         if todo:
             workers.prepare(request)
-        lock = str(Path(stage.out) / WORKERS)
+        lock = str(Path(stage.target) / WORKERS)
         tasks = [SceneTask(decisions[at].source, request, lock) for at in todo]
         self._score_scenes(in_shards(tasks, workers, self.spec, self.log), todo, record, workers)
         record.status = "done" if tasks else "already"
@@ -210,7 +212,7 @@ class _Run:
 
     def _memory(self, stage: ScoreStage) -> str | None:
         """Each process's share of the working memory, in bytes; None where one process may take the default."""
-        limit = self.spec.max_memory or stage.max_memory
+        limit = self.spec.max_memory or stage.request.max_memory
         # The workers of a cluster are on other machines, each with a memory of its own.
         jobs = self.spec.jobs if self.spec.cluster is None else 1
         if limit is None and jobs == 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,8 +13,9 @@ from numpy.typing import NDArray
 
 from specvae.bands import BandSet
 from specvae.detector import Detector
-from specvae.errors import InputError, ModelError, OutputError, UsageError
+from specvae.errors import InputError, ModelError, OutputError
 from specvae.files.fingerprint import Fingerprint, identify, same
+from specvae.files.replacement import Replacement, replacement
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.patch_scene import in_patches
@@ -25,42 +25,46 @@ from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
 from specvae.ingest.table.reading import read_table
 from specvae.model.config import ModelConfig
-from specvae.model.config_file import load_config
 from specvae.model.context import RingContext
 from specvae.model.device import pick_device
 from specvae.model_file import load_model, save_model
 from specvae.scoring.pooling import HALO
 from specvae.spectra import Invalid, Window
+from specvae.stages.requests import CalibrateRequest, FitRequest, call_of
 from specvae.training.descent import Check
 from specvae.training.sampling import Quota, Region, Role, Split, region_of_rows, regions_of, split_blocks
 from specvae.version import __version__
 
-__all__ = ["FitOutcome", "Gathered", "fit", "gather"]
+__all__ = ["FitOutcome", "Gathered", "compare", "files_of", "fit", "gather", "stored_fingerprint"]
 
 
 @dataclass(frozen=True)
 class FitOutcome:
-    """What a fit came to."""
+    """What a fit or a calibration came to."""
 
     model: Path
+    """The model file."""
     sha256: str
+    """SHA-256 of the model file; empty in a dry run."""
     skipped: bool
-    """True where this very model stood there already."""
+    """Whether the model was there already, made from the same inputs and settings."""
     summary: dict[str, Any]
+    """Counts of pixels, history and diagnostics of the fit; empty in a dry run."""
     warnings: tuple[str, ...]
+    """What a user must know of the inputs and of the fit, a line each."""
     smallest_rate: float | None = None
     """The smallest false-alarm rate that the calibration tiles support; None where they support none, or in a dry run."""
 
     @property
     def reach(self) -> str:
-        """In words, what rates the calibration tiles support."""
+        """A phrase that says what false-alarm rates the calibration tiles support."""
         if not self.smallest_rate:
             return "too few for any false-alarm rate"
         return f"enough for false-alarm rates down to {self.smallest_rate:.2g}"
 
     @classmethod
     def standing(cls, target: Path) -> FitOutcome:
-        """Of a model that stands already, made from the same."""
+        """The outcome of finding that the model was made already from the same inputs and settings."""
         there = load_model(target)
         return cls.of(there.detector, target, there.sha256, (), skipped=True)
 
@@ -68,7 +72,7 @@ class FitOutcome:
     def of(
         cls, detector: Detector, target: Path, digest: str, warnings: tuple[str, ...], skipped: bool = False
     ) -> FitOutcome:
-        """Of a model in its file."""
+        """The outcome of a detector that is stored in the file ``target``."""
         rate = detector.calibration.summary()["smallest_rate"]
         return cls(target, digest, skipped, detector.provenance, warnings, rate)
 
@@ -78,94 +82,57 @@ class Gathered:
     """What was read of all sources for a fit or a calibration."""
 
     regions: tuple[Region, ...]
+    """Windows with the role of each pixel: training, validation, calibration or unused."""
     bands: BandSet
+    """The bands that all sources have."""
     names: tuple[str, ...]
+    """The sources' names, in the order of their numbers in ``regions``."""
     context: bool
     """Whether the model may look at what surrounds a pixel."""
     notes: tuple[str, ...]
+    """What was guessed in reading, a line each, each once."""
     pixel_size: float | None
+    """Side of a pixel in metres; None where no source has one."""
     invalid: dict[str, int]
     """Pixels read and not usable, by reason."""
 
 
-def fit(
-    source: Sequence[str],
-    *,
-    model: str = "model.specvae",
-    bands: str | None = None,
-    normal: str | None = None,
-    mask: str | None = None,
-    mask_values: Sequence[str] = (),
-    aoi: str | None = None,
-    label_column: str | None = None,
-    normal_value: str | None = None,
-    nodata: str | None = None,
-    preset: str | None = None,
-    patch: int | None = None,
-    context: str | None = None,
-    trim: float | None = None,
-    config: str | None = None,
-    set: Sequence[str] = (),
-    device: str = "auto",
-    seed: int | None = None,
-    max_pixels: int | None = None,
-    allow_remote: bool = False,
-    allow_huge: bool = False,
-    grid: str | None = None,
-    layout: str = "auto",
-    array: str | None = None,
-    overwrite: bool = False,
-    renew: bool = False,
-    dry_run: bool = False,
-    threads: int = 0,
-    progress: Callable[[Check], None] | None = None,
-) -> FitOutcome:
+def fit(source: Sequence[str], request: FitRequest, progress: Callable[[Check], None] | None = None) -> FitOutcome:
     """Fit a model on normal data and write it.
 
-    The same inputs and settings as the model that stands there: nothing is done. Raises OutputError where another
-    model stands there and neither ``overwrite`` nor ``renew`` is given
-    (``renew`` replaces what was made otherwise and keeps what is the same). ``dry_run``: only say which of them it is.
+    Where the model's file was made from the same inputs and settings, nothing is done. Raises OutputError where it was
+    made otherwise, and neither ``overwrite`` nor ``renew`` is given. ``progress`` is called now and then in training.
     """
-    overrides = {
-        "context.kind": context, "training.trim": trim, "seed": seed, "sampling.max_pixels": max_pixels, "patch": patch,
+    config = request.configuration()
+    sources, target = find_sources(source), Path(request.model)
+    settings = {
+        "config": config.model_dump(mode="json"), "ingest": request.ingest.to_json(), "source": sorted(source),
     }  # fmt: skip
-    if patch and context == "ring":
-        raise UsageError("--patch and --context ring do not go together: a patch has its surroundings inside")
-    chosen = load_config(preset or ("patches" if patch else None), config, set, overrides)
-    options = IngestOptions(
-        bands=bands, nodata=nodata, normal=normal, mask=mask, mask_values=tuple(mask_values), aoi=aoi,
-        label_column=label_column, normal_value=normal_value, allow_remote=allow_remote,
-        allow_huge=allow_huge, grid=grid, layout=layout, array=array,
-    )  # fmt: skip
-    sources = find_sources(source)
-    target = Path(model)
-    stored = stored_fingerprint(target, overwrite)
-    settings = {"config": chosen.model_dump(mode="json"), "ingest": options.to_json(), "source": sorted(source)}
-    mark = Fingerprint(identify(files_of(sources, options), stored), "", settings)
-    if dry_run:
-        return FitOutcome(target, "", same(mark, stored), {}, ())
-    if same(mark, stored) and not overwrite:
+    mark, todo = compare(target, sources, "", settings, request)
+    if request.dry_run:
+        return FitOutcome(target, "", todo is Replacement.DONE, {}, ())
+    if todo is Replacement.DONE:
         return FitOutcome.standing(target)
-    if target.exists() and not (overwrite or renew):
+    if todo is Replacement.REFUSE:
         raise OutputError(
             f"{target} stands already and was made from other inputs or settings; give --overwrite or --model"
         )
-    gathered = gather(sources, options, chosen, None)
+    gathered = gather(sources, request.ingest, config, None)
     try:
         detector = Detector.fit(
-            gathered.regions, gathered.bands, chosen, gathered.names, gathered.context, pick_device(device),
-            max(1, threads), progress,
+            gathered.regions, gathered.bands, config, gathered.names, gathered.context, pick_device(request.device),
+            max(1, request.threads), progress,
         )  # fmt: skip
     except InputError as error:
         why = ", ".join(f"{n:,} {reason}" for reason, n in gathered.invalid.items() if n)
         raise InputError(f"{error} (not valid: {why})" if why else str(error)) from None
-    return _save(detector, target, gathered, mark)
+    return _save(detector, target, gathered, mark, call_of("specvae.stages.fit.fit", tuple(source), request))
 
 
-def _save(detector: Detector, target: Path, gathered: Gathered, mark: Fingerprint) -> FitOutcome:
+def _save(detector: Detector, target: Path, gathered: Gathered, mark: Fingerprint, command: list[str]) -> FitOutcome:
     provenance = {
         "fingerprint": mark.to_json(),
-        "command": sys.argv,
+        "command": command,
         "versions": {"specvae": __version__, **{name: version(name) for name in ("torch", "numpy", "rasterio")}},
         "notes": list(gathered.notes),
         "pixel_size": gathered.pixel_size,
@@ -179,8 +146,25 @@ def _save(detector: Detector, target: Path, gathered: Gathered, mark: Fingerprin
     return FitOutcome.of(detector, target, digest, warnings)
 
 
+def compare(
+    target: Path,
+    sources: Sequence[Source],
+    model: str,
+    settings: dict[str, Any],
+    request: FitRequest | CalibrateRequest,
+) -> tuple[Fingerprint, Replacement]:
+    """The fingerprint of what is to be made at ``target``, and what is to happen there.
+
+    ``model`` is the SHA-256 of the model that is calibrated, or an empty string in a fit.
+    """
+    stored = stored_fingerprint(target, request.overwrite)
+    mark = Fingerprint(identify(files_of(sources, request.ingest), stored), model, settings)
+    todo = replacement(target.exists(), lambda: same(mark, stored), overwrite=request.overwrite, renew=request.renew)
+    return mark, todo
+
+
 def stored_fingerprint(target: Path, overwrite: bool) -> dict[str, Any] | None:
-    """The fingerprint in the model that stands at ``target``, or None."""
+    """The fingerprint in the model file ``target``; None where there is none, or where it is overwritten anyway."""
     if not target.exists() or overwrite:
         return None
     try:
@@ -252,9 +236,9 @@ def _open_alike(source: Source, options: IngestOptions, bands: BandSet | None, f
     except ModelError as error:
         if first is None:
             raise
-        told = str(error).split(";")[0].replace("the model", first.key).replace("the scene", source.key)
+        difference = str(error).split(";")[0].replace("the model", first.key).replace("the scene", source.key)
         raise InputError(
-            f"{source.path} cannot be fitted together with {first.path}: {told}; "
+            f"{source.path} cannot be fitted together with {first.path}: {difference}; "
             "leave masks and other bands out of what is fitted on, or choose with --bands"
         ) from None
 
@@ -280,8 +264,7 @@ def _regions(
 ) -> list[Region]:
     """What is used of what is read; its pixels are added to ``counts`` by their reason."""
     regions = []
-    for cube, normal, *rest in reads:
-        window = rest[0] if rest else cube.window
+    for cube, normal, window in reads:
         counts += np.bincount(cube.crop(window).reason.ravel(), minlength=len(counts))
         role = np.full(normal.shape, Role.CALIBRATION, np.uint8) if hold_all else split.role(window)
         usable = normal & cube.crop(window).valid

@@ -15,6 +15,7 @@ from specvae.model_file import load_model
 from specvae.stages.demo.scenes import write_scene
 from specvae.stages.demo.synthetic import make_scene
 from specvae.stages.fit import fit
+from specvae.stages.requests import FitRequest
 from specvae.stages.score.request import ScoreRequest
 from specvae.stages.score.run import score
 
@@ -46,7 +47,8 @@ def fit_rows(work: Path, side: int, device: str) -> list[Row]:
     batch, pixels = detector.config.training.batch, detector.provenance["pixels"]["train"]
     steps = detector.provenance["history"][-1]["steps"]
     epochs = max(1, round(LONGER * steps / max(1, pixels // batch)))
-    fit([str(work / "normal.tif")], model=str(longer), device=device, set=(f"training.epochs={epochs}",))
+    request = FitRequest(model=str(longer), device=device, set=(f"training.epochs={epochs}",))
+    fit([str(work / "normal.tif")], request)
     return [*_rows("specvae", usual, work, seconds), *_rows(f"specvae-{LONGER}x", longer, work, None)]
 
 

@@ -9,12 +9,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-__all__ = ["EventLog", "Value"]
+__all__ = ["EventLog", "Value", "event_line"]
 
 Value = str | int | float | None
 """What a detail of an event can be."""
 LARGEST = 20 * 2**20
 """Bytes at which a new log is begun. The one before is renamed ``log.jsonl.1``, so that nightly runs never fill a disk."""
+
+
+def event_line(event: str, level: str = "info", **details: Value) -> str:
+    """A JSON object on one line: the time, the level, the event's name and its details, floats to three decimals."""
+    return json.dumps(
+        {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event}
+        | {name: round(value, 3) if isinstance(value, float) else value for name, value in details.items()}
+    )
 
 
 class EventLog:
@@ -47,11 +55,8 @@ class EventLog:
                 return
 
     def __call__(self, event: str, level: str = "info", **details: Value) -> None:
-        """Write one line: the time, the level, the event's name and its details, floats to three decimals."""
-        line = json.dumps(
-            {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event}
-            | {name: round(value, 3) if isinstance(value, float) else value for name, value in details.items()}
-        )
+        """Write one line."""
+        line = event_line(event, level, **details)
         if self.on_stderr:
             print(line, file=sys.stderr, flush=True)
         if self._file is not None:

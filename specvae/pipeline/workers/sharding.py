@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from specvae.pipeline.declaration.spec import Pipeline
+from specvae.pipeline.declaration.stages import Pipeline
 from specvae.pipeline.summary.events import EventLog
 from specvae.pipeline.workers.schedule import Workers, carry_out_all
 from specvae.pipeline.workers.task import Result, SceneTask, ShardTask

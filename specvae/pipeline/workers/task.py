@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from specvae.ingest.source import Source
+from specvae.pipeline.declaration.stages import WholeStage
 from specvae.pipeline.summary.facts import SceneFacts
 from specvae.stages.score.request import ScoreRequest
 
@@ -59,15 +60,14 @@ class ShardTask:
 class StageTask:
     """A fit, a calibration or a benchmark, which one worker does alone."""
 
-    kind: Literal["fit", "calibrate", "benchmark"]
-    arguments: dict[str, Any]
-    """Keywords of the stage's function."""
+    stage: WholeStage
     dry_run: bool = False
+    """Whether it is only compared with what stands there."""
 
     @property
     def name(self) -> str:
         """The kind of stage, for messages."""
-        return self.kind
+        return self.stage.run
 
 
 Task = SceneTask | ShardTask | StageTask

@@ -12,10 +12,12 @@ from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from specvae.benchmarks.settings import run_benchmark
 from specvae.errors import InputError, ModelError, SpecvaeError, UsageError
 from specvae.ingest.formats.references import is_remote
+from specvae.pipeline.declaration.stages import BenchmarkStage, CalibrateStage, FitStage
 from specvae.pipeline.invalid import record_invalid
 from specvae.pipeline.locks import at_work
 from specvae.pipeline.summary.facts import facts_of
@@ -24,6 +26,7 @@ from specvae.stages.score.request import ScoreRequest, fingerprint_of, stored_it
 
 if TYPE_CHECKING:
     from specvae.model_file import StoredModel
+    from specvae.stages.fit import FitOutcome
 
 __all__ = ["carry_out", "get_ready"]
 
@@ -116,16 +119,10 @@ def _loaded(path: str, device: str, threads: int, identity: tuple[int, int]) -> 
 
 
 def _do_stage(task: StageTask) -> Result:
-    return _benchmark(task.arguments) if task.kind == "benchmark" else _learn(task)
-
-
-def _learn(task: StageTask) -> Result:
-    """Fit or calibrate a model."""
-    from specvae.stages.calibrate import calibrate
-    from specvae.stages.fit import fit
-
-    learn = fit if task.kind == "fit" else calibrate
-    outcome = learn(**task.arguments, renew=True, dry_run=task.dry_run)
+    stage = task.stage
+    if isinstance(stage, BenchmarkStage):
+        return Result("done", str(run_benchmark(stage.name, stage.settings) / "report.md"))
+    outcome = _learn(stage, task.dry_run)
     status: Status = "already" if outcome.skipped else "done"
     if task.dry_run:
         return Result(status)
@@ -133,10 +130,12 @@ def _learn(task: StageTask) -> Result:
     return Result(status, f"{outcome.model}{f' (warning: {warnings})' if warnings else ''}")
 
 
-def _benchmark(arguments: dict[str, Any]) -> Result:
-    from specvae.benchmarks.settings import Settings, run_benchmark
+def _learn(stage: FitStage | CalibrateStage, dry_run: bool) -> FitOutcome:
+    """Fit or calibrate a model; one that was made otherwise is replaced."""
+    if isinstance(stage, FitStage):
+        from specvae.stages.fit import fit
 
-    settings = {key: value for key, value in arguments.items() if key != "name"}
-    places = {key: Path(settings[key]) for key in ("data", "out") if settings[key]}
-    folder = run_benchmark(arguments["name"], Settings(**(settings | places)))
-    return Result("done", str(folder / "report.md"))
+        return fit(stage.source, replace(stage.request, renew=True, dry_run=dry_run))
+    from specvae.stages.calibrate import calibrate
+
+    return calibrate(stage.source, replace(stage.request, renew=True, dry_run=dry_run))

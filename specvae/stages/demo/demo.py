@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from specvae.errors import OutputError
 from specvae.model_file import load_model
 from specvae.stages.demo.scenes import write_scene
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.options import IngestOptions
 from specvae.stages.fit import fit
 from specvae.stages.score.run import score
+from specvae.stages.requests import FitRequest
 from specvae.stages.score.request import ScoreRequest
 from specvae.stages.demo.synthetic import make_scene
 
@@ -72,7 +72,4 @@ def demo(out: str = "demo", seed: int = 0) -> DemoOutcome:
 
 def fit_anew_or_keep(scene: str, model: str) -> None:
     """Fit ``scene``: nothing to do where the model was made from it, replaced where it was made from another."""
-    try:
-        fit([scene], model=model)
-    except OutputError:
-        fit([scene], model=model, overwrite=True)
+    fit([scene], FitRequest(model=model, renew=True))

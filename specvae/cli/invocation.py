@@ -1,0 +1,88 @@
+"""The invocation: the words that the program was called with, and the form of what it says on standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import dataclass
+
+import click
+
+from specvae.pipeline.summary.events import Value, event_line
+
+__all__ = ["PROGRAM", "Invocation", "invocation"]
+
+PROGRAM = "specvae"
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """The words behind the program's name. It is made before they are parsed, for messages about words that are wrong."""
+
+    words: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The whole command line, for the provenance of a model."""
+        return (PROGRAM, *self.words)
+
+    @property
+    def debug(self) -> bool:
+        """Whether tracebacks are shown."""
+        return "--debug" in self.words
+
+    @property
+    def log_as_json(self) -> bool:
+        """Whether standard error takes a JSON object a line (``--log-format json``, before the command's name)."""
+        words, form = list(self.words), "text"
+        while words and words[0].startswith("-"):
+            name, equals, value = words.pop(0).partition("=")
+            if name == "--log-format":
+                form = value if equals else words.pop(0) if words else ""
+        return form == "json"
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether a progress bar is drawn: only for a person at a terminal."""
+        return sys.stderr.isatty() and not self.log_as_json
+
+    def say(self, message: str, event: str, level: str, **details: Value) -> None:
+        """One line on standard error: as it is, or as an event with its level and its ``details``."""
+        if self.log_as_json:
+            message = event_line(event, level, message=message, **details)
+        click.echo(message, err=True)
+
+    def error(self, message: str, event: str = "error", **details: Value) -> None:
+        """One line about what failed."""
+        self.say(message if self.log_as_json else f"{PROGRAM}: {message}", event, "error", **details)
+
+    def warn(self, message: str) -> None:
+        """One line of warning."""
+        self.say(message if self.log_as_json else f"{PROGRAM}: warning: {message}", "warning", "warning")
+
+    def note(self, message: str) -> None:
+        """One line about how far a command is."""
+        self.say(message, "progress", "info")
+
+    def log_what_libraries_say(self) -> None:
+        """Give warnings and log records of other packages the same form, where it is JSON."""
+        if self.log_as_json:
+            logging.captureWarnings(True)
+            logging.basicConfig(handlers=[_JsonLines(self)], level=logging.WARNING, force=True)
+
+
+class _JsonLines(logging.Handler):
+    """Writes a log record as an event."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        super().__init__()
+        self.invocation = invocation
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.invocation.say(record.getMessage(), "log", record.levelname.lower(), logger=record.name)
+
+
+def invocation() -> Invocation:
+    """The invocation that the running command belongs to; an empty one where a command is called without ``main``."""
+    context = click.get_current_context(silent=True)
+    return (context.find_object(Invocation) if context else None) or Invocation()

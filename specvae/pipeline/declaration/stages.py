@@ -1,0 +1,134 @@
+"""Stages: what a declaration comes to once it is checked: each stage with its request, all paths absolute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+from specvae.benchmarks.settings import BENCHMARKS, Settings
+from specvae.errors import UsageError
+from specvae.option import Option, Range, option
+from specvae.stages.requests import CalibrateRequest, FitRequest
+from specvae.stages.score.request import ScoreRequest
+
+__all__ = ["BenchmarkStage", "CalibrateStage", "FitStage", "Pipeline", "ScoreStage", "Stage", "WholeStage"]
+
+
+@dataclass(frozen=True)
+class FitStage:
+    """``run = "fit"``."""
+
+    run: ClassVar[Literal["fit"]] = "fit"
+    source: tuple[str, ...]
+    """Files, folders and globs of normal data."""
+    request: FitRequest
+
+    @property
+    def target(self) -> str:
+        """The model file that the stage makes."""
+        return self.request.model
+
+    def check(self) -> None:
+        """Raise UsageError for settings that no fit could start with."""
+        self.request.configuration()
+
+
+@dataclass(frozen=True)
+class CalibrateStage:
+    """``run = "calibrate"``."""
+
+    run: ClassVar[Literal["calibrate"]] = "calibrate"
+    source: tuple[str, ...]
+    """Files, folders and globs of normal data."""
+    request: CalibrateRequest
+
+    @property
+    def target(self) -> str:
+        """The model file that the stage makes."""
+        return self.request.target
+
+    def check(self) -> None:
+        """Nothing: its request was checked when it was made."""
+
+
+@dataclass(frozen=True)
+class ScoreStage:
+    """``run = "score"``."""
+
+    run: ClassVar[Literal["score"]] = "score"
+    scene: tuple[str, ...]
+    """Files, folders and globs of scenes and tables."""
+    request: ScoreRequest
+
+    @property
+    def target(self) -> str:
+        """The folder that the stage fills."""
+        return self.request.out
+
+    def request_for(self, threads: int, max_memory: str | None) -> ScoreRequest:
+        """The request of a worker with so many threads and so much memory; results made otherwise are renewed."""
+        return replace(self.request, renew=True, threads=threads, max_memory=max_memory)
+
+    def check(self) -> None:
+        """Raise UsageError for settings that no score could start with."""
+        from specvae.stages.score.memory import parse_size  # numpy comes with it, which a command's help can do without
+
+        parse_size(self.request.max_memory)
+
+
+@dataclass(frozen=True)
+class BenchmarkStage:
+    """``run = "benchmark"``."""
+
+    run: ClassVar[Literal["benchmark"]] = "benchmark"
+    name: str
+    """One of the benchmarks."""
+    settings: Settings
+
+    @property
+    def target(self) -> str:
+        """The folder of the benchmark's report."""
+        return str(self.settings.place(self.name))
+
+    def check(self) -> None:
+        """Raise UsageError for a benchmark that does not exist."""
+        if self.name not in BENCHMARKS:
+            raise UsageError(f"there is no benchmark {self.name!r}; known: {', '.join(BENCHMARKS)}")
+
+
+WholeStage = FitStage | CalibrateStage | BenchmarkStage
+"""A stage that one worker does as a whole; a score is done scene by scene."""
+Stage = WholeStage | ScoreStage
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A checked declaration. Its options are the keys at the top of the TOML, some of them options of ``specvae run``."""
+
+    name: str = option("", Option("Name of the pipeline.", on_command_line=False))
+    """What the summary is headed with; the TOML's file name by default."""
+    root: str = option("", Option("Folder that relative paths start from.", on_command_line=False))
+    """Absolute; in the TOML relative to its folder, which it is by default."""
+    out: str = option("", Option("Folder of the run's own files.", on_command_line=False))
+    """Where run.json, index.html, the log and the metrics go: the first score's ``out`` by default."""
+    jobs: int = option(1, Option("Processes. [default: the TOML's, else 1]", metavar="N", range=Range(1, 1024)))
+    """Worker processes on this machine."""
+    cluster: str | None = option(
+        None, Option("A Dask scheduler, tcp://host:8786, or local:4 for four workers here.", metavar="ADDRESS")
+    )
+    """Address of a scheduler whose workers do the stages; None: this machine's processes."""
+    retries: int = option(2, Option("Tries more for what failed. [default: 2]", metavar="N", range=Range(0, 100)))
+    """How often a task that failed for a passing reason is tried again."""
+    max_memory: str | None = option(None, Option("Working memory of all processes together: 400M, 2G.", metavar="SIZE"))
+    """Bound of the working buffers of all processes together; None: each stage's own."""
+    shard_rows: int | None = option(
+        None, Option("Split scenes over the processes, N rows each.", metavar="N", range=Range(64))
+    )
+    """A scene of more rows is scored in shards of so many; by default files of a gigabyte and more on a cluster are."""
+    stage: tuple[Stage, ...] = ()
+    """The stages, in the order in which they are carried out."""
+
+    @property
+    def scores(self) -> list[ScoreStage]:
+        """The stages that score."""
+        return [stage for stage in self.stage if isinstance(stage, ScoreStage)]
