@@ -17,6 +17,7 @@ from specvae.stages.fit import fit
 from specvae.stages.latent.interpolate import interpolate
 from specvae.stages.latent.reconstruct import reconstruct
 from specvae.stages.latent.sample import sample
+from specvae.stages.requests import FitRequest
 from specvae.stages.score.request import ScoreRequest
 from specvae.stages.score.run import score
 
@@ -38,7 +39,7 @@ def run(data: Path, place: Path, seed: int) -> dict[str, Any]:
     normal = IngestOptions(truth=str(fires / "burn_mask.tif"))
     model = str(place / "m.specvae")
     before, mask = str(fires / "20160707_pre_sr7.tif"), str(fires / "20160707_pre_clear.tif")
-    fit([before], model=model, normal=mask, patch=SIDE, seed=seed, device="cpu")
+    fit([before], FitRequest(model=model, patch=SIDE, seed=seed, device="cpu", ingest=IngestOptions(normal=mask)))
     request = ScoreRequest(model=model, out=str(place / "reports"), ingest=normal, device="cpu")
     score([str(fires / f"{SCENE}.tif")], request)
     report: dict[str, Any] = json.loads((place / "reports" / SCENE / "report.json").read_text())

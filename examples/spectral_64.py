@@ -25,6 +25,7 @@ from specvae.scoring.latent import reconstructions
 from specvae.stages.demo.synthetic import make_scene
 from specvae.stages.fit import fit
 from specvae.stages.latent.sample import sample
+from specvae.stages.requests import FitRequest
 from specvae.stages.score.request import ScoreRequest
 from specvae.stages.score.run import score
 from specvae.training.diagnostics import bernoulli_spread
@@ -93,7 +94,7 @@ def found(spectra: Spectra, place: Path, longer: int) -> tuple[list[list[object]
     }
     for name, (preset, settings) in fits.items():
         model = place / f"{name.replace(' ', '-')}.specvae"
-        fit([str(place / "train.csv")], model=str(model), preset=preset, set=settings, device="cpu")
+        fit([str(place / "train.csv")], FitRequest(model=str(model), preset=preset, set=settings, device="cpu"))
         detector = load_model(model).detector
         made = reconstructions(detector.net, spectra.train.T.astype(np.float32)).T
         state: dict[str, Any] = detector.provenance["diagnostics"]

@@ -20,6 +20,7 @@ from specvae.errors import InputError, ModelError, UsageError
 from specvae.stages.demo.scenes import write_scene
 from specvae.stages.demo.synthetic import BAND_NAMES, WAVELENGTHS, make_scene
 from specvae.stages.fit import fit
+from specvae.stages.requests import FitRequest
 from specvae.stages.score.request import ScoreRequest
 from specvae.stages.score.run import score
 
@@ -33,7 +34,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_scene(folder / "scene.tif", make_scene(ROWS, COLS, 3, anomalies=True).values)
     for name, kind in (("context", "ring"), ("pixel", "none")):
         model = str(folder / f"{name}.specvae")
-        fit([str(folder / "scene.tif")], model=model, device="cpu", context=kind, set=("training.steps=30",))
+        fit(
+            [str(folder / "scene.tif")], FitRequest(model=model, device="cpu", context=kind, set=("training.steps=30",))
+        )
         request = ScoreRequest(model=model, out=str(folder / name), parts=True, device="cpu")
         assert score([str(folder / "scene.tif")], request).exit_status == 0
     return folder
@@ -264,7 +267,7 @@ def test_what_cannot_be_scored_is_refused_in_one_line(place: Path) -> None:
 def test_a_real_series_scores_as_on_the_command_line(real_layout: Path, tmp_path: Path) -> None:
     scenes = sorted((real_layout / "scenes" / "rufiji_timeseries").glob("S2_20180[78]*.tif"))[:2]
     model = str(tmp_path / "m.specvae")
-    fit([str(scenes[0])], model=model, device="cpu", set=("training.steps=30",))
+    fit([str(scenes[0])], FitRequest(model=model, device="cpu", set=("training.steps=30",)))
     assert score([str(scenes[1])], ScoreRequest(model=model, out=str(tmp_path / "out"), device="cpu")).exit_status == 0
     with rasterio.open(tmp_path / "out" / scenes[1].stem / "score.tif") as dataset:
         expected = dataset.read(1)

@@ -253,14 +253,15 @@ def test_a_model_of_the_command_line_loads_and_a_model_with_context_is_refused(t
     from specvae.stages.demo.scenes import write_scene
     from specvae.stages.demo.synthetic import make_scene
     from specvae.stages.fit import fit
+    from specvae.stages.requests import FitRequest
 
     pd.DataFrame(linear(300, 4), columns=list("abcd")).to_csv(tmp_path / "t.csv", index=False)
-    fit([str(tmp_path / "t.csv")], model=str(tmp_path / "t.specvae"), set=["training.steps=30"])
+    fit([str(tmp_path / "t.csv")], FitRequest(model=str(tmp_path / "t.specvae"), set=("training.steps=30",)))
     model = SpectralVAE.load(tmp_path / "t.specvae")
     assert model.threshold_ is not None
     assert model.offset_ == -model.threshold_.value
     write_scene(tmp_path / "s.tif", make_scene(96, 96).values)
-    fit([str(tmp_path / "s.tif")], model=str(tmp_path / "s.specvae"), set=["training.steps=10"])
+    fit([str(tmp_path / "s.tif")], FitRequest(model=str(tmp_path / "s.specvae"), set=("training.steps=10",)))
     with pytest.raises(ModelError, match="rows have no surroundings"):
         SpectralVAE.load(tmp_path / "s.specvae")
 

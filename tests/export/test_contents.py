@@ -16,6 +16,7 @@ from specvae.export.contents import CONTENTS, HEADER, NAMES, When, result_folder
 from specvae.ingest.options import IngestOptions
 from specvae.stages.demo.scenes import write_scene
 from specvae.stages.fit import fit
+from specvae.stages.requests import FitRequest
 from specvae.stages.score.request import ScoreRequest
 from specvae.stages.score.run import score
 
@@ -39,7 +40,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows.to_csv(folder / "rows.csv", index=False)
     rows.to_parquet(folder / "more.parquet", index=False)
     for model, options in (("pixel", {"context": "none"}), ("patch", {"patch": 8})):
-        fit([str(folder / "normal.tif")], model=str(folder / f"{model}.specvae"), device="cpu", set=PATCH, **options)
+        fit(
+            [str(folder / "normal.tif")],
+            FitRequest(model=str(folder / f"{model}.specvae"), device="cpu", set=PATCH, **options),
+        )
     return folder
 
 

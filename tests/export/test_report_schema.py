@@ -17,6 +17,7 @@ from rasterio.transform import from_origin
 from specvae.ingest.options import IngestOptions
 from specvae.stages.fit import fit
 from specvae.stages.outcome import ScoreRun
+from specvae.stages.requests import FitRequest
 from specvae.stages.score.request import ScoreRequest
 from specvae.stages.score.run import score
 
@@ -60,9 +61,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "one_pixel.tif", lonely)
     np.savetxt(folder / "rows.csv", base[:, :, 0].T, delimiter=",", header="B1,B2,B3", comments="")
     fit(
-        [str(folder / "normal.tif")], model=str(folder / "m.specvae"), context="none", device="cpu",
-        set=("training.steps=60", "training.refits=1"),
-    )  # fmt: skip
+        [str(folder / "normal.tif")],
+        FitRequest(
+            model=str(folder / "m.specvae"),
+            context="none",
+            device="cpu",
+            set=("training.steps=60", "training.refits=1"),
+        ),
+    )
     return folder
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,11 @@ from specvae.benchmarks.settings import Settings
 from specvae.cli.main import cli
 from specvae.errors import UsageError
 from specvae.ingest.options import IngestOptions
-from specvae.pipeline.declaration.spec import STAGES, Pipeline, load_pipeline
-from specvae.stages.calibrate import calibrate
-from specvae.stages.fit import fit
+from specvae.option import Declared, Option, build, options_of
+from specvae.pipeline.declaration.spec import PATHS, load_pipeline
+from specvae.pipeline.declaration.stages import Pipeline
+from specvae.pipeline.declaration.toml_models import PIPELINE, STAGES
+from specvae.stages.requests import CalibrateRequest, FitRequest
 from specvae.stages.score.request import ScoreRequest
 
 SCORE = '[[stage]]\nrun = "score"\nscene = "a.tif"\n'
@@ -61,32 +62,93 @@ def test_a_mistake_is_named_with_its_line_and_what_was_meant(name: str, tmp_path
     assert "\n" not in str(caught.value)
 
 
-def options_of(command: str) -> set[str]:
+def options_of_command(command: str) -> set[str]:
     found = cli.get_command(click.Context(cli), command)
     assert found is not None
     return {str(p.name).rstrip("_") for p in found.params} - {"overwrite", "as_json", "jobs", "scenes_from"}
 
 
-def keywords(function: Any) -> set[str]:
-    machinery = {"overwrite", "renew", "dry_run", "threads", "progress"}
-    return set(inspect.signature(function).parameters) - machinery
+REQUESTS: dict[str, type] = {"fit": FitRequest, "calibrate": CalibrateRequest, "score": ScoreRequest}
+MACHINERY = {"renew", "dry_run", "threads", "command"}
+"""Fields of requests for those that call a stage; a user has no option for them."""
 
 
-def test_a_stage_its_command_and_its_function_share_one_vocabulary() -> None:
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_every_field_of_a_request_is_an_option_and_a_key_with_the_same_default(kind: str) -> None:
+    request = REQUESTS[kind]
+    command = cli.get_command(click.Context(cli), kind)
+    assert command is not None
+    options = {p.name: p for p in command.params if isinstance(p, click.Option)}
+    keys = STAGES[kind].model_fields
+    own = {f.name: f for f in fields(request) if f.name not in MACHINERY | {"ingest"}}
+    reading = {f.name: f for f in fields(IngestOptions) if kind in only(f) or not only(f)}
+    for name, field in {**own, **reading}.items():
+        assert options[name].opts == [f"--{name.replace('_', '-')}"]
+        assert options[name].help, name
+        assert options[name].get_default(click.Context(command)) == field.default
+        assert (name in keys) is (name != "overwrite")
+        assert name == "overwrite" or keys[name].default == field.default
+    assert options.keys() - own.keys() - reading.keys() <= {"as_json", "jobs", "scenes_from"}
+    assert keys.keys() - own.keys() - reading.keys() == {"run", "scene" if kind == "score" else "source"}
+    sayable = {declared.name for declared in options_of(request, kind)}
+    assert sayable == own.keys() | reading.keys(), "a field without an option must be among the machinery"
+
+
+def only(field: Field[Any]) -> tuple[str, ...]:
+    option: Option = field.metadata["option"]
+    return option.only
+
+
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_a_command_line_and_a_toml_come_to_the_same_request(kind: str, tmp_path: Path) -> None:
+    """Every option is given a value that differs from its default, both ways."""
+    words, keys = ["a.tif"], ["scene = 'a.tif'" if kind == "score" else "source = 'a.tif'"]
+    for declared in options_of(REQUESTS[kind], kind):
+        if declared.name in ("overwrite", "threshold", "config", "patch", "preset"):
+            continue  # not a key; or excluded by others; or a file that must be there
+        value = sample_of(declared)
+        words += [f"--{declared.name.replace('_', '-')}", *([] if value is True else [str(value)])]
+        text = str(value).lower() if isinstance(value, bool) else repr(value)
+        keys.append(f"{declared.name} = {text}")
+    command = cli.get_command(click.Context(cli), kind)
+    assert command is not None
+    given = command.make_context(kind, words).params
+    flat = {name: given[name] for name in (d.name for d in options_of(REQUESTS[kind], kind))}
+    spec = load(tmp_path, "\n".join([f"root = '/'\n[[stage]]\nrun = '{kind}'", *keys]))
+    assert build(REQUESTS[kind], flat) == spec.stage[0].request
+
+
+def sample_of(declared: Declared) -> object:
+    """A value that the option takes and that is not its default."""
+    if declared.option.is_path:
+        return f"/{declared.name}.x"
+    if declared.option.choices:
+        return next(c for c in declared.option.choices if c != declared.default and (c,) != declared.default)
+    named = {"nodata": "7", "device": "cpu", "max_memory": "64M", "set": "seed=3", "grid": "B1"}
+    if declared.name in named:
+        return named[declared.name]
+    return {bool: True, int: 3, float: 0.25, str: "word"}[declared.type]
+
+
+def test_the_keys_that_name_files_are_known_from_the_options() -> None:
+    assert {
+        "source", "scene", "model", "out", "normal", "mask", "aoi", "truth", "known", "config", "data"
+    } == PATHS  # fmt: skip
+
+
+def test_a_stage_and_its_command_share_one_vocabulary() -> None:
     keys = {kind: set(stage.model_fields) - {"run"} for kind, stage in STAGES.items()}
-    assert keys["fit"] == options_of("fit") == keywords(fit)
-    assert keys["calibrate"] == options_of("calibrate") == keywords(calibrate)
-    assert keys["score"] == options_of("score")
-    request = {f.name for f in fields(ScoreRequest)} | {f.name for f in fields(IngestOptions)}
-    assert keys["score"] - {"scene"} <= request
-    assert keys["benchmark"] == options_of("benchmark")
+    for kind in REQUESTS:
+        assert keys[kind] == options_of_command(kind)
+    assert keys["benchmark"] == options_of_command("benchmark")
     settings = {f.name for f in fields(Settings)} - {"progress"}
     assert keys["benchmark"] - {"name", "size"} == settings - {"sizes"}
 
 
 def test_the_keys_at_the_top_are_options_of_run() -> None:
-    assert {"jobs", "retries", "max_memory"} <= options_of("run") | {"jobs"}
-    assert set(Pipeline.model_fields) >= {"jobs", "retries", "max_memory"}
+    assert {"jobs", "retries", "max_memory"} <= options_of_command("run") | {"jobs"}
+    assert set(PIPELINE.model_fields) >= {"jobs", "retries", "max_memory"}
+    assert set(PIPELINE.model_fields) == {f.name for f in fields(Pipeline)}
 
 
 def load(folder: Path, text: str, *settings: str, **more: Any) -> Pipeline:
@@ -99,7 +161,7 @@ def test_relative_paths_start_at_the_tomls_folder_and_remote_ones_stay(tmp_path:
     spec = load(tmp_path, text)
     stage = spec.scores[0]
     assert stage.scene == (f"{tmp_path}/in/*.tif", "/vsicurl/https://x/y.tif", "/data/z.tif")
-    assert (stage.mask, stage.out, stage.model) == (
+    assert (stage.request.ingest.mask, stage.request.out, stage.request.model) == (
         f"{tmp_path}/m/{{stem}}.tif", f"{tmp_path}/reports", f"{tmp_path}/model.specvae"
     )  # fmt: skip
     assert (spec.name, spec.out) == ("x", f"{tmp_path}/reports")
@@ -114,16 +176,18 @@ def test_names_that_are_no_local_paths_stay_as_they_are(tmp_path: Path) -> None:
 def test_a_root_is_where_relative_paths_start_and_a_column_is_no_path(tmp_path: Path) -> None:
     spec = load(tmp_path, 'root = "../data"\n' + SCORE + 'truth = "label"')
     assert spec.scores[0].scene == (f"{tmp_path.parent}/data/a.tif",)
-    assert spec.scores[0].truth == "label"
-    assert load(tmp_path, SCORE + 'truth = "t/{stem}.tif"').scores[0].truth == f"{tmp_path}/t/{{stem}}.tif"
+    assert spec.scores[0].request.ingest.truth == "label"
+    assert (
+        load(tmp_path, SCORE + 'truth = "t/{stem}.tif"').scores[0].request.ingest.truth == f"{tmp_path}/t/{{stem}}.tif"
+    )
 
 
 def test_settings_reach_the_top_a_kind_and_a_numbered_stage(tmp_path: Path) -> None:
     text = SCORE + SCORE.replace("a.tif", "b.tif") + 'out = "other"\n'
     spec = load(tmp_path, text, "name=night", "score.false_alarm_rate=1e-4", "stage.2.parts=true", jobs=3)
     assert (spec.name, spec.jobs) == ("night", 3)
-    assert [stage.false_alarm_rate for stage in spec.scores] == [1e-4, 1e-4]
-    assert [stage.parts for stage in spec.scores] == [False, True]
+    assert [stage.request.false_alarm_rate for stage in spec.scores] == [1e-4, 1e-4]
+    assert [stage.request.parts for stage in spec.scores] == [False, True]
 
 
 @pytest.mark.parametrize("setting", ["nothing", "fit.seed=1", "stage.3.parts=true", "score.a.b=1"])
@@ -139,4 +203,5 @@ def test_an_unknown_setting_is_named_with_the_nearest_known(tmp_path: Path) -> N
 
 def test_numbers_stand_for_their_text_where_the_command_takes_text(tmp_path: Path) -> None:
     stage = load(tmp_path, SCORE + "nodata = 0\nmask = 'm.tif'\nmask_values = [3, '8-10']").scores[0]
-    assert (stage.nodata, stage.mask_values) == ("0", ("3", "8-10"))
+    ingest = stage.request.ingest
+    assert (ingest.nodata, ingest.mask_values) == (0.0, ("3", "8-10"))

@@ -10,15 +10,21 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from specvae.pipeline.declaration.stages import FitStage
 from specvae.pipeline.locks import WORKERS, at_work, sweep
 from specvae.pipeline.workers.local import LocalWorkers
 from specvae.pipeline.workers.schedule import carry_out_all
 from specvae.pipeline.workers.task import Result, StageTask
+from specvae.stages.requests import FitRequest
 from tests.batches import check_complete, complete_items, finish, maps, start, wait_for
+
+FIT = FitStage(("/nothing.tif",), FitRequest())
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:
@@ -197,7 +203,7 @@ def test_a_task_is_tried_so_often_with_growing_pauses(
     ended: list[tuple[int, str, int]] = []
     pauses: list[float] = []
     carry_out_all(
-        [StageTask("fit", {})], Unreliable(failures), retries,
+        [StageTask(FIT)], Unreliable(failures), retries,
         lambda number, result, tries: ended.append((number, result.status, tries)),
         lambda number, result, pause: pauses.append(pause),
     )  # fmt: skip
@@ -206,7 +212,8 @@ def test_a_task_is_tried_so_often_with_growing_pauses(
 
 
 def test_a_process_that_cannot_do_its_task_says_so_and_goes_on() -> None:
-    tasks = [StageTask("fit", {"source": ["/nothing.tif"]}), StageTask("fit", {"nonsense": 1, "source": ["x"]})]
+    broken = replace(FIT, source=cast(Any, None))
+    tasks = [StageTask(FIT), StageTask(broken)]
     ended: dict[int, Result] = {}
     with LocalWorkers(1) as workers:
         assert workers.threads >= 1

@@ -24,6 +24,7 @@ from specvae.stages.demo.scenes import write_scene
 from specvae.stages.demo.synthetic import BAND_NAMES, make_scene, make_texture
 from specvae.stages.export import export
 from specvae.stages.fit import fit
+from specvae.stages.requests import FitRequest
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}
 
@@ -51,7 +52,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_scene(folder / "scene.tif", make_scene(120, 150, 3, anomalies=True).values)
     for name, kind in (("context", "ring"), ("pixel", "none")):
         model = folder / f"{name}.specvae"
-        fit([str(folder / "scene.tif")], model=str(model), device="cpu", context=kind, set=("training.steps=40",))
+        fit(
+            [str(folder / "scene.tif")],
+            FitRequest(model=str(model), device="cpu", context=kind, set=("training.steps=40",)),
+        )
         assert invoke(model, folder / f"{name}.onnx").exception is None
     return folder
 
@@ -168,7 +172,9 @@ def test_a_model_of_patches_scores_alike_and_takes_more_than_a_chunk_of_them(tmp
     values = make_texture(128, 136, 1, side=8, bands=2).values
     write_scene(tmp_path / "texture.tif", values, ("a", "b"))
     quick = ("training.steps=60", "training.refits=0", "network.latent=6")
-    fit([str(tmp_path / "texture.tif")], model=str(tmp_path / "m.specvae"), device="cpu", patch=8, set=quick)
+    fit(
+        [str(tmp_path / "texture.tif")], FitRequest(model=str(tmp_path / "m.specvae"), device="cpu", patch=8, set=quick)
+    )
     export(str(tmp_path / "m.specvae"), str(tmp_path / "m.onnx"))
     detector = load_model(tmp_path / "m.specvae").detector
     patches = to_patches(values, 8).reshape(128, -1)

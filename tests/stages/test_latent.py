@@ -27,6 +27,7 @@ from specvae.stages.latent.encode import encode
 from specvae.stages.latent.interpolate import interpolate
 from specvae.stages.latent.reconstruct import reconstruct
 from specvae.stages.latent.sample import sample
+from specvae.stages.requests import FitRequest
 
 NAMES = ("B1", "B2", "B3", "B4", "B5")
 ROWS, COLS = 150, 170
@@ -52,8 +53,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame.insert(0, "sample_id", [f"s{i}" for i in range(len(frame))])
     frame.to_csv(folder / "rows.csv", index=False)
     frame.to_parquet(folder / "rows.parquet")
-    fit([str(folder / "scene.tif")], model=str(folder / "scene.specvae"), device="cpu", set=QUICK, context="ring")
-    fit([str(folder / "rows.csv")], model=str(folder / "rows.specvae"), device="cpu", set=QUICK)
+    fit(
+        [str(folder / "scene.tif")],
+        FitRequest(model=str(folder / "scene.specvae"), device="cpu", set=QUICK, context="ring"),
+    )
+    fit([str(folder / "rows.csv")], FitRequest(model=str(folder / "rows.specvae"), device="cpu", set=QUICK))
     return folder
 
 

@@ -22,6 +22,7 @@ from specvae.stages.calibrate import calibrate
 from specvae.stages.demo.scenes import write_scene
 from specvae.stages.fit import fit
 from specvae.stages.outcome import SceneOutcome
+from specvae.stages.requests import CalibrateRequest, FitRequest
 from specvae.stages.score.request import ScoreRequest
 from specvae.stages.score.run import score
 
@@ -51,7 +52,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_scene(folder / "truth.tif", truth, ("truth",))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(specvae.training.sampling, "WHOLE", 10_000)  # read block by block, as a large scene is
-        fit([str(folder / "normal.tif")], model=str(folder / "m.specvae"), device="cpu", set=SETTINGS)
+        fit([str(folder / "normal.tif")], FitRequest(model=str(folder / "m.specvae"), device="cpu", set=SETTINGS))
     return folder
 
 
@@ -121,7 +122,9 @@ def test_the_cut_keeps_its_rate_on_fresh_normal_ground(place: Path) -> None:
 
 
 def test_calibrating_anew_gives_the_evidence_a_new_cut(place: Path) -> None:
-    fresh = calibrate([str(place / "other.tif")], model=str(place / "m.specvae"), out=str(place / "c.specvae"))
+    fresh = calibrate(
+        [str(place / "other.tif")], CalibrateRequest(model=str(place / "m.specvae"), out=str(place / "c.specvae"))
+    )
     pair = [load_model(p).detector.evidence_calibration() for p in (place / "m.specvae", fresh.model)]
     assert pair[1].size == 200 * 240 > pair[0].size
     assert pair[0].threshold(0.01).value == pytest.approx(pair[1].threshold(0.01).value, abs=0.3)

@@ -14,6 +14,7 @@ import rasterio.windows
 
 from specvae.ingest.options import IngestOptions
 from specvae.stages.fit import fit
+from specvae.stages.requests import FitRequest
 from specvae.stages.score.request import ScoreRequest
 from specvae.stages.score.run import score
 
@@ -55,9 +56,16 @@ def fitted(
             file.descriptions = names
     model = folder / "model.specvae"
     fit(
-        [str(folder / "same.tif")], model=str(model), normal=str(folder / "mine.tif"), set=SHORT, max_pixels=60_000,
-        device="cpu", context="none",
-    )  # fmt: skip
+        [str(folder / "same.tif")],
+        FitRequest(
+            model=str(model),
+            set=SHORT,
+            max_pixels=60_000,
+            device="cpu",
+            context="none",
+            ingest=IngestOptions(normal=str(folder / "mine.tif")),
+        ),
+    )
     return model, folder
 
 
@@ -87,7 +95,10 @@ def test_the_half_of_the_scene_that_the_fit_never_saw_is_ok(fitted: tuple[Path, 
 
 def test_the_scene_after_a_wildfire_is_not_refused(real_layout: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.specvae"
-    fit([str(real_layout / SCENES["coldsprings"])], model=str(model), set=SHORT, device="cpu", context="none")
+    fit(
+        [str(real_layout / SCENES["coldsprings"])],
+        FitRequest(model=str(model), set=SHORT, device="cpu", context="none"),
+    )
     request = ScoreRequest(model=str(model), out=str(tmp_path / "out"), device="cpu")
     score([str(real_layout / "scenes/coldsprings/20160723_post_sr7.tif")], request)
     report = json.loads((tmp_path / "out" / "20160723_post_sr7" / "report.json").read_text())
@@ -109,5 +120,5 @@ def test_a_hundredth_of_anomalies_in_the_scene_that_is_fitted_is_found(real_layo
     assert 0.008 < planted.sum() / valid.sum() < 0.015
     with rasterio.open(tmp_path / "own.tif", "w", **profile) as file:
         file.write(values)
-    outcome = fit([str(tmp_path / "own.tif")], model=str(tmp_path / "m.specvae"), set=SHORT, device="cpu")
+    outcome = fit([str(tmp_path / "own.tif")], FitRequest(model=str(tmp_path / "m.specvae"), set=SHORT, device="cpu"))
     assert outcome.summary["contamination"]["found"] is True

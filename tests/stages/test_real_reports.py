@@ -15,6 +15,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from specvae.ingest.options import IngestOptions
 from specvae.stages.fit import fit
+from specvae.stages.requests import FitRequest
 from specvae.stages.score.request import ScoreRequest
 from specvae.stages.score.run import score
 
@@ -26,7 +27,10 @@ def fire(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Reports of the scene after the fire, by a model of the clear ground before it; scored again with those known."""
     place, scenes = tmp_path_factory.mktemp("fire"), real_data / "scenes" / "coldsprings"
     model = str(place / "m.specvae")
-    fit([str(scenes / "20160707_pre_sr7.tif")], model=model, normal=str(scenes / "20160707_pre_clear.tif"), set=QUICK)
+    fit(
+        [str(scenes / "20160707_pre_sr7.tif")],
+        FitRequest(model=model, set=QUICK, ingest=IngestOptions(normal=str(scenes / "20160707_pre_clear.tif"))),
+    )
     after = str(scenes / "20160723_post_sr7.tif")
     ingest = IngestOptions(truth=str(scenes / "burn_mask.tif"))
     options = {"model": model, "parts": True, "objects": ("gpkg", "geojson", "parquet"), "ingest": ingest}
@@ -112,7 +116,7 @@ def test_the_items_say_when_and_what_made_them(fire: Path) -> None:
 @pytest.mark.slow
 def test_rows_of_a_table_are_explained_to_the_last_nat(real_data: Path, tmp_path: Path) -> None:
     source, model = str(real_data / "spectra" / "ftir_strawberry.csv"), str(tmp_path / "m.specvae")
-    fit([source], model=model, label_column="adulterated", set=QUICK)
+    fit([source], FitRequest(model=model, set=QUICK, ingest=IngestOptions(label_column="adulterated")))
     score([source], ScoreRequest(model=model, out=str(tmp_path / "r"), explain=25))
     place = tmp_path / "r" / "ftir_strawberry"
     summed = pd.read_csv(place / "explanations.csv").groupby("row")["contribution_nats"].sum()
@@ -126,7 +130,7 @@ def test_rows_of_a_table_are_explained_to_the_last_nat(real_data: Path, tmp_path
 @pytest.mark.slow
 def test_a_hyperspectral_scene_without_a_crs_has_a_page_and_places_in_pixels(real_data: Path, tmp_path: Path) -> None:
     source, model = str(real_data / "had" / "abu-beach-2.mat"), str(tmp_path / "m.specvae")
-    fit([source], model=model, set=QUICK)
+    fit([source], FitRequest(model=model, set=QUICK))
     request = ScoreRequest(model=model, out=str(tmp_path / "r"), false_alarm_rate=0.02, objects=("gpkg", "geojson"))
     score([source], request)
     place = tmp_path / "r" / "abu-beach-2"

@@ -19,6 +19,7 @@ from specvae.model_file import load_model
 from specvae.stages.calibrate import calibrate
 from specvae.stages.fit import fit
 from specvae.stages.outcome import ScoreRun
+from specvae.stages.requests import CalibrateRequest, FitRequest
 from specvae.stages.score.request import ScoreRequest
 from specvae.stages.score.run import score
 from tests.commands import run
@@ -49,11 +50,18 @@ def fire(real_layout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with rasterio.open(folder / "others.tif", "w", **{**profile, "dtype": "uint8", "nodata": None}) as file:
         file.write(((burnt != 0) | even).astype(np.uint8), 1)
     normal = str(real_layout / FIRE / "20160707_pre_clear.tif")
-    fit([str(real_layout / BEFORE)], model=str(folder / "before.specvae"), normal=normal, set=SHORT, device="cpu")
+    fit(
+        [str(real_layout / BEFORE)],
+        FitRequest(model=str(folder / "before.specvae"), set=SHORT, device="cpu", ingest=IngestOptions(normal=normal)),
+    )
     calibrate(
-        [str(real_layout / AFTER)], model=str(folder / "before.specvae"), out=str(folder / "after.specvae"),
-        normal=str(folder / "strips.tif"),
-    )  # fmt: skip
+        [str(real_layout / AFTER)],
+        CalibrateRequest(
+            model=str(folder / "before.specvae"),
+            out=str(folder / "after.specvae"),
+            ingest=IngestOptions(normal=str(folder / "strips.tif")),
+        ),
+    )
     return folder
 
 
@@ -215,7 +223,7 @@ def test_another_sensor_or_processing_level_is_do_not_use(
 ) -> None:
     """Surface reflectance against digital numbers of another place; reflectance per mille against ten-thousandths."""
     model = tmp_path / "m.specvae"
-    fit([str(real_data / fitted)], model=str(model), set=SHORT, device="cpu", max_pixels=40_000)
+    fit([str(real_data / fitted)], FitRequest(model=str(model), set=SHORT, device="cpu", max_pixels=40_000))
     report, _, done = scored(real_data / other, model, tmp_path / "out", strict=True, ingest=IngestOptions(bands=bands))
     assert report["drift"]["verdict"] == "do-not-use"
     assert report["drift"]["reasons"]
