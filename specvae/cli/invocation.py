@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import click
@@ -64,11 +66,20 @@ class Invocation:
         """One line about how far a command is."""
         self.say(message, "progress", "info")
 
-    def log_what_libraries_say(self) -> None:
-        """Give warnings and log records of other packages the same form, where it is JSON."""
-        if self.log_as_json:
-            logging.captureWarnings(True)
-            logging.basicConfig(handlers=[_JsonLines(self)], level=logging.WARNING, force=True)
+    @contextmanager
+    def library_messages(self) -> Iterator[None]:
+        """While it lasts, warnings and log records of other packages have the same form, where that is JSON."""
+        if not self.log_as_json:
+            yield
+            return
+        handler = _JsonLines(self)
+        logging.getLogger().addHandler(handler)
+        logging.captureWarnings(True)
+        try:
+            yield
+        finally:
+            logging.captureWarnings(False)
+            logging.getLogger().removeHandler(handler)
 
 
 class _JsonLines(logging.Handler):

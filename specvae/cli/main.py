@@ -82,11 +82,11 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> None:
     """Entry point: exceptions become one line on stderr and an exit status."""
     called = Invocation(tuple(sys.argv[1:] if args is None else args))
-    called.log_what_libraries_say()
     gc.set_threshold(100_000, 50, 100)  # a command makes few cycles and many lasting objects: looking costs a twentieth
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        sys.exit(_run(called))
+        with called.library_messages():
+            sys.exit(_run(called))
     except SpecvaeError as error:
         _fail(called, error, error.exit_status)
     except KeyboardInterrupt:
