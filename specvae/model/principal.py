@@ -50,7 +50,7 @@ class Principal:
         arrays = (rows.mean(axis=0), scale, plain.components_, standard.components_)
         return cls(*(np.asarray(array, np.float64) for array in arrays))
 
-    def left(self, spectra: Array, in_units: bool = True) -> NDArray[np.float64]:
+    def residual(self, spectra: Array, in_units: bool = True) -> NDArray[np.float64]:
         """``(components, n)``: mean squared residual of ``(values, n)`` spectra after 1, 2, ... components.
 
         Either in the squares of the data's units, by the covariance's components, or in those of ``scale``, by the

@@ -64,8 +64,8 @@ def compression_curve(
     without = [_median(residual(np.arange(len(z)) != j) / scale) for j in range(len(z))]
     order = np.argsort(-np.array(without), kind="stable")
     rank = np.argsort(order, kind="stable")
-    plain = principal.left(values)
-    standard = np.median(np.sqrt(principal.left(values, in_units=False)), axis=1)
+    plain = principal.residual(values)
+    standard = np.median(np.sqrt(principal.residual(values, in_units=False)), axis=1)
     points = []
     for k in range(1, len(z) + 1):
         rest, last = residual(rank < k), min(k, len(plain)) - 1

@@ -31,7 +31,7 @@ def test_what_components_leave_is_what_scikit_learn_s_leave(kept: int) -> None:
     for in_units, scale in ((True, 1.0), (False, train.std(axis=0))):
         pca = PCA(kept).fit(train / scale)
         rest = test / scale - pca.inverse_transform(pca.transform(test / scale))
-        residual = found.left(test.T, in_units)[kept - 1]
+        residual = found.residual(test.T, in_units)[kept - 1]
         np.testing.assert_allclose(residual, np.square(rest).mean(axis=1), rtol=1e-6, atol=1e-6)
 
 
@@ -48,7 +48,7 @@ def test_no_more_components_than_spectra_or_values_and_what_is_constant_leaves_n
     assert len(Principal.fit(spectra(40, 0).T, 32).plain) == 9
     flat = Principal.fit(np.full((3, 30), 5.0), 2)
     assert np.isfinite(flat.plain).all()
-    np.testing.assert_allclose(flat.left(np.full((3, 4), 5.0)), 0.0)
+    np.testing.assert_allclose(flat.residual(np.full((3, 4), 5.0)), 0.0)
 
 
 def test_reconstruct_tells_the_mean_squared_error_and_that_of_as_many_components(tmp_path: Path) -> None:
