@@ -219,7 +219,7 @@ def _hull(items: list[dict[str, Any]]) -> list[float]:
 
 
 def _read(path: Path, out: Path) -> dict[str, Any] | None:
-    """A finished folder's item; None for what is being written or is not one of ours."""
+    """A finished folder's item; None for what is being written or was not made by specvae."""
     if any(part.startswith(".") for part in path.relative_to(out).parts):
         return None
     tree = read_json(path)

@@ -17,7 +17,7 @@ __all__ = ["OutputFolder", "atomic_file"]
 
 
 def _explained(path: Path, error: OSError) -> OutputError:
-    told = {
+    advice = {
         errno.ENOSPC: "the disk is full: free some space",
         errno.EDQUOT: "the disk quota is used up: free some space",
         errno.EACCES: "permission is denied: choose another place",
@@ -26,7 +26,7 @@ def _explained(path: Path, error: OSError) -> OutputError:
         errno.EISDIR: "it is a folder: choose another name",
         errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
     }
-    return OutputError(f"{path} cannot be written: {told.get(error.errno or 0, error.strerror or error)}")
+    return OutputError(f"{path} cannot be written: {advice.get(error.errno or 0, error.strerror or error)}")
 
 
 @contextmanager

@@ -61,14 +61,14 @@ def identify(paths: Sequence[str | Path], known: dict[str, Any] | None = None) -
     return tuple(found)
 
 
-def same(mine: Fingerprint, stored: dict[str, Any] | None) -> bool:
-    """Whether a stored fingerprint tells of the same inputs' bytes, the same model and the same settings."""
+def same(fresh: Fingerprint, stored: dict[str, Any] | None) -> bool:
+    """whether a stored fingerprint is of the same inputs' bytes, the same model and the same settings."""
     if not stored:
         return False
-    ours = json.loads(json.dumps(mine.to_json()))
+    current = json.loads(json.dumps(fresh.to_json()))
 
     def essence(tree: dict[str, Any]) -> tuple[Any, ...]:
         files = sorted((i["path"], i["size"], i["sha256"]) for i in tree.get("inputs", []))
         return files, tree.get("model"), tree.get("settings")
 
-    return essence(ours) == essence(stored)
+    return essence(current) == essence(stored)

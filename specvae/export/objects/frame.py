@@ -66,8 +66,8 @@ def _top_bands(table: ObjectTable, labels: tuple[str, ...]) -> list[str]:
         return [""] * len(table)
     order = np.argsort(-table.contribution, axis=0, kind="stable")[:TOP_BANDS]
     deviation = np.take_along_axis(table.deviation / table.pixels, order, axis=0)
-    told = zip(order.T.tolist(), deviation.T.tolist(), strict=True)
-    return [", ".join(f"{labels[b]} {d:+.1f}" for b, d in zip(*pair, strict=True)) for pair in told]
+    top = zip(order.T.tolist(), deviation.T.tolist(), strict=True)
+    return [", ".join(f"{labels[b]} {d:+.1f}" for b, d in zip(*pair, strict=True)) for pair in top]
 
 
 def _areas(grid: Grid, rows: NDArray[np.float64]) -> NDArray[np.float64]:

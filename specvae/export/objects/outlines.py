@@ -79,10 +79,10 @@ def _drawn_together(table: ObjectTable, members: NDArray[np.intp], flags: Flags)
 def _outline(flags: NDArray[np.bool_], window: Window, peak_row: int, peak_col: int) -> Any:
     """The MultiPolygon of the component that holds the peak; None where it is too ragged."""
     labels, _ = ndimage.label(flags, EIGHT_CONNECTED)
-    mine = labels == labels[peak_row - window.row, peak_col - window.col]
-    padded = np.pad(mine, 1)
+    component = labels == labels[peak_row - window.row, peak_col - window.col]
+    padded = np.pad(component, 1)
     edges = int((padded[1:] != padded[:-1]).sum() + (padded[:, 1:] != padded[:, :-1]).sum())
-    return None if edges > MOST_EDGES else _traced(mine.astype(np.int32), 1, window)[0]
+    return None if edges > MOST_EDGES else _traced(component.astype(np.int32), 1, window)[0]
 
 
 def _traced(owner: NDArray[np.int32], count: int, window: Window) -> NDArray[Any]:

@@ -83,9 +83,9 @@ def draw_path(
     order = np.argsort(at)
     share = np.linspace(0, 1, len(spectra))
     colours = colormaps["viridis"](0.9 * share)
-    told = {0: "decoded at the start", len(share) // 2: "decoded half-way", len(share) - 1: "decoded at the end"}
+    labels = {0: "decoded at the start", len(share) // 2: "decoded half-way", len(share) - 1: "decoded at the end"}
     for i, (colour, row) in enumerate(zip(colours, spectra, strict=True)):
-        axes.plot(at[order], row[order], color=colour, linewidth=1, label=told.get(i))
+        axes.plot(at[order], row[order], color=colour, linewidth=1, label=labels.get(i))
     for row, style, name in zip(given, ("-", "--"), ("start, as given", "end, as given"), strict=True):
         axes.plot(at[order], row[order], color=GIVEN, linestyle=style, linewidth=1.5, label=name)
     axes.legend(fontsize=9)

@@ -104,10 +104,10 @@ class ScoreScale:
 
     def place(self, score: Any) -> Any:
         """0 at the lower end, 1 at the upper."""
-        low, high = self._bent(self.low), self._bent(self.high)
-        return (self._bent(score) - low) / (high - low)
+        low, high = self._scaled(self.low), self._scaled(self.high)
+        return (self._scaled(score) - low) / (high - low)
 
-    def _bent(self, score: Any) -> Any:
+    def _scaled(self, score: Any) -> Any:
         share = np.asarray(score, np.float64) / self.knee
         return np.where(share <= 1, share, 1 + np.log10(np.maximum(share, 1)) / 1.5)
 

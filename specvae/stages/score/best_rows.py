@@ -14,7 +14,7 @@ from specvae.spectra import Parts
 __all__ = ["BestRows", "Rows"]
 
 CARRIED = 3
-"""Other columns that are told of a row, at most."""
+"""The most columns beside the bands that the page shows of a row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +33,11 @@ class Rows:
     """``(columns, n)``: text of the first other columns."""
 
     def take(self, order: NDArray[np.intp]) -> Rows:
-        """These of them."""
+        """The rows at these places, in this order."""
         return Rows(*(getattr(self, f.name)[..., order] for f in fields(self)))
 
     def join(self, other: Rows) -> Rows:
-        """Both."""
+        """These rows and then the others."""
         pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
         return Rows(*(np.concatenate(pair, axis=-1) for pair in pairs))
 

@@ -49,11 +49,11 @@ def table_page(
     gathered: Gatherers,
     cases: list[dict[str, Any]],
     rows: Rows,
-    told: Explanation,
+    explanation: Explanation,
 ) -> PageData:
-    """The page of a table; ``told`` is of its highest-scoring ``rows``."""
+    """The page of a table; ``explanation`` is that of its highest-scoring ``rows``."""
     none, bare, short = np.zeros(0, np.int64), np.zeros((len(detector.bands), 0), np.float32), np.zeros(0, np.float32)
-    spectra = Spectra(rows.at, np.zeros_like(rows.at), rows.values, told.expected, rows.score, rows.kl)
+    spectra = Spectra(rows.at, np.zeros_like(rows.at), rows.values, explanation.expected, rows.score, rows.kl)
     return PageData(
         None,
         _curves(detector, gathered.survival.finish()),
@@ -62,8 +62,8 @@ def table_page(
         1,
         cases,
         spectra,
-        told.contribution,
-        told.deviation,
+        explanation.contribution,
+        explanation.deviation,
         gathered.counts.valid,
     )
 

@@ -38,16 +38,16 @@ def read_in_order(
     memory = parse_size(max_memory)
     item, components = np.dtype(scene.dtype).itemsize, detector.net.components
     load = Load(len(scene.bands) * detector.stride**2, item, detector.halo, components, outputs)
-    told = plan_reading(memory, scene.shape, scene.block, load)
+    reading = plan_reading(memory, scene.shape, scene.block, load)
     if not isinstance(scene, PixelScene):
         with scene.cached(memory // 2):
             yield _Patches(
-                scene, detector.halo, part or scene.windows(min(told.largest, LARGEST // detector.stride**2))
+                scene, detector.halo, part or scene.windows(min(reading.largest, LARGEST // detector.stride**2))
             )
         return
-    areas = [area.clip(_rows_of(part, scene.cols)) for area in told.areas] if part else told.areas
-    reader = CarryingReader(scene, load.bands, scene.shape, told.step, load.halo, told.largest, areas)
-    with scene.cached(told.cache, told.rows):
+    areas = [area.clip(_rows_of(part, scene.cols)) for area in reading.areas] if part else reading.areas
+    reader = CarryingReader(scene, load.bands, scene.shape, reading.step, load.halo, reading.largest, areas)
+    with scene.cached(reading.cache, reading.rows):
         yield reader
 
 

@@ -166,9 +166,9 @@ class _Scored:
 
     def _compare(self, metrics: TruthMetrics, table: Table, parts: Parts) -> None:
         """Figures against the truth column, where ``--truth`` names one."""
-        told = table.others.column(table.others.column_names.index(self.truth))
-        unknown = is_one_of(told, {"", "nan", "none", "255", "<na>"})
-        normal = is_one_of(told, {"0", "0.0", "false", "normal"})
+        truth = table.others.column(table.others.column_names.index(self.truth))
+        unknown = is_one_of(truth, {"", "nan", "none", "255", "<na>"})
+        normal = is_one_of(truth, {"0", "0.0", "false", "normal"})
         known = table.valid & ~unknown
         rows = np.vstack([parts.score[known][None], self.detector.background.scores(table.values[known])])
         metrics.update(LabelledScores(rows, ~normal[known]))
@@ -178,30 +178,32 @@ def _page(detector: Detector, gathered: Gatherers, best: BestRows, folder: Path)
     """The page's data, and explanations.csv of the highest-scoring rows."""
     rows = best.rows
     assert rows is not None
-    told = detector.explain(rows.values)
-    cases = _cases(rows, best.names, detector.bands.labels, told)
+    explanation = detector.explain(rows.values)
+    cases = _cases(rows, best.names, detector.bands.labels, explanation)
     if rows.at.size:
-        explain_rows(folder / EXPLANATIONS.name, rows.at, detector.bands.labels, rows.values, told)
-    return table_page(detector, gathered, cases, rows, told)
+        explain_rows(folder / EXPLANATIONS.name, rows.at, detector.bands.labels, rows.values, explanation)
+    return table_page(detector, gathered, cases, rows, explanation)
 
 
-def _cases(rows: Rows, names: tuple[str, ...], labels: tuple[str, ...], told: Explanation) -> list[dict[str, Any]]:
+def _cases(
+    rows: Rows, names: tuple[str, ...], labels: tuple[str, ...], explanation: Explanation
+) -> list[dict[str, Any]]:
     """What the page tells of each row."""
     cases = []
     for k, i in enumerate(rows.at.tolist()):
-        drivers = np.argsort(-told.contribution[:, k], kind="stable")[:3]
+        drivers = np.argsort(-explanation.contribution[:, k], kind="stable")[:3]
         cases.append(
             {"row_number": i + 1}
             | {f"{name} ": text for name, text in zip(names, rows.others[:, k], strict=True)}
             | {name: float(getattr(rows, name)[k]) for name in ("score", "reconstruction", "kl")}
             | {"p_value": None if np.isnan(rows.p_value[k]) else float(rows.p_value[k])}
-            | {"bands": ", ".join(f"{labels[b]} {told.deviation[b, k]:+.1f}" for b in drivers)}
+            | {"bands": ", ".join(f"{labels[b]} {explanation.deviation[b, k]:+.1f}" for b in drivers)}
         )
     return cases
 
 
 def explain_rows(
-    path: Path, top: NDArray[np.int64], labels: tuple[str, ...], values: NDArray[np.float32], told: Explanation
+    path: Path, top: NDArray[np.int64], labels: tuple[str, ...], values: NDArray[np.float32], explanation: Explanation
 ) -> None:
     """Write explanations.csv: a row for each top row and each band."""
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -209,5 +211,10 @@ def explain_rows(
         writer.writerow(["row", "band", "contribution_nats", "deviation", "observed", "expected"])
         for k, i in enumerate(top.tolist()):
             for b, label in enumerate(labels):
-                numbers = (told.contribution[b, k], told.deviation[b, k], values[b, k], told.expected[b, k])
+                numbers = (
+                    explanation.contribution[b, k],
+                    explanation.deviation[b, k],
+                    values[b, k],
+                    explanation.expected[b, k],
+                )
                 writer.writerow([i + 1, label, *(f"{v:.7g}" for v in numbers)])
