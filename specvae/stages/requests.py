@@ -57,7 +57,7 @@ class FitRequest:
     renew: bool = False
     """Replace a model that was made otherwise; one made from the same inputs and settings stays."""
     dry_run: bool = False
-    """Only say whether the model stands already."""
+    """Only say whether the model is there already, made from the same inputs and settings."""
     threads: int = 0
     """Threads of the scoring of held-out data; 0 = one."""
     command: tuple[str, ...] = ()
@@ -100,7 +100,7 @@ class CalibrateRequest:
     renew: bool = False
     """Replace a model that was made otherwise; one made from the same inputs and settings stays."""
     dry_run: bool = False
-    """Only say whether the model stands already."""
+    """Only say whether the model is there already, made from the same inputs and settings."""
     command: tuple[str, ...] = ()
     """The words of the command line, for the model's provenance; () = the call in Python is recorded."""
 

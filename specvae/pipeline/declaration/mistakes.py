@@ -26,7 +26,7 @@ def explain(error: ValidationError, path: Path, tree: Mapping[str, Any], known: 
     line = line_of(path, key, number)
     where = f"{path}, line {line}" if line else f"{path}"
     name = f"stage[{number}].{key}".rstrip(".") if number else key or "the pipeline"
-    return f"{where}: {_told(first, name, key, kind, known)}"
+    return f"{where}: {_mistake(first, name, key, kind, known)}"
 
 
 def _stage(tree: Mapping[str, Any], number: int) -> Mapping[str, Any]:
@@ -34,7 +34,7 @@ def _stage(tree: Mapping[str, Any], number: int) -> Mapping[str, Any]:
     return stage if isinstance(stage, Mapping) else {}
 
 
-def _told(first: Any, name: str, key: str, kind: str, known: Mapping[str, type[BaseModel]]) -> str:
+def _mistake(first: Any, name: str, key: str, kind: str, known: Mapping[str, type[BaseModel]]) -> str:
     if first["type"] == "extra_forbidden":
         names = list(known[kind].model_fields) if kind in known else []
         near = get_close_matches(key, names, n=1, cutoff=0.4)
@@ -53,7 +53,7 @@ def _told(first: Any, name: str, key: str, kind: str, known: Mapping[str, type[B
 
 
 def line_of(path: Path, key: str, number: int = 0) -> int | None:
-    """The 1-based line of a key in the ``number``-th stage (0: above the stages), or None where none is found."""
+    """The 1-based line of a key in the ``number``-th stage (0: above the stages), or None where a search finds none."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError):

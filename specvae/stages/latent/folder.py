@@ -19,7 +19,7 @@ from specvae.stages.outcome import SceneOutcome, ScoreRun
 __all__ = ["SUMMARY", "LatentResult", "for_each", "make_folder"]
 
 SUMMARY = "summary.json"
-"""Written last: its presence means that the folder is whole."""
+"""Written last: its presence means that the folder is complete."""
 
 
 @dataclass(frozen=True)
