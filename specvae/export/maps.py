@@ -122,10 +122,19 @@ class MapWriter:
 
     def _profile(self, grid: Grid, compress: bool) -> dict[str, Any]:
         profile: dict[str, Any] = {
-            "driver": "GTiff", "width": grid.cols, "height": grid.rows, "count": len(self.bands), "dtype": self.dtype,
-            "nodata": self.nodata, "tiled": True, "blockxsize": TILE, "blockysize": TILE, "bigtiff": "IF_SAFER",
-            "interleave": "band", "sparse_ok": False,
-        }  # fmt: skip
+            "driver": "GTiff",
+            "width": grid.cols,
+            "height": grid.rows,
+            "count": len(self.bands),
+            "dtype": self.dtype,
+            "nodata": self.nodata,
+            "tiled": True,
+            "blockxsize": TILE,
+            "blockysize": TILE,
+            "bigtiff": "IF_SAFER",
+            "interleave": "band",
+            "sparse_ok": False,
+        }
         if grid.transform != Affine.identity():
             profile["transform"] = grid.transform
         if grid.crs is not None and not (grid.gcps and grid.transform == Affine.identity()):
@@ -171,10 +180,18 @@ class MapWriter:
             floating = np.dtype(self.dtype).kind == "f"
             made = {"overviews": "FORCE_USE_EXISTING"} if self.highest else {"overview_resampling": "AVERAGE"}
             rasterio.shutil.copy(
-                source, self.path, driver="COG", compress="ZSTD", level="1", blocksize=str(TILE),
-                predictor="FLOATING_POINT" if floating else "STANDARD", num_threads=str(max(1, self.threads)),
-                bigtiff="IF_SAFER", statistics="NO", **made,
-            )  # fmt: skip
+                source,
+                self.path,
+                driver="COG",
+                compress="ZSTD",
+                level="1",
+                blocksize=str(TILE),
+                predictor="FLOATING_POINT" if floating else "STANDARD",
+                num_threads=str(max(1, self.threads)),
+                bigtiff="IF_SAFER",
+                statistics="NO",
+                **made,
+            )
         except rasterio.errors.RasterioError as error:
             raise self._failed(error) from None
         with rasterio.open(self.path) as check:

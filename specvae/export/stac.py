@@ -61,9 +61,13 @@ def scene_item(
         "specvae:fingerprint": mark.to_json(),
     }
     item = pystac.Item(
-        _name(report["scene"]["key"]), geometry, box, taken or created, properties,
+        _name(report["scene"]["key"]),
+        geometry,
+        box,
+        taken or created,
+        properties,
         stac_extensions=[FILE, PROCESSING, RASTER] if grid else [FILE, PROCESSING],
-    )  # fmt: skip
+    )
     if grid is not None:
         _add_projection(item, grid)
     for key, file in _assets(folder).items():
@@ -165,13 +169,17 @@ def model_item(model: StoredModel, folder: Path) -> dict[str, Any]:
             }
         ],
         "specvae:halo": detector.halo,
-    }  # fmt: skip
+    }
     if versions.get("torch"):
         properties["mlm:framework_version"] = versions["torch"]
     item = pystac.Item(
-        f"specvae-{model.sha256[:12]}", None, None, _time(model.created) or datetime.now(UTC), properties,
+        f"specvae-{model.sha256[:12]}",
+        None,
+        None,
+        _time(model.created) or datetime.now(UTC),
+        properties,
         stac_extensions=[FILE, MLM],
-    )  # fmt: skip
+    )
     extra = {
         "mlm:artifact_type": "safetensors",
         "file:checksum": _multihash(model.sha256),
@@ -196,10 +204,11 @@ def write_collection(out: Path, name: str = "specvae") -> Path | None:
     times = sorted(t for _, tree in items if (t := _time(tree["properties"].get("datetime"))))
     interval: list[datetime | None] = [times[0], times[-1]] if times else [None, None]
     collection = pystac.Collection(
-        _name(name), "Scenes scored against a model of what is normal",
+        _name(name),
+        "Scenes scored against a model of what is normal",
         pystac.Extent(pystac.SpatialExtent([_hull([tree for _, tree in items])]), pystac.TemporalExtent([interval])),
         license="other",
-    )  # fmt: skip
+    )
     for path, tree in items:
         href = f"./{path.relative_to(out).as_posix()}"
         collection.add_link(pystac.Link("item", href, "application/geo+json", tree["id"]))

@@ -97,10 +97,14 @@ def _traced(owner: NDArray[np.int32], count: int, window: Window) -> NDArray[Any
     corners = np.add([corner for ring in rings for corner in ring], (window.col, window.row))
     of = np.array([traced[i][1] for i in order])
     found = shapely.from_ragged_array(
-        shapely.GeometryType.MULTIPOLYGON, corners,
-        (_offsets([len(ring) for ring in rings]), _offsets([len(part) for part in parts]),
-         np.searchsorted(of, np.arange(1, count + 2))),
-    )  # fmt: skip
+        shapely.GeometryType.MULTIPOLYGON,
+        corners,
+        (
+            _offsets([len(ring) for ring in rings]),
+            _offsets([len(part) for part in parts]),
+            np.searchsorted(of, np.arange(1, count + 2)),
+        ),
+    )
     for i in np.flatnonzero(~shapely.is_valid(found)):  # rings that touch themselves at a corner
         whole = shapely.union_all(shapely.make_valid(shapely.get_parts(found[i])))
         found[i] = whole if isinstance(whole, MultiPolygon) else MultiPolygon([whole])

@@ -82,9 +82,14 @@ def _ogr(frame: Any, path: Path, driver: str, layer_options: dict[str, str]) -> 
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*crs.*was not provided.*")
             pyogrio.write_dataframe(
-                frame, path, layer=LAYER, driver=driver, geometry_type="MultiPolygon", promote_to_multi=True,
+                frame,
+                path,
+                layer=LAYER,
+                driver=driver,
+                geometry_type="MultiPolygon",
+                promote_to_multi=True,
                 layer_options=layer_options,
-            )  # fmt: skip
+            )
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
         raise OSError(error) from None
 

@@ -120,11 +120,24 @@ def render_page(report: Report, data: PageData) -> str:
 
 
 TITLES = {
-    "id": "object", "row_number": "row", "pixels": "pixels", "area_m2": "area, m²", "peak": "peak, nats",
-    "mean": "mean, nats", "score": "score, nats", "reconstruction": "reconstruction", "kl": "KL",
-    "kl_share": "KL share", "p_value": "p-value", "bands": "bands that drive it", "lon": "longitude",
-    "lat": "latitude", "known": "known", "keep": "kept at FDR", "q_value": "q-value",
-}  # fmt: skip
+    "id": "object",
+    "row_number": "row",
+    "pixels": "pixels",
+    "area_m2": "area, m²",
+    "peak": "peak, nats",
+    "mean": "mean, nats",
+    "score": "score, nats",
+    "reconstruction": "reconstruction",
+    "kl": "KL",
+    "kl_share": "KL share",
+    "p_value": "p-value",
+    "bands": "bands that drive it",
+    "lon": "longitude",
+    "lat": "latitude",
+    "known": "known",
+    "keep": "kept at FDR",
+    "q_value": "q-value",
+}
 
 
 def _columns(cases: list[dict[str, Any]], noun: str) -> list[tuple[str, str]]:
@@ -184,9 +197,11 @@ def _payload(report: Report, data: PageData) -> str:
 
 def _places(spectra: Any) -> dict[str, Any]:
     return {
-        "row": spectra.rows.tolist(), "col": spectra.cols.tolist(),
-        "score": _short(spectra.score, 6), "kl": _short(spectra.kl),
-    }  # fmt: skip
+        "row": spectra.rows.tolist(),
+        "col": spectra.cols.tolist(),
+        "score": _short(spectra.score, 6),
+        "kl": _short(spectra.kl),
+    }
 
 
 def _short(values: Any, digits: int = 4) -> list[float | None]:

@@ -57,7 +57,7 @@ def stretched(composite: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str) -> None:
-    """Write the PNG."""
+    """Write the quicklook as a PNG: the scene, its score and the flagged pixels side by side."""
     finer = view.composite.shape[1] // view.score.shape[0]
     whole, above = (np.kron(part, np.ones((finer, finer), np.float32)) for part in (view.score, view.anomalous))
     step = max(1, -(-max(whole.shape) // PANEL))

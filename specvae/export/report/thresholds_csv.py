@@ -11,9 +11,20 @@ from specvae.export.report.sections import ThresholdRow
 __all__ = ["COLUMNS", "write_thresholds"]
 
 COLUMNS = (
-    "asked_rate", "false_alarm_rate", "value", "value_low", "value_high", "interval_low", "interval_high", "method",
-    "supported", "expected_false_alarms", "expected_per_km2", "share_of_scene_above", "warning",
-)  # fmt: skip
+    "asked_rate",
+    "false_alarm_rate",
+    "value",
+    "value_low",
+    "value_high",
+    "interval_low",
+    "interval_high",
+    "method",
+    "supported",
+    "expected_false_alarms",
+    "expected_per_km2",
+    "share_of_scene_above",
+    "warning",
+)
 
 
 def write_thresholds(path: Path, thresholds: Sequence[ThresholdRow]) -> None:

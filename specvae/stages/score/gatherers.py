@@ -64,9 +64,14 @@ class Gatherers:
         drift = DriftAccumulator(detector.drift_reference, detector.bands.labels, lattice_step(rows, cols))
         objects = Components(min(MOST_OBJECTS, OBJECT_VALUES // bands))
         return cls(
-            PixelCounts(), Overview(rows, cols, step, rgb), SampleOfPixels(lattice), SurvivalHistogram(), drift, objects,
+            PixelCounts(),
+            Overview(rows, cols, step, rgb),
+            SampleOfPixels(lattice),
+            SurvivalHistogram(),
+            drift,
+            objects,
             metrics,
-        )  # fmt: skip
+        )
 
     def update(self, piece: ScoredWindow, expected: NDArray[np.float32] | None = None) -> None:
         """Give one window to each; ``expected`` are the reconstructions of the sample's pixels."""

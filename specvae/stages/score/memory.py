@@ -100,9 +100,14 @@ def plan_reading(memory: int, shape: tuple[int, int], block: tuple[int, int], lo
 
 
 def _by_rows(
-    memory: int, shape: tuple[int, int], block: tuple[int, int], load: Load, target: int, areas: tuple[Window, ...],
+    memory: int,
+    shape: tuple[int, int],
+    block: tuple[int, int],
+    load: Load,
+    target: int,
+    areas: tuple[Window, ...],
     written: int,
-) -> Reading:  # fmt: skip
+) -> Reading:
     """For blocks that span the width, or are too large: whole rows are kept, and windows cut out of them."""
     kept = max(1, memory // 4 // (shape[1] * load.stored))
     wanted = min(max(LEAST_ROWS, target // shape[1]), kept)

@@ -40,7 +40,7 @@ class SceneObjects:
 
     table: ObjectTable
     rows: ObjectRows
-    """One each."""
+    """One row an object, in the order of ``table``."""
     section: ObjectsSection
     """``objects`` of report.json."""
 

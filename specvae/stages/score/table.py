@@ -89,10 +89,18 @@ def _same(table: Table) -> Table:
 def _about(source: Source, file: TableFile, rows: int, detector: Detector) -> SceneSection:
     """The ``scene`` section of the report."""
     return {
-        "path": source.path, "key": source.key, "kind": "table", "rows": rows, "cols": 1,
-        "bands": list(file.bands.labels), "notes": list(file.notes), "crs": None, "pixel_area_m2": None,
-        "band_match": detector.bands.match(file.bands).by, "wavelengths": file.bands.wavelengths,
-    }  # fmt: skip
+        "path": source.path,
+        "key": source.key,
+        "kind": "table",
+        "rows": rows,
+        "cols": 1,
+        "bands": list(file.bands.labels),
+        "notes": list(file.notes),
+        "crs": None,
+        "pixel_area_m2": None,
+        "band_match": detector.bands.match(file.bands).by,
+        "wavelengths": file.bands.wavelengths,
+    }
 
 
 @dataclass
