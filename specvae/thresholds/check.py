@@ -143,8 +143,10 @@ def _rate_check(
     """The check of one rate from what realised over halves, blocks and files."""
     low, median, high = _quantiles(halves)
     judged = bool(halves.size) and n / 2 * rate >= ENOUGH
+    # A rarer rate rests on fewer pixels, so that chance moves it further.
     allowed = (0.8, 1.25) if rate >= 1e-2 else (0.5, 2.0)
     passed = bool(allowed[0] <= median / rate <= allowed[1]) if judged else None
+    # Files differ among themselves by more than the blocks of one file do; only a gross mismatch fails the check.
     if passed and files.size:
         passed = bool(1 / 3 <= float(np.median(files)) / rate <= 3)
     shown = tuple(float(r) for r in blocks[:MOST_SHOWN])
@@ -168,6 +170,7 @@ def _over_halves(
     sizes = np.bincount(labels)
     if sizes.size < 2:
         return np.empty(0)
+    # Seeded anew for each rate, so that all rates are judged on the same halves.
     random = np.random.default_rng(seed)
     realised = []
     for _ in range(splits):
@@ -202,9 +205,12 @@ def _realised(
     top = 4 * rank + 1000
     while True:  # the cut is most often among the first few times ``rank`` scores
         is_chosen = chosen[labels[:top]]
+        # Where ``rank`` chosen scores have been passed lies the chosen part's rank-th largest, which is the
+        # cut.
         place = int(np.searchsorted(np.cumsum(is_chosen), rank))
         if place < is_chosen.size:
             break
         top *= 4
+    # Scores that tie with the cut are not above it, on either side of the split.
     above = int(np.searchsorted(-scores[: place + 1], -scores[place], side="left"))
     return float(np.count_nonzero(~is_chosen[:above]) / others)

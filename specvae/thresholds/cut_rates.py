@@ -24,6 +24,7 @@ def rates_of(calibration: Calibration, cuts: NDArray[np.floating]) -> NDArray[np
         return np.full(cuts.shape, np.nan)
     rates = calibration.p_values(cuts)
     thresholds = [calibration.threshold(float(rate), explicit=True) for rate in KNOTS]
+    # A cut of zero nats or less has no logarithm, in which the rates between knots are interpolated.
     knots = {t.value: t.false_alarm_rate for t in thresholds if t.false_alarm_rate and t.value > 0}
     if not knots:
         return rates
@@ -32,5 +33,7 @@ def rates_of(calibration: Calibration, cuts: NDArray[np.floating]) -> NDArray[np
     steps = np.minimum.accumulate([knots[value] for value in values])
     beyond = cuts >= values[0]
     rates[beyond] = np.exp(np.interp(np.log(cuts[beyond]), np.log(values), np.log(steps)))
+    # Where the ranks end and the interpolation begins the two may differ by a little; in the order of the cuts
+    # the running minimum closes the step.
     order = np.argsort(cuts)
     return np.asarray(np.minimum.accumulate(rates[order])[np.argsort(order)])

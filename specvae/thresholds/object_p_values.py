@@ -43,6 +43,7 @@ def object_excess(score: NDArray[np.floating], threshold: float) -> NDArray[np.f
     """
     above = np.nan_to_num(score, nan=-np.inf) > threshold
     labels, count = scipy.ndimage.label(above, structure=EIGHT_CONNECTED)
+    # In float64: an object's sum adds many small differences of large float32 scores.
     excess = np.where(above, score - np.float64(threshold), 0.0)
     return np.asarray(scipy.ndimage.sum_labels(excess, labels, np.arange(1, count + 1)), np.float64).reshape(count)
 
@@ -84,6 +85,7 @@ class ObjectCalibration:
         if excess.size < 2:
             return None
         labels = np.unique(index, return_inverse=True)[1]
+        # An excess is above 0, but a difference of scores can round to 0, which has no logarithm.
         tail = fit_tail(np.log(np.maximum(excess, 1e-12)), BlockBootstrap.of(labels))
         return tail if tail is not None and tail.refused is None else None
 
@@ -96,6 +98,7 @@ class ObjectCalibration:
             pixels = int(times * max(above, 1))
             if pixels >= scores.size:
                 return None
+            # Just ``pixels`` scores lie above this one, ties apart.
             level = float(scores[scores.size - pixels - 1])
             count = sum(_count(t.score, level) for t in self.tiles.tiles)
             if count >= ENOUGH_TO_AVERAGE:
@@ -154,8 +157,11 @@ class ObjectCalibration:
         """Markov's bound on the p-values, by peak and by size; 1 where the mean size of normal objects is unknown."""
         if self.mean_pixels is None or self.pixel_p_values is None:
             return np.ones(peak.shape)
+        # A p-value counts scores at or above it, an object the pixels strictly above the cut: hence the next
+        # float.
         at_cut = float(self.pixel_p_values(np.array([np.nextafter(np.float32(self.threshold), np.float32(np.inf))]))[0])
         share = np.minimum(self.pixel_p_values(peak) / max(at_cut, 1e-300), 1 / np.maximum(pixels, 1.0))
+        # Two bounds were tried, and the smaller was taken: Bonferroni's factor of 2 pays for the choice.
         return np.minimum(1.0, 2 * self.mean_pixels * share)
 
 

@@ -118,6 +118,8 @@ class Tail:
         """90 % interval of the rate that realises above ``value``, which was set for ``rate``."""
         realised = self.draws[0] * pareto_survival(value - self.start, self.draws[1], self.draws[2])
         low, high = np.quantile(realised, [0.05, 0.95])
+        # A replicate whose tail ends below the cut realises 0, which has no logarithm. The interval is
+        # widened in the logarithm, since rates in a tail are uncertain by factors.
         floor = rate * 1e-3
         low, high = (rate * (max(end, floor) / rate) ** self.spread for end in (low, high))
         return float(min(low, rate)), float(min(max(high, rate), 1.0))
@@ -164,12 +166,15 @@ def fit_pareto(
     points = 30 + int(np.sqrt(n))
     grid = 1 - np.sqrt(points / (np.arange(1, points + 1) - 0.5))
     grid = grid / (3 * excesses[int(n / 4 + 0.5) - 1]) + 1 / excesses[-1]
+    # For a given theta the likelihood is greatest at this shape: one dimension remains to be integrated over.
     shape = weights @ np.log1p(-grid[:, None] * excesses).T / total
     shape = np.where(np.abs(shape) < 1e-12, 1e-12, shape)  # a replicate may hold no excess at all
+    # The log likelihood there: n (log(theta / k) + k - 1) in Zhang and Stephens, whose k is minus the shape.
     profile = total * (np.log(np.maximum(-grid / shape, 1e-300)) - shape - 1)
     if design_effect is not None:
         mean, deviation = SHAPE_PRIOR
         profile = profile / design_effect - 0.5 * ((shape - mean) / deviation) ** 2
+    # Less its maximum: the likelihood of thousands of excesses is no number that a float can hold.
     posterior = np.exp(profile - profile.max(axis=1, keepdims=True))
     theta = (posterior @ grid) / posterior.sum(axis=1)
     shape = np.einsum("rn,rn->r", weights, np.log1p(-theta[:, None] * excesses)) / total[:, 0]
@@ -185,12 +190,12 @@ def anderson_darling_p_value(excesses: Floats, shape: float, scale: float, desig
     cdf = np.clip(1 - pareto_survival(excesses, shape, scale), 1e-12, 1 - 1e-12)
     n = excesses.size
     odd = 2 * np.arange(1, n + 1) - 1
+    # Each order statistic has its mirror image beside it: log F of the i-th, log(1 - F) of the i-th from the top.
     statistic = -n - float(np.mean(odd * (np.log(cdf) + np.log1p(-cdf[::-1]))))
     quantiles = [np.interp(shape, AD_SHAPES, column) for column in AD_QUANTILES.T]
     known, log_p = np.array(quantiles), np.log(AD_P)
-    beyond = max(
-        0.0, statistic / design_effect - known[-1]
-    )  # goes on falling past the table, so that fits still compare
+    # The p-value goes on falling past the table, to half of its last entry, so that rejected fits still compare.
+    beyond = max(0.0, statistic / design_effect - known[-1])
     return float(np.exp(np.interp(statistic / design_effect, known, log_p) - min(beyond, np.log(2))))
 
 
@@ -249,6 +254,7 @@ def _top(scores: NDArray[np.floating], count: int) -> tuple[float, NDArray[np.in
 
     Ties leave too few above it, or all excesses but a few of one size: no law can be fitted to those.
     """
+    # Linear in all scores; only the few above the start are sorted.
     start = float(np.partition(scores, scores.size - count - 1)[scores.size - count - 1])
     chosen = np.nonzero(scores > start)[0]
     if chosen.size < MIN_EXCESSES:
@@ -256,6 +262,7 @@ def _top(scores: NDArray[np.floating], count: int) -> tuple[float, NDArray[np.in
     chosen = chosen[np.argsort(scores[chosen], kind="stable")]
     excess = scores[chosen].astype(np.float64) - start
     first_quartile = excess[int(excess.size / 4 + 0.5) - 1]
+    # The grid of the fit divides by the first quartile of the excesses.
     if excess[-1] <= 0 or first_quartile <= excess[-1] * 1e-12:
         return None
     return start, chosen, excess

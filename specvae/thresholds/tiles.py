@@ -111,6 +111,7 @@ class CalibrationTiles:
             labels = self._labels(cut=4)
         groups = int(labels.max()) + 1 if labels.size else 0
         if groups > MOST_BLOCKS:
+            # A fixed seed: a model must give the same intervals whenever it is loaded.
             group = np.random.default_rng(0).permutation(groups) % MOST_BLOCKS
             labels = group[labels]
         return labels
@@ -124,6 +125,7 @@ class CalibrationTiles:
                 labels.append(np.arange(unused, unused + count))
                 unused += int(count)
                 continue
+            # Several tiles may belong to one block of a source; they then share its labels.
             if (tile.source, tile.block) not in firsts:
                 firsts[tile.source, tile.block] = unused
                 unused += cut * cut

@@ -150,6 +150,7 @@ def fit_trimmed_tail(scores: NDArray[np.floating], bootstrap: BlockBootstrap, tr
     above = used / np.maximum(1 - beyond, 1e-9)
     below = np.r_[at_most_stop.sum(), bootstrap.weights @ at_most_stop] - used
     share = above / np.maximum(above + below, 1.0)
+    # No score beyond the stop was used, so they are compared with the law given that it stops there too.
     law = (1 - pareto_survival(excess, shape[0], scale[0])) / (1 - beyond[0])
     return TrimmedTail(
         start=start,
@@ -173,6 +174,7 @@ def _binned(excess: Floats, chosen: NDArray[np.int64], bootstrap: BlockBootstrap
     bins = np.arange(chosen.size) * min(BINS, chosen.size) // chosen.size
     centres = np.bincount(bins, excess) / np.bincount(bins)
     counts = np.zeros((bootstrap.blocks, int(bins[-1]) + 1))
+    # add.at, since ``+=`` with repeated indices would count each pair of block and bin only once.
     np.add.at(counts, (bootstrap.labels[chosen], bins), 1.0)
     return centres, np.vstack([counts.sum(axis=0), bootstrap.weights @ counts])
 
@@ -188,6 +190,8 @@ def _posterior_mean(centres: Floats, counts: Floats, width: float) -> tuple[Floa
     finer = []
     for axis, mean, deviation in zip(axes, means, deviations, strict=True):
         step = axis[1] - axis[0]
+        # Four deviations hold all that matters of a posterior; the part of a step keeps a range from
+        # shrinking to a point.
         low, high = float(np.min(mean - 4 * deviation)) - step / 4, float(np.max(mean + 4 * deviation)) + step / 4
         finer.append(np.linspace(max(low, axis[0]), min(high, axis[-1]), FINER))
     (shape, log_scale), _ = _posterior(centres, counts, width, finer[0], finer[1])
@@ -199,8 +203,10 @@ def _posterior(
 ) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
     """Posterior means and standard deviations, ``(draws,)`` each, of shape and log scale over a grid."""
     shapes, log_scales = (grid.ravel() for grid in np.meshgrid(shape_axis, scale_axis, indexing="ij"))
+    # The density divides by the shape; at 1e-6 it is that of the exponential law to six digits.
     shapes = np.where(np.abs(shapes) < 1e-6, 1e-6, shapes)
     density = _log_density(centres, width, shapes, log_scales)
+    # A law of negative shape that ends below one of the scores cannot have made them: it has no part in the mean.
     possible = np.isfinite(density).all(axis=1)
     shapes, log_scales, density = shapes[possible], log_scales[possible], density[possible]
     mean, deviation = SHAPE_PRIOR
@@ -220,5 +226,6 @@ def _log_density(centres: Floats, width: float, shapes: Floats, log_scales: Floa
     scales = np.exp(log_scales)
     with np.errstate(all="ignore"):  # outside its support a law has no density; beyond its end it has all its mass
         density = -(1 + 1 / shapes)[:, None] * np.log1p((shapes / scales)[:, None] * centres) - log_scales[:, None]
+        # Divided by the mass below the stop, 1 - S(width), which expm1 and log1p give without cancellation.
         density -= np.log(-np.expm1(-np.log1p(np.maximum(shapes / scales * width, -1)) / shapes))[:, None]
     return np.asarray(density)

@@ -22,9 +22,9 @@ def test_the_interval_of_independent_pixels_is_that_of_an_order_statistic() -> N
     rng = np.random.default_rng(1)
     scores = rng.random(20_000)
     cut = np.sort(scores)[-200]
-    found = BlockBootstrap.of(np.arange(20_000) % 1000).rate_interval(np.nonzero(scores >= cut)[0])
+    interval = BlockBootstrap.of(np.arange(20_000) % 1000).rate_interval(np.nonzero(scores >= cut)[0])
     exact = stats.beta.ppf([0.05, 0.95], 200, 20_001 - 200)
-    assert found == pytest.approx(tuple(exact), rel=0.06)
+    assert interval == pytest.approx(tuple(exact), rel=0.06)
 
 
 def _covered(rate: float, blocks: int, size: int, correlation: float, splits: int) -> float:

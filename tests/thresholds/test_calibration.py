@@ -30,46 +30,46 @@ def exponential(n: int, seed: int = 0, **options: object) -> Calibration:
 def test_the_rate_that_realises_is_the_rate_that_was_asked(n: int, rate: float, method: str) -> None:
     ratios = []
     for seed in range(20):
-        found = exponential(n, seed).threshold(rate)
-        assert (found.method, found.supported, found.warning) == (method, True, None)
-        assert found.false_alarm_rate == found.asked_rate == rate
-        assert found.interval is not None
-        assert found.interval[0] < rate < found.interval[1]
-        assert found.value_interval is not None
-        assert found.value_interval[0] <= found.value <= found.value_interval[1]
-        ratios.append(np.exp(-found.value) / rate)
+        cut = exponential(n, seed).threshold(rate)
+        assert (cut.method, cut.supported, cut.warning) == (method, True, None)
+        assert cut.false_alarm_rate == cut.asked_rate == rate
+        assert cut.interval is not None
+        assert cut.interval[0] < rate < cut.interval[1]
+        assert cut.value_interval is not None
+        assert cut.value_interval[0] <= cut.value <= cut.value_interval[1]
+        ratios.append(np.exp(-cut.value) / rate)
     assert 0.8 < np.median(ratios) < 1.25
 
 
 def test_a_default_rate_beyond_the_data_becomes_the_nearest_that_they_support_and_both_are_reported() -> None:
-    found = exponential(300).threshold(1e-3)
-    assert not found.supported
-    assert found.asked_rate == 1e-3
-    assert found.false_alarm_rate == pytest.approx(10 / 301)
-    assert found.warning is not None
-    assert "0.001 is not supported" in found.warning
-    assert "0.033 is used instead" in found.warning
-    assert np.exp(-found.value) == pytest.approx(10 / 301, rel=0.8)
+    cut = exponential(300).threshold(1e-3)
+    assert not cut.supported
+    assert cut.asked_rate == 1e-3
+    assert cut.false_alarm_rate == pytest.approx(10 / 301)
+    assert cut.warning is not None
+    assert "0.001 is not supported" in cut.warning
+    assert "0.033 is used instead" in cut.warning
+    assert np.exp(-cut.value) == pytest.approx(10 / 301, rel=0.8)
 
 
 def test_an_explicit_rate_beyond_the_data_is_given_with_a_warning_and_what_they_support() -> None:
-    found = exponential(5000).threshold(1e-6, explicit=True)
-    assert (found.method, found.supported, found.false_alarm_rate) == ("pareto", False, 1e-6)
-    assert found.warning is not None
-    assert "data support 8e-06 at least" in found.warning
-    assert found.value > exponential(5000).ordered[-1]
+    cut = exponential(5000).threshold(1e-6, explicit=True)
+    assert (cut.method, cut.supported, cut.false_alarm_rate) == ("pareto", False, 1e-6)
+    assert cut.warning is not None
+    assert "data support 8e-06 at least" in cut.warning
+    assert cut.value > exponential(5000).ordered[-1]
 
 
 @pytest.mark.parametrize("explicit", [True, False])
 @pytest.mark.parametrize("n", [1, 5, 19])
 def test_the_maximum_is_never_returned_silently(n: int, explicit: bool) -> None:
     calibration = exponential(n)
-    found = calibration.threshold(1e-3, explicit)
-    assert found.value == calibration.ordered[-1]
-    assert (found.method, found.supported) == ("maximum", False)
-    assert found.false_alarm_rate == pytest.approx(1 / (n + 1))
-    assert found.warning is not None
-    assert "the cut is the largest of" in found.warning
+    cut = calibration.threshold(1e-3, explicit)
+    assert cut.value == calibration.ordered[-1]
+    assert (cut.method, cut.supported) == ("maximum", False)
+    assert cut.false_alarm_rate == pytest.approx(1 / (n + 1))
+    assert cut.warning is not None
+    assert "the cut is the largest of" in cut.warning
 
 
 def test_no_score_at_all_is_refused_in_one_line() -> None:
@@ -85,16 +85,16 @@ def test_a_rate_outside_0_to_1_is_refused(rate: float) -> None:
 
 def test_a_refused_tail_is_named_in_the_warning() -> None:
     calibration = Calibration(tiles_of(np.random.default_rng(0).pareto(0.7, 3000)))
-    found = calibration.threshold(1e-4)
-    assert not found.supported
-    assert found.warning is not None
-    assert "too heavy" in found.warning
-    assert found.false_alarm_rate == pytest.approx(10 / 3001)
+    cut = calibration.threshold(1e-4)
+    assert not cut.supported
+    assert cut.warning is not None
+    assert "too heavy" in cut.warning
+    assert cut.false_alarm_rate == pytest.approx(10 / 3001)
 
 
 def test_thresholds_rise_as_rates_fall() -> None:
     for n in (200, 3000, 50_000):
-        values = [found.value for found in exponential(n).table()]
+        values = [cut.value for cut in exponential(n).table()]
         assert all(a <= b for a, b in zip(values, values[1:], strict=False))
 
 
@@ -102,11 +102,11 @@ def test_a_contaminated_calibration_is_model_based_and_ignores_the_anomalies() -
     rng = np.random.default_rng(3)
     scores = rng.exponential(size=10_000)
     scores[rng.permutation(10_000)[:200]] = 20 + rng.exponential(size=200)
-    found = Calibration(tiles_of(scores), contaminated=True, trim=0.03).threshold(1e-3)
-    assert found.method == "model-based"
-    assert found.warning is not None
-    assert "hold anomalies themselves" in found.warning
-    assert 1e-3 / 4 < np.exp(-found.value) < 4e-3
+    cut = Calibration(tiles_of(scores), contaminated=True, trim=0.03).threshold(1e-3)
+    assert cut.method == "model-based"
+    assert cut.warning is not None
+    assert "hold anomalies themselves" in cut.warning
+    assert 1e-3 / 4 < np.exp(-cut.value) < 4e-3
     assert Calibration(tiles_of(scores)).threshold(1e-3).value > 20
 
 
@@ -184,12 +184,12 @@ def test_a_summary_is_json_for_any_size() -> None:
 
 def test_a_given_cut_tells_the_rate_that_held_out_scores_put_above_it() -> None:
     calibration = exponential(40_000)
-    found = calibration.given(float(calibration.ordered[-401]))
-    assert found.method == "given"
-    assert found.asked_rate is None
-    assert found.false_alarm_rate == pytest.approx(401 / 40_001)
-    assert found.interval is not None
-    assert found.interval[0] < 0.01 < found.interval[1]
+    cut = calibration.given(float(calibration.ordered[-401]))
+    assert cut.method == "given"
+    assert cut.asked_rate is None
+    assert cut.false_alarm_rate == pytest.approx(401 / 40_001)
+    assert cut.interval is not None
+    assert cut.interval[0] < 0.01 < cut.interval[1]
 
 
 def test_the_survival_points_fall_and_reach_beyond_the_data() -> None:

@@ -20,8 +20,8 @@ LAWS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
 @pytest.mark.parametrize("law", LAWS)
 def test_clean_heavy_tails_are_rarely_found_contaminated(law: str) -> None:
     rng = np.random.default_rng(0)
-    found = [find_contamination(LAWS[law](rng, 10_000), 0.03).found for _ in range(10)]
-    assert sum(found) <= 1
+    findings = [find_contamination(LAWS[law](rng, 10_000), 0.03).found for _ in range(10)]
+    assert sum(findings) <= 1
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -58,16 +58,16 @@ def test_what_a_fit_trimmed_and_never_learned_is_no_gap(law: str) -> None:
 def test_a_hundredth_of_anomalies_among_training_scores_is_a_gap(law: str) -> None:
     scores = LAWS[law](np.random.default_rng(5), 20_000)
     scores[:200] = 8 * np.quantile(scores, 0.97) * np.random.default_rng(6).uniform(0.7, 1.5, 200)
-    found = find_gap(scores, 0.03)
-    assert found.found
-    assert 0.004 < found.share <= 0.011
+    finding = find_gap(scores, 0.03)
+    assert finding.found
+    assert 0.004 < finding.share <= 0.011
 
 
 @pytest.mark.parametrize(("n", "trim"), [(30, 0.03), (10_000, 0.0), (0, 0.03)])
 def test_too_few_training_pixels_or_no_trimming_leave_no_gap(n: int, trim: float) -> None:
-    found = find_gap(np.random.default_rng(0).random(n), trim)
-    assert not found.found
-    assert "too few" in found.reason
+    finding = find_gap(np.random.default_rng(0).random(n), trim)
+    assert not finding.found
+    assert "too few" in finding.reason
 
 
 def test_equal_training_scores_leave_no_gap() -> None:
@@ -76,10 +76,10 @@ def test_equal_training_scores_leave_no_gap() -> None:
 
 @pytest.mark.parametrize(("n", "trim"), [(30, 0.03), (10_000, 0.0), (0, 0.03)])
 def test_too_few_pixels_or_no_trimming_decide_nothing(n: int, trim: float) -> None:
-    found = find_contamination(np.random.default_rng(0).random(n), trim)
-    assert not found.found
-    assert found.level is None
-    assert "too few" in found.reason
+    finding = find_contamination(np.random.default_rng(0).random(n), trim)
+    assert not finding.found
+    assert finding.level is None
+    assert "too few" in finding.reason
 
 
 def test_equal_scores_decide_nothing() -> None:

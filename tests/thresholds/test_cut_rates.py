@@ -20,9 +20,9 @@ def test_the_rate_at_a_threshold_is_the_one_asked_for(contaminated: bool) -> Non
     scores = np.random.default_rng(0).pareto(3, 40_000) * 10 + 1
     fitted = calibration(scores, contaminated)
     for rate in (0.05, 0.01, 2e-3, 1e-3, 3e-4):
-        found = fitted.threshold(rate)
-        assert found.supported
-        assert rates_of(fitted, np.array([found.value]))[0] == pytest.approx(rate, rel=0.05)
+        threshold = fitted.threshold(rate)
+        assert threshold.supported
+        assert rates_of(fitted, np.array([threshold.value]))[0] == pytest.approx(rate, rel=0.05)
 
 
 def test_rates_fall_with_the_cut_in_any_order_and_match_the_true_law() -> None:

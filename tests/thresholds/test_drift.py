@@ -33,20 +33,20 @@ def judge(spectra: np.ndarray, scores: np.ndarray | None = None, seed: int = 0) 
 
 
 def test_data_like_the_fit_are_ok_and_say_so() -> None:
-    found = judge(land(np.random.default_rng(1), 20_000))
-    assert found.verdict == "ok"
-    assert found.reasons == ("bands and scores are distributed as in the fit",)
-    assert found.gain is None
-    assert found.offset is None
-    assert found.extreme_share == pytest.approx(0.01, abs=0.004)
+    judged = judge(land(np.random.default_rng(1), 20_000))
+    assert judged.verdict == "ok"
+    assert judged.reasons == ("bands and scores are distributed as in the fit",)
+    assert judged.gain is None
+    assert judged.offset is None
+    assert judged.extreme_share == pytest.approx(0.01, abs=0.004)
 
 
 @pytest.mark.parametrize("gain", [0.5, 0.7, 0.8, 1.2, 1.3, 2.0, 3.0])
 def test_another_gain_is_refused_and_measured(gain: float) -> None:
-    found = judge(gain * land(np.random.default_rng(1), 20_000))
-    assert found.verdict == "do-not-use"
-    assert found.gain == pytest.approx(gain, rel=0.1)
-    assert any("another gain" in reason for reason in found.reasons)
+    judged = judge(gain * land(np.random.default_rng(1), 20_000))
+    assert judged.verdict == "do-not-use"
+    assert judged.gain == pytest.approx(gain, rel=0.1)
+    assert any("another gain" in reason for reason in judged.reasons)
 
 
 @pytest.mark.parametrize("offset", [-1000, 1000])
@@ -81,10 +81,10 @@ def test_scores_that_are_higher_all_over_are_refused_and_lower_ones_are_not() ->
 
 
 def test_too_few_pixels_make_for_caution() -> None:
-    found = judge(land(np.random.default_rng(0), 10))
-    assert found.verdict == "caution"
-    assert "only 10 spectra" in found.reasons[0]
-    json.dumps(found.summary(), allow_nan=False)
+    judged = judge(land(np.random.default_rng(0), 10))
+    assert judged.verdict == "caution"
+    assert "only 10 spectra" in judged.reasons[0]
+    json.dumps(judged.summary(), allow_nan=False)
 
 
 def test_notes_make_for_caution_and_stand_first() -> None:
@@ -111,9 +111,9 @@ def test_a_band_that_never_varied_is_no_drift() -> None:
 def test_absurd_values_are_counted_not_raised() -> None:
     spectra = land(np.random.default_rng(0), 5000)
     spectra[:, :3000] = 1e30
-    found = judge(spectra)
-    assert found.verdict == "do-not-use"
-    json.dumps(found.summary(), allow_nan=False)
+    judged = judge(spectra)
+    assert judged.verdict == "do-not-use"
+    json.dumps(judged.summary(), allow_nan=False)
 
 
 def _piece(values: np.ndarray, score: np.ndarray, window: Window) -> ScoredWindow:

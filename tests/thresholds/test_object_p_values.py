@@ -33,7 +33,7 @@ def test_p_values_of_normal_objects_are_super_uniform() -> None:
 
 def test_the_false_discovery_rate_is_controlled_and_large_objects_are_kept() -> None:
     rng = np.random.default_rng(1)
-    shares, kept = [], 0
+    shares, large_discoveries = [], 0
     for _ in range(30):
         calibration = ObjectCalibration(noise(rng, 60), 4.0)
         false = np.concatenate([object_excess(t.score, 4.0) for t in noise(rng, 3).tiles])
@@ -41,9 +41,9 @@ def test_the_false_discovery_rate_is_controlled_and_large_objects_are_kept() -> 
         accepted, adjusted = discoveries(calibration.p_values(excess), 0.1)
         np.testing.assert_array_equal(accepted, adjusted <= 0.1)
         shares.append(accepted[20:].sum() / max(accepted.sum(), 1))
-        kept += accepted[:20].sum()
+        large_discoveries += accepted[:20].sum()
     assert np.mean(shares) <= 0.12
-    assert kept == 600
+    assert large_discoveries == 600
 
 
 def test_without_a_normal_object_nothing_is_known_and_p_is_1() -> None:
@@ -69,12 +69,12 @@ def patches(rng: np.random.Generator, tiles: int) -> CalibrationTiles:
 
 def objects_of(tiles: CalibrationTiles, cut: float) -> list[np.ndarray]:
     """Excess, peak and pixels of every object."""
-    found = []
+    per_tile = []
     for tile in tiles.tiles:
         labels, count = scipy.ndimage.label(tile.score > cut, structure=np.ones((3, 3)))
         peak = scipy.ndimage.maximum(tile.score, labels, np.arange(1, count + 1))
-        found.append([object_excess(tile.score, cut), peak, np.bincount(labels.ravel())[1:]])
-    return [np.concatenate(column) for column in zip(*found, strict=True)]
+        per_tile.append([object_excess(tile.score, cut), peak, np.bincount(labels.ravel())[1:]])
+    return [np.concatenate(column) for column in zip(*per_tile, strict=True)]
 
 
 def test_few_normal_objects_bound_by_size_and_peak_and_the_bound_holds() -> None:

@@ -19,8 +19,8 @@ def test_a_count_above_is_exact_to_the_bin_that_holds_the_threshold(values: np.n
     histogram.add(values)
     survival = histogram.finish()
     step = abs(threshold) / 64 + 1e-37
-    found = survival.count_above(threshold)
-    assert (values > threshold + step).sum() <= found <= (values > threshold).sum()
+    above = survival.count_above(threshold)
+    assert (values > threshold + step).sum() <= above <= (values > threshold).sum()
 
 
 @given(scores, scores)

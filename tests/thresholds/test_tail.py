@@ -36,11 +36,11 @@ def multivariate_t_rate(value: float) -> float:
 def test_the_estimate_is_near_the_truth_and_near_maximum_likelihood(shape: float) -> None:
     rng = np.random.default_rng(3)
     excess = np.sort(stats.genpareto.rvs(shape, scale=2.5, size=2000, random_state=rng))
-    found, scale = (float(v[0]) for v in fit_pareto(excess))
-    assert abs(found - shape) < 0.09
+    estimate, scale = (float(v[0]) for v in fit_pareto(excess))
+    assert abs(estimate - shape) < 0.09
     assert abs(scale / 2.5 - 1) < 0.1
     likely, _, likely_scale = stats.genpareto.fit(excess, floc=0)
-    assert abs(found - likely) < 0.03
+    assert abs(estimate - likely) < 0.03
     assert abs(scale / likely_scale - 1) < 0.03
 
 

@@ -52,12 +52,15 @@ class DriftAccumulator:
     def update(self, piece: ScoredWindow) -> None:
         """Count the lattice's pixels of one window."""
         cube, score = piece.cube, piece.parts.score
+        # The window's first row and column that lie on the lattice of the scene.
         at = (
             slice(-cube.window.row % self._step, None, self._step),
             slice(-cube.window.col % self._step, None, self._step),
         )
         spectra = cube.values[:, at[0], at[1]][:, cube.valid[at]]
         self.add_spectra(spectra)
+        # A patch model has one score for many pixels; the lattice of pixels means nothing to its map, so all
+        # its scores count.
         same_grid = score.shape == cube.reason.shape
         self.add_scores(score[at] if same_grid else score)
 
@@ -116,10 +119,14 @@ def _radiometry(counts: NDArray[np.int64], quantiles: NDArray[np.float32]) -> tu
     before = np.concatenate([pair[0] for pair in pairs])
     after = np.concatenate([pair[1] for pair in pairs])
     spread = np.median([q[BULK[-1]] - q[BULK[0]] for q in quantiles]) / 2
+    # Fewer quantiles than one band has, or a reference that is constant, say nothing of a change that bands
+    # share.
     if before.size < BULK.size or spread <= 0:
         return None, None
     positive = (before > 0) & (after > 0)
     gain = None
+    # Ratios need positive numbers on both sides. Indices and differences have others, and no gain is asked of
+    # those.
     if positive.mean() > 0.9:
         common = _common(np.log(after[positive] / before[positive]), GAIN[0])
         gain = None if common is None else float(np.exp(common))
@@ -165,6 +172,7 @@ def _moved(counts: NDArray[np.int64], quantiles: NDArray[np.float32]) -> tuple[f
     if not total:
         return 0.0, 0.0
     cumulative = np.cumsum(counts[:-1]) / total
+    # At the two ends of the grid there is only one neighbour to differ from.
     distinct = np.r_[True, np.diff(quantiles) > 0] & np.r_[np.diff(quantiles) > 0, True]
     distance = float(np.max(np.abs(cumulative - GRID)[distinct])) if distinct.any() else 0.0
     median = float(np.interp(0.5, np.r_[0.0, cumulative, 1.0], np.r_[0.0, GRID, 1.0]))

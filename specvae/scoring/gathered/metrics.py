@@ -28,6 +28,7 @@ BINS = ScoreBins(20)
 
 def auroc(score: NDArray[np.floating], truth: NDArray[np.bool_]) -> float | None:
     """Area under the ROC curve of 1-D scores, ties counted half; None unless both kinds are there."""
+    # Imported where it is used: it is slow to load, and only scenes with a truth need it.
     from sklearn.metrics import roc_auc_score
 
     if truth.all() or not truth.any():
@@ -112,6 +113,7 @@ class TruthMetrics:
 
     def update(self, piece: LabelledScores) -> None:
         """Take in the valid pixels of one window whose truth is known."""
+        # The same clip and type for the exact regime and for the bins, so that both rank the same numbers.
         scores = np.clip(piece.scores, -FARTHEST, FARTHEST).astype(np.float32)
         truth = np.asarray(piece.truth, bool)
         flagged = scores[0] > self.threshold
@@ -188,6 +190,8 @@ def _binned(counts: NDArray[np.int64]) -> Ranking:
     negatives, positives = negative.sum(), positive.sum()
     if not negatives or not positives:
         return {"auroc": None, "average_precision": None}
+    # What lies at or above a mean anomalous pixel of a bin: half of the bin's normal pixels, and of its anomalous
+    # ones the pixel itself and half of the others.
     false_alarms = np.cumsum(negative) - negative / 2
     detections = np.cumsum(positive) - (positive - 1) / 2
     precision = detections / (detections + false_alarms)

@@ -76,6 +76,7 @@ class ObjectTable:
     @classmethod
     def joined(cls, tables: list[ObjectTable]) -> ObjectTable:
         """The objects of all ``tables``, one table after another."""
+        # Along the last axis, which is that of the objects with bands and without.
         return cls(*(np.concatenate([getattr(t, f.name) for t in tables], axis=-1) for f in fields(cls)))
 
 

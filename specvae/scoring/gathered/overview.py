@@ -82,12 +82,14 @@ def _highest(
         beyond = ((0, -rows % step), (0, -cols % step))
         score, beside = (np.pad(a, beyond, constant_values=np.nan) for a in (score, beside))
     best = _block_max(score, step)
+    # NaN equals nothing: a square without a score has no best pixel, and its other value stays NaN too.
     is_best = score.reshape(len(best), step, -1) == np.repeat(best, step, axis=1)[:, None, :]
     return best, _block_max(np.where(is_best.reshape(score.shape), beside, np.float32(np.nan)), step)
 
 
 def _block_max(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
     """The highest number of each ``step x step`` square: first over its rows, which numpy does many columns at once."""
+    # fmax, since maximum would let one NaN hide all the numbers of a square.
     tall: NDArray[np.float32] = np.fmax.reduce(values.reshape(-1, step, values.shape[1]), axis=1)
     best = tall[:, ::step].copy()
     for col in range(1, step):

@@ -100,6 +100,8 @@ class SampleOfPixels:
     def at(self, cube: Cube) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Rows and columns, within the window, of the lattice's valid pixels."""
         w = cube.window
+        # Counted from the scene's first row, so that the same pixels are sampled however the windows divide
+        # it.
         rows = np.arange(-w.row % self.step, w.rows, self.step)
         cols = np.arange(-w.col % self.step, w.cols, self.step)
         r, c = (a.ravel() for a in np.meshgrid(rows, cols, indexing="ij"))
@@ -127,5 +129,6 @@ class SampleOfPixels:
             places, spectra, terms = np.zeros(0, np.int64), np.zeros((0, 0), np.float32), np.zeros(0, np.float32)
             return Sample(places, places, spectra, spectra, terms, terms)
         columns = [np.concatenate([getattr(p, f.name) for p in self.pieces], axis=-1) for f in fields(Sample)]
+        # Windows and shards end in any order; the sample must not show it.
         order = np.lexsort((columns[1], columns[0]))
         return Sample(*(column[..., order] for column in columns))

@@ -42,6 +42,7 @@ class ScoreBins:
     @cached_property
     def lower_edges(self) -> NDArray[np.float32]:
         """``(2**bits,)``: the smallest score of each bin; not finite at both ends, where no finite score falls."""
+        # The inverse of :meth:`of`: in the order of the bins, a set sign bit means a positive number.
         ordered = np.arange(self.size, dtype=np.uint32) << np.uint32(WORD - self.bits)
         return np.asarray(np.where(ordered & SIGN, ordered ^ SIGN, ~ordered), np.uint32).view(np.float32)
 

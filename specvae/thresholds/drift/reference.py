@@ -22,6 +22,7 @@ BULK = np.nonzero((GRID > 0.09) & (GRID < 0.91))[0]
 
 def lattice_step(rows: int, cols: int, sample: int = SAMPLE) -> int:
     """The spacing, in rows and columns, of the about ``sample`` pixels that are compared; the scene's size alone sets it."""
+    # Rounded up: a scene a little larger than the sample is thinned rather than compared in full.
     return max(1, int(np.ceil(np.sqrt(rows * cols / sample))))
 
 
@@ -37,6 +38,7 @@ class DriftReference:
     @classmethod
     def fit(cls, spectra: NDArray[np.floating], scores: NDArray[np.floating]) -> DriftReference:
         """From ``(bands, n)`` training spectra, n > 0, and ``(m,)`` held-out normal scores."""
+        # In float64, since numpy interpolates a quantile in the type of its data.
         thin = np.asarray(spectra[:, :: max(1, spectra.shape[1] // SAMPLE)], np.float64)
         return cls(np.quantile(thin, GRID, axis=1).T.astype(np.float32), _quantiles(scores))
 
