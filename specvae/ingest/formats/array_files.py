@@ -130,6 +130,7 @@ def product_of_array(source: Source, options: IngestOptions) -> Product | None:
         kind="array",
         layers=tuple(Layer(path, at, Band(), dtype.name) for at in range(1, bands + 1)),
         grids={path: Grid(rows, cols)},
+        # An array is not stored in blocks; whole rows are contiguous in it, and 64 of them are a cell high.
         blocks={path: (min(rows, 64), cols)},
         files=(path,),
         storage=ArrayCube(key, first),
@@ -159,6 +160,7 @@ def _cube_key(path: str, headers: Headers, asked: str | None) -> str:
         if len(headers[asked].shape) != 3 or headers[asked].dtype.kind not in REAL:
             raise InputError(f"{path}: {asked} is {headers[asked]}; expected a three-dimensional array of real numbers")
         return asked
+    # A last axis of one is a mask or a single band that was saved with three axes, not a scene.
     cubes = [key for key, h in headers.items() if len(h.shape) == 3 and h.shape[2] > 1 and h.dtype.kind in REAL]
     if len(cubes) != 1:
         ask = "name it with --array" if cubes else "a scene is one three-dimensional array of real numbers"
@@ -211,6 +213,7 @@ def _npz_headers(path: str) -> Headers:
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if name.endswith(".npy")]
         out: Headers = {}
+        # The header of each lies in a compressed member of its own: a file of many would keep us unpacking.
         for name in names[:1000]:
             with archive.open(name) as file:
                 out[name.removesuffix(".npy")] = _header(file)
@@ -226,6 +229,7 @@ def _npy_headers(path: str) -> Headers:
 def _header(file: IO[bytes]) -> ArrayHeader:
     """The header of an array in numpy's format."""
     version = npy.read_magic(file)
+    # Version 3.0 differs from 2.0 only in how names of fields are encoded, which plain arrays do not have.
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read(file)
     return ArrayHeader(tuple(shape), dtype)
@@ -240,6 +244,7 @@ def _load(path: str, key: str) -> Array:
         if end == ".npz":
             with np.load(path, allow_pickle=False) as archive:
                 return np.asarray(archive[key])
+        # Mapped rather than read: of a scene larger than the memory, only the windows asked for are brought in.
         return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
     except Exception as error:  # scipy and numpy raise many classes for damaged files
         raise InputError(f"{path} cannot be read as {end} arrays: {error}") from error

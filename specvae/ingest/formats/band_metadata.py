@@ -69,10 +69,13 @@ def nanometres(value: object, unit: str = "") -> float | None:
     if unit in RECIPROCAL:
         return round(RECIPROCAL[unit] / number, 6)
     factor = UNITS.get(unit)
+    # ENVI writes the unit `Index` where the numbers only count the bands.
     if unit == "index":
         return None
     if factor is None:
         factor = 1e3 if number < LARGEST_MICROMETRES else 1.0
+    # In binary, 1.001 um becomes 1000.9999999999999 nm: rounded, so that labels read well and equal bands compare
+    # equal.
     return round(number * factor, 6)
 
 
@@ -95,6 +98,7 @@ def band_from_tags(tags: dict[str, str], imagery: dict[str, str], name: str) -> 
     for key in WAVELENGTH_TAGS:
         centre = centre or nanometres(low.get(key, ""), unit)
     if centre is not None and width is None and (stated := low.get("fwhm") or low.get("bandwidth")):
+        # No band is narrower than 1 nm in the files met, so that a smaller width without a unit is in micrometres.
         width = nanometres(stated, unit or low.get("bandwidth_unit") or ("um" if float_or(stated) < 1 else "nm"))
     name, in_name = _name_and_wavelength(low.get("bandname") or name)
     return Band(name, centre or in_name, width, low.get("units", ""))
@@ -114,6 +118,7 @@ def _name_and_wavelength(name: str) -> tuple[str, float | None]:
     A number in brackets without a unit counts as one from 300 to 15000.
     """
     wavelength: float | None = None
+    # More than once: GDAL adds the wavelength to the names of an ENVI header that may hold it already.
     while hit := IN_NAME.search(name):
         unit = hit.group(2).casefold().rstrip("s")
         value = nanometres(hit.group(1), unit) if float_or(hit.group(1)) > 0 else None
@@ -178,7 +183,9 @@ def _layer(dataset: DatasetReader, lists: _BandLists, path: str, index: int) -> 
     scale, offset = float(lists.scales[at]), float(lists.offsets[at])
     if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
         raise InputError(f"{path}: band {index} has scale {scale:g} and offset {offset:g}; they must be finite, not 0")
+    # ENVI's list of bad bands (bbl) says 1 of a good one and 0 of a bad one.
     bad = "marked bad in its metadata" if tags.get("bbl", "").strip() == "0" else None
+    # Beside a mask in the file, a nodata value may be a measured one: GDAL goes by the mask alone, and so do we.
     nodata = None if _masked_instead(lists, at) else lists.nodata[at]
     saturated = _number(tags.get("SATURATED"))
     return Layer(path, index, replace(band, unit=unit), lists.dtypes[at], scale, offset, nodata, saturated, bad)
@@ -198,6 +205,7 @@ def _number(text: str | None) -> float | None:
 def _with_envi(layers: list[Layer], envi: dict[str, str]) -> list[Layer]:
     """Wavelengths, widths and bad bands from an ENVI header, where bands do not carry them themselves."""
     unit = envi.get("wavelength_units", "")
+    # Lists of another length than the bands are passed over: programs write a subset of the bands and keep the header.
     centres, widths, good = listed(envi.get("wavelength")), listed(envi.get("fwhm")), listed(envi.get("bbl"))
     out = []
     for at, layer in enumerate(layers):
@@ -232,6 +240,7 @@ def _without_empty_names(layers: list[Layer]) -> list[Layer]:
 def _reason(layer: Layer, lists: _BandLists) -> str | None:
     """Why this band is not spectral, by its colour interpretation, name or wavelength; None where it is."""
     interpretation = lists.colours[layer.index - 1].name
+    # Alpha first: it is the only one of these that is used, as the mask.
     if interpretation == "alpha":
         return "alpha, used as the mask"
     if categorical(layer.band.name):

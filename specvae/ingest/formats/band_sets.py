@@ -74,6 +74,8 @@ def same_scene(paths: list[str]) -> bool:
 
     if len(paths) < 2:
         return False
+    # Two are enough: files named by one pattern come from one writer, and to open thousands would take minutes. More
+    # than one band in a file means pictures, such as `site_red.tif`, rather than parts of a scene.
     for path in paths[:2]:
         try:
             with open_dataset(path) as dataset:

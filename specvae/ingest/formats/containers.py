@@ -76,6 +76,7 @@ class BandsLastReader:
 
     def read(self, window: Window) -> StoredValues:
         """Stored values ``(bands, rows, cols)`` in the file's own type."""
+        # GDAL's bands are our rows, its rows our columns, and its columns our bands: what comes is (rows, cols, bands).
         rows = list(range(window.row + 1, window.row + window.rows + 1))
         box = RasterioWindow(0, window.col, self._file.width, window.cols)
         with errors_in_one_line(f"{self.path} cannot be read at row {window.row}", ReadError):
@@ -94,6 +95,7 @@ class BandsLastReader:
 def product_of_container(path: str, dataset: DatasetReader, options: IngestOptions) -> Product:
     """The product in an open container without bands of its own. Raises InputError where no single cube is spectral."""
     tags = dataset.tags(ns="SUBDATASETS")
+    # By number, for the order of planes is that of the bands, and as text SUBDATASET_10 comes before SUBDATASET_2.
     names = [tags[key] for key in sorted(tags, key=_number) if key.endswith("_NAME")][:MOST_VARIABLES]
     variables = [v for name in names if (v := _variable(name, options)) is not None]
     spectral = [v for v in variables if not NOT_SPECTRAL.search(v.name)]
@@ -119,6 +121,7 @@ def _variable(name: str, options: IngestOptions) -> Variable | None:
                 layers = tuple(layers_of(opened, name))
                 extra = opened.tags().get("NETCDF_DIM_EXTRA", "").strip("{}")
                 return Variable(_short(name), name, layers, Grid.of(opened), block_of(opened), extra)
+    # One variable that is odd, a text or an empty one, must not hide the cube beside it.
     except InputError:
         return None
 
@@ -150,6 +153,7 @@ def _of_bands_last(path: str, cube: Variable) -> Product:
         kind="container",
         layers=tuple(replace(first, index=i, band=Band(unit=first.band.unit)) for i in range(1, bands + 1)),
         grids={cube.path: grid},
+        # GDAL reads such a variable one of its bands at a time, which is one row here.
         blocks={cube.path: (1, grid.cols)},
         files=(path,),
         storage=BandsLastVariable(),
@@ -159,6 +163,7 @@ def _of_bands_last(path: str, cube: Variable) -> Product:
 
 def _of_planes(path: str, planes: list[Variable]) -> Product:
     """The product of two-dimensional variables: those of the commonest size, each a band."""
+    # Coarser planes beside the spectral ones are geometry or angles at tie points.
     shape = Counter(v.grid.shape for v in planes).most_common(1)[0][0]
     used = [v for v in planes if v.grid.shape == shape]
     return Product(
@@ -178,6 +183,7 @@ def _band(variable: Variable) -> Band:
     """The band of a two-dimensional variable: named after it, at the wavelength in its name (``Rrs_443``)."""
     band = variable.layers[0].band
     hit = WAVELENGTH.search(variable.name)
+    # A number at the end of a name may count or date something; reflected light is measured from 300 to 2600 nm.
     guess = float(hit.group(1)) if hit and 300 <= float(hit.group(1)) <= 2600 else None
     return replace(band, name=variable.name, wavelength=band.wavelength or guess)
 

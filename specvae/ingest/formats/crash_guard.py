@@ -45,6 +45,7 @@ for inner in look(sys.argv[1])[:20]:
     look(inner)
 """
 """Opens the file and the first variables in it, and asks for all that will be asked for here; errors do not matter."""
+# The soft limit sends SIGXCPU and the hard one kills; both are set to the same second, so that either may come.
 ENDLESS = (getattr(signal, "SIGXCPU", 0), getattr(signal, "SIGKILL", 0))
 """How the system ends a process that takes too much of the processor."""
 
@@ -69,6 +70,8 @@ def _ending(path: str, size: int, mtime_ns: int) -> str:
 
     Size and time are arguments so that a file that is unchanged is looked at once, and a new one afresh.
     """
+    # A new process rather than a fork, which would copy locks that other threads hold. The path is an argument and
+    # never part of the code, for a file's name may hold quotes.
     look = [sys.executable, "-c", (LIMITED if os.name == "posix" else "") + LOOK, path, str(PATIENCE)]
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     try:
@@ -79,4 +82,5 @@ def _ending(path: str, size: int, mtime_ns: int) -> str:
         return ""  # no process can be started here
     if -status in ENDLESS:
         return f"does not come to an end within {PATIENCE} s"
+    # A positive status is Python's own: it raised an error, as it will here, where it is reported.
     return "crashes" if status < 0 else ""

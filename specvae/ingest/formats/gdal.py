@@ -50,6 +50,7 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
     for key, value in SETTINGS.items():
         set_gdal_config(key, value)
+    # Messages of GDAL in another encoding than UTF-8 would each print a traceback of rasterio's.
     before = sys.unraisablehook
 
     def hook(event: sys.UnraisableHookArgs) -> None:
@@ -155,6 +156,8 @@ def errors_in_one_line(
 def open_dataset(path: str, *, allow_remote: bool = False) -> DatasetReader:
     """Open one GDAL dataset for reading, its decoding spread over the processors. Raises InputError."""
     configure()
+    # GDAL goes by the first bytes of a file, whatever its name: what is called .tif may be the description of a web
+    # service, and opening it a request to somebody's server. So the drivers that lead elsewhere are not even asked.
     drivers = None if allow_remote else list(local_drivers())
     if drivers and path.startswith("/vsi"):
         drivers.remove("VRT")  # its references, inside an archive, are not checked
@@ -163,6 +166,8 @@ def open_dataset(path: str, *, allow_remote: bool = False) -> DatasetReader:
     check_survives(path)
     with errors_in_one_line(f"{path} cannot be read as a raster"), rasterio.Env():
         try:
+            # Not shared: otherwise two readers of one path get one dataset of GDAL's, which two threads must not use at
+            # once.
             return DatasetReader(path, driver=drivers, sharing=False)  # rasterio.open takes one driver only
         except RasterioError:
             if driver := missing_driver(path):

@@ -72,6 +72,7 @@ class GdalReader:
     @property
     def dtype(self) -> np.dtype[np.generic]:
         """The smallest type that holds every band as stored."""
+        # Bands of one file may differ in type (HDF, VRT), but rows on disk need one size.
         return np.result_type(*{np.dtype(self._source.dtypes[i - 1]) for i in self.indexes})
 
     def _warped(self, grid: Grid) -> WarpedVRT:
@@ -80,6 +81,7 @@ class GdalReader:
         The nodata value is named to GDAL, so that it is not averaged with values; a pixel is nodata where all it
         comes from is.
         """
+        # Averaged, because bilinear would look at four of the many pixels below a coarse one.
         finer = self._file.height > grid.rows
         fill = self.layers[0].nodata
         crs = self._file.crs or "EPSG:3857"  # files of one scene without a CRS share their coordinates: any CRS serves
@@ -93,6 +95,7 @@ class GdalReader:
                 height=grid.rows,
                 src_nodata=fill,
                 nodata=fill,
+                # In MiB: GDAL warps in pieces of this size, whatever the window.
                 warp_mem_limit=64,
                 resampling=Resampling.average if finer else Resampling.bilinear,
             )
@@ -111,6 +114,7 @@ class GdalReader:
         """Where the file's own fill rule and its masks say that there is nothing: (nodata, mask), None = nowhere."""
         box = _rasterio(window)
         with self._errors_at(window):
+            # A fill rule and a mask of the dataset are the same for every band, so that the first one's is enough.
             first = self.indexes[0]
             fill = self._source.read_masks(first, window=box) == 0 if self._fill_rule else None
             mask = self._source.read_masks(first, window=box) == 0 if self._mask else None
@@ -127,6 +131,7 @@ class GdalReader:
 
     def close(self) -> None:
         """Close the file, and the resampled view of it where there is one."""
+        # The view before the file that it reads from.
         if self._source is not self._file:
             self._source.close()
         self._file.close()

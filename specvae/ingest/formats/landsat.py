@@ -53,9 +53,11 @@ class Landsat:
             layer = replace(layer, left_out=layer.left_out or known.left_out)
             if not self._delivered(path, layer):
                 return layer
+            # Level 1 files declare neither: USGS fills with 0, and clips at the largest count.
             nodata = 0.0 if layer.nodata is None else layer.nodata
             layer = replace(layer, nodata=nodata, saturated=float(255 if layer.dtype == "uint8" else 65535))
             factors = self._factors(path, name.removeprefix("B")) if known.left_out is None else None
+            # A file with a scale of its own was processed since it was delivered: the factors would be applied twice.
             if factors is None or layer.scale != 1.0 or layer.offset != 0.0:
                 return layer
             band = replace(layer.band, unit="reflectance")
@@ -77,6 +79,7 @@ class Landsat:
             scale = _float(factors.get(f"REFLECTANCE_MULT_BAND_{number}"))
             offset = _float(factors.get(f"REFLECTANCE_ADD_BAND_{number}"))
             if scale and offset is not None:
+                # The factors of Level 1 are those of a sun in the zenith; Level 2 is corrected for the sun already.
                 sun = 1.0 if second else self._sun()
                 return (scale / sun, offset / sun) if sun else None
         return None
@@ -115,6 +118,7 @@ def landsat_rules(paths: Sequence[str], mtl: str | None) -> Landsat | None:
     groups = read_mtl(mtl) if mtl else {}
     if bands is None and groups:
         craft = next((g["SPACECRAFT_ID"] for g in groups.values() if "SPACECRAFT_ID" in g), "")
+        # Renamed files: SPACECRAFT_ID (`LANDSAT_8`) ends in the digit that decides the sensor's bands.
         bands = landsat_bands(f"LC0{craft[-1:]}_")
     if bands is None:
         return None
@@ -134,6 +138,7 @@ def read_mtl(path: str) -> Groups:
     current = ""
     for line in text.splitlines():
         key, _, value = (part.strip() for part in line.partition("="))
+        # Groups nest, but none has keys of its own behind an inner one: the last one opened is the one that counts.
         if key == "GROUP":
             current = value
         elif key and value and key != "END_GROUP":
@@ -145,6 +150,7 @@ def read_mtl(path: str) -> Groups:
 
 def _xml_groups(text: str) -> Groups:
     """The groups of an MTL file in XML: every element that holds elements of text alone."""
+    # By a pattern rather than a parser of XML, which expands entities: some lines of text could claim all memory.
     hits = re.finditer(r"<([A-Z0-9_]+)>((?:\s*<(\w+)>[^<]*</\3>)+)\s*</\1>", text)
     return {hit.group(1): dict(re.findall(r"<(\w+)>([^<]*)</\1>", hit.group(2))) for hit in hits}
 

@@ -38,6 +38,7 @@ def check_raster(dataset: DatasetReader, path: str, allow_huge: bool) -> None:
     if dataset.count > BANDS:
         raise InputError(f"{path} claims {dataset.count} bands, more than {BANDS}; {LIFT}")
     rows, cols = dataset.block_shapes[0]
+    # A pixel-interleaved block holds the pixels of all bands, and GDAL decodes it as one.
     pixel_interleaved = dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL"
     block = rows * cols * item * (dataset.count if pixel_interleaved else 1)
     if block > BLOCK_BYTES:
@@ -52,6 +53,7 @@ def _check_complete(dataset: DatasetReader, path: str) -> None:
     if dataset.driver not in ("ENVI", "EHdr") or not os.path.isfile(path):
         return
     header = dataset.tags(ns="ENVI")
+    # Compressed data, and samples of an unusual number of bits, have no size that follows from the shape.
     if header.get("file_compression", "0").strip() not in ("0", "") or dataset.tags(1, ns="IMAGE_STRUCTURE").get(
         "NBITS"
     ):
@@ -75,6 +77,7 @@ def _check_expansion(path: str, claimed: int) -> None:
 
 def check_array(path: str, shape: tuple[int, ...], itemsize: int, allow_huge: bool) -> None:
     """Refuse an array whose uncompressed size exceeds the limit, as it is read into memory as a whole."""
+    # Python's integers, for a product of axes in 64 bits may overflow to a small number that passes.
     size = itemsize
     for axis in shape:
         size *= max(0, int(axis))

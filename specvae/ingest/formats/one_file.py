@@ -53,6 +53,8 @@ def data_file(path: str) -> str:
     if not path.lower().endswith(".hdr"):
         return path
     stem = path[: -len(".hdr")]
+    # ENVI itself writes data without an ending, `cube` beside `cube.hdr` or `cube.img` beside `cube.img.hdr`, so that
+    # is looked for first.
     beside = [p for p in (stem, *(stem + end for end in ENVI_DATA)) if os.path.isfile(p)]
     if not beside:
         raise InputError(f"{path} is an ENVI header without its data file beside it; expected {stem} or {stem}.img")
@@ -62,6 +64,7 @@ def data_file(path: str) -> str:
 def block_of(dataset: DatasetReader) -> tuple[int, int]:
     """Rows and columns that a dataset decodes at once."""
     rows, cols = dataset.block_shapes[0]
+    # A tile may reach beyond a small raster.
     return min(rows, dataset.height), min(cols, dataset.width)
 
 
@@ -75,6 +78,7 @@ def _with_offset(layers: tuple[Layer, ...], tags: dict[str, str]) -> tuple[tuple
     """Sentinel-2 counts with the offset in their metadata, and a note that says so."""
     stated = {k.upper(): v for k, v in tags.items()}.get("BOA_ADD_OFFSET", "")
     offset = float_or(stated, 0.0)
+    # Only of counts as ESA delivers them: values that were scaled or made floats since then have it applied, as a rule.
     plain = all(layer.scale == 1.0 and layer.offset == 0.0 and layer.dtype in ("uint16", "int16") for layer in layers)
     if not (plain and math.isfinite(offset) and offset):
         return layers, []
@@ -94,6 +98,8 @@ def _notes(dataset: DatasetReader) -> list[str]:
         notes.append("no CRS: areas and distances are in pixels")
     tags = {k.upper(): v for k, v in dataset.tags().items()}
     baseline = tags.get("PROCESSING_BASELINE") or tags.get("S2:PROCESSING_BASELINE")
+    # From baseline 04.00 (January 2022) on counts are 1000 higher, and a file made of them seldom says whether they are
+    # still.
     if baseline and re.match(r"\d+(\.\d+)?$", baseline) and float(baseline) >= 4 and "BOA_ADD_OFFSET" not in tags:
         notes.append(
             f"Sentinel-2 baseline {baseline}: values may carry the +1000 offset; fit and score on the same kind"

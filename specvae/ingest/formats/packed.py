@@ -45,11 +45,13 @@ def is_virtual(path: str) -> bool:
 def container_of(path: str) -> str | None:
     """The file on disk behind one of GDAL's virtual paths, or None where there is none."""
     inner = path
+    # File systems nest: `/vsitar//vsigzip/a.tar.gz/b.tif`.
     while VIRTUAL.match(inner):
         inner = VIRTUAL.sub("", inner)
     if inner.startswith("{"):
         inner = inner[1:].split("}", 1)[0]
     parts = inner.split("/")
+    # No ending tells where the archive's path stops, so the longest beginning that is a file is taken for it.
     ends = ("/".join(parts[:end]) for end in range(len(parts), 0, -1))
     return next((place for place in ends if place and os.path.isfile(place)), None)
 
@@ -74,6 +76,7 @@ def _only(path: str, names: list[str], system: str) -> str:
     rasters = [
         n for n in names if n.casefold().endswith(ENDINGS) and not n.startswith("/") and ".." not in n.split("/")
     ]
+    # In braces, so that GDAL takes what is between them for the archive, whatever its ending.
     inside = [f"/{system}/{{{os.path.abspath(path)}}}/{name}" for name in sorted(rasters)]
     if not inside:
         raise InputError(f"{path} holds no raster (it has {', '.join(names[:8]) or 'nothing'})")
@@ -95,6 +98,7 @@ def _tar_names(path: str) -> list[str]:
     """Names of the files in a tar file, compressed or not. Raises InputError for a damaged one."""
     try:
         with tarfile.open(path) as archive:
+            # A tar file has no table of contents: to list it is to read it from its beginning to its end.
             return [member.name for member in islice(archive, MEMBERS) if member.isfile()]
     except (OSError, tarfile.TarError, EOFError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a tar file: {error}") from error

@@ -40,6 +40,8 @@ class Archive:
                 names = sorted(archive.namelist()[:MEMBERS])
         except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise InputError(f"{self.path} cannot be read as a zip file: {error}") from error
+        # Members that would lead out of the archive are dropped here, where names come in, so that nobody need ask
+        # again.
         return [n for n in names if not n.startswith("/") and ".." not in n.split("/")]
 
     def gdal(self, name: str) -> str:
@@ -59,6 +61,7 @@ def read_member(path: str, limit: int) -> bytes:
         if path.startswith(VSIZIP + "{"):
             outer, inner = path[len(VSIZIP) + 1 :].split("}/", 1)
             with zipfile.ZipFile(outer) as archive, archive.open(inner) as file:
+                # A member may unpack to a thousand times its size: no more than the limit is.
                 return file.read(limit)
         with open(path, "rb") as plain:
             return plain.read(limit)
@@ -69,6 +72,7 @@ def read_member(path: str, limit: int) -> bytes:
         zlib.error,
         ValueError,
         NotImplementedError,
+        # An encrypted member.
         RuntimeError,
         EOFError,
     ) as error:

@@ -16,6 +16,8 @@ from specvae.errors import InputError
 __all__ = ["check_references", "is_remote", "referenced"]
 
 REMOTE = re.compile(r"^(?:/vsi(?!zip/|tar/|gzip/|sparse/|subfile/|mem/)\w+|[a-z][a-z0-9+.-]{1,20}://)", re.I)
+# A pattern rather than a parser of XML: GDAL reads more than a strict parser does, and what the parser refuses would go
+# by unchecked.
 SOURCE = re.compile(
     r"<(SourceFilename|SourceDataset|GDALWarpVRT|FileName|MaskFilename|ServerUrl|GDALDataset)\b[^>]*?"
     r"(?:relativeToVRT\s*=\s*[\"'](?P<rel>[01])[\"'])?[^>]*>(?P<ref>[^<]*)<",
@@ -63,6 +65,7 @@ def _check(path: Path, folder: Path, depth: int) -> None:
             continue
         if "\0" in str(target):
             raise InputError(f"{path} refers to a name with a null byte")
+        # Resolved, so that neither `..` nor a link leads out of the folder.
         if isinstance(target, str) or not target.resolve().is_relative_to(folder):
             raise InputError(f"{path} refers to {target}, outside its own folder; allow it with --allow-remote")
         if not target.exists():
@@ -74,6 +77,7 @@ def _target(path: Path, reference: str, relative: str | None) -> Path | str | No
     """The file that a reference names, as a path; the reference itself where it is no plain file; None where empty."""
     if not reference or reference.startswith("<"):
         return None
+    # In the name of a variable, `NETCDF:"file.nc":reflectance`, the file is what has to stay in the folder.
     inner = re.match(r'^[A-Z][A-Za-z0-9_]+:"?([^":]+)"?(?::.*)?$', reference)
     plain = inner.group(1) if inner else reference
     if is_remote(plain) or plain.startswith("/vsi"):
@@ -83,6 +87,7 @@ def _target(path: Path, reference: str, relative: str | None) -> Path | str | No
 
 def _unescaped(text: str) -> str:
     """A reference as GDAL will see it: entities of XML resolved, and percent codes of an address."""
+    # The ampersand last: done first, `&amp;lt;` would become `<`, which GDAL does not see.
     for entity, char in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&")):
         text = text.replace(entity, char)
     return unquote(text) if "%" in text and "://" in text else text
@@ -93,6 +98,7 @@ def _xml(path: Path) -> str | None:
     try:
         with open(path, "rb") as file:
             head = file.read(4096)
+            # By its first bytes, as GDAL recognises it: the ending may be any.
             if b"<VRT" not in head and b"<GDAL" not in head and b"<WMS" not in head and b"<TileIndex" not in head:
                 return None
             return (head + file.read(LARGEST_XML)).decode("utf-8", "replace")

@@ -16,10 +16,13 @@ from specvae.ingest.source import Source
 __all__ = ["FORMATS", "is_product_archive", "is_product_folder", "product_of"]
 
 FORMATS: tuple[Format, ...] = (
+    # Sets of single-band files were recognised before, by their names: nothing else is asked about them.
     band_files.FORMAT,
+    # By ending, before GDAL, which would take some .mat files for HDF5.
     array_files.FORMAT,
     sentinel2.FORMAT,
     landsat_product.FORMAT,
+    # Behind all others, for GDAL makes something of the parts of any product.
     raster_files.FORMAT,
 )
 """The first format that makes a product of a source has it; the last takes every file, as GDAL recognises formats."""
@@ -54,6 +57,7 @@ def is_product_archive(path: str) -> bool:
     marks = [form.archive_mark for form in FORMATS if form.archive_mark is not None]
     try:
         with zipfile.ZipFile(path) as archive:
+            # This reads the table of contents at the end of the file, and unpacks nothing.
             names = [PurePosixPath(name).name for name in archive.namelist()]
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
         return False

@@ -58,6 +58,7 @@ class Radiometry:
             return replace(
                 layer,
                 scale=scale,
+                # A layer adds its offset after scaling, whereas ESA adds to the counts: (count + offset) * scale.
                 offset=self.offsets.get(name, 0.0) * scale,
                 nodata=self.nodata,
                 saturated=self.saturated,
@@ -71,6 +72,7 @@ def product_of_safe(source: Source, options: IngestOptions) -> Product | None:
     """The scene in a SAFE folder or zip file; None where it is none. Raises InputError where its images are missing."""
     archive = Archive(source.path)
     names = archive.names()
+    # The one nearest to the root is the product's own.
     metadata = sorted((n for n in names if METADATA.search(n)), key=lambda n: (n.count("/"), n))
     if not metadata:
         return None
@@ -79,6 +81,7 @@ def product_of_safe(source: Source, options: IngestOptions) -> Product | None:
     if not any(name in SENTINEL2 for name in images):
         raise InputError(f"{source.path} holds no band image in IMG_DATA; it is no whole SAFE product")
     radiometry = _radiometry(text)
+    # The scene classification comes last: it is no band, but can be asked for by name and is listed as not used.
     bands = [name for name in [*PHYSICAL, "SCL"] if name in images]
     files = [BandFile(archive.gdal(images[name]), band_of(SENTINEL2, name), radiometry.rule(name)) for name in bands]
     stack = read_band_files(files, options)
@@ -104,6 +107,7 @@ def _images(names: list[str]) -> dict[str, str]:
         hit = IMAGE.search(str(PurePosixPath(name)))
         if hit:
             band = band_name(hit.group("band").upper())
+            # Names of Level 1C state no resolution: there each band has one image.
             size = int(hit.group("size") or 0)
             if band not in best or size < best[band][0]:
                 best[band] = (size, name)
@@ -112,6 +116,8 @@ def _images(names: list[str]) -> dict[str, str]:
 
 def _radiometry(text: str) -> Radiometry:
     """The factors in the text of the product's metadata, ESA's usual ones where it states none."""
+    # By patterns rather than a parser of XML: the names of elements have stayed while namespaces changed, and entities
+    # that expand without end do nothing.
     quantification = _number(r"<(?:BOA_)?QUANTIFICATION_VALUE[^>]*>([^<]+)", text) or 10_000.0
     offsets = re.findall(r"<(?:BOA|RADIO)_ADD_OFFSET\s+band_id=\"(\d+)\"\s*>([^<]+)<", text)
     special = dict(re.findall(r"<SPECIAL_VALUE_TEXT>(\w+)</SPECIAL_VALUE_TEXT>\s*<SPECIAL_VALUE_INDEX>(\d+)<", text))
