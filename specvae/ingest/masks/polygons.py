@@ -92,6 +92,7 @@ class Polygons(PolygonOverlay):
         """Pixels whose centre lies inside any polygon, ``(rows, cols)``."""
         place = RasterioWindow(window.col, window.row, window.cols, window.rows)
         transform = window_transform(place, self.grid.transform)
+        # Most windows meet few of thousands of polygons, and rasterize would go through all of them.
         near = self._tree.query(box(*array_bounds(window.rows, window.cols, transform)))
         shape = (window.rows, window.cols)
         if not len(near):
@@ -105,7 +106,9 @@ class PlacedPolygons(PolygonOverlay):
 
     def __init__(self, shapes: list[BaseGeometry], path: str, grid: Grid, mask_values: tuple[str, ...]) -> None:
         super().__init__(path, grid, mask_values)
+        # Outlines that cross themselves are common where people draw them, and would make the union fail.
         self._area = shapely.union_all([shapely.make_valid(shape) for shape in shapes])
+        # An index, built once, for every window asks about tens of thousands of points.
         shapely.prepare(self._area)
 
     def marked(self, window: Window) -> Mask:

@@ -77,6 +77,7 @@ def excluded_values(stored: NDArray[Any], known: Mask, values: tuple[str, ...], 
     items = values or USUAL.get(scheme or "", ())
     if not items:
         return np.asarray((stored == 0) | ~known)
+    # NaN cannot become a whole number; what is not known is 0 for now, and `known` decides about it below.
     numbers = np.where(known, stored, 0).astype(np.int64)
     out = np.zeros(stored.shape, bool) if values else ~known
     for item in items:
@@ -95,6 +96,7 @@ def _where(values: NDArray[np.int64], item: str, scheme: str | None) -> Mask:
         return np.asarray((values >= int(hit.group(1))) & (values <= int(hit.group(2))))
     if hit := re.fullmatch(r"bits?[_:]?(\d+)(?:-(\d+))?", text):
         first, last = int(hit.group(1)), int(hit.group(2) or hit.group(1))
+        # A shift of a 64-bit number by more than 62 would reach its sign.
         return np.asarray(sum((values >> bit) & 1 for bit in range(first, min(last, 62) + 1)) != 0)
     if ":" in text:
         scheme, text = text.split(":", 1)
@@ -116,6 +118,7 @@ def _named(values: NDArray[np.int64], name: str, scheme: str | None, item: str) 
     name = "fill" if name == "nodata" else name
     if name in BITS.get(scheme or "", {}):
         bit = (values >> BITS[scheme or ""][name]) & 1 == 1
+        # HLS fills with 255, which has every bit set and is no cloud.
         return np.asarray(bit & (values != 255)) if scheme == "fmask" else np.asarray(bit)
     raise _unknown(item, scheme)
 

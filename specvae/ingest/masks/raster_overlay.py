@@ -93,6 +93,8 @@ def _fitted(dataset: DatasetReader, path: str, grid: Grid, purpose: str) -> Data
     if dataset.dtypes[0].startswith("complex"):
         raise InputError(f"--{purpose} {path} holds complex values; a mask has whole numbers")
     other = Grid.of(dataset)
+    # A mask of the same size needs no CRS: it lies on the scene pixel by pixel, unless both say that they are
+    # elsewhere.
     if other.shape == grid.shape:
         _check_place(path, purpose, other, grid)
         return dataset
@@ -107,6 +109,7 @@ def _fitted(dataset: DatasetReader, path: str, grid: Grid, purpose: str) -> Data
             transform=grid.transform,
             width=grid.cols,
             height=grid.rows,
+            # Values are classes or bits: the mean of cloud (9) and vegetation (4) is no class.
             resampling=Resampling.nearest,
         )
 

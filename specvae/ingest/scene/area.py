@@ -49,8 +49,10 @@ def _areal_scale(grid: Grid, row: int, rows: int) -> FloatArray:
     scale = np.ones(rows)
     if here.any():
         at = (np.asarray(longitude)[here], np.asarray(latitude)[here])
+        # Without the check, a place outside the projection's domain gives infinity, put to 1 below, not an exception.
         scale[here] = projection.get_factors(*at, errcheck=False).areal_scale
     scale[~np.isfinite(scale) | (scale <= 0)] = 1.0
+    # UTM is right to 0.2 % in its zone: there a pixel of 10 m stays 100 m2 to the reader, in all rows alike.
     return scale if np.abs(scale - 1).max() > 0.01 else np.ones(rows)
 
 
@@ -59,11 +61,13 @@ def _on_ellipsoid(grid: Grid, row: int, rows: int, cell: float) -> FloatArray:
     system = pyproj.CRS.from_wkt(grid.crs.to_wkt() if grid.crs else "")
     a = system.ellipsoid.semi_major_metre if system.ellipsoid else 6378137.0
     b = (system.ellipsoid.semi_minor_metre if system.ellipsoid else None) or a
+    # Not every geographic CRS counts in degrees: those of the old French maps have grads.
     degree = system.axis_info[0].unit_conversion_factor if system.axis_info else 0.0
     degree = degree or math.pi / 180
     t = grid.transform
     edges = t.d * grid.cols / 2 + t.e * np.arange(row, row + rows + 1, dtype=np.float64) + t.f
     height = np.abs(np.diff(edges))
+    # Clipped, for grids whose outermost pixels have their centres on the poles reach beyond them.
     band = np.abs(np.diff(_authalic(np.clip(edges * degree, -math.pi / 2, math.pi / 2), a, b)))
     width = np.divide(cell, height, out=np.zeros(rows), where=height > 0) * degree
     return np.asarray(band * width)
@@ -73,6 +77,7 @@ def _authalic(latitude: FloatArray, a: float, b: float) -> FloatArray:
     """Area from the equator to ``latitude`` on an ellipsoid, square metres per radian of longitude."""
     s = np.sin(latitude)
     e2 = 1 - (b / a) ** 2
+    # A sphere: the formula below divides by e, which is 0 there; this is its limit.
     if e2 < 1e-12:
         return np.asarray(a * a * s)
     e = math.sqrt(e2)

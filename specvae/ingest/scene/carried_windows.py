@@ -101,6 +101,7 @@ class _Carried:
         columns = self._columns(c)
         for array, rows_above, columns_before in zip(arrays, self._above, self._before, strict=True):
             array[..., :above, before:] = rows_above[..., :above, columns]
+            # The columns carried reach up as far as the rows above do, so they bring the corner with them.
             if before:
                 array[..., :before] = columns_before
         unread = Window(r.begin, c.begin, r.end - r.begin, c.end - c.begin)
@@ -113,6 +114,7 @@ class _Carried:
         if j + 1 < len(self.cols):
             width = self.cols[j + 1].begin - self.cols[j + 1].needed
             if width:
+                # Copied, for a view would hold the memory of the rectangle that it is a part of.
                 self._before = cube.values[..., -width:].copy(), cube.reason[..., -width:].copy()
         if i + 1 < len(self.rows):
             depth = self.rows[i + 1].begin - self.rows[i + 1].needed

@@ -35,6 +35,7 @@ def open_scene(
         scene = PixelScene(_plan(source.key, product, options, match))
         try:
             return scene.open()
+        # An interruption from the keyboard counts too: files opened so far must not stay open.
         except BaseException:
             scene.close()
             raise

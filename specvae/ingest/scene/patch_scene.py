@@ -123,6 +123,7 @@ class PatchScene(Scene):
         truth = self._pixels.truth(inside)
         if truth is None:
             return None
+        # What lies beyond the scene is unknown, as what the truth itself leaves open.
         out = np.full((around.rows, around.cols), 255, np.uint8)
         out[inside.shift(-around.row, -around.col).slices] = truth
         by_patch = self._by_patch(out)
@@ -146,6 +147,7 @@ def _corner(grid: Grid) -> tuple[float, float]:
         return 0.0, 0.0
     t = grid.transform
     try:
+        # Counted from the CRS's origin, so that neighbouring scenes of one grid are cut into the same patches.
         col, row = ~Affine(t.a, t.b, 0.0, t.d, t.e, 0.0) * (t.c, t.f)
     except TransformNotInvertibleError:
         return 0.0, 0.0

@@ -38,9 +38,11 @@ class PixelScene(Scene):
         super().__init__(plan)
         self._readers: Readers | None = None
         self._overlays: dict[str, Overlay] = {}
+        # Reentrant, for `normal` and `truth` open the scene while they hold it.
         self._lock = threading.RLock()
 
     def __reduce__(self) -> tuple[type[PixelScene], tuple[Plan]]:
+        # Open datasets of GDAL cannot be pickled, and must not be shared by processes: each opens its own.
         return PixelScene, (self.plan,)
 
     def open(self) -> Self:

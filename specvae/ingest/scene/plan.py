@@ -64,6 +64,7 @@ def plan_product(key: str, product: Product, options: IngestOptions, match: Band
         layers, served = for_model(product.layers, options.bands, match, product.path)
     fill = options.nodata if isinstance(options.nodata, float | int) else None
     if fill is not None:
+        # The user's value counts for every band, also for those whose file declares another.
         layers = tuple(replace(layer, nodata=float(fill)) for layer in layers)
     reference = _reference(product, layers, options.grid)
     grid = product.grids[reference]
@@ -79,8 +80,10 @@ def _reference(product: Product, layers: tuple[Layer, ...], asked: str | None) -
         return product.layers[asked_for(product.layers, asked)[0]].path
     paths = list(dict.fromkeys(layer.path for layer in layers))
     systems = {product.grids[path].crs for path in paths}
+    # GDAL could warp one to the other, but nothing says which of them is meant, and both would be interpolated.
     if len(systems) > 1:
         raise InputError(f"{product.path}: its files have {len(systems)} different CRSs; bring them to one first")
+    # The finest: coarser bands can be interpolated, whereas averaging finer ones would lose small anomalies.
     finest = max(paths, key=lambda path: product.grids[path].rows * product.grids[path].cols)
     for path in paths:
         if not product.grids[finest].same_footprint(product.grids[path]):

@@ -54,9 +54,6 @@ def border_windows(rows: int, cols: int, side: int = SIDE) -> list[Window]:
     return [Window(top, first, height, width) for top in tops for first in starts if (top, first) != centre]
 
 
-# --- undeclared fill -------------------------------------------------------------------------------------------------
-
-
 def _with_fill(plan: Plan, readers: list[BandReader]) -> Plan:
     """The plan with a note of an undeclared fill; with ``--nodata auto`` it is used where unmistakable and alone."""
     if isinstance(plan.options.nodata, float | int) or len(plan.layers) < 2:
@@ -82,6 +79,7 @@ def _constant_border(plan: Plan, readers: list[BandReader]) -> tuple[float | Non
         edge = _edge(window, grid.rows, grid.cols)
         touched += int(edge.sum())
         values, counts = np.unique(_same_in_all(readers, window)[edge], return_counts=True)
+        # The commonest of each window alone: in a float raster every pixel may have a value of its own.
         for at in np.argsort(-counts)[:16]:
             if np.isfinite(values[at]):
                 common[float(values[at])] += int(counts[at])
@@ -112,6 +110,7 @@ def _same_in_all(readers: list[BandReader], window: Window) -> NDArray[np.float6
             same = same if missing is None else np.where(missing, np.nan, same)
         for masked in reader.masked(window):
             same = same if masked is None else np.where(masked, np.nan, same)
+        # NaN equals nothing, so that a pixel that is out for one file stays out.
         common = same if common is None else np.where(common == same, common, np.nan)
     assert common is not None
     return common
@@ -127,9 +126,6 @@ def _edge(window: Window, rows: int, cols: int) -> NDArray[np.bool_]:
     return edge
 
 
-# --- empty bands -----------------------------------------------------------------------------------------------------
-
-
 def _without_empty(plan: Plan, readers: list[BandReader]) -> Plan:
     """The plan without the bands that have no single value, where others have some.
 
@@ -137,6 +133,8 @@ def _without_empty(plan: Plan, readers: list[BandReader]) -> Plan:
     are empty in all of these are read as a whole.
     """
     suspects = [layer for reader in readers for layer in _suspects(reader, plan)]
+    # Where all look empty the windows may have missed a small scene; one without any value is refused when it is
+    # scored.
     if not suspects or len(suspects) == len(plan.layers):
         return plan
     empty = {layer.place for reader in readers for layer in _confirmed(reader, suspects, plan)}
@@ -155,7 +153,10 @@ def _without_empty(plan: Plan, readers: list[BandReader]) -> Plan:
 def _suspects(reader: BandReader, plan: Plan) -> list[Layer]:
     """Bands of a file without a value in any of the windows sampled: in the middle and along the border."""
     empty = {
-        layer.index: layer for layer in reader.layers if layer.nodata is not None or layer.dtype.startswith("float")
+        # Whole numbers without a nodata value always are values.
+        layer.index: layer
+        for layer in reader.layers
+        if layer.nodata is not None or layer.dtype.startswith("float")
     }
     grid = plan.grid
     middle = Window(max(0, grid.rows // 2 - 32), max(0, grid.cols // 2 - 32), min(64, grid.rows), min(64, grid.cols))

@@ -45,11 +45,13 @@ def asked_for(layers: tuple[Layer, ...], text: str) -> list[int]:
 def _one(layers: tuple[Layer, ...], item: str) -> list[int]:
     """0-based positions of the bands that one item of --bands names. Raises UsageError where it names none."""
     wanted = {item.casefold(), band_name(item).casefold()}  # B02 is B2
+    # Names come before numbers, for a band may be called 3 without being the third.
     named = [at for at, layer in enumerate(layers) if layer.band.name.casefold() in wanted]
     if named:
         return named[:1]
     if hit := WAVELENGTHS.match(item):
         low, high = float(hit.group(1)), float(hit.group(2))
+        # A band without a wavelength lies in no range.
         inside = [at for at, layer in enumerate(layers) if low <= (layer.band.wavelength or -1.0) <= high]
         if inside:
             return inside

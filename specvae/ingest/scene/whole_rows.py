@@ -85,6 +85,7 @@ class RowReader:
         if self._spool is not None:
             self._spool[1].close()
             self._spool = None
+        # It has no name, so that the system frees it even where the process is killed.
         file = tempfile.TemporaryFile()  # noqa: SIM115
         item, bands = np.dtype(self._reader.dtype).itemsize, len(self.layers)
         # A pixel-interleaved block holds all bands: the more of them are taken at once, the fewer times it is decoded.
@@ -95,6 +96,7 @@ class RowReader:
                 values = self._reader.read_bands(slice(first, first + at_once), block)
                 for band, plane in enumerate(values, start=first):
                     self._put(file, plane, band * block.rows, col)
+        # np.fromfile reads by the descriptor, past Python's buffer: what was written must have left that.
         file.flush()
         self._spool = top, file
         return file

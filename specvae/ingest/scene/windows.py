@@ -59,6 +59,7 @@ def pieces(window: Window, largest: int) -> list[Window]:
 
 def _cuts(start: int, stop: int, step: int) -> list[tuple[int, int]]:
     """Stretches of about ``step``, cut at multiples of a cell's side."""
+    # Counted from the cell in which the stretch begins, which may be cut by the scene's border or an area's.
     inner = range(start // CELL * CELL + step, stop, step)
     return list(pairwise([start, *inner, stop]))
 
@@ -88,6 +89,7 @@ def cut(shape: tuple[int, int], block: tuple[int, int], target: int, multiple: i
     else:
         height = row_step
         width = max(1, target // (row_step * col_step)) * col_step
+    # Up to four times the target is borne, for to cut a block is to decode it more than once.
     if height * min(width, cols) > 4 * target:
         height, width = _below(height, width, target, multiple)
     return height, width
