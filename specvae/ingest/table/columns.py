@@ -95,6 +95,7 @@ class CsvFile:
     def sample(self) -> list[NDArray[Any] | None]:
         """First values of each column as float64, None where they are no numbers."""
         width = len(self.names)
+        # A row of another length has its cells in the wrong columns.
         rows = [row for row in self.dialect.rows[:SAMPLE] if len(row) == width]
         return [_numbers([row[i] for row in rows], self.dialect.decimal) for i in range(width)]
 
@@ -109,6 +110,7 @@ class CsvFile:
                 yield from self._cut(batch, bands, rows)
             return
         except pa.ArrowInvalid as error:
+            # pyarrow has one class for all its complaints: only the message says that a cell was no number.
             if "conversion error" not in str(error):
                 yield from self._slow(names, bands, rows, seen, error)
                 return
@@ -137,7 +139,10 @@ class CsvFile:
         """Blocks of the file as pyarrow parses them, the bands as numbers where ``typed``, else as text."""
         dialect, wanted = self.dialect, set(bands)
         number = pa.float64() if typed else pa.string()
+        # Columns that are no bands stay text: they are written back as they came, an identifier 007 as 007.
         types = {name: number if name in wanted else pa.string() for name in names}
+        # pyarrow reads UTF-8 itself, with or without a byte order mark; for other encodings it goes through Python,
+        # slowly.
         encoding = "utf8" if dialect.encoding in ("utf-8", "utf-8-sig") else dialect.encoding
         read = pa.csv.ReadOptions(
             column_names=names, skip_rows=dialect.header_lines, block_size=BLOCK, encoding=encoding
@@ -221,6 +226,7 @@ def _matrix(table: pa.Table, bands: list[str], decimal: str) -> NDArray[np.float
 
 def _clipped(values: NDArray[Any]) -> NDArray[Any]:
     """Values that fit float32: finite ones beyond its range are put at its end, so that they stay finite."""
+    # Cast as they are, they would become infinite and their rows invalid, though the file holds a number.
     limit = np.finfo(np.float32).max
     if values.dtype != np.float64:
         return values
@@ -229,6 +235,7 @@ def _clipped(values: NDArray[Any]) -> NDArray[Any]:
 
 def _as_floats(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     """A numeric column as floats, null as NaN."""
+    # numpy has no decimals: pyarrow would make Python objects of them.
     if pa.types.is_decimal(column.type) or pa.types.is_boolean(column.type):
         column = pc.cast(column, pa.float64())
     if column.null_count:

@@ -62,6 +62,7 @@ def read_dialect(path: str) -> Dialect:
         raise InputError(f"{path} is empty; expected a header and a row for each spectrum")
     header = _is_header(records[0])
     names = tuple(cell.strip() for cell in records[0]) if header else tuple(f"c{i + 1}" for i in range(len(records[0])))
+    # `header` is 1 or 0 here: rows begin behind it.
     rows = tuple(tuple(row) for row in records[header:SAMPLE])
     lines = first.rstrip("\r\n").count("\n") + 1 if header else 0
     quoted = any("\n" in cell for row in records for cell in row)
@@ -93,6 +94,7 @@ def _encoding(raw: bytes, path: str) -> str:
     if b"\0" in raw:
         raise InputError(f"{path} is no text; expected CSV, or Parquet with the ending .parquet")
     try:
+        # Up to the last line break, for the megabyte read may end inside a character of several bytes.
         raw[: raw.rfind(b"\n") + 1 or len(raw)].decode("utf-8")
     except UnicodeDecodeError:
         return "latin-1"
@@ -115,6 +117,7 @@ def _delimiter(first: str) -> str:
     bare = re.sub(r'"[^"]*"', "", first)
     counts = {mark: bare.count(mark) for mark in DELIMITERS}
     best = max(DELIMITERS, key=lambda mark: counts[mark])
+    # Hardly any text holds tabs: where there are as many as of another mark, that mark is part of the text.
     if counts["\t"] and counts["\t"] >= counts[best]:
         return "\t"
     if counts[";"] and best == "," and _decimals(bare):
@@ -129,6 +132,8 @@ def _decimals(first: str) -> bool:
 
 def _records(text: str, delimiter: str, *, complete: bool) -> list[list[str]]:
     """The first records as cells; without the last where the text is not ``complete``, for it may be cut short."""
+    # Python allows 128 KiB a cell, which an outline of a field in WKT exceeds; 16 MiB still bounds a quote never
+    # closed.
     csv.field_size_limit(1 << 24)
     try:
         reader = csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""), delimiter=delimiter)
@@ -144,6 +149,7 @@ def _is_header(first: list[str]) -> bool:
     if len(numbers) < len(first):
         return True
     pairs = list(itertools.pairwise(numbers))
+    # The first row of many spectral tables is their wavelengths, without a word before them.
     ordered = all(a <= b for a, b in pairs) or all(a >= b for a, b in pairs)
     wavelengths = all(0.3 <= n <= 30_000 for n in numbers) and max(numbers) > 100
     return len(numbers) > 2 and ordered and wavelengths and max(numbers) > min(numbers)

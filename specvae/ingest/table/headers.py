@@ -73,6 +73,7 @@ def band_columns(
         at = chosen_columns([column.name for column in columns], asked)
         return at, [Band(columns[i].name, wavelength_of(columns[i].name)) for i in at]
     numeric = [i for i, column in enumerate(columns) if column.numeric and column.name != label]
+    # From the surest sign to the weakest: the first rule that recognises columns decides alone, without the others.
     for recognise in (_series, _coloured, _other_numbers):
         at, wavelengths = recognise(columns, numeric)
         if at:
@@ -117,6 +118,7 @@ def _wavelength_scale(before: str, unit: bool, numbers: list[float]) -> float | 
         return None
     if all(300 <= n <= 15000 for n in numbers):
         return 1.0
+    # b1 to b12 count bands, whereas micrometres have digits behind the point.
     return 1000.0 if all(0.3 <= n <= 15 for n in numbers) and any(n != int(n) for n in numbers) else None
 
 
@@ -135,6 +137,7 @@ def _coloured(columns: list[Column], numeric: list[int]) -> Recognised:
     """The columns whose headers carry the name of a spectral band."""
     at = [i for i in numeric if COLOURS.search(columns[i].name) or NUMBERED.match(columns[i].name)]
     at = [i for i in at if not NOT_BANDS.match(columns[i].name.strip()) and not columns[i].flag]
+    # A single such word may mean something else: the red of a wine, the green of a label.
     return (at, [None] * len(at)) if len(at) > 1 else ([], [])
 
 
@@ -159,6 +162,7 @@ def chosen_columns(names: list[str], asked: str) -> list[int]:
 
 def _one(names: list[str], low: list[str], item: str) -> list[int]:
     """Positions of the columns that one item of --bands names. Raises UsageError for a name that is none."""
+    # A name comes before a range, for names hold hyphens too, and before a number, for `450` may be a header.
     hits = [i for i, name in enumerate(low) if name == item.casefold()]
     if len(hits) > 1:
         raise UsageError(f"--bands asks for {item!r}, which {len(hits)} columns are called; give their numbers")

@@ -48,6 +48,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
         data = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
         zero, kind, axes = struct.unpack(">HBB", data[:4])
         shape = struct.unpack(f">{axes}I", data[4 : 4 + 4 * axes])
+        # 8 is the format's code of unsigned bytes.
         if (zero, kind) != (0, 8):
             raise ValueError(f"magic {zero}, {kind}")
         return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)

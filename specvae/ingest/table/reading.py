@@ -75,6 +75,8 @@ def _below(tables: list[pa.Table]) -> pa.Table:
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException:
+        # A column that is empty in one chunk has no type there, and identifiers turn from numbers to text midway in a
+        # file.
         mixed = {
             at for at in range(len(tables[0].schema)) if len({str(table.schema.field(at).type) for table in tables}) > 1
         }
@@ -114,6 +116,7 @@ class TableFile:
         bands = set(self.at)
         return [name for i, name in enumerate(self.names) if i not in bands]
 
+    # A quarter of a million rows of 200 bands are 200 MiB.
     def chunks(self, rows: int = 262_144) -> Iterator[Table]:
         """The rows, ``rows`` at a time, fewer in the last. Raises ReadError where the file is damaged midway."""
         waiting: list[Table] = []  # files come in chunks of their own size
@@ -146,6 +149,8 @@ class TableFile:
         values = chunk.values
         reason = np.zeros(len(values), np.uint8)
         np.copyto(reason, np.uint8(Invalid.NAN), where=~np.isfinite(values).all(axis=1))
+        # After NaN, for nodata comes first among reasons. Compared as float32, as the values are: 0.1 in float64 equals
+        # none.
         if self.nodata is not None:
             np.copyto(reason, np.uint8(Invalid.NODATA), where=(values == np.float32(self.nodata)).any(axis=1))
         return Table(self.bands, values, reason, self._normal(chunk.table), chunk.table, list(self.notes))
