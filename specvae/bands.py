@@ -106,10 +106,14 @@ class BandSet:
         Raises ModelError where they do not correspond, listing both sides.
         """
         own, offered = self._unique_names(), source._unique_names()
+        # Names come first: the bands of a sensor may overlap in wavelength, but never share a name. Further bands of
+        # the source do no harm.
         if own and offered and set(own) <= set(offered):
             order = tuple(offered.index(name) for name in own)
             if self._same_light(source, order):
                 return BandMatch(order, "name")
+            # One name but another wavelength (B5 is near infrared on Landsat, red edge on Sentinel-2), and too few
+            # wavelengths to go by them instead.
             if not (self.wavelengths and source.wavelengths):
                 raise self._mismatch(source)
         if self.wavelengths and source.wavelengths:
@@ -117,6 +121,7 @@ class BandSet:
             if nearest is not None:
                 return BandMatch(nearest, "wavelength")
             raise self._mismatch(source)
+        # Both sides have names, and they differ: going by order would silently score one band as another.
         both_named = own and offered
         if both_named or len(self) != len(source):
             raise self._mismatch(source)
@@ -133,6 +138,7 @@ class BandSet:
             other = source[at]
             if band.wavelength is None or other.wavelength is None:
                 continue
+            # Half a band's width, and at least 5 % of the wavelength: satellites of one series differ a little.
             tolerance = max((band.width or other.width or 0.0) / 2, 0.05 * band.wavelength)
             if abs(band.wavelength - other.wavelength) > tolerance:
                 return False
@@ -149,11 +155,13 @@ class BandSet:
             if abs(centres[nearest] - band.wavelength) > width / 2:
                 return None
             order.append(nearest)
+        # Two bands of the model on one band of the source would count its information twice.
         return tuple(order) if len(set(order)) == len(order) else None
 
     def _spacing(self, wavelength: float) -> float:
         """Distance to the nearest other band of this set: the width assumed where none is stated."""
         others = np.array([w for w in self.wavelengths or () if w != wavelength])
+        # 4 % of the wavelength, 26 nm in the red, is the usual width of a multispectral band.
         return float(np.min(np.abs(others - wavelength))) if others.size else 0.04 * wavelength
 
     def _mismatch(self, source: BandSet) -> ModelError:

@@ -27,6 +27,8 @@ __all__ = [
 
 def one_line(text: object, limit: int = 600) -> str:
     """A text on one line of at most ``limit`` characters, control characters replaced by spaces."""
+    # Names of files may hold newlines and terminal escapes: printed as they are, they could forge lines of a log or of
+    # an error.
     line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     return line if len(line) <= limit else line[: limit - 3] + "..."
 

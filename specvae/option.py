@@ -103,18 +103,22 @@ def options_of(request: type[DataclassInstance], command: str = "") -> tuple[Dec
     return tuple(d for d in _declared(request) if not (command and d.option.only) or command in d.option.only)
 
 
+# Cached, for type hints are evaluated anew at every call, and each request that is built asks for them.
 @cache
 def _declared(request: type[DataclassInstance]) -> tuple[Declared, ...]:
     return tuple(_each(request))
 
 
 def _each(request: type[DataclassInstance]) -> Iterator[Declared]:
+    # A field's own `type` is text, since annotations are not evaluated here; get_type_hints makes types of it.
     hints = get_type_hints(request)
     for item in fields(request):
         hint = hints[item.name]
         if is_dataclass(hint) and isinstance(hint, type):
             yield from _declared(hint)
         elif KEY in item.metadata:
+            # The first argument is the value's type, both in `int | None` and in `tuple[str, ...]`; a plain type has
+            # none.
             parts = get_args(hint) or (hint,)
             several, optional = get_origin(hint) is tuple, type(None) in parts
             yield Declared(item.name, parts[0], several, optional, item.default, item.metadata[KEY])
@@ -127,6 +131,7 @@ def build(request: type[R], values: Mapping[str, Any]) -> R:
     """
     rest = dict(values)
     for name, hint in get_type_hints(request).items():
+        # A caller from Python may give the inner dataclass ready made; a command line or a TOML gives its fields.
         if is_dataclass(hint) and isinstance(hint, type) and name not in rest:
             rest[name] = build(hint, {item.name: rest.pop(item.name) for item in fields(hint) if item.name in rest})
     return request(**rest)
@@ -136,6 +141,7 @@ def check_options(request: DataclassInstance) -> None:
     """Raise UsageError where a field's value is not among its choices or outside its range."""
     own = {item.name for item in fields(request)}
     for declared in _declared(type(request)):
+        # The fields of a dataclass inside this one were checked when that one was built.
         if declared.name not in own:
             continue
         value = getattr(request, declared.name)

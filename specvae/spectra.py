@@ -29,6 +29,7 @@ IMAGE_CELL = 16
 class Invalid(IntEnum):
     """Why a pixel is not usable; ``VALID`` is 0, so that ``reason == 0`` is the valid mask."""
 
+    # The order is one of precedence: of two reasons for one pixel the smaller is reported.
     VALID = 0
     NODATA = 1
     MASK = 2
@@ -76,6 +77,7 @@ class Window:
         row, col = max(self.row, other.row), max(self.col, other.col)
         bottom = min(self.row + self.rows, other.row + other.rows)
         right = min(self.col + self.cols, other.col + other.cols)
+        # Windows that do not meet overlap by a negative length; as empty windows they need no special case later.
         return Window(row, col, max(0, bottom - row), max(0, right - col))
 
     def shift(self, row: int, col: int) -> Window:
@@ -122,6 +124,7 @@ class Cube:
     def valid(self) -> NDArray[np.bool_]:
         """``(rows, cols)``, True = usable; not to be written to."""
         valid = np.asarray(self.reason == Invalid.VALID)
+        # The array is cached and handed to all who ask: one who wrote to it would change the mask of the others.
         valid.flags.writeable = False
         return valid
 

@@ -36,14 +36,19 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raises OutputError where the place cannot be written or is a symbolic link.
     """
     path = Path(path)
+    # Renaming would put a file in the link's place, and what it points to would silently stay as it was.
     if path.is_symlink():
         raise OutputError(
             f"{path} is a symbolic link; outputs are not written through links: remove it or choose another place"
         )
+    # Beside its place, for a rename is atomic only within one file system. The name is cut, since 255 bytes is the
+    # usual limit; process and random bytes keep two writers of one output apart; the ending stays, for writers choose
+    # the format by it.
     beside = path.parent / f".{path.name[:80]}.part-{os.getpid()}-{os.urandom(4).hex()}{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
+        # Without this, a power cut soon after the rename could leave an empty file under the final name.
         _sync(beside)
         os.replace(beside, path)
     except OSError as error:
@@ -81,6 +86,7 @@ class OutputFolder:
         try:
             self.place.parent.mkdir(parents=True, exist_ok=True)
             self.path = Path(tempfile.mkdtemp(prefix=f".{self.place.name[:80]}.part-", dir=self.place.parent))
+            # mkdtemp lets only its owner in, whereas a result is often read by others.
             self.path.chmod(0o755)
             self._held = _hold(self.path)
         except OSError as error:
@@ -88,6 +94,7 @@ class OutputFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # After a commit there is nothing here, or an empty folder; after a failure, everything written so far.
         shutil.rmtree(self.path, ignore_errors=True)
         if self._held is not None:
             os.close(self._held)
@@ -99,8 +106,10 @@ class OutputFolder:
             for name in names:
                 _sync(self.path / name)
             if not self.place.exists():
+                # A single rename: nobody ever sees a folder that is half there.
                 os.rename(self.path, self.place)
                 return self.place
+            # From here on the folder is neither the old result nor the new one, and must not pass for a complete one.
             (self.place / self.last).unlink(missing_ok=True)
             for old in self.swept - set(names):  # a file of any other name is somebody else's, and stays
                 (self.place / old).unlink(missing_ok=True)
@@ -112,7 +121,7 @@ class OutputFolder:
 
 
 def _hold(folder: Path) -> int | None:
-    """A lock on a folder being written, which tells it from one that a killed process left; None where there are no locks."""
+    """A lock on a folder being written, unlike one that a killed process abandoned; None where there are no locks."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -48,26 +48,30 @@ def sha256_of(path: Path) -> str:
 def identify(paths: Sequence[str | Path], known: dict[str, Any] | None = None) -> tuple[FileIdentity, ...]:
     """Identities of files; one is hashed only where its size or time differs from the ``known`` fingerprint's."""
     before = {i["path"]: i for i in (known or {}).get("inputs", [])}
-    found = []
+    identities = []
     for path in sorted({str(p) for p in paths}):
         if not Path(path).is_file():
-            found.append(FileIdentity(path, -1, -1, ""))
+            # A remote address, or a file that is gone: its name still belongs to what the output was made of.
+            identities.append(FileIdentity(path, -1, -1, ""))
             continue
         stat = Path(path).stat()
         old = before.get(path)
+        # Hashing takes seconds a gigabyte, a stat nothing: equal size and time in nanoseconds stand for equal bytes.
         unchanged = old and (old["size"], old["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns)
         digest = old["sha256"] if old and unchanged else sha256_of(Path(path))
-        found.append(FileIdentity(path, stat.st_size, stat.st_mtime_ns, digest))
-    return tuple(found)
+        identities.append(FileIdentity(path, stat.st_size, stat.st_mtime_ns, digest))
+    return tuple(identities)
 
 
 def same(fresh: Fingerprint, stored: dict[str, Any] | None) -> bool:
-    """whether a stored fingerprint is of the same inputs' bytes, the same model and the same settings."""
+    """Whether a stored fingerprint is of the same inputs' bytes, the same model and the same settings."""
     if not stored:
         return False
+    # Through JSON and back, since the stored one came that way: tuples have become lists, and keys text.
     current = json.loads(json.dumps(fresh.to_json()))
 
     def essence(tree: dict[str, Any]) -> tuple[Any, ...]:
+        # The time is not compared: a file that was copied or touched has the same bytes.
         files = sorted((i["path"], i["size"], i["sha256"]) for i in tree.get("inputs", []))
         return files, tree.get("model"), tree.get("settings")
 

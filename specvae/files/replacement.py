@@ -29,8 +29,8 @@ def replacement(
     exists
         Whether something stands there.
     unchanged
-        Whether it was made from the same inputs, model and settings. It is called only where that matters: to tell it
-        of a large file takes seconds.
+        Whether it was made from the same inputs, model and settings. It is called only where that matters, for
+        it takes seconds where files are large.
     overwrite
         Make it in any case.
     renew

@@ -59,6 +59,7 @@ class Grid:
                 _check_understood(system)
         except Exception as error:  # PROJ's and GDAL's own errors share no class
             raise InputError(f"{dataset.name}: its georeferencing cannot be understood: {error}") from error
+        # GDAL passes on what a damaged header holds, and a transform with NaN or infinities places nothing.
         if not all(math.isfinite(number) for number in tuple(transform)):
             transform = Affine.identity()
         return cls(dataset.height, dataset.width, crs, transform, tuple(points), points_crs, rpcs)
@@ -79,6 +80,8 @@ class Grid:
 
     def same_footprint(self, other: Grid) -> bool:
         """Whether both cover the same ground, within half a pixel of the coarser, whatever their resolutions."""
+        # Sizes are rounded to whole pixels, so that the edges of one scene at two resolutions differ by part of a
+        # pixel.
         coarse = max(self.cols / other.cols, self.rows / other.rows, 1.0)
         return self._corner_distance(other) <= coarse / 2 + SAME_PLACE
 
@@ -120,6 +123,8 @@ class Grid:
             return np.empty(0), np.empty(0)
         transformer = GCPTransformer(list(self.gcps)) if self.gcps else RPCTransformer(self.rpcs)
         with transformer as model:
+            # rasterio means the centres of pixels unless asked for another corner, whereas positions here count from
+            # the outer one.
             xs, ys = model.xy(np.asarray(rows, float), np.asarray(cols, float), offset="ul")
         return np.asarray(xs, float), np.asarray(ys, float)
 
@@ -128,6 +133,7 @@ class Grid:
         points = tuple(
             GroundControlPoint(p.row / stride, p.col / stride, p.x, p.y, p.z, p.id, p.info) for p in self.gcps
         )
+        # The identity stands for a raster without a transform; multiplied, it would pass for a transform.
         transform = self.transform if self.transform == Affine.identity() else self.transform * Affine.scale(stride)
         return Grid(-(-self.rows // stride), -(-self.cols // stride), self.crs, transform, points, self.gcps_crs)
 

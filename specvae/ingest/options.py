@@ -106,6 +106,8 @@ class IngestOptions:
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise UsageError(f"the array layout is {self.layout!r}; use one of {', '.join(LAYOUTS)}")
+        # An option may be repeated or hold a list: `a,b` and `a` `b` become the same tuple, so that requests compare
+        # equal.
         split = tuple(v.strip() for value in self.mask_values for v in str(value).split(",") if v.strip())
         object.__setattr__(self, "mask_values", split)
         if self.mask_values and not self.mask:
@@ -115,6 +117,7 @@ class IngestOptions:
 
     def to_json(self) -> dict[str, Any]:
         """The options ready for JSON, as they are stored beside a result and compared with those of the next run."""
+        # As text, for NaN is not in JSON, and is unequal to itself: no result would ever count as up to date.
         nodata = None if self.nodata is None else str(self.nodata)
         return asdict(self) | {"mask_values": list(self.mask_values), "nodata": nodata}
 

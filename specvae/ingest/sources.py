@@ -52,6 +52,8 @@ def find_sources(patterns: Iterable[str | Path]) -> list[Source]:
 
 def _expand(pattern: str) -> list[Source]:
     """The sources behind one name or pattern. Raises InputError where it finds nothing."""
+    # The name as it stands comes before the pattern: `a[1].tif` is both. A link to nowhere counts as there (lexists),
+    # so that the error names the link rather than a pattern without a match.
     if is_remote(pattern) or os.path.lexists(pattern):
         return _named(pattern)
     if is_virtual(pattern) and (archive := container_of(pattern)):
@@ -111,6 +113,7 @@ def _folder(folder: str, fixed: str) -> list[Source]:
     sources, rest = _band_sets(folder, files, fixed)
     sources += [_file(p, fixed) for p in rest]
     for path in paths:
+        # Links to folders are not followed: one to a folder above would be followed for ever.
         if os.path.isdir(path) and not os.path.islink(path):
             sources += _below(path, fixed)
     return sorted(sources)
@@ -125,6 +128,7 @@ def _band_sets(folder: str, files: list[str], fixed: str) -> tuple[list[Source],
             groups.setdefault(token[0], []).append(path)
     sets = {stem: members for stem, members in groups.items() if same_scene(members)}
     taken = {path for members in sets.values() for path in members}
+    # Where a folder holds one set of bands and nothing else, the folder is the scene and gives it its name.
     fill_folder = len(sets) == 1 and len(taken) == len(files)
     sources = []
     for stem, members in sets.items():
@@ -143,6 +147,7 @@ def _file(path: str, fixed: str) -> Source:
 
 def _product(key: str, folder: str) -> Source:
     """A product folder as one source, made of the first 10,000 files in it."""
+    # Each of these is hashed later; a folder mistaken for a product may hold any number of files.
     inside = (os.path.join(at, name) for at, _, names in os.walk(folder) for name in sorted(names))
     return Source(key, folder, False, tuple(sorted(islice(inside, 10_000))))
 
@@ -160,6 +165,7 @@ def _key(path: str, fixed: str) -> str:
     relative = os.path.relpath(path, fixed or ".")
     if relative == ".":
         relative = Path(os.path.abspath(path)).name
+    # A folder may have a dot in its name (`site.v2`) that begins no ending; of folders, only SAFE has one.
     end = "" if os.path.isdir(path) and not relative.upper().endswith(".SAFE") else os.path.splitext(relative)[1]
     return _clean(relative.removesuffix(end) if end else relative)
 
@@ -180,6 +186,7 @@ def _fixed_part(pattern: str) -> str:
 def _companion(path: str) -> bool:
     """Whether a file only stands beside scenes."""
     name = Path(path).name.casefold()
+    # A .txt that is named is a table; in a folder it is more often a readme or Landsat's MTL.
     if name.endswith(TABLE_ENDINGS) and not name.endswith(".txt"):
         return False
     if os.path.isfile(path) and name.endswith(".zip"):

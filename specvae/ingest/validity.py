@@ -30,11 +30,14 @@ def equals(values: Array, wanted: float) -> Mask | None:
         return np.isnan(values) if values.dtype.kind == "f" else None
     if values.dtype.kind != "f":
         limits = np.iinfo(values.dtype) if values.dtype.kind in "iu" else None
+        # A fill of -9999 declared for bytes is common: no pixel can hold it, and as a byte it would be 241, a real
+        # value.
         if wanted != int(wanted) or (limits and not limits.min <= wanted <= limits.max):
             return None
         return np.asarray(values == values.dtype.type(int(wanted)))
     with np.errstate(over="ignore"):  # declared in decimal, or for a wider type
         same = values.dtype.type(wanted)
+    # Fills such as -9999 are exact in float32, and the numbers next to them may be measured ones.
     if abs(wanted) < 1e6 or not np.isfinite(same):
         return np.asarray(values == same)
     low, high = same, same
@@ -55,6 +58,7 @@ def decode(
         if layer.nodata is not None and (missing := equals(band, layer.nodata)) is not None:
             keep_first(reason, missing, Invalid.NODATA)
         if band.dtype.kind == "f":
+            # Most windows are finite throughout: to see that is cheaper than to write through an empty mask.
             finite = np.isfinite(band)
             if not finite.all():
                 keep_first(reason, ~finite, Invalid.NAN)
@@ -66,6 +70,7 @@ def decode(
 def keep_first(reason: NDArray[np.uint8], where: Mask, code: Invalid) -> None:
     """Write ``code`` where ``where`` holds; of two reasons, the smaller stays (nodata, mask, NaN, saturated, outside)."""
     if code == Invalid.NODATA:
+        # No reason comes before this one, so that there is no need to look at what is written already.
         np.copyto(reason, np.uint8(code), where=where)
     elif where.any():
         np.copyto(reason, np.uint8(code), where=where & ((reason == 0) | (reason > code)))
