@@ -88,6 +88,7 @@ def _try(name: str, method: Method, split: OneClass, config: ModelConfig, device
     """Fit a method on the training half and measure its scores of the test."""
     # DTE standardises every method's input by the training half; our own normaliser does the same once more, unchanged.
     centre, scale = split.train.mean(axis=0), split.train.std(axis=0)
+    # A column that is constant in training has no scale, and what leaves that constant in the test must show.
     scale[scale == 0] = 1.0
     train, test = (split.train - centre) / scale, (split.test - centre) / scale
     begun = time.perf_counter()
@@ -119,6 +120,7 @@ def _pca(train: Scores, test: Scores, config: ModelConfig, device: str) -> Score
     """Squared residual beyond the components that hold 90 % of the variance."""
     from sklearn.decomposition import PCA
 
+    # scikit-learn chooses components by their share of the variance with the full decomposition alone.
     pca = PCA(PCA_VARIANCE, svd_solver="full").fit(train)
     return np.asarray(((test - pca.inverse_transform(pca.transform(test))) ** 2).sum(axis=1))
 
@@ -182,6 +184,7 @@ def _ranking(
         method: {r.dataset: r.value for r in rows if (r.method, r.metric) == (method, metric)} for method in METHODS
     }
     columns |= {f"{name} (published)": values for name, values in published.items()}
+    # A mean over fewer sets does not compare: such a method has none, and goes to the end.
     lines = [(name, v, fmean(v.values()) if set(sets) <= set(v) else None) for name, v in columns.items()]
     lines.sort(key=lambda line: -(line[2] if line[2] is not None else -1.0))
     body = [[f"**{n}**" if n in METHODS else n, *(v.get(s) for s in sets), mean] for n, v, mean in lines]

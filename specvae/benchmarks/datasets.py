@@ -73,6 +73,7 @@ def _original(folder: Path, name: str) -> NDArray[np.uint8]:
     if path is None:
         raise InputError(f"{folder} holds no {name}.gz; put MNIST's four original IDX files there, or give --data DIR")
     digest = MNIST_MD5[name]
+    # MD5 finds a damaged copy and is what was published; a FIPS machine allows it where it is not for security.
     if path.suffix == ".gz" and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != digest:
         raise InputError(f"{path} is not MNIST's original file (md5 {digest} expected); copy it again")
     return read_idx(path)
@@ -156,6 +157,7 @@ def published_figures(path: Path) -> dict[str, dict[str, float]]:
     figures: dict[str, dict[str, float]] = {}
     for row in rows:
         for method, cell in row.items():
+            # A cell is a mean with its deviation behind it, 53.69(0.15), in per cent; the number in front is wanted.
             figure = re.match(r"\s*([\d.]+)", cell or "")
             if method != "Dataset" and figure:
                 figures.setdefault(method, {})[plain_name(row["Dataset"])] = float(figure[1]) / 100

@@ -79,6 +79,7 @@ def environment(**more: str | int) -> dict[str, str | int | None]:
         **{name: version(name) for name in LIBRARIES},
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
+        # Those that this process may use: a container often has fewer than its machine.
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "command": " ".join(["specvae", *_argv()]),
         **more,
@@ -174,6 +175,7 @@ def pivot(
     datasets = list(dict.fromkeys(row.dataset for row in chosen))
     body: list[list[object]] = [[name, *(columns[m].get(name) for m in columns)] for name in datasets]
     body.append(["mean", *(_mean(columns[m], datasets) for m in columns)])
+    # Made into text here, since a table would give every float its own number of digits.
     shown = [[f"{v:.{digits}f}" if isinstance(v, float) else v for v in line] for line in body]
     return table(["", *columns], shown)
 

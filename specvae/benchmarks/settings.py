@@ -70,5 +70,6 @@ def run_benchmark(name: str, settings: Settings) -> Path:
     """Run the benchmark ``name`` and return the folder of its report. Raises UsageError for an unknown name."""
     if name not in BENCHMARKS:
         raise UsageError(f"there is no benchmark {name!r}; known: {', '.join(BENCHMARKS)}")
+    # Imported when it runs: benchmarks need plotting and learning libraries that no other command waits for.
     folder: Path = importlib.import_module(f"specvae.benchmarks.{name}").run(settings)
     return folder

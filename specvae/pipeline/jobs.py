@@ -40,6 +40,7 @@ def score_in_processes(
 
         tasks = [SceneTask(source, shared_request, "", record=False) for source in sources]
         carry_out_all(tasks, workers, 0, ended)
+    # A collection of a single scene would say nothing that its item does not.
     if sum(outcome.status != "failed" for outcome in outcomes.values()) > 1:
         from specvae.export.stac import write_collection
 

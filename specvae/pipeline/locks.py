@@ -111,6 +111,7 @@ def sweep(folder: str | Path) -> int:
             removed += _remove_abandoned(Path(place) / name)
         for name in files:
             path = Path(place) / name
+            # lstat, since a link is judged by its own age: what it points at may be gone, or belong to others.
             if PART.match(name) and time.time() - path.lstat().st_mtime > ABANDONED_SECONDS:
                 path.unlink(missing_ok=True)
                 removed += 1

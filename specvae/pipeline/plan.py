@@ -53,6 +53,7 @@ def _decide(source: Source, request: ScoreRequest, model: str | None) -> Decisio
         return Decision(source, "todo", "new")
     if model is None:
         return Decision(source, "todo", "its model will be made anew")
+    # A record of an invalid scene replaces the result before it, and a result the record: one of them is there.
     stored = item["properties"].get("specvae:fingerprint") if item else record["fingerprint"] if record else None
     try:
         # With the stored fingerprint at hand, only files whose size or time changed are hashed again.

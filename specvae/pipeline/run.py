@@ -99,6 +99,7 @@ class _Run:
             with _workers(self.spec) as workers:
                 for number, stage in enumerate(self.spec.stage, start=1):
                     self._stage(number, stage, workers)
+        # An interrupt from the keyboard too: the log must say where a run ended, whatever ended it.
         except BaseException as error:
             self.log("run-interrupted", "warning", reason=type(error).__name__)
             raise
@@ -136,6 +137,8 @@ class _Run:
             record.status, record.message = "failed", str(error)
         record.seconds = time.perf_counter() - started
         lost = record.status in ("failed", "skipped")
+        # In a dry run a model that is yet to be made is missing as well:
+        # the stages that need it are planned without it.
         if (lost or (self.options.dry_run and record.status == "todo")) and not isinstance(stage, ScoreStage):
             self.unmade[stage.target] = record.message
         self.log(
@@ -155,6 +158,7 @@ class _Run:
             return
         task = StageTask(stage, self.options.dry_run)
         results: list[Result] = []
+        # By a worker and not in this process: a crash in native code then fails the stage and not the run.
         carry_out_all([task], workers, self.spec.retries, lambda number, result, attempts: results.append(result))
         record.status, record.message = results[0].status, results[0].message
         if self.options.dry_run and record.status == "done":

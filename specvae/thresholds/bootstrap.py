@@ -36,8 +36,8 @@ class BlockBootstrap:
         """Draw the replicates, seeded."""
         sizes = np.bincount(labels)
         blocks = sizes.size
-        # How often each of n blocks comes up in n draws with replacement is one multinomial draw: no list of
-        # indices is made.
+        # How often each of n blocks comes up in n draws with replacement is one
+        # multinomial draw: no list of indices is made.
         drawn = np.random.default_rng(seed).multinomial(blocks, np.full(blocks, 1 / blocks), size=replicates)
         weights = drawn.astype(np.float64)
         return cls(labels, weights, np.maximum(weights @ sizes, 1.0))
@@ -58,8 +58,7 @@ class BlockBootstrap:
         if not 0 < share < 1:
             return 1.0
         independent = share * (1 - share) / self.labels.size
-        # An estimate below 1 is the noise of few replicates, and would claim more than independent pixels can
-        # say.
+        # An estimate below 1 is the noise of few replicates, and would claim more than independent pixels can say.
         return max(1.0, float(np.var(self.rates(chosen)) / independent))
 
     def widening(self, chosen: NDArray[np.int64]) -> float:
@@ -71,11 +70,9 @@ class BlockBootstrap:
         sizes = np.bincount(self.labels, minlength=self.blocks)
         residual = np.bincount(self.labels[chosen], minlength=self.blocks) - sizes * (chosen.size / self.labels.size)
         square, fourth = float(np.sum(residual**2)), float(np.sum(residual**4))
-        # Where all blocks hold the same share there is no kurtosis to estimate; that of the normal law is
-        # neutral.
+        # Where all blocks hold the same share there is no kurtosis to estimate; that of the normal law is neutral.
         kurtosis = self.blocks * fourth / square**2 if square > 0 else NORMAL_KURTOSIS
-        # A kurtosis is at least 1, and is exactly 1 where all residuals have one size: the division needs its
-        # guard.
+        # A kurtosis is at least 1, and is exactly 1 where all residuals have one size: the division needs its guard.
         return widen(min(self.blocks - 1, 2 * self.blocks / max(kurtosis - 1, 1e-9)))
 
     def rate_interval(self, chosen: NDArray[np.int64]) -> tuple[float, float]:

@@ -128,8 +128,7 @@ class Calibration:
         """
         if not 0 < rate < 1:
             raise ValueError(f"a false-alarm rate lies between 0 and 1, got {rate}")
-        # An unsupported rate has another cut when it is asked for explicitly, so the two are remembered
-        # apart.
+        # An unsupported rate has another cut when it is asked for explicitly, so the two are remembered apart.
         key = (float(rate), explicit)
         if key not in self._thresholds:
             self._thresholds[key] = self._find(float(rate), explicit)
@@ -186,8 +185,7 @@ class Calibration:
 
     def _cuts(self, interval: Interval) -> Interval:
         """Cuts at the ends of an interval of rates, which is an interval of the cut (Woodruff, 1952)."""
-        # The higher rate has the lower cut. An end of 0 or 1 has no rank, so both stay off them by less than
-        # any rank.
+        # The higher rate has the lower cut. An end of 0 or 1 has no rank, so both stay off them by less than any rank.
         low, high = (self._cut(min(max(rate, 1e-12), 1 - 1e-12)) for rate in reversed(interval))
         return low, high
 
@@ -195,8 +193,7 @@ class Calibration:
         """The cut at ``rate``, by the tail where under 10 held-out scores lie above it."""
         rank = conformal_rank(self.law.normal.size, rate)
         if rank < FEWEST and self.law.tail is not None:
-            # A fitted tail may pass below the very scores it was fitted to; a cut does not go below that
-            # of its rank.
+            # A fitted tail may pass below the very scores it was fitted to; a cut does not go below that of its rank.
             return max(self.law.tail.threshold(rate), float(self.law.normal[-max(rank, 1)]) if rank else 0.0)
         return conformal_threshold(self.law.normal, rate) if rank else float(self.law.normal[-1])
 
@@ -209,8 +206,7 @@ class Calibration:
             value = tail.threshold(rate)
             intervals = tail.rate_interval(value, rate), tail.value_interval(rate)
             return Threshold(value, rate, asked, "model-based", *intervals, supported, warning)
-        # Of the normal pixels that the rate puts above the cut, the hidden ones are not among the ranks
-        # counted here.
+        # Of the normal pixels that the rate puts above the cut, the hidden ones are not among the ranks counted here.
         above = rate * tail.normal - tail.hidden
         value = float(self.law.normal[-min(max(int(above), 1), self.law.normal.size)])
         interval = self._empirical_interval(value)
@@ -223,8 +219,7 @@ class Calibration:
         # A pixel is anomalous above the cut, so that the rate is the p-value of the next larger score.
         rate = float(self.p_values(np.array([np.nextafter(np.float32(value), np.float32(np.inf))]))[0])
         above = np.nonzero(self.tiles.scores > value)[0]
-        # In contaminated data, part of what lies above the cut is anomalous: its share is no false-alarm
-        # rate.
+        # In contaminated data, part of what lies above the cut is anomalous: its share is no false-alarm rate.
         interval = self.law.bootstrap.rate_interval(above) if above.size and not self.law.contaminated else None
         return Threshold(value, rate, None, "given", interval, None, True)
 

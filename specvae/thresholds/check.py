@@ -205,8 +205,7 @@ def _realised(
     top = 4 * rank + 1000
     while True:  # the cut is most often among the first few times ``rank`` scores
         is_chosen = chosen[labels[:top]]
-        # Where ``rank`` chosen scores have been passed lies the chosen part's rank-th largest, which is the
-        # cut.
+        # Where ``rank`` chosen scores have been passed lies the chosen part's rank-th largest, which is the cut.
         place = int(np.searchsorted(np.cumsum(is_chosen), rank))
         if place < is_chosen.size:
             break

@@ -32,8 +32,7 @@ def conformal_rank(n: int, rate: float) -> int:
 def conformal_threshold(ordered: NDArray[np.floating], rate: float) -> float:
     """The cut with ``score > cut`` if and only if the conformal p-value is at most ``rate``; inf if there is none."""
     k = conformal_rank(ordered.size, rate)
-    # Only a rate that is 1 but for rounding asks for more ranks than there are scores; every score is above that
-    # cut.
+    # Only a rate that is 1 but for rounding asks for more ranks than there are scores; every score is above that cut.
     if k > ordered.size:
         return -np.inf
     return float(ordered[ordered.size - k]) if k else np.inf

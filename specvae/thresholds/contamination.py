@@ -90,8 +90,8 @@ def find_gap(scores: NDArray[np.floating], trim: float) -> Contamination:
     middle, stop = (float(np.quantile(ordered, share)) for share in (0.5, 1 - trim))
     if stop <= middle:
         return _undecided("half of the training scores and more are one score")
-    # A Pareto law of shape 1/2 falls as (1 + slope x)^-2. It holds 1/2 at the median; this slope makes it hold
-    # ``trim`` at the trim quantile.
+    # A Pareto law of shape 1/2 falls as (1 + slope x)^-2. It holds 1/2 at the
+    # median; this slope makes it hold ``trim`` at the trim quantile.
     slope = (np.sqrt(0.5 / trim) - 1) / (stop - middle)
     levels = []
     for count in _counts(scores.size, trim):
@@ -128,8 +128,8 @@ def _against_law(tail: TrimmedTail, ordered: NDArray[np.floating], count: int) -
 def _verdict(n: int, count: int, level: float, expected: float, upper: float, limit: float) -> Contamination:
     """Contamination where ``count`` is above ``limit``, too many for chance, and no rare ground."""
     share = max(0.0, (count - expected) / n)
-    # sf(count - 1) is P(X >= count). The Poisson mean is the allowance, not the estimate, so that the law's own
-    # uncertainty is not taken for anomalies.
+    # sf(count - 1) is P(X >= count). The Poisson mean is the allowance, not the
+    # estimate, so that the law's own uncertainty is not taken for anomalies.
     found = share >= RARE and count > limit and scipy.stats.poisson.sf(count - 1, limit / TIMES) < CHANCE
     share = share if found else 0.0
     verb = "stand out from" if found else "agree with" if count <= limit else "are too rare to be told from"

@@ -33,7 +33,7 @@ def rates_of(calibration: Calibration, cuts: NDArray[np.floating]) -> NDArray[np
     steps = np.minimum.accumulate([knots[value] for value in values])
     beyond = cuts >= values[0]
     rates[beyond] = np.exp(np.interp(np.log(cuts[beyond]), np.log(values), np.log(steps)))
-    # Where the ranks end and the interpolation begins the two may differ by a little; in the order of the cuts
-    # the running minimum closes the step.
+    # Where the ranks end and the interpolation begins the two may differ by a
+    # little; in the order of the cuts the running minimum closes the step.
     order = np.argsort(cuts)
     return np.asarray(np.minimum.accumulate(rates[order])[np.argsort(order)])

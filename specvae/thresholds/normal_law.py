@@ -85,8 +85,7 @@ class NormalLaw:
             return self.trimmed.smallest_rate if self.trimmed else None
         if self.tail is not None and self.tail.refused is None:
             return self.tail.smallest_rate
-        # Of fewer than twenty scores, ten above the cut would be most: such a cut lies in the bulk and not in
-        # any tail.
+        # Of fewer than twenty scores, ten above the cut would be most: such a cut lies in the bulk and not in any tail.
         return FEWEST / (self.size + 1) if self.size >= 2 * FEWEST else None
 
     def problem(self, rate: float) -> str | None:

@@ -157,8 +157,7 @@ class ObjectCalibration:
         """Markov's bound on the p-values, by peak and by size; 1 where the mean size of normal objects is unknown."""
         if self.mean_pixels is None or self.pixel_p_values is None:
             return np.ones(peak.shape)
-        # A p-value counts scores at or above it, an object the pixels strictly above the cut: hence the next
-        # float.
+        # A p-value counts scores at or above it, an object the pixels strictly above the cut: hence the next float.
         at_cut = float(self.pixel_p_values(np.array([np.nextafter(np.float32(self.threshold), np.float32(np.inf))]))[0])
         share = np.minimum(self.pixel_p_values(peak) / max(at_cut, 1e-300), 1 / np.maximum(pixels, 1.0))
         # Two bounds were tried, and the smaller was taken: Bonferroni's factor of 2 pays for the choice.

@@ -24,8 +24,8 @@ def pareto_survival(excess: ArrayLike, shape: ArrayLike, scale: ArrayLike) -> ND
     """
     shape, x = np.asarray(shape, np.float64), np.maximum(np.asarray(excess, np.float64), 0.0) / np.asarray(scale)
     exponential = np.abs(shape) < EXPONENTIAL
-    # A law of negative shape ends at -scale / shape. Beyond its end log1p(-1) is -inf, which makes the survival
-    # the 0 that it is. Near shape 0, log1p holds the digits that log(1 + x) would lose.
+    # A law of negative shape ends at -scale / shape. Beyond its end log1p(-1) is -inf, which makes the survival the 0
+    # that it is. Near shape 0, log1p holds the digits that log(1 + x) would lose.
     with np.errstate(divide="ignore", invalid="ignore"):
         power = -np.log1p(np.maximum(shape * x, -1.0)) / np.where(exponential, 1.0, shape)
     return np.asarray(np.exp(np.where(exponential, -x, power)))

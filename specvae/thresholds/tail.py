@@ -118,8 +118,8 @@ class Tail:
         """90 % interval of the rate that realises above ``value``, which was set for ``rate``."""
         realised = self.draws[0] * pareto_survival(value - self.start, self.draws[1], self.draws[2])
         low, high = np.quantile(realised, [0.05, 0.95])
-        # A replicate whose tail ends below the cut realises 0, which has no logarithm. The interval is
-        # widened in the logarithm, since rates in a tail are uncertain by factors.
+        # A replicate whose tail ends below the cut realises 0, which has no logarithm. The interval is widened in the
+        # logarithm, since rates in a tail are uncertain by factors.
         floor = rate * 1e-3
         low, high = (rate * (max(end, floor) / rate) ** self.spread for end in (low, high))
         return float(min(low, rate)), float(min(max(high, rate), 1.0))

@@ -190,8 +190,8 @@ def _posterior_mean(centres: Floats, counts: Floats, width: float) -> tuple[Floa
     finer = []
     for axis, mean, deviation in zip(axes, means, deviations, strict=True):
         step = axis[1] - axis[0]
-        # Four deviations hold all that matters of a posterior; the part of a step keeps a range from
-        # shrinking to a point.
+        # Four deviations hold all that matters of a posterior; the part of
+        # a step keeps a range from shrinking to a point.
         low, high = float(np.min(mean - 4 * deviation)) - step / 4, float(np.max(mean + 4 * deviation)) + step / 4
         finer.append(np.linspace(max(low, axis[0]), min(high, axis[-1]), FINER))
     (shape, log_scale), _ = _posterior(centres, counts, width, finer[0], finer[1])

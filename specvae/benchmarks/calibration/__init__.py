@@ -41,6 +41,7 @@ def run(settings: Settings) -> Path:
         )
     out, device = settings.place("calibration"), pick_device(settings.device)
     seeds = settings.seed_count(SEEDS)
+    # What a stored piece depends on beside its name: one of another version or size is not taken up again.
     identity: dict[str, str | int] = {"version": __version__, "quick": settings.quick, "seeds": seeds, "splits": SPLITS}
     bench = Bench(settings, folder, seeds, device, Checkpoints(out / "work", identity))
     trials = [bench.trial(normal) for normal in normal_sets(folder, settings.quick)]
@@ -50,6 +51,7 @@ def run(settings: Settings) -> Path:
     made_with = environment(device=device, seeds=seeds, quick=settings.quick)
     write_metrics(out, "calibration", rows_of(trials, known, dates, seeds), made_with)
     write_page(out, trials, known, dates, made_with)
+    # Only now: until the page is written, an interrupted run must find what it had finished.
     bench.checkpoints.clear()
     return out
 

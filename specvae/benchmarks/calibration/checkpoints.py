@@ -59,11 +59,13 @@ def _encoded(value: Any) -> Any:
             "fields": {f.name: _encoded(getattr(value, f.name)) for f in fields(value)},
         }
     if isinstance(value, dict):
+        # An object of JSON has texts for keys; these dictionaries have rates and tuples.
         return {"pairs": [[_encoded(k), _encoded(v)] for k, v in value.items()]}
     if isinstance(value, tuple):
         return {"tuple": [_encoded(v) for v in value]}
     if isinstance(value, list):
         return [_encoded(v) for v in value]
+    # numpy's scalars are no JSON; their Python numbers are, and have the same digits.
     return value.item() if hasattr(value, "item") else value
 
 

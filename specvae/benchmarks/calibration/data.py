@@ -74,6 +74,8 @@ def _roles(region: Region, random: np.random.Generator) -> NDArray[np.uint8]:
     if (keys == INDEPENDENT).all():
         keys = np.arange(keys.size, dtype=np.int32).reshape(keys.shape)
     names, where = np.unique(keys, return_inverse=True)
+    # A permutation gives each role its exact share of the blocks. A single block would always
+    # have rank 0, and so would always be trained on: its rank is random.
     ranks = random.permutation(names.size) / names.size if names.size > 1 else random.random(1)
     steps = [ranks < TRAIN_SHARE, ranks < TRAIN_SHARE + VALIDATION_SHARE]
     kinds = np.select(steps, [Role.TRAIN, Role.VALIDATION], Role.CALIBRATION)
@@ -136,6 +138,7 @@ def _clear(path: Path) -> Iterator[NormalSet]:
     reason = np.where(np.isfinite(values).all(axis=0), Invalid.VALID, Invalid.NAN).astype(np.uint8)
     cube = Cube(np.ascontiguousarray(values), reason, Window(0, 0, rows, cols))
     role = np.where((reason == Invalid.VALID) & (kind > 0) & (kind < 4), Role.CALIBRATION, Role.UNUSED).astype(np.uint8)
+    # Each pixel is a block of its own at first, which the cut into smaller blocks then replaces.
     region = _smaller_blocks(
         Region(cube, cube.window, role, np.arange(rows * cols, dtype=np.int32).reshape(rows, cols), 0)
     )

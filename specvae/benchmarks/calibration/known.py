@@ -35,6 +35,7 @@ GROUNDS: dict[str, tuple[float, float]] = {
 """Name -> radius in pixels of the Gaussian that correlates neighbours, and deviation of the logarithm of a block's scale."""
 LEVELS = np.linspace(-8.0, 8.0, 4001)
 """Standard normal quantiles at which the law is tabulated."""
+# By upper tails on both sides: eight deviations out, 1 - ndtr(z) has hardly a digit left.
 HALF_DISTANCE = stats.f.isf(special.ndtr(-LEVELS), BANDS, FREEDOM) * BANDS / 2
 """Half the squared Mahalanobis distance under multivariate t, at the quantiles of :data:`LEVELS`."""
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
@@ -119,6 +120,7 @@ def true_rate(cut: float, roughness: float) -> float:
     """The share of scores of the law above ``cut``; where the scales of blocks differ, the mean over the scales."""
     scales = np.exp(roughness * NODES) if roughness else np.ones(1)
     weights = WEIGHTS / WEIGHTS.sum() if roughness else np.ones(1)
+    # The table rises, so interpolating with its columns exchanged inverts it; ndtr(-z) is an upper tail to all digits.
     return float(weights @ special.ndtr(-np.interp(cut / scales, HALF_DISTANCE, LEVELS)))
 
 
@@ -155,6 +157,7 @@ class _Cut(NamedTuple):
 def _cover(ground: str, splits: int, seed: int) -> list[Coverage]:
     """The product's cuts and intervals on ``splits`` calibrations of one ground."""
     radius, roughness = GROUNDS[ground]
+    # The seed is the number of the ground, so that grounds have draws of their own and may run in any order.
     random = np.random.default_rng([seed, 11])
     cuts: dict[float, list[_Cut]] = {rate: [] for rate in RATES}
     for _ in range(splits):
@@ -190,6 +193,7 @@ def _reach(splits: int) -> list[TailReach]:
         others["pareto of the top 2 %, maximum likelihood"].append(_law(_textbook(scores)))
         others["chi-square"].append(_law(chi))
     refused = sum(not supported for *_, supported in ours)
+    # A refused cut must not pass for a good one: it ranks beyond every cut that was given.
     ratios = np.array([realised / REACH_RATE if supported else np.inf for realised, _, supported in ours])
     covered = float(np.mean([inside and supported for _, inside, supported in ours]))
     rows = [TailReach("specvae", _quantiles(ratios), covered, refused)]

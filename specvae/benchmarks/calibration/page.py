@@ -128,6 +128,7 @@ def _ratio_figure(out: Path, trials: Sequence[Trial]) -> Path:
             ratios = [max(t.median(method, rate) / rate, LEAST_RATIO) for t in trials]
             axis.plot(ratios, range(len(trials)), marks[method], label=method, markersize=5)
         axis.set_xscale("log")
+        # No ratio can exceed 1 / rate, which is all pixels above the cut.
         axis.set_xlim(0.04, 2 / rate if rate < 0.1 else 12)
         axis.set_title(f"asked {rate:g}")
         axis.set_xlabel("realised / asked (0.05: that or less)")

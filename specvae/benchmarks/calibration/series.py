@@ -93,6 +93,7 @@ def _wavelengths(bands: BandSet) -> tuple[float | None, ...]:
 def _scored(detector: Detector, path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Valid spectra ``(bands, n)`` and their scores ``(n,)``."""
     (source,) = find_sources([str(path)])
+    # Matched to the model's bands: dates of one place may state them in another order.
     with open_scene(source, IngestOptions(), match=detector.bands) as scene:
         window = Window(0, 0, scene.rows, scene.cols)
         cube = scene.read(window)

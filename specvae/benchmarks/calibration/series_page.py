@@ -99,6 +99,7 @@ def _moves(verdict: DateVerdict, wavelengths: Sequence[float | None]) -> dict[st
 def _moves_table(moves: Sequence[tuple[DateVerdict, dict[str, float]]]) -> str:
     rows = []
     for verdict, move in moves:
+        # A move that is too small counts as none, so that the sign is -1, 0 or 1.
         signs = tuple(int(np.sign(move.get(name, 0.0))) * (abs(move.get(name, 0.0)) >= MOVED) for name in RANGES)
         cells = [f"{move[name]:+.2f}" if name in move else None for name in RANGES]
         rows.append([verdict.name, verdict.drift.verdict, *cells, READINGS.get(signs, "ranges moved apart")])
@@ -114,6 +115,7 @@ def _reading(dates: Dates, rates: Sequence[float]) -> str:
         if judged:
             lines.append(_word_line(word, judged, rates))
     lines += _unseen(new, rates) + _cautious(new, rates[0])
+    # A rank correlation of fewer dates is chance.
     if len(new) >= 5:
         lines.append(_agreement(new, rates[0]))
     lines.append(
@@ -189,11 +191,13 @@ def _agreement(new: Sequence[DateVerdict], rate: float) -> str:
 def _figure(out: Path, dates: Dates, rates: Sequence[float]) -> Path:
     """The realised rate of each date, a panel an asked rate."""
     figure, axes = pyplot().subplots(1, len(rates), figsize=(12, 4.2), sharex=True)
+    # Of a single panel matplotlib gives the axis itself, not an array.
     for axis, rate in zip(np.atleast_1d(axes), rates, strict=True):
         axis.axhline(rate, color="0.5", linewidth=1)
         for word in WORDS:
             for fitted, mark in ((True, "s"), (False, "o")):
                 at = [i for i, v in enumerate(dates.verdicts) if v.drift.verdict == word and v.fitted == fitted]
+                # The axis is logarithmic and has no place for a rate of zero.
                 shares = [max(dates.verdicts[i].realised[rate], rate / 100) for i in at]
                 label = f"{word}, {'fitted on' if fitted else 'new'}"
                 axis.plot(

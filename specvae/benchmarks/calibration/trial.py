@@ -86,6 +86,7 @@ def run_trial(normal: NormalSet, config: ModelConfig, device: str) -> Trial:
     scores = [_scores(detector, region) for region in regions]
     held_out = _tiles(regions, scores)
     rx = _tiles(regions, [_rx(detector, region) for region in regions])
+    # The quantile of training scores is the usual cut where nothing is held out: too low, as the model knows them.
     training = np.concatenate([s[r.role == Role.TRAIN] for s, r in zip(scores, regions, strict=True)])
     rates = _Rates()
     random = np.random.default_rng(config.seed)
@@ -122,12 +123,16 @@ class _Rates:
             share = _share(fresh.scores, cut.value)
             self.realised["specvae", rate].append(share)
             self.supported[rate].append(cut.supported)
+            # The rate that realises is itself an estimate, from half of the
+            # blocks: its interval is compared, not its value.
             other = test.given(cut.value).interval or (share, share)
             overlap = cut.interval is not None and cut.interval[0] <= other[1] and other[0] <= cut.interval[1]
             self.covered[rate].append(overlap)
             quantile = float(np.quantile(training, 1 - rate))
             self.realised["training-quantile", rate].append(_share(fresh.scores, quantile))
+            # The law of the squared Mahalanobis distance if spectra were Gaussian, one degree of freedom a band.
             chi_square = float(stats.chi2.isf(rate, bands))
+            # Both sets of tiles hold the same pixels in the same order, so that one mask divides either.
             self.realised["chi-square", rate].append(_share(rx.scores[~half], chi_square))
 
 
@@ -178,6 +183,7 @@ def _masked(tiles: CalibrationTiles, keep: NDArray[np.bool_]) -> CalibrationTile
     """The tiles with only the scores in ``keep (n,)``; the others become invalid, and tiles without a score go."""
     remaining, start = [], 0
     for tile, count in zip(tiles.tiles, tiles.counts, strict=True):
+        # ``keep`` is in the order of ``CalibrationTiles.scores``: tile by tile, the valid pixels row by row.
         wanted = keep[start : start + count]
         start += int(count)
         if not wanted.any():
@@ -220,6 +226,7 @@ def _planted(detector: Detector, region: Region, target: NDArray[np.float32], fi
     if not rows.size:
         return np.empty(0, np.float32)
     values = region.cube.values.copy()
+    # A region's cube may be larger than its window; pixels are planted in the coordinates of the cube.
     inside = region.window.shift(-region.cube.window.row, -region.cube.window.col)
     at = rows + inside.row, cols + inside.col
     values[:, at[0], at[1]] = (1 - fill) * values[:, at[0], at[1]] + fill * target[:, None]

@@ -48,6 +48,7 @@ def run(settings: Settings) -> Path:
         shown.append(Shown(scene, results, others["rx"].score))
         areas = (f"{r.method} {r.value:.4f}" for r in scene_rows if r.metric == "auroc")
         settings.progress(f"{scene.name}: {', '.join(areas)}")
+    # Many fits on scenes of their own: the longest part by far, which a quick run cannot afford.
     contexts = None if settings.quick else compare_contexts(folder.parent / "scenes", seeds, extra, settings.progress)
     made_with = environment(device=device, seeds=seeds, settings=" ".join(extra) or "default")
     write_metrics(out, "hyperspectral", rows, made_with)

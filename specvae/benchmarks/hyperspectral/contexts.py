@@ -141,10 +141,12 @@ def plant(cube: Cube, pixels: int, fill: float, seed: int) -> tuple[Cube, NDArra
     strange = good.mean(axis=1) + CONTRAST * good.std(axis=1) * rng.choice([-1.0, 1.0], len(good))
     r, c = np.mgrid[:rows, :cols]
     truth = np.zeros((rows, cols), bool)
+    # Centres that are valid and away from the edge, so that no disc is cut off there.
     centres = np.argwhere(cube.valid[MARGIN:-MARGIN, MARGIN:-MARGIN]) + MARGIN
     for row, col in centres[rng.choice(len(centres), SIZES[pixels], replace=False)]:
         distance = (r - row) ** 2 + (c - col) ** 2
         truth |= distance <= np.sort(distance.ravel())[pixels - 1]  # the nearest so many pixels: a disc
+    # A disc may reach over invalid pixels, which have no score to be judged.
     truth &= cube.valid
     values = cube.values.copy()
     values[:, truth] += fill * (strange[:, None] - values[:, truth])
@@ -157,6 +159,8 @@ def _blobs(ground: Ground, settings: Sequence[str], seed: int) -> dict[tuple[flo
     for kind in KINDS:
         detector = _fitted(ground.first, ground.bands, kind, settings, seed)
         for fill, pixels in areas:
+            # The blobs depend on size and seed alone: both kinds of
+            # context, and all fills, are judged on the same places.
             cube, truth = plant(ground.second, pixels, fill, seed)
             score = detector.score(cube, cube.window).score
             areas[fill, pixels][kind] = auroc(score[cube.valid], truth[cube.valid]) or 0.0

@@ -46,4 +46,5 @@ def read_mat(path: Path) -> MatScene:
             f"({', '.join(MAP_KEYS)})"
         )
     values = np.ascontiguousarray(np.moveaxis(np.asarray(cube, np.float32), 2, 0))
+    # Whatever number a map marks its anomalies with; zero is the background in all of them.
     return MatScene(path.stem, values, np.asarray(truth) > 0)

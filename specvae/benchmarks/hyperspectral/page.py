@@ -57,6 +57,7 @@ def _mean(
     truth: NDArray[np.bool_],
 ) -> float | None:
     """Mean of a metric over the seeds' maps, valid pixels only; None where it is not defined."""
+    # A pixel without a score cannot be ranked, and has no part in the metric.
     values = [measure(m[np.isfinite(m)], truth[np.isfinite(m)]) for m in maps]
     return None if any(v is None for v in values) else float(np.mean([v for v in values if v is not None]))
 
@@ -136,6 +137,7 @@ def _figure(results: list[Shown], out: Path) -> Path:
     figure, axes = pyplot().subplots(len(results), 5, figsize=(11, 2.15 * len(results)), squeeze=False)
     for line, shown in zip(axes, results, strict=True):
         scene, maps = shown.scene, shown.results[0].maps
+        # Scores have no upper end: without a logarithm one bright target leaves all else black.
         score, evidence = np.log(np.maximum(maps["specvae"], LEAST_SHOWN)), maps["specvae-pooled"]
         pictures = [_colours(scene.values), scene.truth, score, evidence, np.log1p(shown.rx)]
         titles = [scene.name, "truth", "log score", "evidence", "log RX"]

@@ -93,6 +93,7 @@ def baselines(scene: MatScene) -> dict[str, Baseline]:
     maps = {}
     for name in METHODS:
         started = time.perf_counter()
+        # Fitted anew for each method, so that its seconds are those of fit and score as the product's are.
         score = getattr(Background.fit(spectra), name)(spectra.T)
         maps[name] = Baseline(score.reshape(scene.truth.shape).astype(np.float32), time.perf_counter() - started)
     return maps

@@ -25,6 +25,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "8 latent dimensions": ("network.latent=8",),
     "hidden 128": ("network.hidden=[128]",),
     "no trimming": ("training.refits=0",),
+    # Training cannot be left out, but a step so small changes nothing of the closed form that it starts from.
     "linear only (1 step)": ("training.epochs=1", "training.learning_rate=1e-9"),
 }
 """Name -> the settings that differ from the default."""

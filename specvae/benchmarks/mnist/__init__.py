@@ -79,6 +79,7 @@ def chosen(settings: Settings) -> dict[str, int | None]:
             raise UsageError(f"--presets: {name!r} is no preset of this benchmark; known: {', '.join(KNOWN)}")
         if colon and not (epochs.isdigit() and int(epochs)):
             raise UsageError(f"--presets: {word!r} has {epochs!r} for epochs; give a positive number, as in {name}:5")
+        # None, and not the preset's own epochs: a quick run may still lower those, but not what was asked for.
         names[name] = int(epochs) if colon else None
     return names
 

@@ -56,6 +56,7 @@ def _curves(axis: Axes, trial: Trial) -> None:
     axis.plot(epochs, test[:, 1], ":", color="#0072b2", lw=1.2)
     axis.set_xlabel("epoch", fontsize=8)
     low = min(float(train.min()), float(test.sum(axis=1).min()))
+    # The first epochs would flatten all later ones, so that what is above twice the least is cut off.
     axis.set_ylim(0, 2.0 * low)
     axis.tick_params(labelsize=7)
     axis.grid(alpha=0.3)
@@ -87,6 +88,7 @@ def _latent(axis: Axes, trial: Trial) -> None:
 
     latents, digits = trial.arrays["latents"].astype(np.float64), trial.arrays["digits"]
     centred = latents - latents.mean(axis=0)
+    # The right singular vectors of centred means are their principal axes.
     flat = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
     colours = mpl.colormaps["tab10"]
     axis.scatter(flat[:, 0], flat[:, 1], c=[colours(int(d)) for d in digits], s=2, alpha=0.6, linewidths=0)
@@ -94,6 +96,7 @@ def _latent(axis: Axes, trial: Trial) -> None:
     axis.set_xlim(-limit, limit)
     axis.set_ylim(-limit, limit)
     for digit in np.unique(digits):
+        # The median, which a few means among the other digits do not move.
         x, y = np.median(flat[digits == digit], axis=0)
         box = {"facecolor": "white", "edgecolor": colours(int(digit)), "boxstyle": "circle,pad=0.15"}
         axis.text(x, y, str(digit), fontsize=8, ha="center", va="center", bbox=box)

@@ -65,6 +65,7 @@ class ImageModel:
         model = cls(SpectralNet.untrained(np.ascontiguousarray(images.T), config, context=False).to(device), config)
         sample = model._sample(images)
         seen = sample if validation is None else model._sample(validation[:VALIDATION_IMAGES])
+        # The loss of training includes what is alike for all images; the terms that are reported do not.
         volume = float(model.net.log_volume)
 
         def checked(check: Check) -> None:
@@ -75,6 +76,7 @@ class ImageModel:
             model.net.eval()
             watch(len(model.losses), model)
             model.net.train()
+            # Below zero for now: the whole time is added at the end, of which each call of ``watch`` is taken off here.
             model.seconds -= time.perf_counter() - begun[0]
             model.cpu_seconds -= time.process_time() - begun[1]
 
@@ -115,6 +117,7 @@ class ImageModel:
         for start, x in self._batches(images):
             noise = None
             if seed is not None:
+                # Drawn on the CPU and seeded by the first image of the batch: the same on any device.
                 noise = torch.randn(self.latent, x.shape[1], generator=_generator(seed + start)).to(self.device)
             terms = self.net.terms(x, None, noise)
             out.append(torch.stack([terms.reconstruction, terms.kl]).cpu())
@@ -131,6 +134,8 @@ class ImageModel:
             for begun in range(0, draws, DRAWS_AT_ONCE):
                 shape = (min(DRAWS_AT_ONCE, draws - begun), self.latent, x.shape[1])
                 rows.append(self.net.log_weights(x, torch.randn(shape, generator=generator).to(self.device)))
+            # A mean of weights like exp(-100) underflows; log-sum-exp does
+            # not, and float64 holds the small differences.
             bounds.append(math.log(draws) - torch.logsumexp(torch.cat(rows).double(), dim=0).cpu())
         return np.asarray(torch.cat(bounds).numpy())
 

@@ -92,6 +92,7 @@ def _presets(trials: Trials) -> str:
 
 def _target(preset: str, loss: float, epochs: int | None) -> str | None:
     """The loss that a preset must reach after so many epochs, and whether it does; None without a target."""
+    # A target was published for one number of epochs and says nothing of another.
     if preset not in published.TARGETS or published.TARGETS[preset][1] != epochs:
         return None
     most = published.TARGETS[preset][0]

@@ -79,6 +79,7 @@ class Trial:
     @classmethod
     def load(cls, path: Path) -> Trial:
         """Load a stored trial."""
+        # No pickles: a stored trial is data, and reading it runs no code of the file.
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files if name != "figures"}
             return cls(arrays, json.loads(str(stored["figures"])))
@@ -121,6 +122,7 @@ def run_trial(
         parts = model.elbo(seen)
         curve.append((float(parts.reconstruction.mean()), float(parts.kl.mean())))
         progress(f"{config.preset}, epoch {epoch}: training {model.losses[-1]:.2f}, test {sum(curve[-1]):.2f} nats")
+        # The last epoch is always shown, whatever their number.
         if epoch in SNAPSHOTS or epoch == config.training.epochs:
             snapshots[epoch] = model.reconstruct(digits.test[:SHOWN])
 
@@ -170,6 +172,7 @@ def _figures(model: ImageModel, digits: Digits, seen: NDArray[np.float32], bound
         "test_kl": kl,
         "test_loss": reconstruction + kl,
     }
+    # Zeros and ones have a probability under a Bernoulli likelihood alone; only then do others publish such figures.
     if model.config.network.likelihood == "bernoulli" and model.has_elbo:
         draws, images = bound
         binary = digits.binarised(BINARISED)

@@ -44,6 +44,7 @@ def _all_nodata(path: Path) -> None:
 
 def _garbled_header(path: Path) -> None:
     data = bytearray(path.read_bytes())
+    # The first four bytes stay, so that the file is still taken for a TIFF.
     data[4:64] = bytes(range(60))
     path.write_bytes(bytes(data))
 
@@ -89,6 +90,7 @@ def _land(seed: int) -> NDArray[np.uint16]:
 def make_scenes(folder: Path, count: int, broken: int) -> dict[str, str]:
     """Write ``count`` scenes, ``broken`` of them broken by each way in turn; the key of each broken scene and its way."""
     folder.mkdir(parents=True, exist_ok=True)
+    # Spread evenly, so that broken scenes come up from the beginning of a run to its end.
     chosen = {int((at + 0.5) * count / broken): at for at in range(broken)} if broken else {}
     ways, names = {}, list(WAYS)
     for number in range(count):

@@ -84,6 +84,7 @@ def run_many(place: Path, count: int, settings: Settings, jobs: int = 2) -> Many
         exit_status=first.exit_status,
         counts=first.counts,
         seconds=first.seconds,
+        # The folder is temporary, and a committed report is the same wherever it was made.
         reasons={way: [text.replace(f"{place}/", "") for text in texts] for way, texts in reasons.items()},
         wrong=wrong,
         memory_mib=_tenths(first),
@@ -127,12 +128,14 @@ def declare(place: Path) -> None:
 
 def run_batch(place: Path, *more: str) -> Run:
     """Run the batch once as a process, and sample its memory and that of its workers."""
+    # Without retries: a broken scene stays broken, and the pauses between tries would be timed too.
     command = [sys.executable, "-m", "specvae", "run", str(place / "batch.toml"), "--retries", "0", "--json", *more]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     samples: list[tuple[float, float]] = []
     watch = threading.Thread(target=_watch, args=(process, started, samples), daemon=True)
     watch.start()
+    # Both pipes are read while it runs: one that fills up would stop it for ever.
     text, complaint = process.communicate()
     seconds = time.perf_counter() - started
     watch.join()
@@ -157,6 +160,7 @@ def _resident(pid: int) -> int:
         try:
             for line in Path(f"/proc/{at}/status").read_text(encoding="utf-8").splitlines():
                 total += int(line.split()[1]) * 1024 if line.startswith("VmRSS") else 0
+            # A child belongs to the thread that started it, so that every thread is asked.
             for task in Path(f"/proc/{at}/task").glob("*/children"):
                 remaining += [int(word) for word in task.read_text(encoding="utf-8").split()]
         except (OSError, ValueError):
@@ -168,6 +172,7 @@ def _tenths(run: Run) -> list[float]:
     """Peak memory in each tenth of a run, MiB."""
     tenths = [0.0] * 10
     for second, mib in run.memory_mib:
+        # The last sample may be taken a moment after the end.
         at = min(9, int(10 * second / run.seconds))
         tenths[at] = max(tenths[at], mib)
     return [round(mib, 1) for mib in tenths]

@@ -44,6 +44,7 @@ def measure(place: Path, count: int, settings: Settings) -> list[Rate]:
     declare(place)
     rates = []
     for how, processes in (("jobs", 1), ("jobs", 2), ("workers", 1), ("workers", 2)):
+        # A run continues where results lie: with those of the one before it would find nothing to do.
         shutil.rmtree(place / "out", ignore_errors=True)
         option = ("--jobs", str(processes)) if how == "jobs" else ("--cluster", f"local:{processes}")
         rates.append(_rate(run_batch(place, *option), how, processes))

@@ -76,6 +76,7 @@ def _timings(
                 timing = time_method(method, scene, work, settings.device)
                 timings.setdefault((method, size), []).append(timing)
                 settings.progress(f"{size} {method}: {timing.seconds:.2f} s, {timing.peak_mib:.0f} MiB")
+        # Only one scene lies on the disk at a time: the largest takes more than a gigabyte before compression.
         scene.unlink()
     return timings
 

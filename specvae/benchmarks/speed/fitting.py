@@ -46,6 +46,7 @@ def fit_rows(work: Path, side: int, device: str) -> list[Row]:
     detector = load_model(usual).detector
     batch, pixels = detector.config.training.batch, detector.provenance["pixels"]["train"]
     steps = detector.provenance["history"][-1]["steps"]
+    # The steps of the default fit were its own choice; in epochs, a pass takes as many steps as there are batches.
     epochs = max(1, round(LONGER * steps / max(1, pixels // batch)))
     request = FitRequest(model=str(longer), device=device, set=(f"training.epochs={epochs}",))
     fit([str(work / "normal.tif")], request)
@@ -85,4 +86,5 @@ def settled(history: Sequence[Check]) -> float:
     losses = np.array([check["validation"] for check in history])
     tolerance = NEAR * max(abs(losses[0] - losses[-1]), 1e-12)
     late = np.flatnonzero(np.abs(losses - losses[-1]) > tolerance)
+    # The first check after the last one that was still too far off.
     return float(history[0 if not late.size else min(late[-1] + 1, len(history) - 1)]["seconds"])

@@ -49,8 +49,10 @@ class Measured:
         pixels = (self.sizes[-1] ** 2 - self.sizes[0] ** 2) / 1e6
         seconds = self.marginal(method)
         middle = median(seconds)
+        # Between tiny scenes chance can make a marginal time zero or less.
         rows = [Row("marginal", method, "mpx_per_s", pixels / max(1e-9, middle), self.repeats, middle)]
         for other in BASES:
+            # Paired by repeat: runs taken in turn share whatever else the machine was doing.
             ratio = median(a / max(1e-9, b) for a, b in zip(seconds, self.marginal(other), strict=True))
             rows.append(Row("marginal", method, f"ratio_to_{other}", ratio, self.repeats, middle))
         return rows

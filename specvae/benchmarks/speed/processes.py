@@ -130,6 +130,7 @@ def timed_process(command: list[str]) -> Timing:
     A small launcher starts the command: a process that is forked from a large one counts the memory of that one as its own
     peak, until it becomes the command.
     """
+    # -S: without site-packages the launcher is small, and starts in milliseconds that are not counted.
     done = subprocess.run([sys.executable, "-S", "-c", LAUNCH, *command], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SpecvaeError(

@@ -34,6 +34,7 @@ def resident_rows(work: Path, scene: Path, device: str, threads: int) -> list[Ro
             side = min(opened.rows, opened.cols, LARGEST_SIDE)
             window = Window(0, 0, side, side)
             cube = opened.read(window)
+        # Once untimed: the first score of a shape prepares and allocates what the others use again.
         detector.score(cube, window)
         seconds = min(_timed(detector, cube, window) for _ in range(REPEATS))
         operations, size = _work(detector.net, len(detector.bands))
@@ -58,7 +59,9 @@ def _timed(detector: Detector, cube: Cube, window: Window) -> float:
 
 def _work(net: SpectralNet, bands: int) -> tuple[float, float]:
     """Floating-point operations of the matrix products for one pixel, and the bytes of its values in and out."""
+    # Vectors are added, at a cost that is nothing beside the products.
     matrices = [p for p in net.parameters() if p.dim() == 2 and min(p.shape) > 1]
+    # A multiplication and an addition for each weight.
     operations = 2.0 * sum(p.numel() for p in matrices)
     operations += 2.0 * net.components * net.bands  # the projection of the context
     return operations, 4.0 * (bands + 2)

@@ -1,4 +1,4 @@
-"""The speed of tables: the same spectra as Parquet and as CSV, read, scored and written again."""
+"""The speed of tables: spectra of one law as Parquet and as CSV, read, scored and written again."""
 
 from __future__ import annotations
 
@@ -53,5 +53,7 @@ def _write(path: Path, rng: np.random.Generator, mixing: NDArray[np.float32], ro
     schema = _spectra(rng, mixing, 1).schema
     make = pa.csv.CSVWriter if path.suffix == ".csv" else pa.parquet.ParquetWriter
     with make(path, schema) as writer:
+        # A row group of Parquet, or a piece of CSV, at a time: all rows
+        # together would be the benchmark's own peak memory.
         for start in range(0, rows, CHUNK):
             writer.write_table(_spectra(rng, mixing, min(CHUNK, rows - start)))

@@ -57,8 +57,10 @@ def charts_of(scenes: Sequence[ChartedScene]) -> list[Chart]:
     Where a scene's pixels have no known area, the share of anomalous pixels takes the place of the area.
     """
     dated = sorted((s for s in scenes if s.get("date") and s.get("valid")), key=lambda s: (str(s["date"]), s["key"]))
+    # A single date has no course, and the axis of dates divides by the distance of the last from the first.
     if len({s["date"] for s in dated}) < 2:
         return []
+    # One axis has one unit: a single scene without an area puts all scenes on shares.
     areas = all(s.get("pixel_area_m2") for s in dated)
     charts = [
         _chart("Anomalous area, km²" if areas else "Anomalous share, %", dated, [_amount(s, areas) for s in dated])
@@ -107,4 +109,5 @@ def _round_up(value: float) -> float:
     if value <= 0:
         return 1.0
     scale: float = 10.0 ** floor(log10(value))
+    # The default is for rounding alone, which may take the logarithm of a number for that of its neighbour.
     return next((m * scale for m in (1, 2, 5, 10) if m * scale >= value), ceil(value))

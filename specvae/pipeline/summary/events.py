@@ -40,6 +40,7 @@ class EventLog:
             try:
                 if self.path.is_file() and self.path.stat().st_size > LARGEST:
                     self.path.replace(self.path.with_name(self.path.name + ".1"))
+                # Appended to: the runs of all nights share one log.
                 self._file = self.path.open("a", encoding="utf-8")
             except OSError:
                 self._file = None

@@ -82,6 +82,7 @@ def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
 
     text = resources.files("specvae.pipeline.summary").joinpath("index.html").read_text(encoding="utf-8")
+    # Names of scenes come from outside, hence the escaping; a name misspelt in the template is an error, not a gap.
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["link"] = quote
     return environment.from_string(text)

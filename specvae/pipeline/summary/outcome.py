@@ -109,6 +109,7 @@ class Batch:
         """Number of scenes by status, after their ``total``."""
         by_status = Counter(scene.status for scene in self.scenes)
         states = STATES if not self.dry_run else ("todo", *STATES)
+        # Every status, zeros too, so that a reader of run.json need not ask whether a key is there.
         return {"total": sum(by_status.values())} | {state: by_status[state] for state in states}
 
     @property
@@ -128,6 +129,7 @@ class Batch:
     def alerts(self) -> list[AlertJson]:
         """Scenes that a person should look at: those without a result first, then those with most (new) objects."""
         alerts = [alert for scene in self.scenes if (alert := _alert(scene))]
+        # The sort is stable: scenes of equal weight stay in the order of the stages.
         alerts.sort(key=lambda alert: (alert["status"] not in ("invalid", "failed"), -(alert["objects"] or 0)))
         for alert in alerts[:MOST_DETAILED]:
             if alert["status"] in ("done", "already"):
@@ -165,6 +167,7 @@ def _alert(scene: SceneRecord) -> AlertJson | None:
     if scene.status in ("invalid", "failed"):
         return alert
     facts = scene.facts
+    # Where a list of known objects was given, only new ones count, and none of them is 0; None says that no list was.
     new = facts.get("new_objects")
     count = facts.get("objects") if new is None else new
     reasons = [f"{count} {'new ' if new is not None else ''}objects"] if count else []

@@ -18,6 +18,7 @@ def exposition(run: RunJson) -> str:
     lines: list[str] = []
     for name, text, samples in _gauges(run):
         lines.extend([f"# HELP specvae_{name} {text}", f"# TYPE specvae_{name} gauge"])
+        # Ten digits: a time in Unix seconds has as many before its point.
         lines.extend(f"specvae_{name}{{{_labels(batch | labels)}}} {value:.10g}" for labels, value in samples)
     return "\n".join(lines) + "\n"
 

@@ -59,8 +59,8 @@ class DriftAccumulator:
         )
         spectra = cube.values[:, at[0], at[1]][:, cube.valid[at]]
         self.add_spectra(spectra)
-        # A patch model has one score for many pixels; the lattice of pixels means nothing to its map, so all
-        # its scores count.
+        # A patch model has one score for many pixels; the lattice of pixels
+        # means nothing to its map, so all its scores count.
         same_grid = score.shape == cube.reason.shape
         self.add_scores(score[at] if same_grid else score)
 
@@ -119,14 +119,12 @@ def _radiometry(counts: NDArray[np.int64], quantiles: NDArray[np.float32]) -> tu
     before = np.concatenate([pair[0] for pair in pairs])
     after = np.concatenate([pair[1] for pair in pairs])
     spread = np.median([q[BULK[-1]] - q[BULK[0]] for q in quantiles]) / 2
-    # Fewer quantiles than one band has, or a reference that is constant, say nothing of a change that bands
-    # share.
+    # Fewer quantiles than one band has, or a reference that is constant, say nothing of a change that bands share.
     if before.size < BULK.size or spread <= 0:
         return None, None
     positive = (before > 0) & (after > 0)
     gain = None
-    # Ratios need positive numbers on both sides. Indices and differences have others, and no gain is asked of
-    # those.
+    # Ratios need positive numbers on both sides. Indices and differences have others, and no gain is asked of those.
     if positive.mean() > 0.9:
         common = _common(np.log(after[positive] / before[positive]), GAIN[0])
         gain = None if common is None else float(np.exp(common))

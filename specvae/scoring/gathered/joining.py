@@ -62,8 +62,8 @@ class Components:
 
     def finish(self) -> JoinedObjects:
         """The objects of all windows so far; more windows may follow."""
-        # Closed in a copy: its objects are final, while here they may grow with windows yet to come. No array
-        # is changed in place, so the copy shares them.
+        # Closed in a copy: its objects are final, while here they may grow with windows yet
+        # to come. No array is changed in place, so the copy shares them.
         closed = Components(self.cap, self.min_pixels)
         closed._table, closed._borders, closed._omitted = self._table, self._borders, self._omitted
         if closed._table is None:
@@ -78,8 +78,8 @@ class Components:
         start = 0 if self._table is None else len(self._table)
         self._table = table if self._table is None else ObjectTable.joined([self._table, table])
         self._borders = np.hstack([self._borders, borders + np.array([[0], [0], [start]])])
-        # Joining costs as much as the table is long. As it waits until most of the table can be closed, its
-        # cost an object stays constant however many windows come.
+        # Joining costs as much as the table is long. As it waits until most of the table can be closed, its cost an
+        # object stays constant however many windows come.
         if len(self._table) > 2 * self.cap + 4 * len(np.unique(self._borders[2])):
             self._join()
             self._close(self._still_open())
@@ -102,8 +102,7 @@ class Components:
         rows, cols, _ = self._borders
         still_open = np.zeros(rows.size, bool)
         boxes = np.array([(w.row, w.col, w.row + w.rows, w.col + w.cols) for w in self._windows], np.int64).T
-        # A pixel on the edge of the scene stays open to the end, since the size of the scene is not known
-        # here.
+        # A pixel on the edge of the scene stays open to the end, since the size of the scene is not known here.
         for down, right in ((a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if a or b):
             still_open |= ~_covered(rows + down, cols + right, boxes)
         return still_open
@@ -220,8 +219,8 @@ def _explained(
 
 def _grouping(table: ObjectTable, group: NDArray[np.integer], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """An order that brings each group together, its highest peak first, and where each group starts in it."""
-    # lexsort goes by its last key first. The place breaks ties of the peak, so that no order of windows changes
-    # the result.
+    # lexsort goes by its last key first. The place breaks ties of the
+    # peak, so that no order of windows changes the result.
     order = np.lexsort((table.peak_col, table.peak_row, -table.peak, group))
     return order, np.searchsorted(group[order], np.arange(count))
 
@@ -234,8 +233,8 @@ def _sums(values: NDArray[np.floating], order: NDArray[np.intp], starts: NDArray
 
 def _merged(table: ObjectTable, order: NDArray[np.intp], starts: NDArray[np.intp]) -> ObjectTable:
     """One object for each group: sums added, boxes united, the highest peak with its spectrum taken."""
-    # reduceat adds from each start to the next, which is right as long as no group is empty; labels and
-    # components have no gaps.
+    # reduceat adds from each start to the next, which is right as long as
+    # no group is empty; labels and components have no gaps.
     changes = {
         name: np.add.reduceat(getattr(table, name)[order], starts)
         for name in ("pixels", "score", "reconstruction", "kl", "row_sum", "col_sum")

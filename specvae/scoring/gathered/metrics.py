@@ -190,8 +190,8 @@ def _binned(counts: NDArray[np.int64]) -> Ranking:
     negatives, positives = negative.sum(), positive.sum()
     if not negatives or not positives:
         return {"auroc": None, "average_precision": None}
-    # What lies at or above a mean anomalous pixel of a bin: half of the bin's normal pixels, and of its anomalous
-    # ones the pixel itself and half of the others.
+    # What lies at or above a mean anomalous pixel of a bin: half of the bin's normal pixels,
+    # and of its anomalous ones the pixel itself and half of the others.
     false_alarms = np.cumsum(negative) - negative / 2
     detections = np.cumsum(positive) - (positive - 1) / 2
     precision = detections / (detections + false_alarms)

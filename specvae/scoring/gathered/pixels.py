@@ -100,8 +100,7 @@ class SampleOfPixels:
     def at(self, cube: Cube) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Rows and columns, within the window, of the lattice's valid pixels."""
         w = cube.window
-        # Counted from the scene's first row, so that the same pixels are sampled however the windows divide
-        # it.
+        # Counted from the scene's first row, so that the same pixels are sampled however the windows divide it.
         rows = np.arange(-w.row % self.step, w.rows, self.step)
         cols = np.arange(-w.col % self.step, w.cols, self.step)
         r, c = (a.ravel() for a in np.meshgrid(rows, cols, indexing="ij"))

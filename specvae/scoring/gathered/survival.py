@@ -36,8 +36,7 @@ class Survival:
             return 0
         if threshold == -np.inf:
             return self.total
-        # The threshold's own bin is left out, so that the count is a lower bound and never claims a pixel too
-        # many.
+        # The threshold's own bin is left out, so that the count is a lower bound and never claims a pixel too many.
         return int(self.counts[int(BINS.of(np.array([threshold], np.float32))[0]) + 1 :].sum())
 
     def points(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
