@@ -120,10 +120,10 @@ def test_a_folder_without_sets_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_published_table_has_the_figures_as_printed(real_data: Path) -> None:
-    found = published_figures(real_data / "adbench" / "published_dte_semisupervised_auroc.csv")
-    assert len(found) == 26
-    assert found["KNN"]["satellite"] == pytest.approx(0.8224)
-    assert found["VAE"]["cardio"] == pytest.approx(0.9655)
+    published = published_figures(real_data / "adbench" / "published_dte_semisupervised_auroc.csv")
+    assert len(published) == 26
+    assert published["KNN"]["satellite"] == pytest.approx(0.8224)
+    assert published["VAE"]["cardio"] == pytest.approx(0.9655)
 
 
 @pytest.mark.slow

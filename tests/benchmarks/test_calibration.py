@@ -65,12 +65,12 @@ def test_the_benchmark_writes_rows_page_and_figures(tmp_path: Path) -> None:
     out = run(Settings(tmp_path / "data", tmp_path / "out", None, True, (), None, "cpu"))
     assert {p.name for p in out.iterdir()} == {"metrics.json", "report.md", "realised.png"}
     tree = json.loads((out / "metrics.json").read_text())
-    found = {(row["method"], row["metric"]): row["value"] for row in tree["results"]}
-    assert found["specvae", "realised_0.1"] == pytest.approx(0.1, abs=0.04)
+    values = {(row["method"], row["metric"]): row["value"] for row in tree["results"]}
+    assert values["specvae", "realised_0.1"] == pytest.approx(0.1, abs=0.04)
     page = (out / "report.md").read_text()
     assert "| planted | " in page
     assert "Rufiji" not in page
-    assert found["chi-square", "realised_1e-05"] > 1e-2
+    assert values["chi-square", "realised_1e-05"] > 1e-2
     assert "| independent pixels | 0.1 | 1.0" in page
 
 

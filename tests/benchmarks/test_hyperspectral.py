@@ -82,8 +82,8 @@ def test_the_report_has_a_row_for_each_method_and_metric(tmp_path: Path) -> None
     assert {(r["method"], r["metric"]) for r in results} == {
         (m, q) for m in ("specvae", "specvae-pooled", "rx", "pca", "iforest") for q in ("auroc", "average_precision")
     }
-    found = {r["method"]: r["value"] for r in results if r["metric"] == "auroc"}
-    assert found["specvae"] > 0.99
+    areas = {r["method"]: r["value"] for r in results if r["metric"] == "auroc"}
+    assert areas["specvae"] > 0.99
     assert all(0.0 <= r["value"] <= 1.0 and r["dataset"] == "a" for r in results)
     assert "no context" in (out / "variants.md").read_text()
     assert (out / "maps.png").stat().st_size > 10_000
@@ -107,12 +107,12 @@ def test_blobs_of_asked_sizes_are_planted_on_valid_ground() -> None:
 
 
 def test_contexts_are_compared_on_made_ground_where_no_other_is_at_hand(tmp_path: Path) -> None:
-    found = compare_contexts(tmp_path, 1, ("training.epochs=1",), lambda line: None)
-    assert not found.fire
-    assert {(fill, pixels) for _, fill, pixels, _, _ in found.blobs} == {(f, p) for f in FILLS for p in SIZES}
-    strongest = [ring for _, fill, _, ring, _ in found.blobs if fill == max(FILLS)]
+    contexts = compare_contexts(tmp_path, 1, ("training.epochs=1",), lambda line: None)
+    assert not contexts.fire
+    assert {(fill, pixels) for _, fill, pixels, _, _ in contexts.blobs} == {(f, p) for f in FILLS for p in SIZES}
+    strongest = [ring for _, fill, _, ring, _ in contexts.blobs if fill == max(FILLS)]
     assert min(strongest) > 0.95
-    page = context_section(found)
+    page = context_section(contexts)
     assert "| made, 10 bands | 0.50 | 500 |" in page
     assert "Cold Springs" not in page
 
@@ -131,10 +131,10 @@ def test_the_nine_scenes_reach_their_targets(real_data: Path) -> None:
     for path in sorted((real_data / "had").glob("*.mat")):
         scene = read_mat(path)
         result = fit_and_score(scene, (), 0, "cpu")
-        found = {name: roc_auc_score(scene.truth.ravel(), values.ravel()) for name, values in result.maps.items()}
+        by_method = {name: roc_auc_score(scene.truth.ravel(), values.ravel()) for name, values in result.maps.items()}
         rx = roc_auc_score(scene.truth.ravel(), baselines(scene)["rx"][0].ravel())
-        assert max(found.values()) > rx - 0.005, scene.name
-        areas.append([found["specvae"], found["specvae-pooled"]])
+        assert max(by_method.values()) > rx - 0.005, scene.name
+        areas.append([by_method["specvae"], by_method["specvae-pooled"]])
     assert len(areas) == 9
     score, evidence = np.mean(areas, axis=0)
     # One seed; the report has the mean of three.

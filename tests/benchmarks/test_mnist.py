@@ -33,8 +33,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trials(out: Path) -> dict[str, Trial]:
-    found = [Trial.load(path) for path in sorted((out / "work").glob("*.npz"))]
-    return {trial.figures["preset"]: trial for trial in found}
+    stored = [Trial.load(path) for path in sorted((out / "work").glob("*.npz"))]
+    return {trial.figures["preset"]: trial for trial in stored}
 
 
 @pytest.mark.parametrize("preset", [name for name in KNOWN if name != DETECTOR])
@@ -69,10 +69,10 @@ def test_the_report_tells_what_each_preset_came_to(done: Path) -> None:
         assert (done / f"{name}.png").stat().st_size > 5000
         assert f"({name}.png)" in text
     rows = json.loads((done / "metrics.json").read_text(encoding="utf-8"))["results"]
-    found = {(row["dataset"], row["method"], row["metric"]): row["value"] for row in rows}
-    assert {"conv-bernoulli", "deep-autoencoder", DETECTOR, "pca", "knn"} <= {method for _, method, _ in found}
-    assert 0.8 < found["mnist-normal-0", DETECTOR, "auroc"] <= 1.0
-    assert found["mnist", "mlp", "test_loss"] > 100
+    values = {(row["dataset"], row["method"], row["metric"]): row["value"] for row in rows}
+    assert {"conv-bernoulli", "deep-autoencoder", DETECTOR, "pca", "knn"} <= {method for _, method, _ in values}
+    assert 0.8 < values["mnist-normal-0", DETECTOR, "auroc"] <= 1.0
+    assert values["mnist", "mlp", "test_loss"] > 100
 
 
 def test_what_is_done_is_not_trained_again(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,8 +34,8 @@ def batch(*scenes: SceneRecord, **stage: Any) -> Batch:
     return Batch("coast <b>", "x.toml", "/out", datetime(2024, 5, 1, tzinfo=UTC), stages=[record], seconds=3.0)
 
 
-def page(found: Batch) -> str:
-    return render_index(found, found.to_json())
+def page(run: Batch) -> str:
+    return render_index(run, run.to_json())
 
 
 def test_the_page_names_every_scene_its_state_and_reason_and_escapes_them() -> None:
@@ -102,8 +102,8 @@ def test_one_date_makes_no_chart_and_no_area_makes_a_share() -> None:
 
 
 def test_the_metrics_are_prometheus_text_with_every_count() -> None:
-    found = batch(scene("a"), scene("b", "invalid", "x"), scene("c", "failed", "y"), scene("d", verdict="do-not-use"))
-    text = exposition(found.to_json())
+    run = batch(scene("a"), scene("b", "invalid", "x"), scene("c", "failed", "y"), scene("d", verdict="do-not-use"))
+    text = exposition(run.to_json())
     samples = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert samples['specvae_batch_scenes{batch="coast <b>",status="done"}'] == "2"
     assert samples['specvae_batch_scenes{batch="coast <b>",status="invalid"}'] == "1"
@@ -116,11 +116,11 @@ def test_the_metrics_are_prometheus_text_with_every_count() -> None:
 
 
 def test_alerts_are_what_failed_then_what_is_new_and_nothing_else() -> None:
-    found = batch(
+    run = batch(
         scene("quiet", objects=0), scene("known", objects=9, new_objects=0), scene("some", objects=3),
         scene("many", objects=5, new_objects=4), scene("odd", objects=0, verdict="do-not-use"), scene("bad", "invalid", "why"),
     )  # fmt: skip
-    assert [(a["key"], a["why"]) for a in found.alerts()] == [
+    assert [(a["key"], a["why"]) for a in run.alerts()] == [
         ("bad", "why"), ("many", "4 new objects"), ("some", "3 objects"), ("odd", "its map is not to be used"),
     ]  # fmt: skip
 
@@ -129,8 +129,8 @@ def test_alerts_are_what_failed_then_what_is_new_and_nothing_else() -> None:
 def test_an_alert_tells_an_object_s_area_where_it_is_known(area: float | None, size: str, tmp_path: Path) -> None:
     leading = {"id": 7, "pixels": 4, "area_m2": area, "peak": 99.5, "lat": 52.25, "lon": 9.5}
     (tmp_path / "report.json").write_text(json.dumps({"objects": {"leading": [leading]}}))
-    found = batch(dataclasses.replace(scene("a"), folder=str(tmp_path)))
-    assert f"{size}, peak 99.5 nats at 52.25000, 9.50000." in page(found)
+    run = batch(dataclasses.replace(scene("a"), folder=str(tmp_path)))
+    assert f"{size}, peak 99.5 nats at 52.25000, 9.50000." in page(run)
 
 
 @pytest.mark.parametrize(

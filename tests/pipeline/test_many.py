@@ -31,10 +31,10 @@ def test_broken_scenes_among_many_are_named_with_the_right_reason(
     assert sorted(ways.values()) == sorted(WAYS)
     fit_small(tmp_path, Settings(device="cpu"))
     declare(tmp_path)
-    found = run(tmp_path / "batch.toml")
-    assert found.exit_status == 3
-    assert found.counts == {"total": 20, "done": 10, "already": 0, "invalid": 10, "failed": 0}
-    for scene in found.scenes:
+    result = run(tmp_path / "batch.toml")
+    assert result.exit_status == 3
+    assert result.counts == {"total": 20, "done": 10, "already": 0, "invalid": 10, "failed": 0}
+    for scene in result.scenes:
         assert scene.status == ("invalid" if scene.key in ways else "done"), scene.message
         if scene.key in ways:
             assert re.search(WAYS[ways[scene.key]][1], scene.message), scene.message
@@ -46,12 +46,12 @@ def test_broken_scenes_among_many_are_named_with_the_right_reason(
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_two_thousand_scenes_are_done_but_for_the_twenty_broken_ones(tmp_path: Path) -> None:
-    found = run_many(tmp_path, 2000, Settings(device="cpu"))
-    assert (found.exit_status, found.wrong) == (3, [])
-    assert found.counts == {"total": 2000, "done": 1980, "already": 0, "invalid": 20, "failed": 0}
-    assert found.second_counts == {"total": 2000, "done": 0, "already": 1980, "invalid": 20, "failed": 0}
+    trial = run_many(tmp_path, 2000, Settings(device="cpu"))
+    assert (trial.exit_status, trial.wrong) == (3, [])
+    assert trial.counts == {"total": 2000, "done": 1980, "already": 0, "invalid": 20, "failed": 0}
+    assert trial.second_counts == {"total": 2000, "done": 0, "already": 1980, "invalid": 20, "failed": 0}
     # The last tenth holds the summary's making; the run itself must not grow.
-    assert max(found.memory_mib[5:9]) <= 1.1 * max(found.memory_mib[1:5])
+    assert max(trial.memory_mib[5:9]) <= 1.1 * max(trial.memory_mib[1:5])
 
 
 @pytest.fixture

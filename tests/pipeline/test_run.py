@@ -69,14 +69,14 @@ def go(place: Path, **options: Any) -> Batch:
     return run(place / "x.toml", Options(**options))
 
 
-def states(found: Batch) -> list[str]:
-    return [scene.status for scene in found.scenes]
+def states(result: Batch) -> list[str]:
+    return [scene.status for scene in result.scenes]
 
 
 def times(folder: Path) -> dict[str, int]:
-    found = {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*/*") if p.is_file()}
-    assert found
-    return found
+    times = {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*/*") if p.is_file()}
+    assert times
+    return times
 
 
 def test_every_scene_is_done_once_and_a_second_run_touches_nothing(place: Path) -> None:
@@ -125,8 +125,8 @@ def test_another_model_redoes_everything(place: Path) -> None:
 def test_a_broken_scene_is_recorded_not_tried_again_and_still_counts(place: Path) -> None:
     broken = place / "in" / "s1_20240102.tif"
     broken.write_bytes(broken.read_bytes()[:300])
-    found = go(place)
-    assert (states(found), found.exit_status) == (["done", "invalid", "done"], 3)
+    result = go(place)
+    assert (states(result), result.exit_status) == (["done", "invalid", "done"], 3)
     record = place / "out" / "s1_20240102" / "invalid.json"
     made = record.stat().st_mtime_ns
     again = go(place)
@@ -150,9 +150,9 @@ def test_a_scene_that_breaks_after_it_was_done_loses_its_result(place: Path) -> 
 
 def test_a_scene_without_one_of_the_bands_is_invalid_and_says_so(place: Path) -> None:
     write(place / "in" / "s1_20240102.tif", cube()[:2])
-    found = go(place)
-    assert states(found) == ["done", "invalid", "done"]
-    assert "band" in found.scenes[1].message
+    result = go(place)
+    assert states(result) == ["done", "invalid", "done"]
+    assert "band" in result.scenes[1].message
 
 
 def test_a_failure_that_passes_is_tried_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,9 +167,9 @@ def test_a_failure_that_passes_is_tried_again(place: Path, monkeypatch: pytest.M
         return real(source, *rest)
 
     monkeypatch.setattr(score, "score_map", failing)
-    found = go(place, retries=2)
-    assert (states(found), found.exit_status) == (["done"] * 3, 0)
-    assert [s.attempts for s in found.scenes] == [1, 3, 1]
+    result = go(place, retries=2)
+    assert (states(result), result.exit_status) == (["done"] * 3, 0)
+    assert [s.attempts for s in result.scenes] == [1, 3, 1]
 
 
 @pytest.mark.parametrize(
@@ -186,9 +186,9 @@ def test_a_failure_that_stays_is_the_scenes_own(error: Exception, place: Path, m
         return real(source, *rest)
 
     monkeypatch.setattr(score, "score_map", failing)
-    found = go(place, retries=1)
-    assert (states(found), found.exit_status) == (["done", "failed", "done"], 3)
-    assert found.scenes[1].attempts == (1 if isinstance(error, KeyError) else 2)
+    result = go(place, retries=1)
+    assert (states(result), result.exit_status) == (["done", "failed", "done"], 3)
+    assert result.scenes[1].attempts == (1 if isinstance(error, KeyError) else 2)
     assert not (place / "out" / "s1_20240102").exists()
     monkeypatch.setattr(score, "score_map", real)
     assert states(go(place)) == ["already", "done", "already"]
@@ -204,17 +204,17 @@ def test_a_dry_run_writes_nothing(place: Path) -> None:
 def test_what_needs_a_model_that_was_not_made_is_skipped(place: Path) -> None:
     text = '[[stage]]\nrun = "fit"\nsource = "nothing.tif"\nmodel = "model.specvae"\n' + SCORE
     (place / "x.toml").write_text(text, encoding="utf-8")
-    found = go(place)
-    assert [stage.status for stage in found.stages] == ["failed", "skipped"]
-    assert found.exit_status == 4
-    assert "nothing.tif" in found.stages[1].message
+    result = go(place)
+    assert [stage.status for stage in result.stages] == ["failed", "skipped"]
+    assert result.exit_status == 4
+    assert "nothing.tif" in result.stages[1].message
 
 
 def test_scenes_without_a_model_are_not_begun(place: Path) -> None:
     (place / "model.specvae").unlink()
-    found = go(place)
-    assert found.exit_status == 4
-    assert "specvae fit" in found.stages[0].message
+    result = go(place)
+    assert result.exit_status == 4
+    assert "specvae fit" in result.stages[0].message
 
 
 def test_if_every_scene_fails_the_status_is_3(place: Path) -> None:
@@ -240,8 +240,8 @@ def test_a_fit_a_calibration_and_a_score_follow_each_other(place: Path) -> None:
     (place / "x.toml").write_text(text, encoding="utf-8")
     assert [s.status for s in go(place, dry_run=True).stages] == ["todo"] * 3
     assert [s.status for s in go(place).stages] == ["done"] * 3
-    found = go(place)
-    assert [s.status for s in found.stages] == ["already"] * 3
+    result = go(place)
+    assert [s.status for s in result.stages] == ["already"] * 3
     write(place / "in" / "s0_20240101.tif", cube(8))
     planned = go(place, dry_run=True)
     assert [s.status for s in planned.stages] == ["todo"] * 3
@@ -285,9 +285,9 @@ def test_the_nightly_example_runs_on_scenes_like_the_demos(tmp_path: Path) -> No
     write_scene(tmp_path / "normal.tif", make_scene(96, 96, seed=0).values)
     write_scene(tmp_path / "tonight.tif", make_scene(96, 96, seed=1, anomalies=True).values)
     settings = (f"root={tmp_path}", "fit.set=['training.epochs=1']", "fit.context=none")
-    found = run(example, Options(set=settings))
-    assert found.exit_status == 0, [s.message for s in found.stages]
-    assert [s.status for s in found.stages] == ["done", "done"]
+    result = run(example, Options(set=settings))
+    assert result.exit_status == 0, [s.message for s in result.stages]
+    assert [s.status for s in result.stages] == ["done", "done"]
     assert (tmp_path / "nightly" / "tonight" / "item.json").is_file()
 
 
@@ -306,8 +306,8 @@ def test_a_scene_in_shards_has_the_very_pixels_and_report_of_one_in_one_piece(pl
     whole = {name: (folder / name).read_bytes() for name in ("score.tif", "anomaly.tif")}
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     shutil.rmtree(place / "out")
-    found = go(place, shard_rows=64)
-    assert states(found) == ["done"]
+    result = go(place, shard_rows=64)
+    assert states(result) == ["done"]
     events = [json.loads(line) for line in (place / "out" / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [e["shards"] for e in events if e["event"] == "scene-sharded"] == [2], "blocks are whole"
     assert {name: (folder / name).read_bytes() for name in whole} == whole
@@ -321,9 +321,9 @@ def test_a_scene_in_shards_has_the_very_pixels_and_report_of_one_in_one_piece(pl
 def test_a_scene_whose_shards_fail_says_what_is_wrong_itself(place: Path) -> None:
     broken = place / "in" / "s1_20240102.tif"
     broken.write_bytes(b"II*\0 this is no raster")
-    found = go(place, shard_rows=64)
-    assert states(found) == ["done", "invalid", "done"]
-    assert "cannot be read as a raster" in found.scenes[1].message
+    result = go(place, shard_rows=64)
+    assert states(result) == ["done", "invalid", "done"]
+    assert "cannot be read as a raster" in result.scenes[1].message
 
 
 def test_scenes_may_lie_behind_an_address_or_in_an_archive(place: Path) -> None:
@@ -334,11 +334,11 @@ def test_scenes_may_lie_behind_an_address_or_in_an_archive(place: Path) -> None:
     text = SCORE.replace('"in/*.tif"', json.dumps(names)) + "allow_remote = true\n"
     (place / "x.toml").write_text(text, encoding="utf-8")
     try:
-        found = go(place)
+        result = go(place)
     finally:
         server.kill()
         server.wait()
-    assert states(found) == ["done", "done"], [s.message for s in found.scenes]
+    assert states(result) == ["done", "done"], [s.message for s in result.scenes]
     assert states(go(place)) == ["already", "already"], "nothing is fetched again"
 
 
@@ -358,9 +358,9 @@ def test_the_series_example_can_be_planned(real_layout: Path, tmp_path: Path) ->
     # The example stands on the samples of the repository; here the real data take their place.
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "samples").symlink_to(real_layout)
-    found = planned("rufiji_series.toml", f"root={tmp_path}")
-    assert [(s.run, s.status) for s in found.stages] == [("fit", "todo"), ("score", "todo")]
-    assert len(found.scenes) == 13
+    result = planned("rufiji_series.toml", f"root={tmp_path}")
+    assert [(s.run, s.status) for s in result.stages] == [("fit", "todo"), ("score", "todo")]
+    assert len(result.scenes) == 13
     assert not (tmp_path / "reports").exists()
 
 

@@ -63,9 +63,9 @@ def test_a_mistake_is_named_with_its_line_and_what_was_meant(name: str, tmp_path
 
 
 def options_of_command(command: str) -> set[str]:
-    found = cli.get_command(click.Context(cli), command)
-    assert found is not None
-    return {str(p.name).rstrip("_") for p in found.params} - {"overwrite", "as_json", "jobs", "scenes_from"}
+    cli_command = cli.get_command(click.Context(cli), command)
+    assert cli_command is not None
+    return {str(p.name).rstrip("_") for p in cli_command.params} - {"overwrite", "as_json", "jobs", "scenes_from"}
 
 
 REQUESTS: dict[str, type] = {"fit": FitRequest, "calibrate": CalibrateRequest, "score": ScoreRequest}

@@ -29,12 +29,12 @@ FIT = FitStage(("/nothing.tif",), FitRequest())
 
 def children(process: subprocess.Popen[str]) -> list[int]:
     """Worker processes, without multiprocessing's own tracker."""
-    found = []
+    pids = []
     for task in Path(f"/proc/{process.pid}/task").glob("*/children"):
         for pid in map(int, task.read_text(encoding="utf-8").split()):
             if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.append(pid)
-    return found
+                pids.append(pid)
+    return pids
 
 
 def test_two_processes_make_the_very_maps_of_one_and_share_the_threads(place: Path) -> None:
