@@ -11,7 +11,7 @@ from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
 from specvae.spectra import Window
 
-__all__ = ["BandReader", "BandStorage", "FileMasks", "StoredValues"]
+__all__ = ["BandReader", "BandStorage", "BlockReader", "FileMasks", "StoredValues"]
 
 StoredValues = NDArray[Any]
 """``(bands, rows, cols)`` in the file's own type, before scale and offset."""
@@ -25,6 +25,10 @@ class BandReader(Protocol):
     layers: tuple[Layer, ...]
     """The bands read, in the order in which they are delivered."""
 
+    @property
+    def in_blocks(self) -> BlockReader | None:
+        """The reader itself where its file is decoded block by block; None where values come as cheaply in any piece."""
+
     def read(self, window: Window) -> StoredValues:
         """Stored values of a window, ``(bands, rows, cols)`` in the file's own type."""
 
@@ -33,6 +37,29 @@ class BandReader(Protocol):
 
     def close(self) -> None:
         """Close the file."""
+
+
+class BlockReader(BandReader, Protocol):
+    """A reader of a file that is decoded block by block, so that a block read twice costs twice."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of the scene's grid."""
+
+    @property
+    def block(self) -> tuple[int, int]:
+        """Rows and columns that the file decodes at once."""
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """The smallest type that holds every band as stored."""
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether the file itself says, beyond a nodata value, where there is nothing."""
+
+    def read_bands(self, which: slice, window: Window) -> StoredValues:
+        """Stored values of some of the bands, ``(bands, rows, cols)``, in the type that holds all of them."""
 
 
 class BandStorage(Protocol):

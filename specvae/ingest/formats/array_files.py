@@ -92,6 +92,10 @@ class ArrayReader:
         # Indexing with a list copies the cube, which would read all of a mapped file: only where bands are chosen.
         self._cube = cube if order == list(range(cube.shape[0])) else cube[order]
 
+    @property
+    def in_blocks(self) -> None:
+        """None: an array is at hand, in memory or mapped."""
+
     def read(self, window: Window) -> StoredValues:
         """Stored values ``(bands, rows, cols)`` in the array's own type."""
         return np.ascontiguousarray(self._cube[(slice(None), *window.slices)])

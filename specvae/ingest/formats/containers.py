@@ -74,6 +74,10 @@ class BandsLastReader:
         self._order = [layer.index - 1 for layer in layers]
         self._file = open_dataset(self.path, allow_remote=allow_remote)
 
+    @property
+    def in_blocks(self) -> None:
+        """None: such a variable comes row by row."""
+
     def read(self, window: Window) -> StoredValues:
         """Stored values ``(bands, rows, cols)`` in the file's own type."""
         # GDAL's bands are our rows, its rows our columns, and its columns our bands: what comes is (rows, cols, bands).

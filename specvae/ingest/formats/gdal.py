@@ -113,8 +113,6 @@ def missing_driver(path: str) -> str | None:
     wanted = {driver for magic, driver in MISSING_DRIVERS if head.startswith(magic)}
     if suffix in MISSING_SUFFIXES:
         wanted = {MISSING_SUFFIXES[suffix]}
-    elif suffix in (".hdf", ".he4") and "HDF4" in wanted:
-        wanted = {"HDF4"}
     with rasterio.Env() as env:
         absent = sorted(wanted - set(env.drivers()))
     return absent[0] if absent else None

@@ -59,6 +59,11 @@ class GdalReader:
         """Whether the file itself says, beyond a nodata value, where there is nothing."""
 
     @property
+    def in_blocks(self) -> GdalReader:
+        """The reader itself, for GDAL decodes whole blocks."""
+        return self
+
+    @property
     def rows(self) -> int:
         """Rows of the scene's grid."""
         return int(self._source.height)

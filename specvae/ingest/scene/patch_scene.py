@@ -34,8 +34,7 @@ class PatchScene(Scene):
     """
 
     def __init__(self, plan: Plan, side: int, pixels: PixelScene | None = None) -> None:
-        super().__init__(plan)
-        self.side = side
+        super().__init__(plan, side)
         self.lattice = Lattice.over(plan.grid.shape, side, _corner(plan.grid))
         self._pixels = pixels or PixelScene(plan)
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from specvae.errors import ReadError
 from specvae.ingest.band_reader import BandReader
 from specvae.ingest.formats.gdal import LIBRARY_ERRORS, errors_in_one_line
-from specvae.ingest.formats.gdal_reader import GdalReader
 from specvae.ingest.grid import Grid
 from specvae.ingest.masks.overlay import Overlay, open_overlay
 from specvae.ingest.scene.plan import Plan
@@ -95,7 +94,7 @@ class PixelScene(Scene):
             if rows:
                 with self._lock:
                     self._readers = [
-                        (at, RowReader(reader, self.cols, rows) if isinstance(reader, GdalReader) else reader)
+                        (at, RowReader(blocks, self.cols, rows) if (blocks := reader.in_blocks) else reader)
                         for at, reader in self._opened()
                     ]
             yield
@@ -121,6 +120,10 @@ class PixelScene(Scene):
                 keep_first(reason, self._overlays["mask"].excluded(window), Invalid.MASK)
             if "aoi" in self._overlays:
                 keep_first(reason, ~self._overlays["aoi"].marked(window), Invalid.OUTSIDE)
+
+    def under(self, window: Window) -> Cube:
+        """The window itself, for its pixels are the file's."""
+        return self.read(window)
 
     def on_pixels(self, window: Window, values: NDArray[np.float32]) -> tuple[Window, NDArray[np.float32]]:
         """The window and the values as they are, for they are on the file's own pixels."""

@@ -30,8 +30,9 @@ class Scene(ABC):
     windows count whichever they are.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, side: int = 1) -> None:
+        """``side``: how many of the file's pixels lie along a side of one of this scene's; 1 where they are the same."""
+        self.plan, self.side = plan, side
 
     def __enter__(self) -> Self:
         return self.open()
@@ -79,6 +80,10 @@ class Scene(ABC):
     @abstractmethod
     def truth(self, window: Window) -> NDArray[np.uint8] | None:
         """``(rows, cols)``: 1 anomalous, 0 normal, 255 unknown; None where no truth was given."""
+
+    @abstractmethod
+    def under(self, window: Window) -> Cube:
+        """The file's pixels under a window, ``(bands, rows * side, cols * side)``; no data beyond the scene."""
 
     @abstractmethod
     def on_pixels(self, window: Window, values: NDArray[np.float32]) -> tuple[Window, NDArray[np.float32]]:

@@ -7,8 +7,7 @@ from typing import IO
 
 import numpy as np
 
-from specvae.ingest.band_reader import FileMasks, StoredValues
-from specvae.ingest.formats.gdal_reader import GdalReader
+from specvae.ingest.band_reader import BlockReader, FileMasks, StoredValues
 from specvae.spectra import Window
 
 __all__ = ["RowReader"]
@@ -23,7 +22,7 @@ class RowReader:
     rows come from there.
     """
 
-    def __init__(self, reader: GdalReader, cols: int, allowed: int) -> None:
+    def __init__(self, reader: BlockReader, cols: int, allowed: int) -> None:
         self.layers, self._reader, self._cols, self._allowed = reader.layers, reader, cols, allowed
         self._block_rows, self._block_cols = reader.block
         pixel = np.dtype(reader.dtype).itemsize * len(reader.layers)
@@ -34,6 +33,10 @@ class RowReader:
         """The masks of the rows in memory."""
         self._spool: tuple[int, IO[bytes]] | None = None
         """The row of blocks on disk by its first row: its values band by band, row by row."""
+
+    @property
+    def in_blocks(self) -> None:
+        """None: whole rows are held here already."""
 
     def read(self, window: Window) -> StoredValues:
         """Stored values ``(bands, rows, cols)`` in the file's own type."""
