@@ -76,6 +76,17 @@ def test_values_made_of_a_window_lie_on_the_pixels_of_the_file(scene: Scene) -> 
     assert place.size == (8 * 8 if isinstance(scene, PixelScene) else (8 * SIDE - 2) * (8 * SIDE - 1))
 
 
+def test_under_a_window_lie_the_pixels_of_the_file_and_no_data_beyond_them(scene: Scene) -> None:
+    window = Window(0, 0, 8, 8)
+    under = scene.under(window)
+    assert under.values.shape == (2, 8 * scene.side, 8 * scene.side)
+    inside, _ = scene.on_pixels(window, scene.read(window).values)
+    with open_scene(scene.path) as pixels:
+        expected = pixels.read(inside)
+    np.testing.assert_array_equal(under.crop(inside).values, expected.values)
+    assert under.valid.sum() == expected.valid.sum()
+
+
 def test_holding_rows_and_a_small_cache_change_no_value(scene: Scene) -> None:
     window = Window(2, 1, 20, 9)
     expected = scene.read(window)

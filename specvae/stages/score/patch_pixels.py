@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from specvae.export.contents import PIXELS
 from specvae.export.maps import AssetBands, MapBand, MapWriter
-from specvae.ingest.scene.patch_scene import PatchScene
+from specvae.ingest.scene.scene import Scene
 from specvae.model_file import StoredModel
 from specvae.spectra import Window
 
@@ -24,7 +24,7 @@ SHOWN, LARGE = 1 << 20, 1 << 24
 """Pixels of a picture at most, and of a scene that is read again for one."""
 
 
-def write_pixels(folder: Path, scene: PatchScene, model: StoredModel, threads: int) -> AssetBands:
+def write_pixels(folder: Path, scene: Scene, model: StoredModel, threads: int) -> AssetBands:
     """Write pixels.tif on the scene's own grid, and give its bands.
 
     The pixels of a patch add up to the patch's reconstruction term.
@@ -43,7 +43,7 @@ def write_pixels(folder: Path, scene: PatchScene, model: StoredModel, threads: i
     return writer.asset_bands
 
 
-def picture_of(scene: PatchScene, rgb: tuple[int, int, int]) -> NDArray[np.float32] | None:
+def picture_of(scene: Scene, rgb: tuple[int, int, int]) -> NDArray[np.float32] | None:
     """``(3, rows * k, cols * k)``: the scene in more detail than a pixel a patch, NaN where invalid; None of a large one.
 
     ``k``, the largest divisor of the patches' side that keeps the picture small, is more than 1.

@@ -23,7 +23,7 @@ from specvae.export.report.sections import Report
 from specvae.files.fingerprint import Fingerprint
 from specvae.ingest.scene.describe import about
 from specvae.ingest.scene.opening import open_scene
-from specvae.ingest.scene.patch_scene import PatchScene, in_patches
+from specvae.ingest.scene.patch_scene import in_patches
 from specvae.ingest.scene.scene import Scene
 from specvae.ingest.source import Source
 from specvae.model_file import StoredModel
@@ -176,7 +176,7 @@ class _SceneRun:
     def write_patch_pixels(self, rgb: tuple[int, int, int]) -> dict[str, AssetBands]:
         """Show a scene of patches in its own pixels, and with ``--parts`` write pixels.tif; the bands of that map."""
         scene = self.scene
-        if not isinstance(scene, PatchScene):
+        if scene.side == 1:
             return {}
         fine = picture_of(scene, rgb)
         if fine is not None:
