@@ -129,16 +129,16 @@ def scored(case: Case, folder: Path, source: str, place: Path, described: dict[s
     pixels = json.loads((place / "report.json").read_text())["pixels"]
     with rasterio.open(place / "score.tif") as file:
         score = file.read(1)
-        ours = (file.crs, file.transform, len(file.gcps[0]), file.rpcs is not None)
+        place_of_map = (file.crs, file.transform, len(file.gcps[0]), file.rpcs is not None)
     there = np.isfinite(score)
     assert not np.isinf(score).any()
     assert there.sum() == pixels["valid"]
     assert described["valid_share"] == pytest.approx(pixels["valid"] / pixels["total"])
     if case.oracle is not None:
-        valid, _, theirs = truth_of(case, folder, source)
+        valid, _, true_place = truth_of(case, folder, source)
         assert np.array_equal(there, valid)
         if case.placed:
-            assert ours == theirs
+            assert place_of_map == true_place
     if case.valid is not None:
         assert pixels["valid"] == case.valid
     if case.reasons:

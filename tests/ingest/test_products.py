@@ -214,8 +214,8 @@ def test_sources_of_one_name_get_different_keys_or_are_refused(tmp_path: Path) -
     for name in ("x.tif", "x.csv", "d/x.tif"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"1")
-    found = find_sources([f"{tmp_path}/x.tif", f"{tmp_path}/x.csv"])
-    assert [(s.key, s.is_table) for s in found] == [("x_tif", False), ("x_csv", True)]
+    sources = find_sources([f"{tmp_path}/x.tif", f"{tmp_path}/x.csv"])
+    assert [(s.key, s.is_table) for s in sources] == [("x_tif", False), ("x_csv", True)]
     with pytest.raises(UsageError, match="would both report to 'x"):
         find_sources([f"{tmp_path}/x.tif", f"{tmp_path}/d/x.tif"])
 

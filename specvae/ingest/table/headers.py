@@ -137,7 +137,7 @@ def _coloured(columns: list[Column], numeric: list[int]) -> Recognised:
     """The columns whose headers carry the name of a spectral band."""
     at = [i for i in numeric if COLOURS.search(columns[i].name) or NUMBERED.match(columns[i].name)]
     at = [i for i in at if not NOT_BANDS.match(columns[i].name.strip()) and not columns[i].flag]
-    # A single such word may mean something else: the red of a wine, the green of a label.
+    # A single such word may mean something else, as `red` does in a table about wines.
     return (at, [None] * len(at)) if len(at) > 1 else ([], [])
 
 
