@@ -52,13 +52,13 @@ class RateCheck:
     realised: float
     """Median over random halves of the blocks: the cut from one half, the rate in the other."""
     interval: tuple[float, float]
-    """5 and 95 % over the halves."""
+    """5 % and 95 % quantiles of the realised rate over the halves."""
     blocks: tuple[float, ...]
-    """In each block, the cut from all others (the first 200)."""
+    """Rate in each block of the cut from all others (the first 200 blocks)."""
     block_quantiles: tuple[float, float, float]
-    """5 %, median, 95 % over blocks."""
+    """5 % quantile, median and 95 % quantile of the realised rate over blocks."""
     files: tuple[float, ...]
-    """In each source, the cut from all others; empty for one source."""
+    """Rate in each source of the cut from all others; empty for one source."""
     judged: bool
     """Whether the half has enough pixels (30 / rate) for a verdict."""
     passed: bool | None

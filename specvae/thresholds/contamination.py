@@ -20,7 +20,7 @@ CHANCE = 1e-4
 RARE = 0.0025
 """A smaller share in excess is rare ground, which no test without labels can tell from anomalies: it is called normal."""
 APART = 8.0
-"""So many times the pixels that the heaviest plausible law allows are a group apart."""
+"""A group apart has at least this many times the pixels that the heaviest plausible law allows above a cut."""
 FEWEST_ABOVE = 8
 """Pixels above a cut under which it is not judged: chance alone gives such a group."""
 RUNS = 50
@@ -39,9 +39,9 @@ class Contamination:
     observed: int
     """Pixels above ``level``."""
     expected: float
-    """Normal pixels expected there."""
+    """Normal pixels expected above ``level``."""
     expected_upper: float
-    """Its 95 % upper bound."""
+    """95 % upper bound of ``expected``."""
     reason: str
     """The finding in words."""
 
@@ -130,10 +130,10 @@ def _verdict(n: int, count: int, level: float, expected: float, upper: float, li
     share = max(0.0, (count - expected) / n)
     # sf(count - 1) is P(X >= count). The Poisson mean is the allowance, not the
     # estimate, so that the law's own uncertainty is not taken for anomalies.
-    found = share >= RARE and count > limit and scipy.stats.poisson.sf(count - 1, limit / TIMES) < CHANCE
-    share = share if found else 0.0
-    verb = "stand out from" if found else "agree with" if count <= limit else "are too rare to be told from"
+    stands_out = share >= RARE and count > limit and scipy.stats.poisson.sf(count - 1, limit / TIMES) < CHANCE
+    share = share if stands_out else 0.0
+    verb = "stand out from" if stands_out else "agree with" if count <= limit else "are too rare to be told from"
     reason = (
         f"{count} scores above {level:.4g} nats {verb} the {expected:.1f} (at most {upper:.1f}) expected of normal data"
     )
-    return Contamination(bool(found), share, level, count, expected, upper, reason)
+    return Contamination(bool(stands_out), share, level, count, expected, upper, reason)

@@ -23,7 +23,7 @@ class SurvivalCurve(NamedTuple):
     share: Floats
     """Share of held-out pixels at or above each score."""
     law: Floats
-    """The same by the tail; NaN below its start, and everywhere without a tail."""
+    """Share of pixels at or above each score by the tail's law; NaN below its start, and everywhere without a tail."""
 
 
 def survival_curve(ordered: NDArray[np.floating], tail: Tail | TrimmedTail | None, points: int) -> SurvivalCurve:

@@ -40,7 +40,7 @@ INTERVAL_FACTOR = (1.1, 3.0)
 
 Without it they cover 79 to 86 % instead of 90 % on multivariate t, also where pixels are alike over ten neighbours."""
 SHAPE_INTERVAL_FACTOR = 1.2
-"""The same for the interval of the shape."""
+"""Widening of the percentile interval of the shape, for the same reason."""
 
 # Upper quantiles of the Anderson-Darling statistic with both parameters estimated, by simulation (400 excesses,
 # 4,000 draws a shape; tests/thresholds/test_tail.py draws some anew). The idea of such a table: Choulakian and
@@ -93,13 +93,13 @@ class Tail:
     effective_excesses: float
     """Effective sample size: how many independent excesses carry as much information as these correlated ones."""
     p_value: float
-    """Of the Anderson-Darling test of the fit, its statistic divided by the design effect."""
+    """p-value of the Anderson-Darling test of the fit, whose statistic is divided by the design effect."""
     shape_interval: tuple[float, float]
     """90 % interval of the shape."""
     smallest_rate: float
     """The smallest false-alarm rate that the tail serves."""
     refused: str | None
-    """Why it does not extrapolate, or None."""
+    """Why the tail does not extrapolate, in words; None where it does."""
     draws: tuple[Floats, Floats, Floats]
     """``(replicates,)`` each: share, shape and scale of the block bootstrap."""
     spread: float

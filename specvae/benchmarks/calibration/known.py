@@ -72,7 +72,7 @@ class Coverage:
     covered: float
     """Share of the splits whose 90 % interval held the rate that realises."""
     ratio: tuple[float, float, float]
-    """Realised over asked: 5 %, median, 95 %."""
+    """Realised over asked rate: 5 % quantile, median and 95 % quantile over the splits."""
     supported: float
     """Share of the splits in which the product supports the rate."""
     pareto: float
@@ -148,7 +148,7 @@ class _Cut(NamedTuple):
 
     covered: bool
     ratio: float
-    """Realised over asked."""
+    """Realised over asked rate."""
     supported: bool
     pareto: bool
     """Whether the cut comes from the tail."""

@@ -139,12 +139,12 @@ def plant(cube: Cube, pixels: int, fill: float, seed: int) -> tuple[Cube, NDArra
     rows, cols = cube.valid.shape
     good = cube.values[:, cube.valid]
     strange = good.mean(axis=1) + CONTRAST * good.std(axis=1) * rng.choice([-1.0, 1.0], len(good))
-    r, c = np.mgrid[:rows, :cols]
+    row_of, col_of = np.mgrid[:rows, :cols]
     truth = np.zeros((rows, cols), bool)
     # Centres that are valid and away from the edge, so that no disc is cut off there.
     centres = np.argwhere(cube.valid[MARGIN:-MARGIN, MARGIN:-MARGIN]) + MARGIN
     for row, col in centres[rng.choice(len(centres), SIZES[pixels], replace=False)]:
-        distance = (r - row) ** 2 + (c - col) ** 2
+        distance = (row_of - row) ** 2 + (col_of - col) ** 2
         truth |= distance <= np.sort(distance.ravel())[pixels - 1]  # the nearest so many pixels: a disc
     # A disc may reach over invalid pixels, which have no score to be judged.
     truth &= cube.valid

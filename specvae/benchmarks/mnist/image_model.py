@@ -43,7 +43,7 @@ class ImageModel:
     seconds: float = 0.0
     """Wall-clock time of the training, without the calls of ``watch``."""
     cpu_seconds: float = 0.0
-    """The same in processor time, all threads together."""
+    """Processor time of the training, all threads together, without the calls of ``watch``."""
     losses: list[float] = field(default_factory=list)
     """Training loss per image at each check: reconstruction + KL, nats."""
 

@@ -42,13 +42,13 @@ class Figures(TypedDict):
     preset: str
     latent: int
     mse: float
-    """Of the reconstructions at the posterior means."""
+    """Mean squared error of the reconstructions at the posterior means."""
     pca_mse: float
-    """Of as many principal components as the model has latent dimensions."""
+    """Mean squared error of as many principal components as the model has latent dimensions."""
     seconds: float
     cpu_seconds: float
     elbo_defined: bool
-    """False for a plain autoencoder."""
+    """Whether the model has an ELBO; a plain autoencoder has none."""
     epochs: int | None
     """Epochs of the training; None where steps were set instead."""
     binarised: NotRequired[bool]
@@ -56,13 +56,13 @@ class Figures(TypedDict):
     test_reconstruction: float
     test_kl: float
     test_loss: float
-    """The sum of the two."""
+    """``test_reconstruction`` + ``test_kl``."""
     binary_elbo: NotRequired[float]
     """Negative ELBO of the binarised test images; the keys below belong to it and are there for Bernoulli models alone."""
     iw_bound: NotRequired[float]
     """Importance-weighted bound of the negative log likelihood."""
     iw_error: NotRequired[float]
-    """Its standard error over the images."""
+    """Standard error of ``iw_bound`` over the images."""
     iw_draws: NotRequired[int]
     iw_images: NotRequired[int]
 
@@ -148,9 +148,9 @@ def _pictures(model: ImageModel, digits: Digits) -> dict[str, NDArray[Any]]:
 
 def between(corners: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     """``(side * side, latent)``: bilinear interpolation between four ``corners (4, latent)``, row by row."""
-    a, b = np.meshgrid(np.linspace(0, 1, side), np.linspace(0, 1, side), indexing="ij")
-    shares = np.stack([(1 - a) * (1 - b), (1 - a) * b, a * (1 - b), a * b], axis=-1).reshape(-1, 4)
-    return np.asarray(shares @ corners, np.float32)
+    down, right = np.meshgrid(np.linspace(0, 1, side), np.linspace(0, 1, side), indexing="ij")
+    shares = [(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right]
+    return np.asarray(np.stack(shares, axis=-1).reshape(-1, 4) @ corners, np.float32)
 
 
 def _figures(model: ImageModel, digits: Digits, seen: NDArray[np.float32], bound: tuple[int, int]) -> Figures:

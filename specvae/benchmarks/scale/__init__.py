@@ -30,7 +30,7 @@ class Trials:
     """What was measured: the content of ``trials.json``."""
 
     rates: list[Rate] = field(default_factory=list)
-    """Of the part ``speed``."""
+    """Rates that the part ``speed`` measured."""
     many: Many | None = None
 
     @classmethod

@@ -23,10 +23,14 @@ SHOWN_ALERTS = 12
 
 
 class _Scene(ChartedScene):
+    """A scene as a row of the page, with the address of its picture."""
+
     thumbnail: str
 
 
 class _Alert(AlertJson):
+    """An alert of the page, with the address of the scene's report."""
+
     href: str
 
 

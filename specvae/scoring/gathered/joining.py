@@ -43,7 +43,7 @@ class Components:
         """Row, column and object (a position in the table) of pixels on a window's border."""
         self._windows: list[Window] = []
         self._omitted = (Omitted(), Omitted())
-        """Beyond the cap, and too small."""
+        """Counts of the objects beyond the cap, and of those that are too small."""
 
     def update(self, piece: ScoredWindow) -> None:
         """Take in one window; no two may overlap."""
@@ -132,8 +132,8 @@ def _covered(rows: Ints, cols: Ints, boxes: Ints, at_once: int = 4096) -> NDArra
     """Which positions lie in one of the boxes ``(4, m)`` of top, left, bottom, right; some thousands of them at once."""
     covered = np.zeros(rows.size, bool)
     for start in range(0, rows.size, at_once):
-        r, c = rows[start : start + at_once, None], cols[start : start + at_once, None]
-        inside = (r >= boxes[0]) & (c >= boxes[1]) & (r < boxes[2]) & (c < boxes[3])
+        row, col = rows[start : start + at_once, None], cols[start : start + at_once, None]
+        inside = (row >= boxes[0]) & (col >= boxes[1]) & (row < boxes[2]) & (col < boxes[3])
         covered[start : start + at_once] = inside.any(axis=1)
     return covered
 

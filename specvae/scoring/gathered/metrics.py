@@ -53,7 +53,7 @@ def norm_rank_correlation(score: NDArray[np.floating], standard: NDArray[np.floa
     from scipy.stats import rankdata
 
     ranks = [rankdata(score), rankdata((np.asarray(standard, np.float64) ** 2).sum(axis=1))]
-    if min(float(np.ptp(r)) for r in ranks) == 0:
+    if min(float(np.ptp(rank)) for rank in ranks) == 0:
         return 0.0
     return float(np.corrcoef(ranks)[0, 1])
 

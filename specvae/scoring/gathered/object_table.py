@@ -24,9 +24,9 @@ class ObjectTable:
     col: Ints
     """First column of the bounding box."""
     bottom: Ints
-    """One past its last row."""
+    """One past the last row of the bounding box."""
     right: Ints
-    """One past its last column."""
+    """One past the last column of the bounding box."""
     peak: NDArray[np.float32]
     """Highest score, nats."""
     peak_row: Ints
@@ -106,9 +106,9 @@ class JoinedObjects:
     table: ObjectTable
     """The objects in the order of :meth:`ObjectTable.ranked`: the highest peak first."""
     beyond_cap: Omitted
-    """Of the least size or larger, but of too low a peak for the cap."""
+    """Objects of the least size or larger whose peak is too low for the cap."""
     too_small: Omitted
-    """Smaller than the least size."""
+    """Objects smaller than the least size."""
 
     @property
     def count(self) -> int:

@@ -48,12 +48,14 @@ class Overview:
 
     def update(self, piece: ScoredWindow) -> None:
         """Draw one window, whose offsets are multiples of the step."""
-        w, k = piece.window, self.step
-        place = (slice(w.row // k, -(-(w.row + w.rows) // k)), slice(w.col // k, -(-(w.col + w.cols) // k)))
-        self.score[place], self.kl[place] = _highest(piece.parts.score, piece.parts.kl, k)
-        self.anomalous[place] = _any(piece.anomalous, k)
-        shown = piece.cube.values[list(self.rgb), ::k, ::k].astype(np.float32)
-        self.composite[(slice(None), *place)] = np.where(piece.cube.valid[::k, ::k], shown, np.float32(np.nan))
+        window, step = piece.window, self.step
+        rows = slice(window.row // step, -(-(window.row + window.rows) // step))
+        cols = slice(window.col // step, -(-(window.col + window.cols) // step))
+        self.score[rows, cols], self.kl[rows, cols] = _highest(piece.parts.score, piece.parts.kl, step)
+        self.anomalous[rows, cols] = _any(piece.anomalous, step)
+        shown = piece.cube.values[list(self.rgb), ::step, ::step].astype(np.float32)
+        valid = piece.cube.valid[::step, ::step]
+        self.composite[:, rows, cols] = np.where(valid, shown, np.float32(np.nan))
 
     def merge(self, other: Overview) -> None:
         """Take in another's windows."""

@@ -99,23 +99,25 @@ class SampleOfPixels:
 
     def at(self, cube: Cube) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Rows and columns, within the window, of the lattice's valid pixels."""
-        w = cube.window
+        window = cube.window
         # Counted from the scene's first row, so that the same pixels are sampled however the windows divide it.
-        rows = np.arange(-w.row % self.step, w.rows, self.step)
-        cols = np.arange(-w.col % self.step, w.cols, self.step)
-        r, c = (a.ravel() for a in np.meshgrid(rows, cols, indexing="ij"))
-        good = cube.reason[r, c] == Invalid.VALID
-        return r[good], c[good]
+        rows = np.arange(-window.row % self.step, window.rows, self.step)
+        cols = np.arange(-window.col % self.step, window.cols, self.step)
+        rows, cols = (places.ravel() for places in np.meshgrid(rows, cols, indexing="ij"))
+        valid = cube.reason[rows, cols] == Invalid.VALID
+        return rows[valid], cols[valid]
 
     def update(self, piece: ScoredWindow, expected: NDArray[np.float32] | None = None) -> None:
         """Take the lattice's pixels of one window; ``expected`` ``(bands, n)`` belongs to those that :meth:`at` gives."""
-        w = piece.window
-        r, c = self.at(piece.cube)
-        values = piece.cube.values[:, r, c]
+        window, parts = piece.window, piece.parts
+        rows, cols = self.at(piece.cube)
+        values = piece.cube.values[:, rows, cols]
         if expected is None:
             expected = np.full_like(values, np.nan)
         self.pieces.append(
-            Sample(r + w.row, c + w.col, values, expected, piece.parts.score[r, c], piece.parts.kl[r, c])
+            Sample(
+                rows + window.row, cols + window.col, values, expected, parts.score[rows, cols], parts.kl[rows, cols]
+            )
         )
 
     def merge(self, other: SampleOfPixels) -> None:

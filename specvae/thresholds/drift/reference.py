@@ -43,7 +43,7 @@ class DriftReference:
         return cls(np.quantile(thin, GRID, axis=1).T.astype(np.float32), _quantiles(scores))
 
     def with_scores(self, scores: NDArray[np.floating]) -> DriftReference:
-        """The same bands with the scores of another calibration."""
+        """A reference with these bands and the scores of another calibration."""
         return DriftReference(self.bands, _quantiles(scores))
 
     def to_arrays(self) -> dict[str, NDArray[np.float32]]:

@@ -16,15 +16,15 @@ OUTSIDE = (0.05, 0.30)
 DISTANCE = (0.40, 0.65)
 """Largest distance between the cumulative distributions of the worst band."""
 HIGHER = (0.30, 0.50)
-"""The same of the score where the scene's is higher."""
+"""Distance between the distributions of the scores, where the scene's are higher."""
 LOWER = (0.50, 2.0)
-"""The same where it is lower: the model is surprised less than by its own held-out data, which is never a refusal."""
+"""Distance where they are lower: the model is surprised less than by its own held-out data, which is no refusal."""
 EXCESS = (0.10, 0.30)
 """Share of pixels above the cut that 1 % of normal ones exceed: more than anomalies explain."""
 GAIN = (0.07, 0.13)
 """Absolute logarithm of a factor that all quantiles of all bands share."""
 OFFSET = (0.15, 0.30)
-"""The same for an addend, over the median band's interquartile range."""
+"""Absolute addend that all quantiles of all bands share, over the median band's interquartile range."""
 
 
 class BandDriftSummary(TypedDict):
