@@ -30,6 +30,7 @@ def _finite(tree: Any) -> Any:
         return {str(k): _finite(v) for k, v in tree.items()}
     if isinstance(tree, (list, tuple)):
         return [_finite(v) for v in tree]
+    # numpy's scalars and arrays of one value, without importing numpy here.
     if hasattr(tree, "item") and not isinstance(tree, str):
         tree = tree.item()
     if isinstance(tree, float) and not math.isfinite(tree):
@@ -51,6 +52,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read an object from a JSON file; an empty one where the file is missing, damaged or holds something else."""
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
+    # A file cut short by a crash counts as absent, so that what it describes is made again.
     except (OSError, ValueError):
         return {}
     return tree if isinstance(tree, dict) else {}

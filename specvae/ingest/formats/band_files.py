@@ -92,6 +92,7 @@ def product_of_band_files(source: Source, options: IngestOptions, mtl: str | Non
         files=tuple(p for p in [*source.members, *([mtl] if mtl else [])] if os.path.isfile(p)),
         storage=GdalBands(),
         notes=tuple(landsat.notes(stack.layers)) if landsat else (),
+        # The tags of such files may say when they were written; their names have the date of acquisition in them.
         datetime=(landsat.datetime if landsat else None) or acquired({}, source.members[0]),
         level=landsat.level if landsat else None,
     )
@@ -101,6 +102,7 @@ def _band_file(path: str, name: str, landsat: Landsat | None) -> BandFile:
     """A band's file with the wavelength of its sensor, where the names of the files say which it is."""
     if landsat:
         return BandFile(path, band_of(landsat.bands, name), landsat.rule(path, name))
+    # B4 is red on Sentinel-2, near infrared on Landsat 5: without a name that says whose, no wavelength is assumed.
     known = SENTINEL2 if Path(path).name.startswith(SENTINEL_NAME) else {}
     return BandFile(path, band_of(known, name))
 

@@ -24,6 +24,7 @@ def product_of_file(source: Source, options: IngestOptions) -> Product:
     inner = data_file(packed_raster(path))
     check_references(inner, options.allow_remote)
     with open_dataset(inner, allow_remote=options.allow_remote) as dataset:
+        # GDAL opens a container as a dataset without bands, whose variables are datasets of their own.
         work = product_of_dataset if dataset.count else product_of_container
         product = work(inner, dataset, options)
     return product if inner in (path, data_file(path)) else replace(product, path=path, name=_stem(path))

@@ -38,6 +38,7 @@ TM = {
     "B1": SensorBand(486, 66), "B2": SensorBand(571, 81), "B3": SensorBand(660, 67), "B4": SensorBand(838, 128),
     "B5": SensorBand(1677, 217), "B6": SensorBand(11430, 2050, THERMAL), "B7": SensorBand(2217, 252),
 }  # fmt: skip
+# Satellites with the same instrument share one table: their bands differ by a few nanometres at most.
 LANDSAT = {"8": OLI, "9": OLI, "7": ETM, "5": TM, "4": TM}
 """Bands by the satellite's number, after USGS, Landsat band designations."""
 SENTINEL2 = {

@@ -198,6 +198,7 @@ def footprint(grid: Grid) -> tuple[Geometry | None, list[float] | None]:
         lon, lat = warp(crs, CRS.from_epsg(4326), list(x), list(y))
     except (RasterioError, CPLE_BaseError, ValueError):
         return None, None
+    # PROJ answers infinity, without an error, for a place outside a projection's domain.
     if not np.isfinite([*lon, *lat]).all():
         return None, None
     ring = [[float(a), float(b)] for a, b in zip(lon, lat, strict=True)]
