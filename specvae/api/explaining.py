@@ -51,7 +51,7 @@ class ExplainingEstimator(StoredEstimator):
         >>> bool(model.p_value(normal)[0] > 0.2), bool(model.p_value(odd)[0] < 0.03)
         (True, True)
         """
-        rows = self._checked(X)
+        rows = self._checked(X)  # first, so that a wrong X is named before the lack of held-out rows
         self._need_held_out()
         return np.asarray(self.detector_.calibration.p_values(self._scores(rows)), np.float64)
 
@@ -82,8 +82,10 @@ class ExplainingEstimator(StoredEstimator):
         if X is not None:
             rows = self._checked(X)
             region = region_to_calibrate(rows, self.detector_.config)
+            # Trusted: the user says that these rows are normal, so the highest scores among them are normal too.
             self.detector_ = self.detector_.calibrate([region], ("calibrate",), trusted=True)
         self._need_held_out()
+        # Only a rate that the user gave is held to although the rows do not support it.
         rate = DEFAULT_RATE if false_alarm_rate is None else false_alarm_rate
         threshold = self.detector_.calibration.threshold(rate, explicit=false_alarm_rate is not None)
         if threshold.warning:
@@ -108,7 +110,7 @@ class ExplainingEstimator(StoredEstimator):
         return RowExplanation(*(part.T.astype(np.float64) for part in (why.contribution, why.deviation, why.expected)))
 
     def transform(self, X: ArrayLike) -> Rows:
-        """``(n, latent)`` posterior means of the latent variables: mu in q(z | x) = N(mu, s^2), equation 9 there.
+        """``(n, latent)`` posterior means of the latent variables: mu in q(z | x) = N(mu, s^2).
 
         Examples
         --------
@@ -139,8 +141,8 @@ class ExplainingEstimator(StoredEstimator):
     def score(self, X: ArrayLike, y: object = None) -> float:
         """Mean lower bound of log p(x), nats, the higher the better: what a grid search without labels can use.
 
-        Of the rows as normalised, so that models of the same training rows compare; importance-weighted, its draws
-        seeded (Burda, Grosse and Salakhutdinov, 2015, equation 8).
+        The density is that of the normalised rows, so that models of the same training rows compare. The bound is
+        importance-weighted (Burda, Grosse and Salakhutdinov, 2015, equation 8) and its draws are seeded.
 
         Examples
         --------
@@ -156,6 +158,7 @@ class ExplainingEstimator(StoredEstimator):
 
     def _checked(self, X: ArrayLike) -> Rows:
         check_is_fitted(self)
+        # reset=False: compare the number of features and their names with those of fit, instead of learning them.
         return np.asarray(validate_data(self, X, dtype=np.float64, reset=False))
 
     def _parts(self, rows: Rows) -> Parts:

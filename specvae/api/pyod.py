@@ -50,6 +50,7 @@ class PyODSpectralVAE:
         """
         self.estimator.fit(X)
         self.decision_scores_ = self.decision_function(X)
+        # PyOD's order, higher is odder, is the opposite of scikit-learn's, in which offset_ is.
         self.threshold_ = -self.estimator.offset_
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
         return self

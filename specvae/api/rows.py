@@ -44,7 +44,8 @@ class RowExplanation:
 
 
 def seed_of(random_state: int | np.random.RandomState | None) -> int:
-    """The seed that scikit-learn's ``random_state`` stands for; from a generator, its next number."""
+    """The seed that scikit-learn's ``random_state`` means; of a generator, its next number."""
+    # An integer is taken as it is, not drawn from: the same seed then fits the same model as on the command line.
     if isinstance(random_state, (int, np.integer)):
         return int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))
@@ -53,6 +54,7 @@ def seed_of(random_state: int | np.random.RandomState | None) -> int:
 def region_to_fit(rows: Rows, config: ModelConfig, held_out: float) -> Region:
     """Rows ``(n, features)`` with the roles that the command line gives them, the share ``held_out`` calibrating."""
     sampling = config.sampling.model_copy(update={"calibration": held_out})
+    # None splits the rows into training, validation and calibration.
     role = None if len(rows) >= ENOUGH_TO_HOLD_OUT else Role.TRAIN
     return region_of_rows(to_float32(rows), np.ones(len(rows), bool), sampling, config.seed, role=role)
 
@@ -65,4 +67,5 @@ def region_to_calibrate(rows: Rows, config: ModelConfig) -> Region:
 
 def to_float32(rows: Rows) -> NDArray[np.float32]:
     """Values as the model computes them, cut to what float32 can hold."""
+    # Infinity would make the score NaN, and scikit-learn's checks ask that any finite float64 be scored.
     return np.clip(rows, -FLOAT32, FLOAT32).astype(np.float32)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specvae.api.block import ArrayScorer
-from specvae.api.stored import band_set, stored_as
+from specvae.api.stored import StoredValues, band_set, stored_as
 from specvae.detector import Detector
 from specvae.errors import InputError, ModelError, UsageError
 from specvae.model_file import StoredModel, load_model
 from specvae.spectra import Window
 
 if TYPE_CHECKING:
+    from xarray import DataArray, Dataset
+
     from specvae.api.spectral_vae import SpectralVAE
+    from specvae.api.xarrays import Valid
 
     Model: TypeAlias = str | Path | StoredModel | Detector | SpectralVAE
 
@@ -31,7 +34,7 @@ def score_array(
     model: Model,
     *,
     bands: Sequence[str] | None = None,
-    valid: Any = None,
+    valid: object = None,
     nodata: float | None = None,
     parts: bool = False,
     band_dim: str | None = None,
@@ -82,25 +85,26 @@ def score_array(
     ((20, 30), [4, 7])
     """
     detector = detector_of(model)
+    # By its attributes and not its class: xarray is optional, and importing it only to ask would be slow.
     if hasattr(cube, "dims") and hasattr(cube, "coords"):
         from specvae.api.xarrays import score_labelled
 
-        scored: ArrayT = score_labelled(cube, detector, bands, valid, nodata, parts, band_dim)
-        return scored
+        labelled, mask = cast("DataArray | Dataset", cube), cast("Valid", valid)
+        return cast("ArrayT", score_labelled(labelled, detector, bands, mask, nodata, parts, band_dim))
     if band_dim is not None:
         raise UsageError(f"band_dim={band_dim!r} names a dimension of a DataArray; this is a {type(cube).__name__}")
     stored = _to_numpy(cube)
     scores = score_plain(stored, detector, bands, None if valid is None else _to_numpy(valid), nodata)
     result = scores if parts else scores[0]
-    # A tensor's result is a tensor, where the tensor was.
+    # A tensor comes back as a tensor, on the device that it came from.
     return _like(cube, result) if hasattr(cube, "new_tensor") else result  # type: ignore[return-value]
 
 
 def score_plain(
-    stored: NDArray[Any],
+    stored: StoredValues,
     detector: Detector,
     bands: Sequence[str] | None,
-    valid: NDArray[Any] | None,
+    valid: StoredValues | None,
     nodata: float | None,
 ) -> NDArray[np.float32]:
     """``(3, rows, cols)`` of a cube ``(bands, rows, cols)``, or ``(3, n)`` of rows ``(n, bands)``."""
@@ -117,13 +121,14 @@ def score_plain(
     scorer = ArrayScorer(detector)
     if stored.ndim == 2:
         return scorer.rows(stored, how, usable)
-    whole = Window(0, 0, *stored.shape[1:])
-    return scorer.block(stored, how, usable, whole, whole)
+    everything = Window(0, 0, *stored.shape[1:])
+    return scorer.block(stored, how, usable, around=everything, inner=everything)
 
 
 def detector_of(model: Model) -> Detector:
     """The detector of a model in any of the forms that it may be given in."""
-    detector: Any = load_model(model) if isinstance(model, (str, Path)) else model
+    detector: object = load_model(model) if isinstance(model, (str, Path)) else model
+    # By attribute, so that scikit-learn is imported only by those who use the estimator.
     for name in ("detector", "detector_"):
         detector = getattr(detector, name, detector)
     if not isinstance(detector, Detector):
@@ -144,6 +149,6 @@ def _like(tensor: Any, scores: NDArray[np.float32]) -> Any:
     return floating.new_tensor(scores)
 
 
-def _to_numpy(array: Any) -> NDArray[Any]:
+def _to_numpy(array: object) -> StoredValues:
     """A torch tensor's values without its gradient, wherever it lies; anything else as numpy takes it."""
     return np.asarray(array.detach().cpu().numpy() if hasattr(array, "detach") else array)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin, _fit_context
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
@@ -56,7 +57,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     device : str, default "cpu"
         Where to compute: "auto", "cpu" or "cuda".
     random_state : int, RandomState instance or None, default 0
-        Of the split, the start and the batches. Scoring is not random.
+        Seed of the split, the initial weights and the batches. Scoring is not random.
 
     Attributes
     ----------
@@ -85,7 +86,8 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     2
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    # scikit-learn's decorator of fit checks the parameters against these and raises its own InvalidParameterError.
+    _parameter_constraints: ClassVar[dict[str, list[object]]] = {
         "contamination": [Interval(Real, 0, 0.5, closed="right")],
         "latent": [Interval(Integral, 1, None, closed="left"), None],
         "hidden": ["array-like", None],
@@ -106,10 +108,11 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         steps: int = 2000,
         trim: float = 0.03,
         held_out: float = 0.12,
-        settings: Mapping[str, Any] | None = None,
+        settings: Mapping[str, object] | None = None,
         device: Literal["auto", "cpu", "cuda"] | str = "cpu",
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
+        # Only stored, as they came: clone() compares them by identity, so checks and conversions wait for fit.
         self.contamination = contamination
         self.latent = latent
         self.hidden = hidden
@@ -137,11 +140,14 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         rows = np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
         config = self._config()
         regions = [region_to_fit(rows, config, self.held_out)]
+        # Inside, arrays are numpy's and torch's own: a user's array_api_dispatch would send them through array-API checks.
         with undisturbed(), config_context(array_api_dispatch=False):
             self.detector_ = Detector.fit(
                 regions, self._bands(), config, ("fit",), context=False, device=self.device, least=2
             )
+        # A refit must not keep the cut that calibrate() measured for the model before.
         self.threshold_ = None
+        # Read by get_feature_names_out: spectralvae0, spectralvae1, ...
         self._n_features_out = self.detector_.net.latent
         self.offset_ = float(np.percentile(-self._scores(rows), 100.0 * self.contamination))
         return self
@@ -201,8 +207,9 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         """
         return self._scores(self._checked(X))
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
+        # transform gives float64 whatever comes: X is checked in float64, and float32 would not come back as such.
         tags.transformer_tags.preserves_dtype = ["float64"]
         return tags
 
@@ -212,9 +219,10 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
             "network.hidden": None if self.hidden is None else tuple(self.hidden),
             "training.steps": self.steps,
             "training.trim": float(self.trim),
-            "context.kind": "none",
+            "context.kind": "none",  # rows of a table have no surroundings
             "seed": seed_of(self.random_state),
         }
+        # `settings` come last: they may set what the parameters above set as well.
         return load_config(overrides={**overrides, **(self.settings or {})})
 
     def _bands(self) -> BandSet:

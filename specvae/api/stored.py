@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,10 @@ from specvae.ingest.layer import Layer
 from specvae.ingest.validity import decode, keep_first
 from specvae.spectra import Invalid
 
-__all__ = ["Stored", "band_set", "stored_as"]
+__all__ = ["Stored", "StoredValues", "band_set", "stored_as"]
+
+StoredValues: TypeAlias = NDArray[np.generic]
+"""An array's values as they came, of any real type: integers that a scale applies to, floats, booleans."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +32,17 @@ class Stored:
     layers: tuple[Layer, ...]
     """Scale, offset and nodata of each band of the model."""
 
-    def physical(self, stored: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    def physical(self, stored: StoredValues) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """``(bands, ...)`` as stored -> physical values of the model's bands, and reasons ``(...)``."""
+        # Indexing with a list copies the array: not where the order is the model's own.
         chosen = stored if self.order == tuple(range(len(stored))) else stored[list(self.order)]
         if chosen.dtype.kind == "b":
             chosen = chosen.astype(np.uint8)
         reason = np.zeros(chosen.shape[1:], np.uint8)
         values = np.empty(chosen.shape, np.float32)
         decode(chosen, self.layers, list(values), reason)
-        keep_first(reason, np.asarray(~np.isfinite(values).all(axis=0)), Invalid.NAN)  # beyond float32
+        # A float64 that was finite may be infinite as float32, in which the model computes.
+        keep_first(reason, np.asarray(~np.isfinite(values).all(axis=0)), Invalid.NAN)
         return values, reason
 
 
@@ -53,7 +58,7 @@ def band_set(count: int, names: Sequence[str] | None) -> BandSet:
 def stored_as(
     detector: Detector,
     source: BandSet,
-    dtype: np.dtype[Any],
+    dtype: np.dtype[np.generic],
     nodata: float | None,
     scale: Sequence[float] = (),
     offset: Sequence[float] = (),
@@ -61,6 +66,7 @@ def stored_as(
     """How an array with the bands ``source`` serves the detector. Raises ModelError where it does not."""
     match = detector.bands.match(source)
     if match.warning:
+        # stacklevel: the line of the user's that calls score_array.
         warnings.warn(match.warning, UserWarning, stacklevel=4)
     kind = str(np.dtype(np.uint8) if dtype.kind == "b" else dtype)
     layers = tuple(

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -16,12 +16,21 @@ from specvae.detector import Detector
 from specvae.errors import ModelError
 from specvae.model.config import ModelConfig
 from specvae.model_file import load_model, pack_model, save_model, unpack_model
-from specvae.thresholds.threshold import Threshold
+from specvae.thresholds.threshold import Threshold, ThresholdSummary
 from specvae.version import __version__
 
 __all__ = ["StoredEstimator"]
 
 PARAMETERS = ("contamination", "latent", "hidden", "steps", "trim", "held_out", "settings", "device", "random_state")
+
+
+class _SavedEstimator(TypedDict):
+    """What a model file holds of the estimator that it was saved from."""
+
+    parameters: dict[str, Any]
+    """The constructor's arguments, as JSON has them."""
+    offset: float
+    threshold: ThresholdSummary | None
 
 
 class StoredEstimator(BaseEstimator):  # type: ignore[misc]
@@ -32,7 +41,7 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
     threshold_: Threshold | None
     n_features_in_: int
     hidden: tuple[int, ...] | None
-    settings: Mapping[str, Any] | None
+    settings: Mapping[str, object] | None
     random_state: int | np.random.RandomState | None
 
     def save(self, path: str | Path) -> None:
@@ -78,10 +87,12 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
                 f"the model {path} looks at what surrounds a pixel and rows have no surroundings; "
                 "score scenes with it, or fit one with --context none and without --patch"
             )
-        saved = stored.metadata["provenance"].get("estimator")
+        # A model of the command line has no parameters of an estimator: they follow from its configuration.
+        saved: _SavedEstimator | None = stored.metadata["provenance"].get("estimator")
         estimator = cls(**_parameters(saved, stored.detector.config))
         estimator._take(stored.detector)
         if saved is None:
+            # The default rate, where the rows support none, is nothing that this caller asked for.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return estimator.calibrate() if estimator.detector_.calibration.size else estimator
@@ -92,12 +103,13 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
     def __getstate__(self) -> dict[str, Any]:
         """The parameters, and the model as the bytes of its file: no network is pickled."""
         state = dict(super().__getstate__())
+        # An estimator that is not fitted pickles too: clone() and grid searches do that.
         if "detector_" in state:
             state["detector_"] = pack_model(self.detector_, {})
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
+        state = dict(state)  # the pickle's own mapping may be used again, by copy.copy for one
         if "detector_" in state:
             state["detector_"] = unpack_model(state["detector_"], "in the pickle").detector
         super().__setstate__(state)
@@ -107,6 +119,7 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
         self.detector_, self.threshold_, self.offset_ = detector, None, 0.0
         self.n_features_in_ = len(detector.bands)
         self._n_features_out = detector.net.latent
+        # scikit-learn has either all names or none, and then the attribute must be missing, not None.
         if all(detector.bands.names):
             self.feature_names_in_ = np.array(detector.bands.names, dtype=object)
 
@@ -116,22 +129,28 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
             **{name: getattr(self, name) for name in PARAMETERS},
             "hidden": None if self.hidden is None else list(self.hidden),
             "settings": None if self.settings is None else dict(self.settings),
+            # A generator's state is not stored: it has moved on since the fit.
             "random_state": int(seed) if isinstance(seed, (int, np.integer)) else None,
         }
-        threshold = None if self.threshold_ is None else self.threshold_.summary()
+        saved: _SavedEstimator = {
+            "parameters": parameters,
+            "offset": self.offset_,
+            "threshold": None if self.threshold_ is None else self.threshold_.summary(),
+        }
         return {
-            "estimator": {"parameters": parameters, "offset": self.offset_, "threshold": threshold},
+            "estimator": saved,
             "versions": {"specvae": __version__} | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
             "notes": [],
             "pixel_size": None,
         }
 
 
-def _parameters(saved: Mapping[str, Any] | None, config: ModelConfig) -> dict[str, Any]:
+def _parameters(saved: _SavedEstimator | None, config: ModelConfig) -> dict[str, Any]:
     """The constructor's arguments: as saved, else as the configuration of a model of the command line implies them."""
     if saved is not None:
         parameters = {name: saved["parameters"][name] for name in PARAMETERS if name in saved["parameters"]}
         hidden = parameters.get("hidden")
+        # JSON has lists alone, and get_params() is to give what was given.
         return {**parameters, "hidden": None if hidden is None else tuple(hidden)}
     return {
         "latent": config.network.latent,

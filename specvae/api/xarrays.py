@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from xarray import DataArray, Dataset, concat
 
 from specvae.api.block import ArrayScorer
-from specvae.api.stored import Stored, stored_as
+from specvae.api.stored import Stored, StoredValues, stored_as
 from specvae.bands import Band, BandSet
 from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.ingest.formats.band_metadata import nanometres
 from specvae.spectra import Window
+
+if TYPE_CHECKING:
+    from dask.array import Array as DaskArray
+
+    # Masks and scores in memory or lazy; ``Valid`` may have named dimensions, by which it is brought into order.
+    Usable: TypeAlias = DaskArray | NDArray[np.bool_] | None
+    Valid: TypeAlias = DataArray | Usable
+    Scores: TypeAlias = DaskArray | NDArray[np.float32]
 
 __all__ = ["score_labelled"]
 
@@ -29,32 +38,30 @@ PLANE = (
     ("line", "sample"),
 )
 PARTS = ("score", "reconstruction", "kl")
-SAYING = {"long_name": "anomaly score: reconstruction + kl; higher is more anomalous", "units": "nat"}
-
-
-_STORED = (("scale_factor", 1.0), ("add_offset", 0.0))
+ATTRIBUTES = {"long_name": "anomaly score: reconstruction + kl; higher is more anomalous", "units": "nat"}
+STORED = (("scale_factor", 1.0), ("add_offset", 0.0))
 
 
 def score_labelled(
-    cube: Any,
+    cube: DataArray | Dataset,
     detector: Detector,
     bands: Sequence[str] | None,
-    valid: Any,
+    valid: Valid,
     nodata: float | None,
     parts: bool,
     band_dim: str | None,
-) -> Any:
-    """:func:`specvae.score_array` of a DataArray or Dataset."""
+) -> DataArray:
+    """Scores of a DataArray or Dataset, as :func:`specvae.score_array` gives them."""
     array, bands = _one_array(cube, bands, nodata)
     band = _band_dim(array, band_dim)
     source = _bands(array, band, bands)
     nodata = _declared(array) if nodata is None else nodata
-    scale, offset = (_by_band(array.attrs.get(key), len(source), default) for key, default in _STORED)
+    scale, offset = (_by_band(array.attrs.get(key), len(source), default) for key, default in STORED)
     how = stored_as(detector, source, array.dtype, nodata, scale, offset)
     plane = _plane(array, band)
     if len(plane) == 1:
-        scores = _rows(array.transpose(band, *plane), detector, how, valid)
-        return _finished(array, scores, plane, band, parts)
+        return _finished(array, _rows(array.transpose(band, *plane), detector, how, valid), plane, band, parts)
+    # What is neither band nor plane, such as time, is taken slice by slice, and each slice is scored as a scene.
     others = [dim for dim in array.dims if dim not in (band, *plane)]
     if others:
         return _each(
@@ -62,28 +69,31 @@ def score_labelled(
         )
     array = array.transpose(band, *plane)
     usable = None if valid is None else _usable(valid, plane)
-    lazy = array.chunks is not None
-    scores = (_lazily if lazy else _now)(array.data, ArrayScorer(detector), how, usable)
-    return _finished(array, scores, plane, band, parts)
+    work = _now if array.chunks is None else _lazily
+    return _finished(array, work(array.data, ArrayScorer(detector), how, usable), plane, band, parts)
 
 
-def _one_array(cube: Any, bands: Sequence[str] | None, nodata: float | None) -> tuple[Any, Sequence[str] | None]:
+def _one_array(
+    cube: DataArray | Dataset, bands: Sequence[str] | None, nodata: float | None
+) -> tuple[DataArray, Sequence[str] | None]:
     """A Dataset's variables, stacked along a new dimension ``band``; a DataArray as it is."""
-    if not hasattr(cube, "data_vars"):
+    if isinstance(cube, DataArray):
         return cube, bands
     names = [str(name) for name in cube.data_vars]
     declared = {_declared(cube[name]) for name in cube.data_vars}
     array = cube.to_dataarray("band")
+    # to_dataarray drops the encoding, in which the variable with the CRS is named.
     array.encoding.update({key: value for key, value in cube[names[0]].encoding.items() if key == "grid_mapping"})
     if len(declared) > 1 and nodata is None:
         raise InputError(f"the variables {names} declare different no-data values {declared}; give nodata=")
+    # Nor does it keep attributes that differ from variable to variable; the scale of each becomes a list by band.
     array.attrs["_FillValue"] = declared.pop()
-    for key, default in _STORED:
+    for key, default in STORED:
         array.attrs[key] = [float(cube[name].attrs.get(key, default)) for name in names]
     return array, bands or names
 
 
-def _band_dim(array: Any, given: str | None) -> Hashable:
+def _band_dim(array: DataArray, given: str | None) -> Hashable:
     """The dimension of the bands: the one that is given, else the first of the usual names."""
     dims = {str(dim).casefold(): dim for dim in array.dims}
     known = [given] if given else [name for name in BAND_DIMS if name in dims]
@@ -93,8 +103,8 @@ def _band_dim(array: Any, given: str | None) -> Hashable:
     return dim
 
 
-def _plane(array: Any, band: Hashable) -> tuple[Hashable, ...]:
-    """The rows' and the columns' dimension; the one of a table's rows where there is but one more."""
+def _plane(array: DataArray, band: Hashable) -> tuple[Hashable, ...]:
+    """The dimensions of rows and of columns; of a table, which has one dimension beside its bands, that one."""
     rest = [dim for dim in array.dims if dim != band]
     low = {str(dim).casefold(): dim for dim in rest}
     for row, col in PLANE:
@@ -107,12 +117,13 @@ def _plane(array: Any, band: Hashable) -> tuple[Hashable, ...]:
     return tuple(rest)
 
 
-def _bands(array: Any, band: Hashable, given: Sequence[str] | None) -> BandSet:
-    """Names as given, else as the coordinates along the bands or ``long_name`` have them; wavelengths as the coordinates."""
+def _bands(array: DataArray, band: Hashable, given: Sequence[str] | None) -> BandSet:
+    """The bands: names as given, else from the coordinate along the bands or ``long_name``; wavelengths from coordinates."""
     count = array.sizes[band]
     names = list(given) if given is not None else _names(array, band, count)
     if len(names) != count:
         raise InputError(f"{len(names)} band names came for an array of {count} bands; name each")
+    # Any coordinate along the bands may be the wavelengths: it need not be the dimension's own.
     wavelengths: list[float | None] = [None] * count
     for coordinate in array.coords.values():
         if coordinate.dims == (band,) and str(coordinate.name).casefold().rstrip("s") in ("wavelength", "wl"):
@@ -121,67 +132,75 @@ def _bands(array: Any, band: Hashable, given: Sequence[str] | None) -> BandSet:
     return BandSet(tuple(Band(name, wave) for name, wave in zip(names, wavelengths, strict=True)))
 
 
-def _names(array: Any, band: Hashable, count: int) -> list[str]:
+def _names(array: DataArray, band: Hashable, count: int) -> list[str]:
     if band in array.coords and array.coords[band].dtype.kind in "USO":
         return [str(name) for name in array.coords[band].values]
+    # rioxarray puts a file's band descriptions there: a text for one band, a tuple for several.
     names = array.attrs.get("long_name")
     names = [names] if isinstance(names, str) and count == 1 else names
     return [str(name) for name in names] if isinstance(names, (list, tuple)) and len(names) == count else [""] * count
 
 
-def _declared(array: Any) -> float | None:
-    """The value that means no data among the values as they stand; masked arrays hold NaN instead."""
+def _declared(array: DataArray) -> float | None:
+    """The value that means no data in the array as it is."""
+    # Attributes alone count: where xarray has masked an array already, it moved the value to the encoding, and the array
+    # holds NaN.
     for key in ("_FillValue", "missing_value", "nodata"):
         if array.attrs.get(key) is not None:
             return float(np.asarray(array.attrs[key]).flat[0])
     return None
 
 
-def _by_band(attribute: Any, count: int, default: float) -> list[float]:
+def _by_band(attribute: object, count: int, default: float) -> list[float]:
     """A value for each band: an attribute of one value or of as many as there are bands, else the default."""
     values = np.atleast_1d(np.asarray(default if attribute is None else attribute, np.float64))
     return [float(value) for value in (values if len(values) == count else np.repeat(values[:1], count))]
 
 
-def _usable(valid: Any, plane: tuple[Hashable, ...]) -> Any:
+def _usable(valid: DataArray | DaskArray | NDArray[np.bool_], plane: tuple[Hashable, ...]) -> Usable:
     """``valid`` as an array ``(rows, cols)``, lazy where it is."""
-    return valid.transpose(*plane).data if hasattr(valid, "dims") else np.asarray(valid)
+    return valid.transpose(*plane).data if isinstance(valid, DataArray) else np.asarray(valid)
 
 
-def _rows(array: Any, detector: Detector, how: Stored, valid: Any) -> NDArray[np.float32]:
+def _rows(array: DataArray, detector: Detector, how: Stored, valid: Valid) -> NDArray[np.float32]:
     usable = None if valid is None else np.asarray(valid, bool)
     return ArrayScorer(detector).rows(np.asarray(array.data), how, usable)
 
 
-def _now(stored: Any, scorer: ArrayScorer, how: Stored, valid: Any) -> NDArray[np.float32]:
-    whole = Window(0, 0, *stored.shape[1:])
-    return scorer.block(np.asarray(stored), how, None if valid is None else np.asarray(valid, bool), whole, whole)
+def _now(stored: StoredValues, scorer: ArrayScorer, how: Stored, valid: Usable) -> NDArray[np.float32]:
+    everything = Window(0, 0, *stored.shape[1:])
+    usable = None if valid is None else np.asarray(valid, bool)
+    return scorer.block(np.asarray(stored), how, usable, around=everything, inner=everything)
 
 
-def _lazily(stored: Any, scorer: ArrayScorer, how: Stored, valid: Any) -> Any:
-    """The same block by block, each with the model's halo of its neighbours, when dask computes it."""
+def _lazily(stored: DaskArray, scorer: ArrayScorer, how: Stored, valid: Usable) -> DaskArray:
+    """Scores as a lazy array: dask computes them block by block, each with the model's halo of its neighbours."""
     import dask.array
 
-    da: Any = dask.array
+    da: Any = dask.array  # its functions have no types
     halo = scorer.detector.halo
+    # A block that is narrower than the halo would need the neighbours of its neighbours, which map_overlap cannot give.
     plan = _Plan(tuple(da.overlap.ensure_minimum_chunksize(max(1, halo), sizes) for sizes in stored.chunks[1:]), halo)
-    given = [stored.rechunk((stored.shape[0], *plan.chunks))]
+    # All bands of a pixel in one block: a score needs them together.
+    given = [da.rechunk(stored, (stored.shape[0], *plan.chunks))]
     if valid is not None:
         given.append(da.asarray(valid)[None].rechunk((1, *plan.chunks)))
-    return da.map_overlap(
+    lazy: DaskArray = da.map_overlap(
         _work,
         *given,
         scorer=scorer,
         how=how,
         plan=plan,
         depth={0: 0, 1: halo, 2: halo},
-        boundary="none",
-        trim=False,
+        boundary="none",  # beyond the array there is nothing, as beyond a scene: no value is made up there
+        trim=False,  # the scores are without the halo already
         align_arrays=False,
         chunks=((len(PARTS),), *plan.chunks),
         dtype=np.float32,
+        # The type of the result: without it dask would call _work with an empty array to learn it.
         meta=np.empty((0, 0, 0), np.float32),
     )
+    return lazy
 
 
 @dataclass(frozen=True)
@@ -194,14 +213,15 @@ class _Plan:
 
     def windows(self, row: int, col: int) -> tuple[Window, Window]:
         """The window of a block with its halo, and without."""
+        # dask says a block's number alone; where it lies in the array is the sum of the blocks before it.
         rows, cols = self.chunks
         inner = Window(sum(rows[:row]), sum(cols[:col]), rows[row], cols[col])
         return inner.grow(self.halo).clip(Window(0, 0, sum(rows), sum(cols))), inner
 
 
 def _work(
-    block: NDArray[Any],
-    usable: NDArray[Any] | None = None,
+    block: StoredValues,
+    usable: NDArray[np.generic] | None = None,
     *,
     scorer: ArrayScorer,
     how: Stored,
@@ -212,22 +232,27 @@ def _work(
     return scorer.block(block, how, None if usable is None else usable[0].astype(bool), around, inner)
 
 
-def _each(array: Any, dim: Hashable, valid: Any, score: Callable[[Any, Any], Any]) -> Any:
+def _each(array: DataArray, dim: Hashable, valid: Valid, score: Callable[[DataArray, Valid], DataArray]) -> DataArray:
     """Slices along a further dimension, such as time, scored one by one and put together again."""
-    import xarray
+    # A mask of this dimension is cut with the array; one without it is that of every slice.
+    own = valid if isinstance(valid, DataArray) and dim in valid.dims else None
+    done = [score(array.isel({dim: i}), valid if own is None else own.isel({dim: i})) for i in range(array.sizes[dim])]
+    return concat(done, dim=array.coords.get(dim, dim))
 
-    own = valid is not None and dim in getattr(valid, "dims", ())
-    done = [score(array.isel({dim: i}), valid.isel({dim: i}) if own else valid) for i in range(array.sizes[dim])]
-    return xarray.concat(done, dim=array.coords.get(dim, dim))
 
-
-def _finished(array: Any, scores: Any, plane: tuple[Hashable, ...], band: Hashable, parts: bool) -> Any:
+def _finished(
+    array: DataArray,
+    scores: Scores,
+    plane: tuple[Hashable, ...],
+    band: Hashable,
+    parts: bool,
+) -> DataArray:
     """A DataArray of the scores with the coordinates of the pixels."""
     coords = {name: coord for name, coord in array.coords.items() if band not in coord.dims}
     if parts:
-        made = type(array)(scores, {**coords, "part": list(PARTS)}, ("part", *plane), "score", SAYING)
+        made = type(array)(scores, {**coords, "part": list(PARTS)}, ("part", *plane), "score", ATTRIBUTES)
     else:
-        made = type(array)(scores[0], coords, plane, "score", SAYING)
+        made = type(array)(scores[0], coords, plane, "score", ATTRIBUTES)
     if "grid_mapping" in array.encoding:
         made.encoding["grid_mapping"] = array.encoding["grid_mapping"]
     return made
