@@ -75,4 +75,17 @@ class OutputError(SpecvaeError):
 
 
 class MissingExtraError(SpecvaeError):
-    """A feature needs an optional package; the message says which extra installs it."""
+    """A feature needs an optional package; the message says which extra installs it.
+
+    Examples
+    --------
+    >>> print(MissingExtraError.of("--cluster", "dask", extra="cluster"))
+    --cluster needs dask; run `pip install ".[cluster]"` in the checkout
+    """
+
+    @classmethod
+    def of(cls, feature: str, package: str, extra: str) -> MissingExtraError:
+        """The error of a ``feature`` that lacks a ``package``, which the ``extra`` of specvae installs."""
+        # In the checkout: no package index has specvae, so pip could not resolve "specvae[extra]". A method and not the
+        # constructor, since an exception is pickled as its class and its message.
+        return cls(f'{feature} needs {package}; run `pip install ".[{extra}]"` in the checkout')

@@ -50,13 +50,20 @@ def command(
     """
     from specvae.benchmarks.settings import Settings, run_benchmark
 
-    chosen = tuple(word.strip() for word in (presets or "").split(",") if word.strip())
-    folder = run_benchmark(
-        name,
-        Settings(
-            Path(data) if data else None, Path(out) if out else None, seeds, quick, chosen, epochs, device,
-            size, bands, dtype, invocation().note,
-        ),
-    )  # fmt: skip
+    # None and () stand for what only the benchmark itself knows: its folders, its seeds, all of its presets.
+    settings = Settings(
+        data=Path(data) if data else None,
+        out=Path(out) if out else None,
+        seeds=seeds,
+        quick=quick,
+        presets=tuple(word.strip() for word in (presets or "").split(",") if word.strip()),
+        epochs=epochs,
+        device=device,
+        sizes=size,
+        bands=bands,
+        dtype=dtype,
+        progress=invocation().note,
+    )
+    folder = run_benchmark(name, settings)
     click.echo((folder / "report.md").as_posix())
     return 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from specvae.cli.invocation import invocation
@@ -17,14 +15,16 @@ __all__ = ["command"]
 @click.command("calibrate")
 @click.argument("source", nargs=-1, required=True)
 @request_options(CalibrateRequest, "calibrate")
-def command(source: tuple[str, ...], **options: Any) -> int:
+def command(source: tuple[str, ...], **options: object) -> int:
     """Give a model new thresholds from other normal data, without refitting.
 
     \b
     specvae calibrate "last_month/*.tif" --model coast.specvae --out coast_july.specvae
     """
     request = build(CalibrateRequest, {**options, "command": invocation().command})
-    from specvae.stages.calibrate import calibrate  # torch comes with it
+    from specvae.stages.calibrate import (
+        calibrate,
+    )  # here, since torch comes with it, and --help and wrong options need none
 
     outcome = calibrate(source, request)
     for warning in outcome.warnings:

@@ -9,7 +9,7 @@ __all__ = ["command"]
 
 @click.command("demo")
 @click.option("--out", default="demo", show_default=True, metavar="DIR", help="Where everything is written.")
-@click.option("--seed", default=0, show_default=True, help="Of the two nights.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the two nights.")
 def command(out: str, seed: int) -> int:
     """Make a small normal scene and tonight's with planted anomalies, fit on one, score the other, say where to look.
 
@@ -18,16 +18,16 @@ def command(out: str, seed: int) -> int:
     """
     from specvae.stages.demo.demo import demo
 
-    found = demo(out, seed)
-    reports = found.folder / "reports" / "tonight"
+    outcome = demo(out, seed)
+    reports = outcome.folder / "reports" / "tonight"
     click.echo(
-        f"planted anomalies found: {found.found} of {found.planted} (burns, oil and tarpaulins of 1 to 149 pixels)"
+        f"planted anomalies found: {outcome.found} of {outcome.planted} (burns, oil and tarpaulins of 1 to 149 pixels)"
     )
     click.echo(
-        f"false alarms: {found.false_alarms} of {found.normal_pixels:,} normal pixels, asked 1e-3; {found.beside} more within "
-        f"{found.reach} pixels of planted ones, whose surroundings are not normal"
+        f"false alarms: {outcome.false_alarms} of {outcome.normal_pixels:,} normal pixels, asked 1e-3; "
+        f"{outcome.beside} more within {outcome.reach} pixels of planted ones, whose surroundings are not normal"
     )
-    click.echo(f"AUROC: {found.auroc:.4f}; should you trust the map? {found.verdict}")
+    click.echo(f"AUROC: {outcome.auroc:.4f}; should you trust the map? {outcome.verdict}")
     click.echo(f"map:     {reports / 'score.tif'} and {reports / 'anomaly.tif'}")
     click.echo(f"picture: {reports / 'quicklook.png'}")
     click.echo(f"report:  {reports / 'report.html'}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from specvae.cli.options import (
@@ -25,14 +23,16 @@ __all__ = ["command"]
 @model_option
 @click.option("--out", default="reports/encode", show_default=True, metavar="DIR", help="Folder for the results.")
 @click.option(
-    "--format", type=click.Choice(["csv", "parquet", "tif"]), help="Of the latent means. [default: as the source is]"
+    "--format",
+    type=click.Choice(["csv", "parquet", "tif"]),
+    help="Format of the latent means. [default: that of the source]",
 )
 @reading_options("encode")
 @device_option
 @memory_option
 @overwrite_option
 @json_option
-def command(source: tuple[str, ...], as_json: bool, **options: Any) -> int:
+def command(source: tuple[str, ...], as_json: bool, **options: object) -> int:
     """Write latent means: of a table as rows, of a raster as a raster of latent bands, or as rows with --format.
 
     A model of patches has one pixel of the raster, or one row, for each patch.
@@ -43,4 +43,5 @@ def command(source: tuple[str, ...], as_json: bool, **options: Any) -> int:
     """
     from specvae.stages.latent.encode import encode
 
+    # With --json standard output is one JSON document, so no line is printed for a source as it ends.
     return finish(encode(source, done=None if as_json else print_outcome, **ingest_of(options)), as_json)

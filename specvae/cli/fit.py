@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,7 +23,7 @@ __all__ = ["command"]
 @click.argument("source", nargs=-1, required=True)
 @request_options(FitRequest, "fit")
 @json_option
-def command(source: tuple[str, ...], as_json: bool, **options: Any) -> int:
+def command(source: tuple[str, ...], as_json: bool, **options: object) -> int:
     """Learn what is normal from rasters, folders, globs, CSV or Parquet tables, and write one model file.
 
     \b
@@ -32,12 +32,13 @@ def command(source: tuple[str, ...], as_json: bool, **options: Any) -> int:
     specvae fit spectra.csv --label-column adulterated
     """
     request = build(FitRequest, {**options, "command": invocation().command})
-    from specvae.stages.fit import fit  # torch comes with it
+    from specvae.stages.fit import fit  # here, since torch comes with it, and --help and wrong options need none
 
     with FitProgress() as progress:
         outcome = fit(source, request, progress)
     for warning in outcome.warnings:
         invocation().warn(warning)
+    # Ctrl-C in training ends training and not the command: a fit of hours is not lost.
     if outcome.summary.get("interrupted"):
         invocation().warn("training was interrupted; the best weights so far were kept")
     click.echo(_as_json(outcome) if as_json else _claim(outcome))

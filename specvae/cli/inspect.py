@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
@@ -18,7 +17,7 @@ __all__ = ["command"]
 @click.argument("path")
 @reading_options("inspect")
 @json_option
-def command(path: str, as_json: bool, **options: Any) -> int:
+def command(path: str, as_json: bool, **options: object) -> int:
     """Tell what a model is (bands, sizes, thresholds, provenance), or how a scene or table will be read.
 
     \b
@@ -28,6 +27,7 @@ def command(path: str, as_json: bool, **options: Any) -> int:
     from specvae.files.json_files import finite
     from specvae.stages.inspect import inspect
 
+    # JSON knows no NaN: strict readers refuse it.
     about = finite(inspect(path, build(IngestOptions, options)))
     if as_json:
         click.echo(json.dumps(about, indent=1))
@@ -44,7 +44,8 @@ def command(path: str, as_json: bool, **options: Any) -> int:
     return 0
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
+    """A value as a text of at most 300 characters: a provenance may hold thousands of files."""
     text = (
         f"{value:.6g}"
         if isinstance(value, float)

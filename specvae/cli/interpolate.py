@@ -1,9 +1,8 @@
-"""``specvae interpolate``: parse, walk, print."""
+"""``specvae interpolate``: parse, interpolate, print."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
@@ -18,18 +17,20 @@ __all__ = ["command"]
 @click.option(
     "--start", required=True, metavar="WHICH", help="A table's row (from 1), row,col (from 0), or a spectrum."
 )
-@click.option("--end", required=True, metavar="WHICH", help="The other one.")
+@click.option("--end", required=True, metavar="WHICH", help="The last one, given likewise.")
 @click.option(
     "--steps", type=int, default=11, show_default=True, metavar="N", help="Spectra on the way, ends included."
 )
 @model_option
 @click.option("--out", default="reports/interpolate", show_default=True, metavar="DIR", help="Folder for the path.")
-@click.option("--format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="Of the path.")
+@click.option(
+    "--format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="Format of the path."
+)
 @reading_options("interpolate")
 @device_option
 @overwrite_option
 @json_option
-def command(as_json: bool, **options: Any) -> int:
+def command(as_json: bool, **options: object) -> int:
     """Walk from one spectrum, image or patch to another through the latent space, and write what lies on the way.
 
     A model of patches takes row,col of patches, as on its maps.

@@ -19,23 +19,26 @@ PROGRAM = "specvae"
 
 @dataclass(frozen=True)
 class Invocation:
-    """The words behind the program's name. It is made before they are parsed, for messages about words that are wrong."""
+    """The words after the program's name. It is made before they are parsed, for messages about words that are wrong."""
 
     words: tuple[str, ...] = ()
 
     @property
     def command(self) -> tuple[str, ...]:
-        """The whole command line, for the provenance of a model."""
+        """All words of the command line, for the provenance of a model."""
         return (PROGRAM, *self.words)
 
     @property
     def debug(self) -> bool:
         """Whether tracebacks are shown."""
+        # Anywhere among the words: an error in parsing them is shown with its traceback too.
         return "--debug" in self.words
 
     @property
     def log_as_json(self) -> bool:
         """Whether standard error takes a JSON object a line (``--log-format json``, before the command's name)."""
+        # Read by hand, since click's own message about a wrong word must have the form as well. The first word that is
+        # no option is the command's name, and what follows belongs to the command.
         words, form = list(self.words), "text"
         while words and words[0].startswith("-"):
             name, equals, value = words.pop(0).partition("=")
@@ -45,7 +48,7 @@ class Invocation:
 
     @property
     def shows_progress(self) -> bool:
-        """Whether a progress bar is drawn: only for a person at a terminal."""
+        """Whether a progress bar is shown: only for a person at a terminal."""
         return sys.stderr.isatty() and not self.log_as_json
 
     def say(self, message: str, event: str, level: str, **details: Value) -> None:
@@ -72,6 +75,7 @@ class Invocation:
         if not self.log_as_json:
             yield
             return
+        # On the root logger, and warnings through logging: rasterio, torch and dask each say things in their own way.
         handler = _JsonLines(self)
         logging.getLogger().addHandler(handler)
         logging.captureWarnings(True)

@@ -7,7 +7,6 @@ import importlib
 import os
 import signal
 import sys
-from typing import Any
 
 import click
 
@@ -53,6 +52,7 @@ class LazyGroup(click.Group):
 
 
 def _there(name: str) -> bool:
+    # A look at the file and not find_spec: that would import the package's parents once for every command.
     return os.path.exists(os.path.join(os.path.dirname(__file__), f"{name}.py"))
 
 
@@ -65,7 +65,7 @@ def _there(name: str) -> bool:
     default="text",
     show_default=True,
     expose_value=False,
-    help="Of stderr.",
+    help="Form of what is said on stderr.",
 )
 def cli() -> None:
     """Anomaly detection in spectral and remote-sensing data.
@@ -82,17 +82,21 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> None:
     """Entry point: exceptions become one line on stderr and an exit status."""
     called = Invocation(tuple(sys.argv[1:] if args is None else args))
-    gc.set_threshold(100_000, 50, 100)  # a command makes few cycles and many lasting objects: looking costs a twentieth
+    # A command makes few cycles and many lasting objects, and looking for cycles costs a twentieth of its time.
+    gc.set_threshold(100_000, 50, 100)
+    # As an exception, SIGTERM runs the cleanup that Ctrl-C runs: unfinished folders go, locks are released.
     signal.signal(signal.SIGTERM, _terminated)
     try:
         with called.library_messages():
             sys.exit(_run(called))
+    # From the particular to the general: each status has one meaning, and 1 is for faults of the program alone.
     except SpecvaeError as error:
         _fail(called, error, error.exit_status)
     except KeyboardInterrupt:
         called.error("interrupted; nothing half-written was left", exit_status=130)
         sys.exit(130)
     except BrokenPipeError:
+        # `specvae ... | head` is no fault. The interpreter flushes stdout as it ends, which would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except MemoryError as error:
@@ -102,12 +106,14 @@ def main(args: list[str] | None = None) -> None:
     except Exception as error:
         _fail(called, f"a bug: {type(error).__name__}: {error}; run again with --debug and report it", 1)
     finally:
-        gc.freeze()  # the interpreter looks through all living objects before it ends: half a second, for nothing
+        # The interpreter looks through all living objects before it ends: half a second, for nothing.
+        gc.freeze()
 
 
 def _run(called: Invocation) -> int:
     try:
-        result: Any = cli.main(args=list(called.words), prog_name=PROGRAM, standalone_mode=False, obj=called)
+        # standalone_mode=False: click would print its own messages and exit, past the log's form and our statuses.
+        result: object = cli.main(args=list(called.words), prog_name=PROGRAM, standalone_mode=False, obj=called)
     except click.Abort:
         raise KeyboardInterrupt from None
     except click.ClickException as error:
@@ -133,4 +139,4 @@ def _fail(called: Invocation, error: object, status: int) -> None:
 
 
 def _terminated(signum: int, frame: object) -> None:
-    sys.exit(143)
+    sys.exit(128 + signal.SIGTERM)  # the shell's own status for a program that this signal ended

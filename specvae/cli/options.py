@@ -42,6 +42,7 @@ def request_options(
     ``after``: options of the command line alone, each put after the field that it is named by. Without ``defaults`` an
     option that is not given is None, for a command whose values come from elsewhere then.
     """
+    # A list that is filled in the fields' order, so that --help has the order in which the request documents them.
     chosen: list[Callable[..., Any]] = []
     for declared in options_of(request, command):
         if declared.option.on_command_line:
@@ -98,6 +99,7 @@ def _one(request: type[DataclassInstance], name: str) -> Callable[[F], F]:
     return _click_option(next(declared for declared in options_of(request) if declared.name == name))
 
 
+# From ScoreRequest, so that an option is worded once; the commands of the latent space have no request of their own.
 model_option = _one(ScoreRequest, "model")
 device_option = _one(ScoreRequest, "device")
 overwrite_option = _one(ScoreRequest, "overwrite")
@@ -106,8 +108,9 @@ set_option = _one(FitRequest, "set")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def ingest_of(options: Mapping[str, Any]) -> dict[str, Any]:
+def ingest_of(options: Mapping[str, object]) -> dict[str, Any]:
     """The same options with those that say how sources are read gathered as ``ingest``."""
+    # Intersected with what came: a command has only some of the fields of IngestOptions.
     reading = {declared.name for declared in options_of(IngestOptions)} & options.keys()
     rest = {name: value for name, value in options.items() if name not in reading}
     return rest | {"ingest": build(IngestOptions, {name: options[name] for name in reading})}

@@ -31,6 +31,7 @@ def print_outcome(outcome: SceneOutcome, page: str = "") -> None:
 def finish(run: ScoreRun, as_json: bool) -> int:
     """The exit status; with ``as_json`` all outcomes are printed."""
     if as_json:
+        # At the end and as one document, so that what reads it needs no parser of streams.
         rows = [
             {"source": o.scene, "status": o.status, "folder": o.folder, "message": o.message, "summary": o.report}
             for o in run.outcomes

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Self
 
 from specvae.cli.invocation import invocation
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from specvae.training.descent import Check
 
 __all__ = ["FitProgress", "ScoreProgress"]
 
@@ -14,18 +19,17 @@ class _Bar:
     """A rich progress bar, or nothing where nobody would see it."""
 
     def __init__(self) -> None:
-        self._progress: Any = None
-        self._task: Any = None
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> Self:
         if invocation().shows_progress:
+            # Imported only where a bar is shown: batches and pipes start faster without it.
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-            self._progress = Progress(
-                TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=Console(stderr=True),
-                transient=True,
-            )  # fmt: skip
+            columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+            self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
             self._progress.start()
             self._task = self._progress.add_task("", total=1.0)
         return self
@@ -36,21 +40,26 @@ class _Bar:
         if self._progress is not None:
             self._progress.stop()
 
+    def _show(self, text: str, share: float) -> None:
+        """Show a text and the share that is done, in 0..1."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, description=text, completed=share)
+
 
 class FitProgress(_Bar):
-    """Loss, both terms and time left."""
+    """A bar of a fit, with its loss, both of its terms and the time that remains."""
 
-    def __call__(self, check: Any) -> None:
+    def __call__(self, check: Check) -> None:
         """Show one check."""
-        if self._progress is not None:
-            text = f"fit {check.fit + 1}  loss {check.loss:.3f}  reconstruction {check.reconstruction:.3f}  kl {check.kl:.3f}"
-            self._progress.update(self._task, description=text, completed=check.step / check.steps)
+        text = (
+            f"fit {check.fit + 1}  loss {check.loss:.3f}  reconstruction {check.reconstruction:.3f}  kl {check.kl:.3f}"
+        )
+        self._show(text, check.step / check.steps)
 
 
 class ScoreProgress(_Bar):
-    """Scene and share done."""
+    """A bar of a score, with the scene that is being scored."""
 
     def __call__(self, scene: str, share: float) -> None:
         """Show the share of one scene that is scored."""
-        if self._progress is not None:
-            self._progress.update(self._task, description=scene, completed=share)
+        self._show(scene, share)

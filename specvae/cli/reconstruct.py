@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from specvae.cli.options import (
@@ -29,7 +27,7 @@ __all__ = ["command"]
 @memory_option
 @overwrite_option
 @json_option
-def command(source: tuple[str, ...], as_json: bool, **options: Any) -> int:
+def command(source: tuple[str, ...], as_json: bool, **options: object) -> int:
     """Write reconstructions and residuals, and the error against the compression ratio, beside principal components.
 
     The error is the mean squared one, in the squares of the data's units, and that of the median spectrum in standard

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
 from specvae.cli.invocation import invocation
 from specvae.cli.options import json_option, request_options, set_option
+from specvae.option import build
 from specvae.pipeline.declaration.stages import Pipeline
+
+if TYPE_CHECKING:
+    from specvae.pipeline.summary.outcome import Batch, SceneRecord, StageRecord
+
+    Printer: TypeAlias = Callable[[StageRecord, SceneRecord | None], None]
 
 __all__ = ["command"]
 
@@ -20,7 +27,7 @@ __all__ = ["command"]
 @click.option("--dry-run", is_flag=True, help="Say what would run, what is done and why, what is invalid.")
 @set_option
 @json_option
-def command(pipeline: str, as_json: bool, **options: Any) -> int:
+def command(pipeline: str, as_json: bool, dry_run: bool, **options: object) -> int:
     """Run a batch declared in a TOML file: stages over many scenes. What is done already is not done again.
 
     \b
@@ -32,22 +39,23 @@ def command(pipeline: str, as_json: bool, **options: Any) -> int:
     from specvae.pipeline.run import Options, run
 
     on_stderr = invocation().log_as_json
-    tell = _silent if as_json else _printer(options["dry_run"], on_stderr)
-    batch = run(pipeline, Options(log_on_stderr=on_stderr, tell=tell, **options))
+    tell = _silent if as_json else _printer(dry_run, on_stderr)
+    given = {**options, "dry_run": dry_run, "log_on_stderr": on_stderr, "tell": tell}
+    batch = run(pipeline, build(Options, given))
     click.echo(json.dumps(batch.to_json(), indent=1) if as_json else _claim(batch))
     if batch.complaint:
         invocation().error(batch.complaint)
     return batch.exit_status
 
 
-def _silent(stage: Any, scene: Any) -> None:
+def _silent(stage: StageRecord, scene: SceneRecord | None) -> None:
     return
 
 
-def _printer(dry_run: bool, logged: bool) -> Any:
-    """Prints each stage and scene: what is good to stdout, what is not to stderr (unless logged there)."""
+def _printer(dry_run: bool, logged: bool) -> Printer:
+    """What prints each stage and scene: what is good to stdout, what is not to stderr, unless it is logged there."""
 
-    def print_ended(stage: Any, scene: Any) -> None:
+    def print_ended(stage: StageRecord, scene: SceneRecord | None) -> None:
         name = f"stage {stage.number}, {stage.run}"
         if scene is not None:
             _line(scene.key, scene.status, scene.message, logged)
@@ -56,6 +64,7 @@ def _printer(dry_run: bool, logged: bool) -> Any:
                 for each in stage.scenes:
                     click.echo(f"{name}: {each.key}: {each.status}: {each.message}")
             else:
+                # No worker tried them, so none of them was reported on its own; a scene that is done is no news.
                 for each in stage.scenes:
                     if each.status == "invalid" and not each.attempts:
                         _line(each.key, "invalid as before", each.message, logged)
@@ -66,12 +75,13 @@ def _printer(dry_run: bool, logged: bool) -> Any:
 
 
 def _line(name: str, status: str, message: str, logged: bool) -> None:
+    # The first word alone: "invalid as before" is invalid.
     bad = status.split()[0] in ("invalid", "failed", "skipped")
     if not (bad and logged):
         click.echo(f"{'specvae: ' if bad else ''}{name}: {status}{f': {message}' if message else ''}", err=bad)
 
 
-def _claim(batch: Any) -> str:
+def _claim(batch: Batch) -> str:
     counts = batch.counts
     by_state = ", ".join(f"{n} {state}" for state, n in counts.items() if state != "total" and n)
     where = "" if batch.dry_run else f" -> {batch.out}/index.html"

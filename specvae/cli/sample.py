@@ -17,7 +17,9 @@ __all__ = ["command"]
 @click.option("--out", default="reports/sample", show_default=True, metavar="DIR", help="Folder for the draws.")
 @click.option("--count", type=int, default=1000, show_default=True, metavar="N", help="How many to draw.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
-@click.option("--format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="Of the draws.")
+@click.option(
+    "--format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="Format of the draws."
+)
 @device_option
 @overwrite_option
 @json_option

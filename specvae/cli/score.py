@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -31,7 +31,7 @@ scenes_from_option = click.option(
 @click.argument("scene", nargs=-1)
 @request_options(ScoreRequest, "score", after={"device": jobs_option, "max_memory": scenes_from_option})
 @json_option
-def command(scene: tuple[str, ...], scenes_from: str | None, jobs: int, as_json: bool, **options: Any) -> int:
+def command(scene: tuple[str, ...], scenes_from: str | None, jobs: int, as_json: bool, **options: object) -> int:
     """Score scenes or tables against a model, and write maps and reports to one folder each.
 
     \b
@@ -39,6 +39,7 @@ def command(scene: tuple[str, ...], scenes_from: str | None, jobs: int, as_json:
     specvae score "inbox/*.tif" --false-alarm-rate 1e-4 --out reports/night
     specvae score spectra.csv --model lab.specvae
     """
+    # Before anything is imported or read: a mistake in the command costs no seconds.
     if options["threshold"] is not None and options["false_alarm_rate"] is not None:
         raise click.UsageError("--threshold and --false-alarm-rate exclude each other; give one")
     scenes = [*scene, *(_listed(scenes_from) if scenes_from else [])]
@@ -59,13 +60,16 @@ def _scored(
         from specvae.pipeline.jobs import score_in_processes
 
         return score_in_processes(scenes, request, jobs, done)
-    from specvae.stages.score.run import score  # torch comes with it
+    from specvae.stages.score.run import (
+        score,
+    )  # here, since torch comes with it, and --help and wrong options need none
 
     with ScoreProgress() as progress:
         return score(scenes, request, progress=progress, done=done)
 
 
 def _listed(path: str) -> list[str]:
+    # utf-8-sig: editors on Windows put a byte-order mark first, which would be part of the first path.
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -49,7 +49,7 @@ def require_onnx() -> None:
         for needed in ("onnx", "onnxscript"):
             import_module(needed)
     except ImportError as error:
-        raise MissingExtraError(f"writing ONNX needs {error.name}; install specvae[onnx]") from None
+        raise MissingExtraError.of("writing ONNX", str(error.name), extra="onnx") from None
 
 
 def onnx_bytes(net: SpectralNet, properties: dict[str, str]) -> bytes:

@@ -33,7 +33,7 @@ def export(model: str, out: str, *, overwrite: bool = False) -> ExportOutcome:
     """Write the scorer of the model file ``model`` to the ONNX file ``out``, normalisation inside.
 
     Raises OutputError where something else stands there and ``overwrite`` is not given, ModelError for what is no
-    model, MissingExtraError without ``specvae[onnx]``.
+    model, MissingExtraError without the packages of the extra ``onnx``.
     """
     require_onnx()
     stored, path = load_model(model), Path(out)

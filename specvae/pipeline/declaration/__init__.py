@@ -1,1 +1,1 @@
-"""The TOML of a pipeline, checked whole."""
+"""The declaration of a pipeline: its TOML, checked in full."""

@@ -6,12 +6,16 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 __all__ = ["explain", "line_of"]
 
+# By a search in the text: tomllib gives values without their lines, and a parser that has them would be one package more.
 HEADER = re.compile(r"^\s*\[\[\s*stage\s*\]\]")
 
 
@@ -19,6 +23,7 @@ def explain(error: ValidationError, path: Path, tree: Mapping[str, Any], known: 
     """One line about the first mistake; ``known`` gives the model of each kind of stage, and of the top under ``""``."""
     # A key that is unknown is often another one misspelt, whose absence is then a mistake as well.
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    # pydantic puts the kind of a stage into the path, which is no key of the TOML: ("stage", 0, "score", "parts").
     loc = [part for part in first["loc"] if part not in known]
     number = loc[1] + 1 if len(loc) > 1 and loc[0] == "stage" and isinstance(loc[1], int) else 0
     key = str(loc[2] if number and len(loc) > 2 else loc[0] if loc and not number else "")
@@ -34,7 +39,7 @@ def _stage(tree: Mapping[str, Any], number: int) -> Mapping[str, Any]:
     return stage if isinstance(stage, Mapping) else {}
 
 
-def _mistake(first: Any, name: str, key: str, kind: str, known: Mapping[str, type[BaseModel]]) -> str:
+def _mistake(first: ErrorDetails, name: str, key: str, kind: str, known: Mapping[str, type[BaseModel]]) -> str:
     if first["type"] == "extra_forbidden":
         names = list(known[kind].model_fields) if kind in known else []
         near = get_close_matches(key, names, n=1, cutoff=0.4)

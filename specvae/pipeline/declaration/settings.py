@@ -21,6 +21,7 @@ def apply_settings(tree: dict[str, Any], settings: Iterable[str]) -> None:
         if not equals:
             raise UsageError(f"--set takes key=value, not {setting!r}; for instance --set score.false_alarm_rate=1e-4")
         for place, last in _places(tree, key.strip()):
+            # Into the tree and not into the checked stages: what is set so is checked as if it stood in the file.
             place[last] = toml_value(text.strip())
 
 
@@ -29,6 +30,7 @@ def _places(tree: dict[str, Any], key: str) -> list[tuple[dict[str, Any], str]]:
     first, *rest = key.split(".")
     if not rest:
         return [(tree, first)]
+    # The tree is not checked yet: `stage` may hold anything.
     stages = [stage for stage in tree.get("stage", []) if isinstance(stage, dict)]
     if first == "stage" and len(rest) == 2 and rest[0].isdigit() and 1 <= int(rest[0]) <= len(stages):
         return [(stages[int(rest[0]) - 1], rest[1])]

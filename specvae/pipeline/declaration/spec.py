@@ -1,4 +1,4 @@
-"""The declaration of a pipeline: its TOML checked whole, before anything starts."""
+"""The declaration of a pipeline: its TOML checked in full, before anything starts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PATHS = frozenset({"source", "scene", "data"}).union(
 """Keys that name files: relative ones are meant from the pipeline's root."""
 
 
-def load_pipeline(path: str | Path, settings: tuple[str, ...] = (), **overrides: Any) -> Pipeline:
+def load_pipeline(path: str | Path, settings: tuple[str, ...] = (), **overrides: object) -> Pipeline:
     """The checked declaration, all paths absolute. ``overrides`` that are None change nothing.
 
     Raises UsageError naming the file, the line where a search finds it, the key and the nearest known one.
@@ -48,6 +48,7 @@ def load_pipeline(path: str | Path, settings: tuple[str, ...] = (), **overrides:
     path = Path(path)
     tree = read_toml(path)
     apply_settings(tree, settings)
+    # The command line has the last word, after --set and the file.
     tree |= {key: value for key, value in overrides.items() if value is not None}
     try:
         table = PIPELINE.model_validate(tree)
@@ -56,7 +57,7 @@ def load_pipeline(path: str | Path, settings: tuple[str, ...] = (), **overrides:
     top = table.model_dump(exclude={"stage"})
     root = os.path.abspath(os.path.join(path.parent, os.path.expanduser(top["root"])))
     stages = _stages([_absolute(stage.model_dump(), root) for stage in table.stage], path)
-    parse_size(top["max_memory"])
+    parse_size(top["max_memory"])  # for its UsageError: a size is wrong now, and not at the first score an hour later
     _refuse_shared_targets(stages, path)
     scores = [stage.target for stage in stages if isinstance(stage, ScoreStage)]
     out = _join(root, top["out"]) if top["out"] else next(iter(scores), os.path.join(root, "reports", path.stem))
@@ -80,6 +81,8 @@ def _absolute(keys: Mapping[str, Any], root: str) -> dict[str, Any]:
 
 
 def _join(root: str, path: str) -> str:
+    # GDAL's own names are no paths to join: URLs, /vsi..., and prefixes such as NETCDF: or HDF5:. A drive letter is one
+    # capital with a colon too, and os.path.join would leave such a path as it is anyway.
     driver, colon, _ = path.partition(":")
     if is_remote(path) or path.startswith("/vsi") or (colon and driver.isupper()):
         return path
@@ -88,6 +91,7 @@ def _join(root: str, path: str) -> str:
 
 def _column(root: str, truth: str) -> bool:
     """Whether a truth is a column's name rather than a file's."""
+    # `truth` is either; only a name without ending, folder and {stem} that no file has can be a column.
     plain = not os.path.splitext(truth)[1] and "/" not in truth and "{" not in truth
     return plain and not os.path.exists(os.path.join(root, truth))
 
@@ -119,6 +123,7 @@ def _stage(kind: str, keys: dict[str, Any]) -> Stage:
 
 
 def _refuse_shared_targets(stages: tuple[Stage, ...], path: Path) -> None:
+    # A stage takes what another one has written there for its own, made otherwise: the two would renew it in turns.
     places = [stage.target for stage in stages]
     for place in places:
         if places.count(place) > 1:

@@ -1,4 +1,4 @@
-"""Stages: what a declaration comes to once it is checked: each stage with its request, all paths absolute."""
+"""The stages of a checked declaration: each with its request, all paths absolute."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["BenchmarkStage", "CalibrateStage", "FitStage", "Pipeline", "ScoreSta
 
 @dataclass(frozen=True)
 class FitStage:
-    """``run = "fit"``."""
+    """A stage that fits: ``run = "fit"``."""
 
     run: ClassVar[Literal["fit"]] = "fit"
     source: tuple[str, ...]
@@ -35,7 +35,7 @@ class FitStage:
 
 @dataclass(frozen=True)
 class CalibrateStage:
-    """``run = "calibrate"``."""
+    """A stage that calibrates: ``run = "calibrate"``."""
 
     run: ClassVar[Literal["calibrate"]] = "calibrate"
     source: tuple[str, ...]
@@ -48,12 +48,12 @@ class CalibrateStage:
         return self.request.target
 
     def check(self) -> None:
-        """Nothing: its request was checked when it was made."""
+        """Check nothing: the request was checked when it was made."""
 
 
 @dataclass(frozen=True)
 class ScoreStage:
-    """``run = "score"``."""
+    """A stage that scores: ``run = "score"``."""
 
     run: ClassVar[Literal["score"]] = "score"
     scene: tuple[str, ...]
@@ -67,6 +67,7 @@ class ScoreStage:
 
     def request_for(self, threads: int, max_memory: str | None) -> ScoreRequest:
         """The request of a worker with so many threads and so much memory; results made otherwise are renewed."""
+        # A batch is run again after a change of its settings, so a result that was made otherwise is no mistake there.
         return replace(self.request, renew=True, threads=threads, max_memory=max_memory)
 
     def check(self) -> None:
@@ -78,7 +79,7 @@ class ScoreStage:
 
 @dataclass(frozen=True)
 class BenchmarkStage:
-    """``run = "benchmark"``."""
+    """A stage that runs a benchmark: ``run = "benchmark"``."""
 
     run: ClassVar[Literal["benchmark"]] = "benchmark"
     name: str
@@ -97,7 +98,7 @@ class BenchmarkStage:
 
 
 WholeStage = FitStage | CalibrateStage | BenchmarkStage
-"""A stage that one worker does as a whole; a score is done scene by scene."""
+"""A stage that is one task of one worker; a score has a task for each scene."""
 Stage = WholeStage | ScoreStage
 
 
@@ -124,7 +125,7 @@ class Pipeline:
     shard_rows: int | None = option(
         None, Option("Split scenes over the processes, N rows each.", metavar="N", range=Range(64))
     )
-    """A scene of more rows is scored in shards of so many; by default files of a gigabyte and more on a cluster are."""
+    """Rows of a shard: a scene that has more is scored in several. None: only files of a gigabyte and more on a cluster."""
     stage: tuple[Stage, ...] = ()
     """The stages, in the order in which they are carried out."""
 

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 __all__ = ["PIPELINE", "STAGES", "StageTable"]
 
 
-def _several(value: Any) -> Any:
-    """One name or number stands for a list of one."""
+def _several(value: object) -> tuple[object, ...]:
+    """A value as a tuple: one name or number alone is taken as a list of one."""
+    # Numbers become text, as on the command line: `nodata = [0, 255]`. A truth value stays, for pydantic to refuse.
     several = value if isinstance(value, list | tuple) else [value]
     return tuple(str(v) if isinstance(v, int | float) and not isinstance(v, bool) else v for v in several)
 
 
-def _text(value: Any) -> Any:
-    """A number or a truth value stands for its text, as it would on the command line."""
+def _text(value: object) -> object:
+    """A number or a truth value as its text, as the command line has it; anything else unchanged."""
     return str(value) if isinstance(value, int | float) else value
 
 
@@ -32,6 +33,7 @@ Sources = Annotated[tuple[str, ...], BeforeValidator(_several), Field(min_length
 
 
 class _Table(BaseModel):
+    # A key that is not known is most often a misspelt one: ignored, it would leave a default in its place.
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -63,6 +65,7 @@ def _keys(request: type[DataclassInstance], command: str) -> dict[str, Any]:
 
 
 def _annotation(declared: Declared) -> Any:
+    # Annotations are made here, at run time, and a type checker sees none of them: hence Any.
     choices = declared.option.choices
     kind: Any = Literal.__getitem__(choices) if choices else declared.type
     if declared.several:
@@ -103,6 +106,7 @@ class _Top(_Table):
 
 
 def _pipeline_table() -> type[_Top]:
+    # Discriminated by `run`: a mistake is then one of its own kind of stage, not of all four.
     union: Any = Union.__getitem__(tuple(STAGES.values()))
     stages = tuple[Annotated[union, Field(discriminator="run")], ...]
     more: dict[str, Any] = {**_keys(Pipeline, "pipeline"), "stage": (stages, Field(min_length=1))}
@@ -110,4 +114,4 @@ def _pipeline_table() -> type[_Top]:
 
 
 PIPELINE = _pipeline_table()
-"""The model of the whole TOML."""
+"""The model of the TOML, all of its stages included."""

@@ -57,7 +57,7 @@ class ClusterWorkers:
         try:
             from distributed import Client
         except ImportError:
-            raise MissingExtraError("--cluster needs dask: pip install 'specvae[cluster]'") from None
+            raise MissingExtraError.of("--cluster", "dask", extra="cluster") from None
         try:
             self._connected = Client(self._scheduler(), timeout=PATIENCE, set_as_default=False)
             self._connected.wait_for_workers(1, timeout=PATIENCE)
