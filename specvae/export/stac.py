@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pystac
 
+from specvae.detector import Detector
 from specvae.export.contents import ITEM, MODEL_ITEM, ResultFile, result_file
 from specvae.export.maps import AssetBands
 from specvae.export.report.sections import Report
@@ -18,9 +20,10 @@ from specvae.files.atomic import atomic_file
 from specvae.files.fingerprint import Fingerprint, sha256_of
 from specvae.files.json_files import json_text, read_json
 from specvae.ingest.grid import Grid
+from specvae.ingest.scene.describe import footprint
 from specvae.model_file import StoredModel
 
-__all__ = ["COLLECTION", "model_item", "scene_item", "write_collection"]
+__all__ = ["COLLECTION", "FolderFiles", "model_item", "scene_item", "write_collection"]
 
 COLLECTION = "collection.json"
 SITE = "https://stac-extensions.github.io"
@@ -29,26 +32,47 @@ PROJECTION, RASTER = f"{SITE}/projection/v2.0.0/schema.json", f"{SITE}/raster/v2
 MLM = f"{SITE}/mlm/v1.4.0/schema.json"
 
 
-def scene_item(
-    report: Report,
-    mark: Fingerprint,
-    folder: Path,
-    grid: Grid | None,
-    footprint: tuple[dict[str, Any] | None, list[float] | None],
-    maps: Mapping[str, AssetBands],
-    sums: Mapping[str, str],
-) -> dict[str, Any]:
-    """The item of a finished folder; ``maps`` gives the ``bands`` of each raster in it, ``sums`` the SHA-256 of some files.
+@dataclass(frozen=True)
+class FolderFiles:
+    """The files of one scene's folder, as far as the item needs more than their names."""
+
+    path: Path
+    """The folder."""
+    maps: Mapping[str, AssetBands]
+    """The bands of each raster in the folder, by the name of its file."""
+    sums: Mapping[str, str]
+    """SHA-256 of the files that were hashed already, by name; the others are hashed for the item."""
+
+
+def scene_item(report: Report, mark: Fingerprint, files: FolderFiles, grid: Grid | None) -> dict[str, Any]:
+    """The item of a finished folder; ``grid`` is that of a raster, None for a table.
 
     Its time is the acquisition where it is known, else the processing, and ``specvae:datetime_from`` says which.
     """
-    geometry, box = footprint
-    taken, created = _time(report["scene"].get("datetime")), _time(report["created"])
-    properties: dict[str, Any] = {
+    geometry, box = (None, None) if grid is None else footprint(grid)
+    taken = _time(report["scene"].get("datetime"))
+    # An item must have a time. Where the acquisition is unknown, the time of processing takes its place, and a property
+    # says so: a series over dates must not be sorted by the moment at which somebody scored it.
+    when = taken or _time(report["created"])
+    properties = _properties(report, mark, "scene" if taken else "processing")
+    # A table has no raster bands, which are all that the raster extension describes.
+    extensions = [FILE, PROCESSING, RASTER] if grid else [FILE, PROCESSING]
+    item = pystac.Item(_name(report["scene"]["key"]), geometry, box, when, properties, stac_extensions=extensions)
+    if grid is not None:
+        _add_projection(item, grid)
+    for key, file in _assets(files.path).items():
+        item.add_asset(key, _asset(files.path, file, files.maps.get(file.name), files.sums.get(file.name)))
+    item.add_links(_origins(report, mark, files.path))
+    return _tree(item)
+
+
+def _properties(report: Report, mark: Fingerprint, time_of: str) -> dict[str, Any]:
+    """The item's properties: what a batch's summary needs to know of a scene without opening its report."""
+    return {
         "created": report["created"],
         "processing:software": {"specvae": report["version"]},
         "processing:lineage": "Anomaly score, reconstruction + KL of a variational autoencoder, against a calibrated cut",
-        "specvae:datetime_from": "scene" if taken else "processing",
+        "specvae:datetime_from": time_of,
         "specvae:key": report["scene"]["key"],
         "specvae:verdict": report["drift"]["verdict"],
         "specvae:drift": report["drift"].get("score_distance"),
@@ -60,49 +84,51 @@ def scene_item(
         "specvae:new_objects": report["objects"].get("new"),
         "specvae:fingerprint": mark.to_json(),
     }
-    item = pystac.Item(
-        _name(report["scene"]["key"]),
-        geometry,
-        box,
-        taken or created,
-        properties,
-        stac_extensions=[FILE, PROCESSING, RASTER] if grid else [FILE, PROCESSING],
-    )
-    if grid is not None:
-        _add_projection(item, grid)
-    for key, file in _assets(folder).items():
-        item.add_asset(key, _asset(folder, file, maps.get(file.name), sums.get(file.name)))
-    for made_from in mark.inputs:
-        item.add_link(_link("derived_from", made_from.path, folder, made_from.sha256))
-    item.add_link(_link("derived_from", report["model"]["path"], folder, report["model"]["sha256"], "the model"))
+
+
+def _origins(report: Report, mark: Fingerprint, folder: Path) -> list[pystac.Link]:
+    """Links to what the result was made from: the inputs, the model's file, and the model's own item."""
+    model = report["model"]
+    links = [_link("derived_from", made_from.path, folder, made_from.sha256) for made_from in mark.inputs]
+    links.append(_link("derived_from", model["path"], folder, model["sha256"], "the model"))
     if (folder / MODEL_ITEM.name).exists():
-        item.add_link(
+        links.append(
             pystac.Link("derived_from", f"./{MODEL_ITEM.name}", "application/geo+json", "the model's own item")
         )
+    return links
+
+
+def _tree(item: pystac.Item) -> dict[str, Any]:
+    """The item as JSON. Without a link to itself and with links as they are, the folder can be moved anywhere."""
     tree: dict[str, Any] = item.to_dict(include_self_link=False, transform_hrefs=False)
     return tree
 
 
 def _time(text: str | None) -> datetime | None:
+    """The time that a text in ISO 8601 states; None where it states none."""
     if not text:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    # STAC wants times with a zone; a product's acquisition that is stated without one is in UTC.
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _name(key: str) -> str:
+    """An item's name, which may not hold the slashes that a key of a scene in a subfolder has."""
     return key.replace("/", "_") or "scene"
 
 
 def _add_projection(item: pystac.Item, grid: Grid) -> None:
+    """State the raster's shape, transform and reference system, as far as it has them."""
     item.stac_extensions.append(PROJECTION)
     item.properties["proj:shape"] = [grid.rows, grid.cols]
     if grid.placed:
         item.properties["proj:transform"] = [float(v) for v in list(grid.transform)[:6]]
     if grid.crs is not None:
+        # The extension wants ``proj:code`` to be null, rather than absent, where no authority numbers the system.
         code = grid.crs.to_epsg()
         item.properties["proj:code"] = f"EPSG:{code}" if code else None
         if not code:
@@ -117,6 +143,7 @@ def _assets(folder: Path) -> dict[str, ResultFile]:
 
 
 def _asset(folder: Path, file: ResultFile, bands: AssetBands | None, sha256: str | None) -> pystac.Asset:
+    """One file with its size and checksum; a file without a known ``sha256`` is hashed."""
     path = folder / file.name
     extra: dict[str, Any] = {"file:size": path.stat().st_size, "file:checksum": _multihash(sha256 or sha256_of(path))}
     if bands:
@@ -126,11 +153,13 @@ def _asset(folder: Path, file: ResultFile, bands: AssetBands | None, sha256: str
 
 
 def _multihash(sha256: str) -> str:
-    """As the file extension writes SHA-256: code 12, length 20, digest, all hexadecimal."""
+    """The hash as the file extension wants it, a multihash: code 12, length 20 and digest, all hexadecimal."""
     return f"1220{sha256}"
 
 
 def _link(rel: str, path: str, folder: Path, sha256: str, title: str | None = None) -> pystac.Link:
+    """A link to a file on disk by its path from ``folder``, to anything else by its address."""
+    # A path that GDAL reads through its virtual file systems, such as /vsis3/, is absolute but no path on this disk.
     remote = "://" in path or path.startswith("/vsi")
     href = path if remote else Path(os.path.relpath(path, folder)).as_posix()
     extra = {"file:checksum": _multihash(sha256)} if sha256 else None
@@ -139,61 +168,77 @@ def _link(rel: str, path: str, folder: Path, sha256: str, title: str | None = No
 
 def model_item(model: StoredModel, folder: Path) -> dict[str, Any]:
     """The model's own item (MLM extension), for a file in ``folder``."""
-    detector, labels = model.detector, model.detector.bands.labels
-    versions = model.metadata.get("provenance", {}).get("versions", {})
-    properties: dict[str, Any] = {
-        "mlm:name": f"specvae-{model.sha256[:12]}",
+    properties = _model_properties(model.detector, model.sha256)
+    torch = model.metadata.get("provenance", {}).get("versions", {}).get("torch")
+    if torch:
+        properties["mlm:framework_version"] = torch
+    # A model lies nowhere on Earth, which STAC allows: a geometry of null, and then no bounding box.
+    when = _time(model.created) or datetime.now(UTC)
+    item = pystac.Item(_model_name(model.sha256), None, None, when, properties, stac_extensions=[FILE, MLM])
+    item.add_asset("model", _model_asset(model, folder))
+    return _tree(item)
+
+
+def _model_name(sha256: str) -> str:
+    """The model's name: twelve digits of its hash tell any two models apart, and stay readable."""
+    return f"specvae-{sha256[:12]}"
+
+
+def _model_properties(detector: Detector, sha256: str) -> dict[str, Any]:
+    """What the model is, in the terms of the MLM extension."""
+    return {
+        "mlm:name": _model_name(sha256),
         "mlm:architecture": "variational autoencoder" + (" with ring context" if detector.has_context else ""),
+        # The extension's list of tasks has no anomaly detection; these two are the nearest that it knows.
         "mlm:tasks": ["regression", "generative"],
         "mlm:framework": "PyTorch",
         "mlm:pretrained": False,
         "mlm:pretrained_source": None,
         "mlm:total_parameters": sum(p.numel() for p in detector.net.parameters()),
-        "mlm:input": [
-            {
-                "name": "spectra",
-                "bands": list(labels),
-                "input": _tensor(len(labels), "bands"),
-                "value_scaling": None,
-                "resize_type": None,
-                "description": f"Physical units, with {detector.halo} pixels around; normalisation is inside the model.",
-            }
-        ],
-        "mlm:output": [
-            {
-                "name": "score",
-                "tasks": ["regression"],
-                "result": _tensor(1, "channel"),
-                "classification:classes": [],
-                "description": "reconstruction + KL, nats; higher is more anomalous",
-            }
-        ],
+        "mlm:input": [_model_input(detector)],
+        "mlm:output": [MODEL_OUTPUT],
         "specvae:halo": detector.halo,
     }
-    if versions.get("torch"):
-        properties["mlm:framework_version"] = versions["torch"]
-    item = pystac.Item(
-        f"specvae-{model.sha256[:12]}",
-        None,
-        None,
-        _time(model.created) or datetime.now(UTC),
-        properties,
-        stac_extensions=[FILE, MLM],
-    )
+
+
+def _model_input(detector: Detector) -> dict[str, Any]:
+    """The tensor that the model reads. No scaling is stated, for the model takes physical units."""
+    labels = detector.bands.labels
+    return {
+        "name": "spectra",
+        "bands": list(labels),
+        "input": _tensor(len(labels), "bands"),
+        "value_scaling": None,
+        "resize_type": None,
+        "description": f"Physical units, with {detector.halo} pixels around; normalisation is inside the model.",
+    }
+
+
+def _model_asset(model: StoredModel, folder: Path) -> pystac.Asset:
+    """The model's file, by its path from ``folder``."""
     extra = {
         "mlm:artifact_type": "safetensors",
         "file:checksum": _multihash(model.sha256),
-        "bands": [{"name": label} for label in labels],
+        "bands": [{"name": label} for label in model.detector.bands.labels],
     }
     href = Path(os.path.relpath(model.path, folder)).as_posix()
-    item.add_asset("model", pystac.Asset(href, "Model file", None, "application/octet-stream", ["mlm:model"], extra))
-    tree: dict[str, Any] = item.to_dict(include_self_link=False, transform_hrefs=False)
-    return tree
+    return pystac.Asset(href, "Model file", None, "application/octet-stream", ["mlm:model"], extra)
 
 
 def _tensor(depth: int, axis: str) -> dict[str, Any]:
+    """Shape and type of a tensor; -1 is a size that may be any, as the MLM extension writes it."""
     order = ["batch", axis, "height", "width"]
     return {"shape": [-1, depth, -1, -1], "dim_order": order, "data_type": "float32"}
+
+
+MODEL_OUTPUT = {
+    "name": "score",
+    "tasks": ["regression"],
+    "result": _tensor(1, "channel"),
+    "classification:classes": [],
+    "description": "reconstruction + KL, nats; higher is more anomalous",
+}
+"""The tensor that the model gives; the list of classes is empty, but the extension wants it there."""
 
 
 def write_collection(out: Path, name: str = "specvae") -> Path | None:
@@ -214,6 +259,7 @@ def write_collection(out: Path, name: str = "specvae") -> Path | None:
         collection.add_link(pystac.Link("item", href, "application/geo+json", tree["id"]))
     tree = collection.to_dict(include_self_link=False, transform_hrefs=False)
     text, target = json_text(tree), out / COLLECTION
+    # An unchanged collection is not written again: what watches the folder would take it for news.
     if not target.is_file() or target.read_text(encoding="utf-8") != text:
         with atomic_file(target) as beside:
             beside.write_text(text, encoding="utf-8")
@@ -229,6 +275,7 @@ def _hull(items: list[dict[str, Any]]) -> list[float]:
 
 def _read(path: Path, out: Path) -> dict[str, Any] | None:
     """A finished folder's item; None for what is being written or was not made by specvae."""
+    # Folders whose names begin with a dot are results that are being written, or that a killed process has abandoned.
     if any(part.startswith(".") for part in path.relative_to(out).parts):
         return None
     tree = read_json(path)

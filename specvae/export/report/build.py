@@ -30,10 +30,10 @@ from specvae.export.report.sections import (
     ThresholdRow,
 )
 from specvae.export.report.thresholds_csv import write_thresholds
-from specvae.export.stac import model_item, scene_item
+from specvae.export.stac import FolderFiles, model_item, scene_item
 from specvae.files.fingerprint import Fingerprint, sha256_of
 from specvae.files.json_files import finite, write_json
-from specvae.ingest.scene.describe import SceneSection, footprint
+from specvae.ingest.scene.describe import SceneSection
 from specvae.ingest.scene.scene import Scene
 from specvae.model_file import StoredModel
 from specvae.scoring.gathered.survival import Survival
@@ -133,7 +133,9 @@ def finish_folder(
 
     ``maps`` gives the bands of each map in the folder.
     """
-    with ThreadPoolExecutor(1, "hash") as beside:  # maps may be large, and what is hashed takes no turn of Python's
+    # Maps may be large. They are hashed in a thread of their own while the page is rendered, which costs nothing: hashing
+    # releases Python's global lock.
+    with ThreadPoolExecutor(1, "hash") as beside:
         sums = {name: beside.submit(sha256_of, folder / name) for name in sorted(maps)}
         write_thresholds(folder / THRESHOLDS.name, report["thresholds"])
         if page.picture is not None:
@@ -141,9 +143,11 @@ def finish_folder(
         (folder / PAGE.name).write_text(render_page(report, page), encoding="utf-8")
         write_json(folder / REPORT.name, report)
         write_json(folder / MODEL_ITEM.name, model_item(model, folder))
-        grid, outline = (scene.grid, footprint(scene.grid)) if scene is not None else (None, (None, None))
-        known = {name: found.result() for name, found in sums.items()}
-    write_json(folder / ITEM.name, scene_item(report, mark, folder, grid, outline, maps, known))
+        files = FolderFiles(folder, maps, {name: hashed.result() for name, hashed in sums.items()})
+    # The item is written last, since it lists the other files with their checksums: whoever sees one sees a complete
+    # folder, and a folder without one is what a killed process has abandoned.
+    grid = None if scene is None else scene.grid
+    write_json(folder / ITEM.name, scene_item(report, mark, files, grid))
 
 
 def _write_styles(folder: Path, curves: Curves, threshold: float | None) -> None:
