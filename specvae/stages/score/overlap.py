@@ -1,11 +1,16 @@
-"""Reading, computing and writing at the same time: each in its own thread, a bounded number of pieces under way."""
+"""Reading, computing and writing at the same time: each in its own thread, a bounded number of pieces under way.
+
+Threads serve, where processes would have to copy every cube: GDAL reads, numpy and torch compute, and deflate compresses
+without Python's global lock.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 __all__ = ["overlapped", "prefetched"]
 
@@ -25,49 +30,84 @@ def overlapped(
     """``write(item, work(item, read(item)))`` for every item; the three overlap. Reads and writes are made in order.
 
     At most ``ahead`` pieces are read in advance, ``at_once`` are worked on and ``ahead`` are being written, which bounds
-    memory. The first exception of any of them ends the whole and is raised here.
+    memory. The first exception of any of them ends the run and is raised here.
     """
-    queue = iter(items)
-    reading: deque[tuple[Item, Future[Read]]] = deque()
-    working: deque[tuple[Item, Future[Done]]] = deque()
-    writing: deque[Future[None]] = deque()
+    # One thread reads and one writes, so that reads and writes are made in order: files are read front to back, each
+    # block decoded once, and the accumulators are given the windows in the same order in every run.
     with (
         ThreadPoolExecutor(1, "read") as reader,
         ThreadPoolExecutor(at_once, "work") as worker,
         ThreadPoolExecutor(1, "write") as writer,
     ):
-
-        def fetch() -> None:
-            for item in queue:
-                reading.append((item, reader.submit(read, item)))
-                return
-
+        under_way = _UnderWay(
+            iter(items),
+            lambda item: reader.submit(read, item),
+            lambda item, piece: worker.submit(work, item, piece),
+            lambda item, done: writer.submit(write, item, done),
+        )
         try:
-            for _ in range(ahead):
-                fetch()
-            while reading or working:
-                if reading and len(working) < at_once:
-                    item, read_piece = reading.popleft()
-                    working.append((item, worker.submit(work, item, read_piece.result())))
-                    del read_piece
-                    fetch()
-                    continue
-                item, done = working.popleft()
-                made = done.result()
-                while len(writing) >= ahead:
-                    writing.popleft().result()
-                writing.append(writer.submit(write, item, made))
-                del made, done
-            while writing:
-                writing.popleft().result()
+            under_way.run(ahead, at_once)
         finally:
-            under_way: list[Future[Any]] = [*(f for _, f in reading), *(f for _, f in working), *writing]
-            for pending in under_way:
-                pending.cancel()
+            # After a failure the pieces that wait are dropped. Without this, leaving the executors would wait for all.
+            under_way.cancel()
+
+
+@dataclass(frozen=True, eq=False)
+class _UnderWay(Generic[Item, Read, Done]):
+    """The pieces between being read and being written: three queues, the oldest piece of each at its front."""
+
+    items: Iterator[Item]
+    read: Callable[[Item], Future[Read]]
+    work: Callable[[Item, Read], Future[Done]]
+    write: Callable[[Item, Done], Future[None]]
+    reading: deque[tuple[Item, Future[Read]]] = field(default_factory=deque)
+    working: deque[tuple[Item, Future[Done]]] = field(default_factory=deque)
+    writing: deque[Future[None]] = field(default_factory=deque)
+
+    def run(self, ahead: int, at_once: int) -> None:
+        """Take every item through the three queues, and wait for the last one to be written."""
+        for _ in range(ahead):
+            self._read_next()
+        while self.reading or self.working:
+            # Work comes first, so that no worker waits for a slow write.
+            if self.reading and len(self.working) < at_once:
+                self._work_on_next()
+                self._read_next()
+            else:
+                self._write_next(ahead)
+        while self.writing:
+            self.writing.popleft().result()
+
+    def cancel(self) -> None:
+        """Drop the pieces that no thread has taken up yet."""
+        futures: list[Future[Any]] = [*(f for _, f in self.reading), *(f for _, f in self.working), *self.writing]
+        for future in futures:
+            future.cancel()
+
+    # Each step is a method of its own, so that what it took from a queue is freed when the step ends: a variable that
+    # lived on in the loop would hold one more cube in memory than the three that are counted.
+
+    def _read_next(self) -> None:
+        for item in self.items:
+            self.reading.append((item, self.read(item)))
+            return
+
+    def _work_on_next(self) -> None:
+        item, piece = self.reading.popleft()
+        self.working.append((item, self.work(item, piece.result())))
+
+    def _write_next(self, ahead: int) -> None:
+        item, piece = self.working.popleft()
+        done = piece.result()
+        while len(self.writing) >= ahead:
+            self.writing.popleft().result()
+        self.writing.append(self.write(item, done))
 
 
 def prefetched(items: Iterable[Item], ahead: int = 1) -> Iterator[Item]:
     """The same items, made in a thread of their own, at most ``ahead`` in advance. Their exception is raised here."""
+    # A value of its own marks the end: StopIteration, raised by a future inside of this generator, would become a
+    # RuntimeError.
     source, end = iter(items), object()
     with ThreadPoolExecutor(1, "read") as reader:
         coming: deque[Future[Any]] = deque(reader.submit(next, source, end) for _ in range(ahead + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,15 +57,14 @@ def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: Score
     metrics = TruthMetrics(("specvae-pooled",), cut.value) if scene.has_truth else None
     tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous"}
     cut_tags = tags | {"threshold": repr(cut.value)}
-    whole, anomalous, nan, threads = scene.grid.window, 0, float("nan"), request.threads
+    nan, threads, anomalous = float("nan"), request.threads, 0
     with (
         map_windows(folder / SCORE.name) as read,
         MapWriter(folder / EVIDENCE.name, scene.grid, [EVIDENCE_BAND], "float32", nan, tags, threads) as evidence,
         MapWriter(folder / EVIDENCE_ANOMALY.name, scene.grid, [FLAG_BAND], "uint8", 255, cut_tags, threads) as flags,
     ):
         for window in scene.windows(WINDOW):
-            around = window.grow(HALO).clip(whole)
-            pooled = pool(read(around))[window.shift(-around.row, -around.col).slices]
+            pooled = _pooled(read, window, scene.grid.window)
             above = pooled > cut.value
             anomalous += int(above.sum())
             evidence.write(window, pooled[None])
@@ -73,6 +73,20 @@ def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: Score
                 _judge(metrics, pooled, scene, window)
         evidence.close()
         flags.close()
+    maps = {EVIDENCE.name: evidence.asset_bands, EVIDENCE_ANOMALY.name: flags.asset_bands}
+    return PooledEvidence(_section(anomalous, cut, metrics), maps)
+
+
+def _pooled(read: Callable[[Window], NDArray[np.float32]], window: Window, scene: Window) -> NDArray[np.float32]:
+    """The evidence ``(rows, cols)`` of a window."""
+    # What is pooled at a pixel depends on its surroundings out to HALO pixels. They are read again for every window, so
+    # that the windows join without seams.
+    around = window.grow(HALO).clip(scene)
+    return pool(read(around))[window.shift(-around.row, -around.col).slices]
+
+
+def _section(anomalous: int, cut: Threshold, metrics: TruthMetrics | None) -> EvidenceSection:
+    """The ``evidence`` section of report.json."""
     section: EvidenceSection = {
         "file": EVIDENCE.name,
         "flags": EVIDENCE_ANOMALY.name,
@@ -80,9 +94,8 @@ def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: Score
         "threshold": cut.summary(),
     }
     if metrics is not None:
-        figures = metrics.finish()
-        section["metrics"] = _without_baselines(figures)
-    return PooledEvidence(section, {EVIDENCE.name: evidence.asset_bands, EVIDENCE_ANOMALY.name: flags.asset_bands})
+        section["metrics"] = _without_baselines(metrics.finish())
+    return section
 
 
 def _without_baselines(figures: TruthFigures) -> EvidenceMetrics:
@@ -98,6 +111,7 @@ def _without_baselines(figures: TruthFigures) -> EvidenceMetrics:
 
 
 def _judge(metrics: TruthMetrics, pooled: NDArray[np.float32], scene: Scene, window: Window) -> None:
+    """Give the pixels whose truth is known to the metrics."""
     truth = scene.truth(window)
     if truth is None:
         return
