@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from specvae.export.colours import FLAG, rgb, viridis
 from specvae.export.report.quicklook import FOOT, GAP, HEAD, ScoreScale, draw_quicklook
-from specvae.export.report.table_quicklook import draw_table_quicklook
+from specvae.export.report.table_quicklook import BINS, ScoreSpread, draw_table_quicklook
 from specvae.scoring.gathered.overview import Overview
 from specvae.thresholds.threshold import Threshold
 
@@ -109,18 +110,47 @@ def flagged_share(path: Path) -> float:
     return float((pixels[-80:-60] == rgb(FLAG)).all(axis=-1).any(axis=0).mean())
 
 
+def spread_of(score: np.ndarray, value: float, chunk: int = 700) -> ScoreSpread:
+    """The spread of scores that come in chunks."""
+    spread = ScoreSpread(value)
+    for at in range(0, len(score), chunk):
+        spread.update(score[at : at + chunk])
+    return spread
+
+
+def test_the_bars_of_a_table_count_every_score_once_in_its_own_bar_or_the_one_below() -> None:
+    rng = np.random.default_rng(1)
+    score = np.r_[rng.gamma(4, 2, 20_000), 10 ** rng.uniform(1, 5, 500), [np.nan, np.inf]].astype(np.float32)
+    spread, good = spread_of(score, 12.0), score[np.isfinite(score)]
+    assert (spread.low, spread.high) == (float(good.min()), float(good.max()))
+    for part, scores in ((spread.normal, good[good <= 12]), (spread.anomalous, good[good > 12])):
+        bars = spread.bars(part)
+        truth = np.histogram(spread.scale().place(scores), BINS, (0, 1))[0]
+        assert bars.sum() == part.total == len(scores)
+        moved = np.cumsum(bars) - np.cumsum(truth)
+        assert (moved >= 0).all()
+        assert (moved <= np.append(truth[1:], 0)).all()
+        assert moved.max() < 0.1 * len(scores)
+
+
+def test_the_spread_of_a_table_takes_the_same_memory_however_many_rows_there_are() -> None:
+    few, many = (spread_of(np.random.default_rng(0).gamma(4, 2, n).astype(np.float32), 12.0) for n in (10, 200_000))
+    assert len(pickle.dumps(few)) == pytest.approx(len(pickle.dumps(many)), abs=100)
+
+
 def test_a_table_s_tail_is_spread_out_and_its_colour_is_that_of_flags(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     score = np.r_[rng.uniform(0, 10, 5000), 10 ** rng.uniform(1, 4, 2000)].astype(np.float32)
-    draw_table_quicklook(tmp_path / "q.png", score, cut(10.0), "rows")
+    draw_table_quicklook(tmp_path / "q.png", spread_of(score, 10.0), "rows", cut(10.0))
     # A third of the axis is linear up to the cut: 1 of 1 + 3 / 1.5.
     assert flagged_share(tmp_path / "q.png") == pytest.approx(0.9 * 2 / 3, abs=0.06)
-    draw_table_quicklook(tmp_path / "normal.png", score[:5000], cut(10.0), "rows")
+    draw_table_quicklook(tmp_path / "normal.png", spread_of(score[:5000], 10.0), "rows", cut(10.0))
     assert flagged_share(tmp_path / "normal.png") == 0
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, -5.0, 0.0, 1e30])
 @pytest.mark.parametrize("score", [[], [np.nan], [-3.0], [2.0, 2.0], [-1e3, 0.0, 1e30]])
 def test_any_table_is_drawn(score: list[float], value: float, tmp_path: Path) -> None:
-    draw_table_quicklook(tmp_path / "q.png", np.array(score, np.float32), cut(value, None), "<b>$x$ Österreich</b>")
+    spread = spread_of(np.array(score, np.float32), value)
+    draw_table_quicklook(tmp_path / "q.png", spread, "<b>$x$ Österreich</b>", cut(value, None))
     assert (tmp_path / "q.png").stat().st_size > 1000

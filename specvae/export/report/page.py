@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -13,11 +14,12 @@ from typing import Any
 import jinja2
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import ArrayLike
 
 from specvae.export.colours import VIRIDIS, css_variables, rgb
 from specvae.export.report.check_chart import check_chart, check_words
 from specvae.export.report.packing import jpeg, packed_floats, packed_scores, packed_shares, scale_of
-from specvae.export.report.page_data import PageData
+from specvae.export.report.page_data import Case, Curves, PageData, Spectra
 from specvae.export.report.sections import Report
 from specvae.files.json_files import finite
 
@@ -30,6 +32,7 @@ SHOWN_CASES = 500
 
 @cache
 def _environment() -> jinja2.Environment:
+    """The templates' environment, made once in a process: a batch renders a page a scene."""
     loader = jinja2.PackageLoader("specvae.export", "report")
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -40,39 +43,43 @@ def _environment() -> jinja2.Environment:
 
 @cache
 def _part(name: str) -> str:
+    """The text of a script or style sheet of the page."""
     return resources.files("specvae.export.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _g(value: float | None, digits: int = 4) -> str:
+    """A number of a few digits, without an exponent where it has one only because it is large."""
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:,.0f}" if 10**digits <= abs(value) < 1e12 else f"{value:.{digits}g}"
 
 
 def _n(value: float | None) -> str:
-    """A count, with one decimal where it is small and not whole."""
+    """A count, with two digits where it is small and no integer."""
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:,.0f}" if value >= 10 or value == round(value) else f"{value:.2g}"
 
 
 def _percent(value: float | None) -> str:
+    """A share as a percentage of three digits."""
     return "–" if value is None else f"{100 * value:.3g} %"
 
 
 def _span(pair: list[float] | None, digits: int = 2) -> str:
+    """An interval in words."""
     return "–" if not pair else f"{_g(pair[0], digits)} to {_g(pair[1], digits)}"
 
 
 def noun_of(report: Report) -> str:
-    """What the report counts."""
+    """What the report counts: rows of a table, patches or pixels."""
     if report["scene"]["kind"] == "table":
         return "rows"
     return "patches" if report["model"].get("patch") else "pixels"
 
 
 def one_of(report: Report) -> str:
-    """The same of one."""
+    """The singular of what the report counts."""
     return {"rows": "row", "patches": "patch", "pixels": "pixel"}[noun_of(report)]
 
 
@@ -86,6 +93,7 @@ def claim(report: Report) -> str:
     expected = ""
     if rate is not None:
         chance = rate * pixels["valid"]
+        # So many would be flagged by chance; the sentence must not let fewer than that pass for a finding.
         word = " even" if 0 < pixels["anomalous"] <= chance else ""
         expected = f"; about {_n(chance)} would be{word} if all were normal{': no more than chance' if word else ''}"
     return f"{pixels['anomalous']:,} of {pixels['valid']:,} valid {noun} are anomalous{where}{expected}."
@@ -94,6 +102,8 @@ def claim(report: Report) -> str:
 def render_page(report: Report, data: PageData) -> str:
     """The page of a report. All text from outside is escaped; a policy in the page allows this one script alone."""
     script = "\n".join(['"use strict";', *(_part(name) for name in SCRIPTS)])
+    # The policy names the script by its hash: should a text from outside ever reach the page unescaped, it still does
+    # not run. This is why all scripts are one, and why what changes from scene to scene is data beside it.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     noun, check = noun_of(report), report["calibration"]["check"]
     return (
@@ -140,23 +150,39 @@ TITLES = {
 }
 
 
-def _columns(cases: list[dict[str, Any]], noun: str) -> list[tuple[str, str]]:
+def _columns(cases: Sequence[Case], noun: str) -> list[tuple[str, str]]:
     """Key and title of the columns that hold anything."""
     if not cases:
         return []
-    keys = [key for key in cases[0] if any(case[key] is not None for case in cases)]
+    keys = [key for key in cases[0].cells if any(case.cells[key] is not None for case in cases)]
     titles = TITLES | {"pixels": noun}
-    return [(key, titles.get(key, key)) for key in keys if key not in HIDDEN]
-
-
-HIDDEN = {"row", "col", "box"}
+    return [(key, titles.get(key, key)) for key in keys]
 
 
 def _payload(report: Report, data: PageData) -> str:
     """What the script needs, as JSON that cannot end its element."""
-    curves, picture = data.curves, data.picture
-    scale = scale_of(picture.score if picture else curves.score)
-    tree: dict[str, Any] = {
+    picture = data.picture
+    scale = scale_of(picture.score if picture else data.curves.score)
+    tree = {
+        **_scene_facts(report),
+        "scale": [scale.low, scale.high],
+        "viridis": [rgb(colour) for colour in VIRIDIS],
+        "curves": _curves(data.curves),
+        "envelope": None if data.envelope is None else [_short(row) for row in data.envelope],
+        "history": report.get("history", []),
+        **_spectra(data),
+    }
+    if picture is not None:
+        height, width = picture.score.shape
+        tree["picture"] = {"step": picture.step, "height": height, "width": width, "corners": picture.corners}
+    # JSON has no NaN, and ``allow_nan`` would write one that browsers refuse. A "<" is escaped, for a band may be named
+    # "</script>", which would end the element and let the rest of the name run as a page of its own.
+    return json.dumps(finite(tree), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _scene_facts(report: Report) -> dict[str, Any]:
+    """What the script needs of report.json."""
+    return {
         "noun": noun_of(report),
         "one": one_of(report),
         "rows": report["scene"]["rows"],
@@ -168,34 +194,36 @@ def _payload(report: Report, data: PageData) -> str:
         "rate": report["threshold"]["false_alarm_rate"],
         "bands": report["model"]["bands"],
         "wavelengths": report["scene"].get("wavelengths"),
-        "scale": [scale.low, scale.high],
-        "viridis": [rgb(colour) for colour in VIRIDIS],
-        "curves": {
-            name: _short(getattr(curves, name))
-            for name in vars(curves)
-            if name not in ("score", "above", "normal_score")
-        }
-        | {
-            "score": _short(curves.score, 8),
-            "above": curves.above.tolist(),
-            "normal_score": _short(curves.normal_score),
-        },
-        "envelope": None if data.envelope is None else [_short(row) for row in data.envelope],
-        "history": report.get("history", []),
+    }
+
+
+def _curves(curves: Curves) -> dict[str, list[Any]]:
+    """The curves in few digits; counts in full, since the page's own counts must be those of report.json."""
+    return {
+        "rate": _short(curves.rate),
+        "normal_share": _short(curves.normal_share),
+        "tail_share": _short(curves.tail_share),
+        # Cuts lie 1/256 of a score apart, and more digits than four keep a count on the right side of its cut.
+        "score": _short(curves.score, 8),
+        "above": curves.above.tolist(),
+        "normal_score": _short(curves.normal_score),
+    }
+
+
+def _spectra(data: PageData) -> dict[str, Any]:
+    """Where the page's spectra lie; their values are packed in elements of their own."""
+    return {
         "sampleStep": data.sample_step,
         "samples": _places(data.samples),
-        "cases": [{k: case.get(k) for k in ("row", "col", "box")} for case in data.cases[:SHOWN_CASES]],
+        "cases": [{"row": case.row, "col": case.col, "box": case.box} for case in data.cases[:SHOWN_CASES]],
         "caseSpectra": None if data.case_spectra is None else _places(data.case_spectra),
         "contribution": None if data.contribution is None else [_short(band) for band in data.contribution.T],
         "deviation": None if data.deviation is None else [_short(band) for band in data.deviation.T],
     }
-    if picture is not None:
-        height, width = picture.score.shape
-        tree["picture"] = {"step": picture.step, "height": height, "width": width, "corners": picture.corners}
-    return json.dumps(finite(tree), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _places(spectra: Any) -> dict[str, Any]:
+def _places(spectra: Spectra) -> dict[str, list[Any]]:
+    """Where some spectra lie, and how they score."""
     return {
         "row": spectra.rows.tolist(),
         "col": spectra.cols.tolist(),
@@ -204,7 +232,7 @@ def _places(spectra: Any) -> dict[str, Any]:
     }
 
 
-def _short(values: Any, digits: int = 4) -> list[float | None]:
+def _short(values: ArrayLike, digits: int = 4) -> list[float | None]:
     """Numbers of a few digits, null where not finite."""
     flat = np.asarray(values, np.float64).ravel().tolist()
     return [float(f"{v:.{digits}g}") if math.isfinite(v) else None for v in flat]

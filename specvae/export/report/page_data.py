@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Curves", "PageData", "Picture", "Spectra"]
+__all__ = ["Case", "Cell", "Curves", "PageData", "Picture", "Spectra"]
 
 FloatArray = NDArray[np.float32]
 
@@ -43,7 +43,7 @@ class Curves:
     normal_share: NDArray[np.float64]
     """``(k,)``: share of held-out normal pixels that score at least as much."""
     tail_share: NDArray[np.float64]
-    """``(k,)``: the same by the fitted tail; NaN where it does not apply."""
+    """``(k,)``: that share by the fitted tail; NaN where the tail does not apply."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +65,27 @@ class Spectra:
         return len(self.rows)
 
 
+Cell = str | int | float | bool | None
+"""What stands in a cell of the page's table; None where it is unknown."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One object, or one of a table's top rows: a row of the page's table."""
+
+    cells: Mapping[str, Cell]
+    """Its cells by column, the same columns in the same order for all cases of a page."""
+    row: int | None = None
+    """Row of an object's peak; None for a row of a table, which lies on no map."""
+    col: int | None = None
+    """Column of the peak."""
+    box: tuple[int, int, int, int] | None = None
+    """The object's bounding box: first row and column, and the row and column after the last."""
+
+
 @dataclass(frozen=True, eq=False)
 class PageData:
-    """All that the page of one scene or table shows beside report.json."""
+    """What the page of one scene or table shows beside report.json."""
 
     picture: Picture | None
     """None for a table."""
@@ -78,13 +96,13 @@ class PageData:
     """Pixels on a lattice, or the first rows of a table, that a click shows."""
     sample_step: int
     """Spacing of the lattice; 1 = every valid pixel."""
-    cases: list[dict[str, Any]] = field(default_factory=list)
-    """Objects or top rows, most anomalous first: the columns of the page's table, JSON-ready."""
+    cases: Sequence[Case] = ()
+    """Objects or top rows, most anomalous first."""
     case_spectra: Spectra | None = None
-    """Of the cases, in the same order, possibly only the first of them."""
+    """Spectra of the cases, in the same order, possibly of only the first of them."""
     contribution: FloatArray | None = None
     """``(bands, n)``: mean contribution of each band to the reconstruction term, nats, of the same cases."""
     deviation: FloatArray | None = None
-    """``(bands, n)``: mean signed deviation, standard units."""
+    """``(bands, n)``: mean signed deviation of the same cases, standard units."""
     case_total: int = 0
     """Objects or rows in all, of which ``cases`` are the first."""

@@ -5,23 +5,23 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from specvae.detector import Detector
 from specvae.export.contents import ANOMALY
 from specvae.export.maps_read_back import anomalous_pixels
 from specvae.export.objects.frame import object_rows
 from specvae.export.objects.known import KnownObjects, mark_known, read_known
 from specvae.export.objects.rows import ObjectRows
 from specvae.export.objects.writing import write_objects
-from specvae.export.report.page_data import Spectra
+from specvae.export.report.page import SHOWN_CASES
+from specvae.export.report.page_data import Case, Spectra
 from specvae.export.report.sections import LeadingObject, ObjectsSection
 from specvae.ingest.grid import Grid
 from specvae.scoring.gathered.object_table import JoinedObjects, ObjectTable, Omitted
+from specvae.stages.score.job import Job
 from specvae.thresholds.object_p_values import ObjectCalibration, discoveries
-from specvae.thresholds.threshold import Threshold
 
 if TYPE_CHECKING:
     from specvae.stages.score.request import ScoreRequest
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["SceneObjects", "explain_objects", "find_objects", "known_objects"]
 
 EXPLAINED = 200
-"""Objects whose spectra stand in the page and in explanations.csv."""
+"""The most objects whose spectra the page and explanations.csv hold."""
 LEADING = 5
-"""Objects that report.json describes."""
+"""The most objects that report.json describes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,20 +44,30 @@ class SceneObjects:
     section: ObjectsSection
     """``objects`` of report.json."""
 
-    def cases(self) -> list[dict[str, Any]]:
+    def cases(self) -> list[Case]:
         """Rows of the page's table."""
-        names = [name for name in self.rows.columns if name not in ("outline", "reconstruction_share")]
-        boxes = np.stack([self.table.row, self.table.col, self.table.bottom, self.table.right], axis=1)
-        records = self.rows.records(names, 500)
-        return [row | {"box": [int(v) for v in box]} for row, box in zip(records, boxes, strict=False)]
+        table = self.table
+        # The page marks the place of an object on its map, so that row and column need no column of the table; of the
+        # two shares one is enough, since they add up to 1.
+        hidden = ("outline", "reconstruction_share", "row", "col")
+        names = [name for name in self.rows.columns if name not in hidden]
+        places = zip(table.peak_row, table.peak_col, table.row, table.col, table.bottom, table.right, strict=True)
+        # There may be ten thousand objects, of which the page shows the first few hundred: hence not ``strict``.
+        return [
+            Case(cells, int(row), int(col), (int(top), int(first), int(bottom), int(right)))
+            for cells, (row, col, top, first, bottom, right) in zip(
+                self.rows.records(names, SHOWN_CASES), places, strict=False
+            )
+        ]
 
     @property
     def spectra(self) -> Spectra | None:
-        """Of the first objects, at their peaks."""
+        """The spectra of the first objects, at their peaks; None where none were gathered."""
         t = self.table
         if not len(t) or not len(t.spectrum):
             return None
         first = t.take(np.arange(min(EXPLAINED, len(t))))
+        # Rounding may leave a KL a little below 0 or above the score, which no chart could show as a share of it.
         kl = np.asarray(first.peak * np.clip(first.kl / first.score, 0, 1), np.float32)
         return Spectra(first.peak_row, first.peak_col, first.spectrum, first.expected, first.peak, kl)
 
@@ -68,40 +78,41 @@ def known_objects(path: str | None, stem: str) -> KnownObjects | None:
 
 
 def find_objects(
-    found: JoinedObjects,
+    joined: JoinedObjects,
     grid: Grid,
-    detector: Detector,
-    threshold: Threshold,
-    request: ScoreRequest,
+    job: Job,
     known: KnownObjects | None,
     folder: Path,
 ) -> SceneObjects:
     """Outline the objects from ``anomaly.tif`` in ``folder``, judge them, and write their files there."""
-    table = found.table
-    normal = ObjectCalibration(detector.calibration.tiles, threshold.value, detector.calibration.p_values)
-    p_values = normal.p_values(table.score - table.pixels * threshold.value, table.peak, table.pixels)
+    table, detector, request, cut = joined.table, job.model.detector, job.request, job.threshold.value
+    normal = ObjectCalibration(detector.calibration.tiles, cut, detector.calibration.p_values)
+    # An object is judged by how far its pixels exceed the cut, all together: a wide object of moderate scores may be
+    # as remarkable as a small one with a high peak.
+    p_values = normal.p_values(table.score - table.pixels * cut, table.peak, table.pixels)
     with anomalous_pixels(folder / ANOMALY.name) as flags:
         rows = object_rows(table, grid, detector.bands.labels, flags, p_values)
     if known is not None:
         rows = rows.insert("bands", known=mark_known(rows, known))
     if request.fdr is not None:
-        kept, adjusted = discoveries(p_values, request.fdr)
-        rows = rows.insert("bands", q_value=adjusted, keep=kept)
+        discovered, adjusted = discoveries(p_values, request.fdr)
+        rows = rows.insert("bands", q_value=adjusted, keep=discovered)
     files = [path.name for path in write_objects(rows, folder, request.objects)]
-    return SceneObjects(table, rows, _section(found, rows, files, normal, request))
+    return SceneObjects(table, rows, _section(joined, rows, files, normal, request))
 
 
 def _section(
-    found: JoinedObjects, rows: ObjectRows, files: list[str], normal: ObjectCalibration, request: ScoreRequest
+    joined: JoinedObjects, rows: ObjectRows, files: list[str], normal: ObjectCalibration, request: ScoreRequest
 ) -> ObjectsSection:
+    """The ``objects`` section of report.json."""
     section: ObjectsSection = {
-        "count": found.count,
-        "written": len(found.table),
-        "left_out": _words(found.beyond_cap),
+        "count": joined.count,
+        "written": len(joined.table),
+        "left_out": _words(joined.beyond_cap),
         "file": files[0],
         "files": files,
         "p_value_method": normal.method,
-        "p_value_note": normal.note if len(found.table) else None,
+        "p_value_note": normal.note if len(joined.table) else None,
         "boxes": int((rows["outline"] == "box").sum()),
         "leading": _leading(rows),
     }
@@ -130,11 +141,12 @@ def _leading(rows: ObjectRows) -> list[LeadingObject]:
     ]
 
 
-def _words(left: Omitted) -> str | None:
-    if not left.objects:
+def _words(omitted: Omitted) -> str | None:
+    """What the cap on the number of objects left out, in words; None where it left out nothing."""
+    if not omitted.objects:
         return None
     return (
-        f"{left.objects:,} more objects of {left.pixels:,} pixels, with peaks of {left.peak:.4g} nats at most, "
+        f"{omitted.objects:,} more objects of {omitted.pixels:,} pixels, with peaks of {omitted.peak:.4g} nats at most, "
         "are in anomaly.tif only"
     )
 
@@ -147,6 +159,7 @@ def explain_objects(path: Path, table: ObjectTable, labels: tuple[str, ...]) -> 
         writer = csv.writer(file)
         writer.writerow(["object", "band", "contribution_nats", "deviation", "observed_at_peak", "expected_at_peak"])
         for i in range(min(EXPLAINED, len(table))):
+            # The table holds sums over an object's pixels, which windows could add up; here they become means.
             n = table.pixels[i]
             for b, label in enumerate(labels):
                 pair = (table.contribution[b, i] / n, table.deviation[b, i] / n)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specvae.detector import Detector
-from specvae.export.report.page_data import Curves, PageData, Picture, Spectra
+from specvae.export.report.page_data import Case, Curves, PageData, Picture, Spectra
 from specvae.ingest.scene.describe import footprint
 from specvae.ingest.scene.scene import Scene
 from specvae.scoring.gathered.pixels import Sample
@@ -28,6 +28,7 @@ def map_page(scene: Scene, detector: Detector, gathered: Gatherers, objects: Sce
     """The page of a raster."""
     view, table = gathered.overview, objects.table
     first = slice(0, 0 if objects.spectra is None else len(objects.spectra))
+    # The footprint's ring begins with the four corners in the order in which the page interpolates between them.
     outline, _ = footprint(scene.grid)
     corners = None if outline is None else tuple((float(x), float(y)) for x, y in outline["coordinates"][0][:4])
     return PageData(
@@ -47,11 +48,12 @@ def map_page(scene: Scene, detector: Detector, gathered: Gatherers, objects: Sce
 def table_page(
     detector: Detector,
     gathered: Gatherers,
-    cases: list[dict[str, Any]],
+    cases: list[Case],
     rows: Rows,
     explanation: Explanation,
 ) -> PageData:
     """The page of a table; ``explanation`` is that of its highest-scoring ``rows``."""
+    # A table has no lattice on which a click could find a row: its sample is empty.
     none, bare, short = np.zeros(0, np.int64), np.zeros((len(detector.bands), 0), np.float32), np.zeros(0, np.float32)
     spectra = Spectra(rows.at, np.zeros_like(rows.at), rows.values, explanation.expected, rows.score, rows.kl)
     return PageData(
@@ -69,15 +71,18 @@ def table_page(
 
 
 def _spectra(sample: Sample) -> Spectra:
+    """The lattice's spectra beside their reconstructions."""
     return Spectra(sample.rows, sample.cols, sample.values, sample.expected, sample.score, sample.kl)
 
 
 def _envelope(detector: Detector) -> NDArray[np.float32] | None:
+    """``(3, bands)``: 5, 50 and 95 % of the normal spectra that the model file holds; None where it holds none."""
     reference = detector.background.reference
     return np.quantile(reference, [0.05, 0.5, 0.95], axis=0).astype(np.float32) if len(reference) else None
 
 
 def _curves(detector: Detector, survival: Survival) -> Curves:
+    """How many pixels score above any cut, and the rate of false alarms that the calibration gives each cut."""
     calibration = detector.calibration
     cuts, above = survival.points()
     rate = rates_of(calibration, cuts)

@@ -8,16 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from specvae.errors import InputError, OutputError, SpecvaeError
-from specvae.files.fingerprint import same
+from specvae.files.fingerprint import Fingerprint, same
 from specvae.files.replacement import Replacement, replacement
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
 from specvae.model.device import pick_device
 from specvae.model_file import StoredModel, load_model
 from specvae.stages.outcome import SceneOutcome, ScoreRun
+from specvae.stages.score.job import Job, Progress
 from specvae.stages.score.request import ScoreRequest, fingerprint_of, stored_report
 from specvae.stages.score.scene import score_map
 
@@ -31,7 +32,7 @@ __all__ = ["score", "score_one"]
 def score(
     scene: Sequence[str],
     request: ScoreRequest,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
     done: Callable[[SceneOutcome], None] | None = None,
 ) -> ScoreRun:
     """Score every scene; one that fails does not keep the others from being done.
@@ -56,43 +57,59 @@ def score_one(
     source: Source,
     model: StoredModel,
     request: ScoreRequest,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
     shards: Shards | None = None,
 ) -> SceneOutcome:
     """Score one scene or table into its folder; failures become an outcome, never an exception.
 
     ``shards``: what was scored of it elsewhere, to be merged.
     """
-    folder = Path(request.out) / source.key
-    failed = SceneOutcome(source.path, source.key, "failed", str(folder))
+    failed = SceneOutcome(source.path, source.key, "failed", str(Path(request.out) / source.key))
     try:
-        if source.is_table and request.pool:
-            raise InputError(f"{source.path} is a table, and --pool needs the space around a pixel; leave --pool out")
-        stored = stored_report(folder)
-        with ThreadPoolExecutor(1, "hash") as hashing:
-            # A large file takes seconds to hash, and the hash is needed last.
-            mark = hashing.submit(fingerprint_of, source, model.sha256, request, stored)
-            before = stored["item"]["properties"].get("specvae:fingerprint") if stored else None
-            todo = replacement(
-                bool(stored), lambda: same(mark.result(), before), overwrite=request.overwrite, renew=request.renew
-            )
-            if stored and todo is Replacement.DONE:
-                return replace(failed, status="already", message="done already", report=stored["report"])
-            if todo is Replacement.REFUSE:
-                raise OutputError(
-                    f"{folder} holds another result (other input, model or settings); give --overwrite or another --out"
-                )
-            started = time.perf_counter()
-            work = _table_work() if source.is_table else _map_work(shards)
-            report = work(source, model, request, request.cut(model), folder, mark.result, progress)
-        seconds = time.perf_counter() - started
-        message = f"{_counted(report)}, {report['drift']['verdict']}, {seconds:.1f} s"
-        return replace(failed, status="done", message=message, report=dict(report))
+        return _succeeded(failed, source, model, request, progress, shards)
     except SpecvaeError as error:
         return replace(failed, message=str(error), exit_status=error.exit_status, fault=type(error))
     except MemoryError:
         message = f"{source.path}: out of memory; give a smaller --max-memory"
         return replace(failed, message=message, exit_status=4, fault=MemoryError)
+
+
+def _succeeded(
+    failed: SceneOutcome,
+    source: Source,
+    model: StoredModel,
+    request: ScoreRequest,
+    progress: Progress | None,
+    shards: Shards | None,
+) -> SceneOutcome:
+    """The outcome of a scene that is scored now or was before. Raises SpecvaeError where it cannot be."""
+    if source.is_table and request.pool:
+        raise InputError(f"{source.path} is a table, and --pool needs the space around a pixel; leave --pool out")
+    folder = Path(failed.folder)
+    stored = stored_report(folder)
+    # A large file takes seconds to hash. The hash is needed first only where a result is there to be compared with, and
+    # otherwise last, so that it is made while the scene is scored.
+    with ThreadPoolExecutor(1, "hash") as hashing:
+        mark = hashing.submit(fingerprint_of, source, model.sha256, request, stored)
+        if stored and _is_done(stored, mark.result, request, folder):
+            return replace(failed, status="already", message="done already", report=stored["report"])
+        started = time.perf_counter()
+        job = Job(source, model, request, request.cut(model), folder, mark.result, progress)
+        report = _score_table(job) if source.is_table else _score_map(job, shards)
+    seconds = time.perf_counter() - started
+    message = f"{_counted(report)}, {report['drift']['verdict']}, {seconds:.1f} s"
+    return replace(failed, status="done", message=message, report=dict(report))
+
+
+def _is_done(stored: dict[str, Any], mark: Callable[[], Fingerprint], request: ScoreRequest, folder: Path) -> bool:
+    """Whether the stored result is the one asked for. Raises OutputError where it is another and may not be replaced."""
+    before = stored["item"]["properties"].get("specvae:fingerprint")
+    todo = replacement(True, lambda: same(mark(), before), overwrite=request.overwrite, renew=request.renew)
+    if todo is Replacement.REFUSE:
+        raise OutputError(
+            f"{folder} holds another result (other input, model or settings); give --overwrite or another --out"
+        )
+    return todo is Replacement.DONE
 
 
 def _counted(report: Report) -> str:
@@ -108,16 +125,18 @@ def _counted(report: Report) -> str:
     return ", ".join(counts)
 
 
-def _map_work(shards: Shards | None) -> Callable[..., Report]:
+def _score_map(job: Job, shards: Shards | None) -> Report:
+    """Score a raster here, or take over what shards of it were scored elsewhere."""
     if shards is None:
-        return score_map
+        return score_map(job)
     from specvae.stages.score.shards import write_shards
 
-    return partial(score_map, fill=partial(write_shards, shards))
+    return score_map(job, partial(write_shards, shards))
 
 
-def _table_work() -> Callable[..., Report]:
+def _score_table(job: Job) -> Report:
+    """Score a table."""
     # Imported when a table comes: pandas and pyarrow cost half a second that a map need not pay.
     from specvae.stages.score.table import score_table
 
-    return score_table
+    return score_table(job)

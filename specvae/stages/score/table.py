@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +16,18 @@ from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.export.contents import EXPLANATIONS, QUICKLOOK, result_folder
 from specvae.export.report.build import finish_folder, report_of
-from specvae.export.report.page_data import PageData
+from specvae.export.report.page_data import Case, Cell, PageData
 from specvae.export.report.sections import Report
-from specvae.export.report.table_quicklook import draw_table_quicklook
+from specvae.export.report.table_quicklook import ScoreSpread, draw_table_quicklook
 from specvae.export.table_writing import ScoresWriter, scores_name
-from specvae.files.fingerprint import Fingerprint
 from specvae.ingest.scene.describe import SceneSection
 from specvae.ingest.source import Source
 from specvae.ingest.table.reading import Table, TableFile, is_one_of, open_table
-from specvae.model_file import StoredModel
 from specvae.scoring.gathered.drift import DriftAccumulator
 from specvae.scoring.gathered.metrics import LabelledScores, TruthMetrics
 from specvae.spectra import CELL, Cube, Explanation, Parts, ScoredWindow, Window
 from specvae.stages.score.best_rows import BestRows, Rows
+from specvae.stages.score.job import Job
 from specvae.stages.score.overlap import overlapped, prefetched
 from specvae.stages.score.page import table_page
 from specvae.thresholds.threshold import Threshold
@@ -40,49 +39,46 @@ if TYPE_CHECKING:
 __all__ = ["score_table"]
 
 CHUNK = 48 * CELL**2
-"""Rows at a time: whole cells, so that a row always stands in the same column of the same product."""
-
+"""Rows at a time: a multiple of a cell, so that a row always stands in the same column of the same product."""
 
 DRIFT_ROWS = 1_000_000
-"""Rows that are compared with the fit, at least, where there are so many."""
+"""The fewest rows that are compared with the fit where a table has as many."""
 
 
-def score_table(
-    source: Source,
-    model: StoredModel,
-    request: ScoreRequest,
-    threshold: Threshold,
-    folder: Path,
-    mark: Callable[[], Fingerprint],
-    progress: Callable[[str, float], None] | None = None,
-) -> Report:
-    """Score one table into ``folder``, chunk by chunk: reading, computing and writing overlap; the report."""
+def score_table(job: Job) -> Report:
+    """Score one table into its folder, chunk by chunk: reading, computing and writing overlap; the report."""
     started = time.perf_counter()
-    detector = model.detector
+    source, detector, threshold = job.source, job.model.detector, job.threshold
+    file = _opened(source, job.request, detector)
+    with result_folder(job.folder) as work:
+        with ScoresWriter(work.path / scores_name(source.path)) as writer:
+            scored = _Scored.of(detector, job.request, threshold, writer, file.rows or 0)
+            # A table is read in order by an iterator, which a thread of its own runs ahead of: the second step, the
+            # reading of a window, has nothing to do here.
+            overlapped(prefetched(scored.read(file.chunks(CHUNK))), _same, scored.score, scored.write)
+        scored.refuse_empty(source.path)
+        figures = scored.gathered.finish(time.perf_counter() - started)
+        about = _about(source, file, scored.rows, detector)
+        report = report_of(about, job.model, threshold, figures, job.request.settings())
+        draw_table_quicklook(work.path / QUICKLOOK.name, scored.spread, source.key, threshold)
+        page = _page(detector, scored.gathered, scored.best, work.path)
+        finish_folder(work.path, report, page, job.fingerprint(), job.model, None, {})
+        work.commit()
+    return report
+
+
+def _opened(source: Source, request: ScoreRequest, detector: Detector) -> TableFile:
+    """The table, with the columns that are the model's bands. Raises InputError where it lacks the truth column."""
     file = open_table(source.path, request.ingest, detector.bands)
     if request.ingest.truth is not None and request.ingest.truth not in file.names:
         raise InputError(
             f"--truth: the table has no column {request.ingest.truth!r}; it has {', '.join(file.names[:20])}"
         )
-    with result_folder(folder) as work:
-        with ScoresWriter(work.path / scores_name(source.path)) as writer:
-            scored = _Scored.of(detector, request, threshold, writer, file.rows or 0)
-            overlapped(prefetched(scored.read(file.chunks(CHUNK))), _same, scored.score, scored.write)
-        gathered, n = scored.gathered, scored.rows
-        if not gathered.counts.valid:
-            missing = f"no valid row of {n}; expected finite numbers in every band" if n else "no row"
-            raise InputError(f"{source.path} has {missing}")
-        figures = gathered.finish(time.perf_counter() - started)
-        report = report_of(_about(source, file, n, detector), model, threshold, figures, request.settings())
-        score = np.concatenate(scored.scores)
-        draw_table_quicklook(work.path / QUICKLOOK.name, score, threshold, source.key)
-        page = _page(detector, gathered, scored.best, work.path)
-        finish_folder(work.path, report, page, mark(), model, None, {})
-        work.commit()
-    return report
+    return file
 
 
 def _same(table: Table) -> Table:
+    """The chunk as it is."""
     return table
 
 
@@ -113,25 +109,34 @@ class _Scored:
     writer: ScoresWriter
     gathered: Gatherers
     best: BestRows
-    scores: list[NDArray[np.float32]] = field(default_factory=list)
+    spread: ScoreSpread
     rows: int = 0
 
     @classmethod
     def of(
         cls, detector: Detector, request: ScoreRequest, threshold: Threshold, writer: ScoresWriter, rows: int
     ) -> _Scored:
-        """``rows``: how many there are, 0 where that is not known."""
+        """Nothing scored yet; ``rows`` is how many rows the table has, 0 where that is not known."""
         from specvae.stages.score.gatherers import Gatherers
 
         truth = request.ingest.truth
         gathered = Gatherers.of(detector, 1, 1, (0, 0, 0), truth is not None, threshold.value)
-        # A million rows tell as much of drift as five do.
+        # The drift of a table is measured on every n-th row: distances of distributions from a million rows are as sharp
+        # as any verdict needs, and sorting all rows of a larger table would take longer than scoring them.
         step = max(1, rows // DRIFT_ROWS)
         gathered.drift = DriftAccumulator(detector.drift_reference, detector.bands.labels, step)
-        return cls(detector, threshold, truth, writer, gathered, BestRows(max(0, request.explain)))
+        best, spread = BestRows(max(0, request.explain)), ScoreSpread(threshold.value)
+        return cls(detector, threshold, truth, writer, gathered, best, spread)
+
+    def refuse_empty(self, path: str) -> None:
+        """Raise InputError for a table without a valid row: there is nothing to say of it."""
+        if not self.gathered.counts.valid:
+            missing = f"no valid row of {self.rows}; expected finite numbers in every band" if self.rows else "no row"
+            raise InputError(f"{path} has {missing}")
 
     def read(self, chunks: Iterable[Table]) -> Iterator[Table]:
-        """The chunks, timed."""
+        """The chunks, with the seconds that each one takes to read counted."""
+        # A generator cannot be timed from within a ``with``: while it waits to be asked, the clock would go on.
         begun = time.perf_counter()
         for table in chunks:
             self.gathered.spent.append(("read", time.perf_counter() - begun))
@@ -139,18 +144,18 @@ class _Scored:
             begun = time.perf_counter()
 
     def score(self, table: Table, _: Table) -> Parts:
-        """Parts ``(n,)`` of a chunk."""
+        """The scores ``(n,)`` of a chunk and their two terms."""
         begun = time.perf_counter()
         parts = self.detector.score_rows(table.values, table.valid)
         self.gathered.spent.append(("compute", time.perf_counter() - begun))
         return parts
 
     def write(self, table: Table, parts: Parts) -> None:
-        """Write a chunk, and give it to whatever gathers."""
+        """Write a chunk, and give it to the accumulators."""
         begun = time.perf_counter()
         anomalous = parts.score > self.threshold.value
         p_values = self.detector.calibration.p_values(parts.score)
-        columns: dict[str, NDArray[Any]] = {
+        columns: dict[str, NDArray[np.generic]] = {
             "score": parts.score,
             "reconstruction": parts.reconstruction,
             "kl": parts.kl,
@@ -158,6 +163,7 @@ class _Scored:
             "anomaly": np.where(table.valid, anomalous.astype(np.uint8), np.uint8(255)),
         }
         self.writer.write(table.others, columns)
+        # The accumulators know windows of rasters; a table is to them a raster of one row, this chunk a window of it.
         window = Window(0, self.rows, 1, len(table))
         cube = Cube(table.values.T[:, None, :], table.reason[None], window)
         piece = ScoredWindow(
@@ -168,12 +174,13 @@ class _Scored:
         if self.gathered.metrics is not None:
             self._compare(self.gathered.metrics, table, parts)
         self.best.update(table, self.rows, parts, p_values)
-        self.scores.append(parts.score)
+        self.spread.update(parts.score)
         self.rows += len(table)
         self.gathered.spent.append(("write", time.perf_counter() - begun))
 
     def _compare(self, metrics: TruthMetrics, table: Table, parts: Parts) -> None:
-        """Figures against the truth column, where ``--truth`` names one."""
+        """Give the rows whose truth is known to the metrics, beside what the baselines say of them."""
+        # Columns of truth come as numbers, as booleans and as words; what is not plainly normal or unknown is anomalous.
         truth = table.others.column(table.others.column_names.index(self.truth))
         unknown = is_one_of(truth, {"", "nan", "none", "255", "<na>"})
         normal = is_one_of(truth, {"0", "0.0", "false", "normal"})
@@ -193,20 +200,22 @@ def _page(detector: Detector, gathered: Gatherers, best: BestRows, folder: Path)
     return table_page(detector, gathered, cases, rows, explanation)
 
 
-def _cases(
-    rows: Rows, names: tuple[str, ...], labels: tuple[str, ...], explanation: Explanation
-) -> list[dict[str, Any]]:
-    """What the page tells of each row."""
+def _cases(rows: Rows, names: tuple[str, ...], labels: tuple[str, ...], explanation: Explanation) -> list[Case]:
+    """The rows of the page's table."""
     cases = []
     for k, i in enumerate(rows.at.tolist()):
         drivers = np.argsort(-explanation.contribution[:, k], kind="stable")[:3]
-        cases.append(
-            {"row_number": i + 1}
-            | {f"{name} ": text for name, text in zip(names, rows.others[:, k], strict=True)}
-            | {name: float(getattr(rows, name)[k]) for name in ("score", "reconstruction", "kl")}
-            | {"p_value": None if np.isnan(rows.p_value[k]) else float(rows.p_value[k])}
-            | {"bands": ", ".join(f"{labels[b]} {explanation.deviation[b, k]:+.1f}" for b in drivers)}
-        )
+        cells: dict[str, Cell] = {"row_number": i + 1}
+        # The space after the name keeps a column that is called "score" apart from the score itself.
+        cells |= {f"{name} ": text for name, text in zip(names, rows.others[:, k], strict=True)}
+        cells |= {
+            "score": float(rows.score[k]),
+            "reconstruction": float(rows.reconstruction[k]),
+            "kl": float(rows.kl[k]),
+        }
+        cells["p_value"] = None if np.isnan(rows.p_value[k]) else float(rows.p_value[k])
+        cells["bands"] = ", ".join(f"{labels[b]} {explanation.deviation[b, k]:+.1f}" for b in drivers)
+        cases.append(Case(cells))
     return cases
 
 
