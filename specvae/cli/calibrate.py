@@ -31,5 +31,5 @@ def command(source: tuple[str, ...], **options: object) -> int:
         invocation().warn(warning)
     state = "stands already, made from the same inputs" if outcome.skipped else "written"
     scores = f"{outcome.summary['pixels']['calibration']:,} calibration scores"
-    click.echo(f"{outcome.model} {state}: {scores}, {outcome.reach}")
+    click.echo(f"{outcome.model} {state}: {scores}, {outcome.supported_rates}")
     return 0

@@ -21,11 +21,11 @@ def command(out: str, seed: int) -> int:
     outcome = demo(out, seed)
     reports = outcome.folder / "reports" / "tonight"
     click.echo(
-        f"planted anomalies found: {outcome.found} of {outcome.planted} (burns, oil and tarpaulins of 1 to 149 pixels)"
+        f"planted anomalies found: {outcome.detected} of {outcome.planted} (burns, oil and tarpaulins of 1 to 149 pixels)"
     )
     click.echo(
         f"false alarms: {outcome.false_alarms} of {outcome.normal_pixels:,} normal pixels, asked 1e-3; "
-        f"{outcome.beside} more within {outcome.reach} pixels of planted ones, whose surroundings are not normal"
+        f"{outcome.beside} more within {outcome.halo} pixels of planted ones, whose surroundings are not normal"
     )
     click.echo(f"AUROC: {outcome.auroc:.4f}; should you trust the map? {outcome.verdict}")
     click.echo(f"map:     {reports / 'score.tif'} and {reports / 'anomaly.tif'}")

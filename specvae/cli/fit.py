@@ -55,6 +55,6 @@ def _claim(outcome: FitOutcome) -> str:
     state = "stands already, made from the same inputs and settings" if outcome.skipped else "written"
     return (
         f"{outcome.model} {state}: trained on {pixels['train']:,} spectra, {pixels['calibration']:,} held out for "
-        f"thresholds ({outcome.reach}), {diagnostics['active_latent']} of {diagnostics['latent']} latent dimensions "
+        f"thresholds ({outcome.supported_rates}), {diagnostics['active_latent']} of {diagnostics['latent']} latent dimensions "
         f"active, {100 * diagnostics['kl_share']:.0f} % of a normal score is KL"
     )

@@ -29,24 +29,26 @@ def calibrate(source: Sequence[str], request: CalibrateRequest) -> FitOutcome:
     loaded = load_model(request.model, threads=2)
     sources, target = find_sources(source), Path(request.target)
     settings = {"ingest": request.ingest.to_json(), "source": sorted(source)}
-    mark, todo = compare(target, sources, loaded.sha256, settings, request)
+    fingerprint, todo = compare(target, sources, loaded.sha256, settings, request)
+    # Before any pixel is read: a plan of a batch asks this of every stage.
     if request.dry_run:
         return FitOutcome(target, "", todo is Replacement.DONE, {}, ())
     if todo is Replacement.DONE:
-        return FitOutcome.standing(target)
+        return FitOutcome.done_already(target)
     if todo is Replacement.REFUSE:
         raise OutputError(
             f"{target} stands already and was made from other inputs or settings; give --overwrite or --out"
         )
     fresh, gathered = _calibrated(loaded.detector, sources, request.ingest)
+    # The fit's provenance goes on: the network is still that of its inputs, settings and command.
     provenance: dict[str, Any] = {
         **loaded.metadata["provenance"],
-        "fingerprint": mark.to_json(),
+        "fingerprint": fingerprint.to_json(),
         "calibrated_from": loaded.sha256,
         "calibrate_command": call_of("specvae.stages.calibrate.calibrate", tuple(source), request),
     }
     digest = save_model(fresh, target, provenance)
-    warnings = (*gathered.notes, *_trained_on(mark, loaded.metadata["provenance"].get("fingerprint")))
+    warnings = (*gathered.notes, *_trained_on(fingerprint, loaded.metadata["provenance"].get("fingerprint")))
     return FitOutcome.of(fresh, target, digest, warnings)
 
 
@@ -56,19 +58,21 @@ def _calibrated(detector: Detector, sources: Sequence[Source], ingest: IngestOpt
         raise InputError(
             "the model looks at what surrounds a pixel; a table has no surroundings: calibrate it on rasters"
         )
+    # The model's bands, matched by name or wavelength, and nothing of it trains: all pixels are held out.
     gathered = gather(sources, ingest, detector.config, detector.bands, hold_all=True)
     fresh = detector.calibrate(gathered.regions, gathered.names)
     if not fresh.calibration.size:
         raise InputError("no valid normal pixel was found to calibrate on; check masks with `specvae inspect`")
     fresh.provenance["pixels"] = {**fresh.provenance["pixels"], "calibration": fresh.calibration.size}
-    fresh.calibration.prepare()
+    fresh.calibration.prepare()  # stored with the model, so that loading computes no bootstrap
     return fresh, gathered
 
 
-def _trained_on(mark: Fingerprint, fit: dict[str, Any] | None) -> list[str]:
+def _trained_on(fingerprint: Fingerprint, fit: dict[str, Any] | None) -> list[str]:
     """A warning where files are among those that the model was fitted on."""
+    # By their bytes and not their paths: a copy under another name is the same data.
     before = {file["sha256"] for file in (fit or {}).get("inputs", []) if file["sha256"]}
-    again = [Path(file.path).name for file in mark.inputs if file.sha256 in before]
+    again = [Path(file.path).name for file in fingerprint.inputs if file.sha256 in before]
     if not again:
         return []
     shown = ", ".join(again[:3]) + (", ..." if len(again) > 3 else "")

@@ -32,10 +32,10 @@ class ExportOutcome:
 def export(model: str, out: str, *, overwrite: bool = False) -> ExportOutcome:
     """Write the scorer of the model file ``model`` to the ONNX file ``out``, normalisation inside.
 
-    Raises OutputError where something else stands there and ``overwrite`` is not given, ModelError for what is no
+    Raises OutputError where something else is there already and ``overwrite`` is not given, ModelError for what is no
     model, MissingExtraError without the packages of the extra ``onnx``.
     """
-    require_onnx()
+    require_onnx()  # first, so that a missing package is named before a model is loaded for nothing
     stored, path = load_model(model), Path(out)
     net = stored.detector.net
     inputs = [f"spectra (n, {net.bands})"]
@@ -53,7 +53,7 @@ def export(model: str, out: str, *, overwrite: bool = False) -> ExportOutcome:
 
 
 def _about(stored: StoredModel) -> dict[str, Any]:
-    """What a user of the graph must know: it is stored beside the graph in the file."""
+    """What a user of the graph must know, for the file's metadata."""
     detector = stored.detector
     about: dict[str, Any] = {
         "specvae": __version__,
@@ -76,10 +76,12 @@ def _about(stored: StoredModel) -> dict[str, Any]:
 
 def _made_from(path: Path) -> str | None:
     """SHA-256 of the model that an ONNX file was made from; None for any other file."""
+    # A damaged file and one of another program are answered alike: it was not made from this model.
     import onnx
     from google.protobuf.message import DecodeError
 
     try:
+        # Weights in files beside it are not needed, and would be looked up at paths that the file names.
         properties = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
         digest = json.loads(properties["specvae"])["model_sha256"]
     except (OSError, DecodeError, ValueError, KeyError, TypeError):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +29,17 @@ from specvae.model.context import RingContext
 from specvae.model.device import pick_device
 from specvae.model_file import load_model, save_model
 from specvae.scoring.pooling import HALO
-from specvae.spectra import Invalid, Window
+from specvae.spectra import Cube, Invalid, Window
 from specvae.stages.requests import CalibrateRequest, FitRequest, call_of
 from specvae.training.descent import Check
 from specvae.training.sampling import Quota, Region, Role, Split, region_of_rows, regions_of, split_blocks
 from specvae.version import __version__
 
 __all__ = ["FitOutcome", "Gathered", "compare", "files_of", "fit", "gather", "stored_fingerprint"]
+
+
+Read: TypeAlias = tuple[Cube, NDArray[np.bool_], Window]
+"""A window that was read: its cube with halo, which of its pixels ``(rows, cols)`` are normal, and the window itself."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +60,17 @@ class FitOutcome:
     """The smallest false-alarm rate that the calibration tiles support; None where they support none, or in a dry run."""
 
     @property
-    def reach(self) -> str:
+    def supported_rates(self) -> str:
         """A phrase that says what false-alarm rates the calibration tiles support."""
         if not self.smallest_rate:
             return "too few for any false-alarm rate"
         return f"enough for false-alarm rates down to {self.smallest_rate:.2g}"
 
     @classmethod
-    def standing(cls, target: Path) -> FitOutcome:
-        """The outcome of finding that the model was made already from the same inputs and settings."""
-        there = load_model(target)
-        return cls.of(there.detector, target, there.sha256, (), skipped=True)
+    def done_already(cls, target: Path) -> FitOutcome:
+        """The outcome where the model was made before, from the same inputs and settings."""
+        stored = load_model(target)
+        return cls.of(stored.detector, target, stored.sha256, (), skipped=True)
 
     @classmethod
     def of(
@@ -105,39 +109,58 @@ def fit(source: Sequence[str], request: FitRequest, progress: Callable[[Check], 
     """
     config = request.configuration()
     sources, target = find_sources(source), Path(request.model)
+    # Not the device and the threads: on another machine the model is the same model, and is not made anew.
     settings = {
-        "config": config.model_dump(mode="json"), "ingest": request.ingest.to_json(), "source": sorted(source),
-    }  # fmt: skip
-    mark, todo = compare(target, sources, "", settings, request)
+        "config": config.model_dump(mode="json"),
+        "ingest": request.ingest.to_json(),
+        "source": sorted(source),
+    }
+    fingerprint, todo = compare(target, sources, "", settings, request)
     if request.dry_run:
         return FitOutcome(target, "", todo is Replacement.DONE, {}, ())
     if todo is Replacement.DONE:
-        return FitOutcome.standing(target)
+        return FitOutcome.done_already(target)
     if todo is Replacement.REFUSE:
         raise OutputError(
             f"{target} stands already and was made from other inputs or settings; give --overwrite or --model"
         )
     gathered = gather(sources, request.ingest, config, None)
+    detector = _detector(gathered, config, request, progress)
+    return _save(detector, target, gathered, fingerprint, call_of("specvae.stages.fit.fit", tuple(source), request))
+
+
+def _detector(
+    gathered: Gathered, config: ModelConfig, request: FitRequest, progress: Callable[[Check], None] | None
+) -> Detector:
+    """Fit on what was read. Raises InputError that says why pixels were not valid, where too few are to train on."""
     try:
-        detector = Detector.fit(
-            gathered.regions, gathered.bands, config, gathered.names, gathered.context, pick_device(request.device),
-            max(1, request.threads), progress,
-        )  # fmt: skip
+        return Detector.fit(
+            gathered.regions,
+            gathered.bands,
+            config,
+            gathered.names,
+            gathered.context,
+            pick_device(request.device),
+            max(1, request.threads),
+            progress,
+        )
     except InputError as error:
         why = ", ".join(f"{n:,} {reason}" for reason, n in gathered.invalid.items() if n)
         raise InputError(f"{error} (not valid: {why})" if why else str(error)) from None
-    return _save(detector, target, gathered, mark, call_of("specvae.stages.fit.fit", tuple(source), request))
 
 
-def _save(detector: Detector, target: Path, gathered: Gathered, mark: Fingerprint, command: list[str]) -> FitOutcome:
+def _save(
+    detector: Detector, target: Path, gathered: Gathered, fingerprint: Fingerprint, command: list[str]
+) -> FitOutcome:
     provenance = {
-        "fingerprint": mark.to_json(),
+        "fingerprint": fingerprint.to_json(),
         "command": command,
         "versions": {"specvae": __version__, **{name: version(name) for name in ("torch", "numpy", "rasterio")}},
         "notes": list(gathered.notes),
         "pixel_size": gathered.pixel_size,
         "invalid_by_reason": gathered.invalid,
     }
+    # The bootstrap of the cuts takes seconds: once here, and not whenever the model is loaded.
     detector.calibration.prepare()
     if detector.evidence is not None:
         detector.evidence.prepare()
@@ -158,13 +181,17 @@ def compare(
     ``model`` is the SHA-256 of the model that is calibrated, or an empty string in a fit.
     """
     stored = stored_fingerprint(target, request.overwrite)
-    mark = Fingerprint(identify(files_of(sources, request.ingest), stored), model, settings)
-    todo = replacement(target.exists(), lambda: same(mark, stored), overwrite=request.overwrite, renew=request.renew)
-    return mark, todo
+    # With the stored one at hand, a file of the same size and time is not hashed again.
+    fingerprint = Fingerprint(identify(files_of(sources, request.ingest), stored), model, settings)
+    todo = replacement(
+        target.exists(), lambda: same(fingerprint, stored), overwrite=request.overwrite, renew=request.renew
+    )
+    return fingerprint, todo
 
 
 def stored_fingerprint(target: Path, overwrite: bool) -> dict[str, Any] | None:
     """The fingerprint in the model file ``target``; None where there is none, or where it is overwritten anyway."""
+    # Not read where it is overwritten anyway: it may be damaged, which must not stop that.
     if not target.exists() or overwrite:
         return None
     try:
@@ -194,39 +221,69 @@ def gather(
     ``hold_all``: everything calibrates (a calibration from other normal data). Raises ModelError where the bands of
     sources differ.
     """
+    # One model has one kind of input: rows of a table have no surroundings, so with a table among them none is used.
     context = config.context.kind != "none" and not config.patch and not any(s.is_table for s in sources)
-    sampling = config.sampling.of_patches(config.patch)
     buffer = RingContext(1, config.context).halo if context else 0
-    regions: list[Region] = []
-    notes: list[str] = []
-    counts = np.zeros(len(Invalid), np.int64)
-    bands, pixel_size = match, None
+    reading = _Gathering(options, config, buffer, hold_all, sources[0] if match is None else None, match)
+    sampling = config.sampling.of_patches(config.patch)
     for number, source in enumerate(sources):
         quota = Quota.share(sampling, len(sources))
-        if source.is_table:
-            table = read_table(source.path, options, bands)
-            bands = bands or table.bands
-            usable = table.normal & table.valid
-            only = Role.CALIBRATION if hold_all else None
-            if usable.any():
-                regions.append(region_of_rows(table.values, usable, config.sampling, config.seed, quota, number, only))
-            notes += table.notes
-            counts += np.bincount(table.reason, minlength=len(counts))
-            continue
-        first = sources[0] if match is None else None
-        with in_patches(_open_alike(source, options, bands, first), config.patch) as scene:
-            bands = bands or scene.bands
-            pixel_size = pixel_size or scene.pixel_size
-            whole = not config.patch
-            split = split_blocks((scene.rows, scene.cols), buffer, config.sampling, config.seed + number, whole)
-            reads = _reads(scene, split, quota, buffer, config, config.seed + number, hold_all)
-            regions += _regions(split, number, reads, quota, hold_all, counts)
-            notes += [f"{source.key}: {note}" for note in scene.notes]
-    if bands is None:
+        (reading.add_table if source.is_table else reading.add_scene)(source, number, quota)
+    if reading.bands is None:
         raise InputError("no source was given; expected a raster, a folder, a glob or a table")
-    invalid = {kind.label: int(counts[kind]) for kind in Invalid if kind != Invalid.VALID}
-    names = tuple(source.key for source in sources)
-    return Gathered(tuple(regions), bands, names, context, tuple(dict.fromkeys(notes)), pixel_size, invalid)
+    return Gathered(
+        regions=tuple(reading.regions),
+        bands=reading.bands,
+        names=tuple(source.key for source in sources),
+        context=context,
+        notes=tuple(dict.fromkeys(reading.notes)),
+        pixel_size=reading.pixel_size,
+        invalid={kind.label: int(reading.counts[kind]) for kind in Invalid if kind != Invalid.VALID},
+    )
+
+
+@dataclass
+class _Gathering:
+    """What has been read so far, source by source, and the settings that hold for all of them."""
+
+    options: IngestOptions
+    config: ModelConfig
+    buffer: int
+    """Pixels around a window that the model's context needs; 0 without context."""
+    hold_all: bool
+    first: Source | None
+    """The source whose bands the others must have; None where a model says which."""
+    bands: BandSet | None
+    regions: list[Region] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(Invalid), np.int64))
+    """Pixels that were read, by reason."""
+    pixel_size: float | None = None
+
+    def add_table(self, source: Source, number: int, quota: Quota) -> None:
+        """Read the rows of a table."""
+        table = read_table(source.path, self.options, self.bands)
+        self.bands = self.bands or table.bands
+        usable = table.normal & table.valid
+        only = Role.CALIBRATION if self.hold_all else None
+        if usable.any():
+            sampling, seed = self.config.sampling, self.config.seed
+            self.regions.append(region_of_rows(table.values, usable, sampling, seed, quota, number, only))
+        self.notes += table.notes
+        self.counts += np.bincount(table.reason, minlength=len(self.counts))
+
+    def add_scene(self, source: Source, number: int, quota: Quota) -> None:
+        """Read windows of a raster until the quota is full."""
+        config = self.config
+        with in_patches(_open_alike(source, self.options, self.bands, self.first), config.patch) as scene:
+            self.bands = self.bands or scene.bands
+            self.pixel_size = self.pixel_size or scene.pixel_size
+            # Another seed for each source, so that scenes of one size do not all hold out the same corner.
+            seed, shape = config.seed + number, (scene.rows, scene.cols)
+            split = split_blocks(shape, self.buffer, config.sampling, seed, borders=not config.patch)
+            reads = _reads(scene, split, quota, self.buffer, config, seed, self.hold_all)
+            self.regions += _regions(split, number, reads, quota, self.hold_all, self.counts)
+            self.notes += [f"{source.key}: {note}" for note in scene.notes]
 
 
 def _open_alike(source: Source, options: IngestOptions, bands: BandSet | None, first: Source | None) -> PixelScene:
@@ -245,9 +302,10 @@ def _open_alike(source: Source, options: IngestOptions, bands: BandSet | None, f
 
 def _reads(
     scene: Scene, split: Split, quota: Quota, buffer: int, config: ModelConfig, seed: int, hold_all: bool
-) -> Any:
+) -> Iterator[Read]:
     """Cubes with halo and normal masks of the windows that are still wanted, in seeded order."""
-    whole = Window(0, 0, scene.rows, scene.cols)
+    everything = Window(0, 0, scene.rows, scene.cols)
+    # Lazily: `_regions` takes from the quota between two windows, so no more is read than is used.
     for window in regions_of(split, seed, config.patch or 1):
         if quota.full:
             return
@@ -255,12 +313,12 @@ def _reads(
             continue
         # The evidence of a held-out pixel depends on the scores around it, and they on what is around them.
         holds = hold_all or Role.CALIBRATION in split.roles.ravel()[np.unique(split.block(window))]
-        cube = scene.read(window.grow(buffer + HALO if holds else buffer).clip(whole))
+        cube = scene.read(window.grow(buffer + HALO if holds else buffer).clip(everything))
         yield cube, scene.normal(window), window
 
 
 def _regions(
-    split: Split, source: int, reads: Any, quota: Quota, hold_all: bool, counts: NDArray[np.int64]
+    split: Split, source: int, reads: Iterator[Read], quota: Quota, hold_all: bool, counts: NDArray[np.int64]
 ) -> list[Region]:
     """What is used of what is read; its pixels are added to ``counts`` by their reason."""
     regions = []
@@ -271,6 +329,5 @@ def _regions(
         role = quota.take(np.where(usable, role, np.uint8(Role.UNUSED)).astype(np.uint8))
         if not role.any():
             continue
-        # Only what the context needs is kept around the window.
         regions.append(Region(cube, window, role, split.block(window), source))
     return regions

@@ -104,6 +104,7 @@ class ModelDescription(TypedDict):
 def inspect(path: str, options: IngestOptions | None = None) -> ModelDescription | TableDescription | RasterDescription:
     """A JSON-ready description. Raises InputError or ModelError for what can be neither read nor understood."""
     target = Path(path)
+    # By its name or its first bytes: a damaged model is to be reported as a model, and one may have any name.
     if target.suffix == ".specvae" or _is_model(target):
         return _model(path)
     sources = find_sources([path])
@@ -152,6 +153,7 @@ def _table(path: str, options: IngestOptions | None) -> TableDescription:
 def _validity(scene: Scene) -> Validity:
     """Counts by reason over the scene, or over windows spread across a large one."""
     windows = scene.windows(WINDOW_PIXELS)
+    # Spread evenly over all windows: invalid pixels lie together, in collars and clouds.
     step = max(1, len(windows) // LOOKED_AT)
     counts = np.zeros(len(Invalid), np.int64)
     for window in windows[::step]:

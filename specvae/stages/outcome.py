@@ -13,7 +13,7 @@ class SceneOutcome:
     """What became of one scene."""
 
     scene: str
-    """The scene's path, as it was given or found."""
+    """The scene's path, as it was given or as a folder or glob was resolved to it."""
     key: str
     """The scene's name, and its folder below ``out``."""
     status: str
@@ -41,6 +41,7 @@ class ScoreRun:
     @property
     def exit_status(self) -> int:
         """0 done, 3 some failed, 4 all failed, 5 with --strict a do-not-use or an unsupported rate."""
+        # A failure outranks a warning: 3 and 4 come before 5, whatever the scenes that did not fail say.
         failed = [o for o in self.outcomes if o.status == "failed"]
         if failed and len(failed) == len(self.outcomes):
             return 4

@@ -26,7 +26,7 @@ OVERWRITE = Option("Replace an output made otherwise.", in_toml=False)
 
 @dataclass(frozen=True)
 class FitRequest:
-    """What a fit is asked to do. Raises UsageError where options exclude each other or a value is none of theirs."""
+    """What a fit is asked to do. Raises UsageError where options exclude each other or a value is outside its range."""
 
     model: str = option("model.specvae", MODEL)
     """The model file to write."""
@@ -53,7 +53,7 @@ class FitRequest:
     max_pixels: int | None = option(None, Option("Pixels to train on, at most."))
     """Most pixels in the sample, over all sources; None: as the configuration says."""
     overwrite: bool = option(False, OVERWRITE)
-    """Fit in any case, and replace whatever stands in the model's place."""
+    """Fit in any case, and replace whatever is at the model's path."""
     renew: bool = False
     """Replace a model that was made otherwise; one made from the same inputs and settings stays."""
     dry_run: bool = False
@@ -70,7 +70,7 @@ class FitRequest:
 
     def configuration(self) -> ModelConfig:
         """The model's configuration that the request comes to. Raises UsageError for a setting that is wrong."""
-        from specvae.model.config_file import load_config
+        from specvae.model.config_file import load_config  # pydantic comes with it, which --help can do without
 
         overrides = {
             "context.kind": self.context,
@@ -79,6 +79,7 @@ class FitRequest:
             "sampling.max_pixels": self.max_pixels,
             "patch": self.patch,
         }
+        # A network for patches has other sizes than one for spectra: --patch alone means that preset.
         preset = self.preset or ("patches" if self.patch else None)
         return load_config(preset, self.config, self.set, overrides)
 
@@ -96,7 +97,7 @@ class CalibrateRequest:
     ingest: IngestOptions = field(default_factory=IngestOptions)
     """How the sources are read, and which of their pixels are normal."""
     overwrite: bool = option(False, OVERWRITE)
-    """Calibrate in any case, and replace whatever stands in the new model's place."""
+    """Calibrate in any case, and replace whatever is at the new model's path."""
     renew: bool = False
     """Replace a model that was made otherwise; one made from the same inputs and settings stays."""
     dry_run: bool = False
@@ -123,6 +124,7 @@ def call_of(function: str, source: tuple[str, ...], request: FitRequest | Calibr
     """
     if request.command:
         return list(request.command)
+    # Only what differs from the defaults: the call as a person would write it.
     usual = type(request)()
     given = {item.name: getattr(request, item.name) for item in fields(request)}
     changed = {name: value for name, value in given.items() if value != getattr(usual, name)}

@@ -30,7 +30,7 @@ def read(path: Path) -> np.ndarray:
 
 def test_every_planted_anomaly_is_found_at_a_rate_near_the_one_asked(shown: DemoOutcome) -> None:
     assert shown.planted == 12
-    assert shown.found == 12
+    assert shown.detected == 12
     assert shown.verdict == "ok"
     # A thousandth is asked. Mixed pixels next to planted ones are not in the truth, and some exceed the cut.
     assert 0.0001 < shown.false_alarms / shown.normal_pixels < 0.0033
@@ -42,7 +42,7 @@ def test_what_else_is_flagged_lies_beside_planted_anomalies(shown: DemoOutcome) 
     normal = (flags == 1) & (truth == 0)
     assert shown.false_alarms + shown.beside == normal.sum()
     away = distance_transform_cdt((truth == 0) | (truth == 255), metric="chessboard")
-    assert shown.false_alarms == (normal & (away > shown.reach)).sum()
+    assert shown.false_alarms == (normal & (away > shown.halo)).sum()
 
 
 def test_its_normal_scene_is_not_taken_for_contaminated(shown: DemoOutcome) -> None:
@@ -73,4 +73,4 @@ def test_another_seed_replaces_what_stands(shown: DemoOutcome) -> None:
     old = (shown.folder / "model.specvae").read_bytes()
     other = demo(str(shown.folder), seed=5)
     assert (shown.folder / "model.specvae").read_bytes() != old
-    assert other.found >= 10
+    assert other.detected >= 10

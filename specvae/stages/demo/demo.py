@@ -8,26 +8,29 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import maximum_filter
 
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.scene.opening import open_scene
 from specvae.model_file import load_model
 from specvae.stages.demo.scenes import write_scene
-from specvae.ingest.scene.opening import open_scene
-from specvae.ingest.options import IngestOptions
+from specvae.stages.demo.synthetic import SyntheticScene, make_scene
 from specvae.stages.fit import fit
-from specvae.stages.score.run import score
+from specvae.stages.outcome import SceneOutcome
 from specvae.stages.requests import FitRequest
 from specvae.stages.score.request import ScoreRequest
-from specvae.stages.demo.synthetic import make_scene
+from specvae.stages.score.run import score
 
 __all__ = ["DemoOutcome", "demo"]
 
 
 @dataclass(frozen=True)
 class DemoOutcome:
-    """What the demo found, and where it lies."""
+    """How many of the planted anomalies the demo detected, at what cost in false alarms, and where its files are."""
 
     folder: Path
+    """Where everything was written."""
     planted: int
-    found: int
+    """Planted anomalies."""
+    detected: int
     """Planted anomalies with at least one flagged pixel."""
     false_alarms: int
     """Flagged normal pixels that see nothing planted."""
@@ -35,10 +38,12 @@ class DemoOutcome:
     """Normal pixels that see nothing planted."""
     beside: int
     """Flagged normal pixels that see something planted: what surrounds them is not normal."""
-    reach: int
-    """How far a pixel of the model sees, pixels."""
+    halo: int
+    """How far around a pixel the model looks, in pixels."""
     auroc: float | None
+    """Area under the ROC curve of the scores against the truth."""
     verdict: str
+    """The drift verdict: whether the map is to be trusted."""
 
 
 def demo(out: str = "demo", seed: int = 0) -> DemoOutcome:
@@ -50,26 +55,37 @@ def demo(out: str = "demo", seed: int = 0) -> DemoOutcome:
     write_scene(place / "tonight.tif", tonight.values)
     write_scene(place / "truth.tif", np.minimum(tonight.truth, 255)[None], names=("planted",), nodata=255)
     model = str(place / "model.specvae")
-    fit_anew_or_keep(str(place / "normal.tif"), model)
+    # A second demo finds its model made from the same scene; with another seed it replaces it.
+    fit([str(place / "normal.tif")], FitRequest(model=model, renew=True))
     ingest = IngestOptions(truth=str(place / "truth.tif"))
     request = ScoreRequest(model=model, out=str(place / "reports"), ingest=ingest, parts=True)
     outcome = score([str(place / "tonight.tif")], request).outcomes[0]
+    # Without overwrite at first, so that the same demo again makes nothing; a result of another seed is then refused.
     if outcome.status == "failed":
         outcome = score([str(place / "tonight.tif")], replace(request, overwrite=True)).outcomes[0]
+    return _counted(place, tonight, outcome, load_model(model).detector.halo)
+
+
+def _counted(place: Path, tonight: SyntheticScene, outcome: SceneOutcome, halo: int) -> DemoOutcome:
+    """Count what the map of the night flags, by whether it was planted."""
+    # Read back from the map, so that what is said of it is what a user sees in it.
     with open_scene(str(place / "reports" / "tonight" / "anomaly.tif")) as flags:
         cube = flags.read(flags.grid.window)
     anomalous = (cube.values[0] == 1) & cube.valid
-    hit = set(np.unique(tonight.truth[anomalous])) - {0, 255}
+    detected = set(np.unique(tonight.truth[anomalous])) - {0, 255}
     report = outcome.report or {}
-    reach = load_model(model).detector.halo
     normal = tonight.truth == 0
-    seen = maximum_filter(np.isin(tonight.truth, (0, 255), invert=True), 2 * reach + 1)
+    # Normal pixels near a planted one see it in their surroundings: their flags are counted apart from false alarms.
+    near = maximum_filter(np.isin(tonight.truth, (0, 255), invert=True), 2 * halo + 1)
     return DemoOutcome(
-        place, tonight.planted, len(hit), int((anomalous & normal & ~seen).sum()), int((normal & ~seen).sum()),
-        int((anomalous & normal & seen).sum()), reach, report["metrics"]["auroc"], report["drift"]["verdict"],
-    )  # fmt: skip
+        folder=place,
+        planted=tonight.planted,
+        detected=len(detected),
+        false_alarms=int((anomalous & normal & ~near).sum()),
+        normal_pixels=int((normal & ~near).sum()),
+        beside=int((anomalous & normal & near).sum()),
+        halo=halo,
+        auroc=report["metrics"]["auroc"],
+        verdict=report["drift"]["verdict"],
+    )
 
-
-def fit_anew_or_keep(scene: str, model: str) -> None:
-    """Fit ``scene``: nothing to do where the model was made from it, replaced where it was made from another."""
-    fit([scene], FitRequest(model=model, renew=True))

@@ -34,10 +34,12 @@ def write_scene(
 
 def write_large_scene(path: Path, size: int, bands: int, dtype: str = "uint16", seed: int = 0) -> None:
     """Write a ``size x size`` scene, deflated in tiles of 512: one synthetic landscape, shifted and repeated."""
+    # A landscape of the full size would take more memory than the program that reads it.
     side = min(size, 1024)
     land = make_scene(side, side, seed, wavelengths=np.linspace(443, 2202, bands)).values
     land = (land / 40 if dtype == "uint8" else land).astype(dtype)
     collar = (land == 0).all(axis=0)
+    # No nodata is declared here, so the collar is filled with ground: the scene is for timing, and all of it valid.
     land[:, collar] = land[:, ~collar][:, : int(collar.sum())]
     predictor = 3 if dtype == "float32" else 2
     GeoTiff((bands, size, size), dtype, PLACE, tile=512, predictor=predictor).write(path, _repeated(land, size))
@@ -48,5 +50,6 @@ def _repeated(land: NDArray[Any], size: int) -> Iterator[tuple[Window, NDArray[A
     side = land.shape[1]
     for row in range(0, size, side):
         for col in range(0, size, side):
+            # Shifted, so that no two blocks compress or score alike by having the same cells.
             block = np.roll(land, (row // 7, col // 5), axis=(1, 2))[:, : size - row, : size - col]
             yield Window(row, col, block.shape[1], block.shape[2]), block

@@ -1,4 +1,4 @@
-"""Synthetic scenes by honest physics: linear mixing of endmember spectra, illumination, shot and read noise, a collar.
+"""Synthetic scenes from a physical model: linear mixing of endmember spectra, illumination, shot and read noise, a collar.
 
 Abundances are smooth random fields that sum to one; radiance is reflectance times a smooth illumination; noise is
 Poisson in the signal and Gaussian in the read-out; values are quantised to uint16; a slanted collar is nodata.
@@ -24,13 +24,14 @@ SCALE = 10_000.0
 
 @dataclass(frozen=True)
 class SyntheticScene:
-    """A made scene and what was planted in it."""
+    """A synthetic scene and the truth about it."""
 
     values: NDArray[Any]
     """``(bands, rows, cols)``, reflectance times 10,000; 0 in the collar."""
     truth: NDArray[np.uint8]
     """``(rows, cols)``: number of the planted anomaly, 0 elsewhere, 255 in the collar."""
     planted: int
+    """Anomalies in it."""
 
 
 def endmembers(wavelengths: NDArray[np.floating] | None = None) -> dict[str, NDArray[np.float64]]:
@@ -68,17 +69,21 @@ def make_scene(
     The land is the same for every seed of one size, so that two scenes are two nights of one place: the seed moves
     illumination, a little of the abundances, the noise and the anomalies.
     """
+    # Two streams: the land has one seed for all scenes, the night its own; 7 keeps it apart from other uses of the seed.
     land, night = np.random.default_rng(20), np.random.default_rng([seed, 7])
     spectra = endmembers(wavelengths)
     fields = np.stack([_smooth(land, rows, cols, 14) + 0.25 * _smooth(night, rows, cols, 6) for _ in range(4)])
+    # Softmax of the fields: positive, summing to one, and at 2.2 mostly of one material, as fields and forests are.
     abundance = np.exp(2.2 * fields)
     abundance /= abundance.sum(axis=0)
     mixed = np.tensordot(np.stack(list(spectra.values())[:4], axis=1), abundance, axes=1)
     truth = np.zeros((rows, cols), np.uint8)
     planted = _plant(night, mixed, truth, list(spectra.values())[4:]) if anomalies else 0
     light = 1.0 + 0.08 * _smooth(night, rows, cols, 60)
+    # 40,000 electrons are a reflectance of 1: shot noise of .5 % there, 18 electrons of read noise.
     electrons = np.clip(mixed * light, 0.001, None) * 40_000.0
     noisy = (night.poisson(electrons) + night.normal(0.0, 18.0, electrons.shape)) / 40_000.0
+    # From 1, since 0 means no data.
     values = np.clip(np.round(noisy * SCALE), 1, 65_535).astype(np.uint16)
     collar = np.arange(cols)[None, :] + 0.25 * np.arange(rows)[:, None] < 0.06 * cols
     values[:, collar] = 0
@@ -124,6 +129,7 @@ def _plant(
     r, c = np.mgrid[:rows, :cols]
     count = 0
     for i, radius in enumerate((0.4, 0.4, 0.8, 0.8, 1.5, 1.5, 2.5, 2.5, 4.0, 4.0, 5.5, 7.0)):
+        # Anywhere that no other anomaly is near; a scene too small for them all has fewer.
         for _ in range(50):
             row, col = rng.integers(12, rows - 12), rng.integers(int(0.1 * cols) + 12, cols - 12)
             disc = (r - row) ** 2 + (c - col) ** 2 <= radius**2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from specvae.ingest.sources import find_sources
 from specvae.ingest.table.columns import is_parquet
 from specvae.model.device import pick_device
 from specvae.model_file import load_model
+from specvae.scoring.compression import ACTIVE
 from specvae.scoring.latent import latent_means, map_cells
 from specvae.spectra import Window
 from specvae.stages.latent.folder import LatentResult, for_each, make_folder
@@ -59,16 +59,16 @@ def encode(
     def work(one: Source, folder: Path) -> LatentResult:
         kind = _format(one, format)
         settings = {"command": "encode", "format": kind, "ingest": ingest.to_json()}
-        mark = Fingerprint(identify([*one.files, *ingest.companions(one.stem)]), stored.sha256, settings)
+        fingerprint = Fingerprint(identify([*one.files, *ingest.companions(one.stem)]), stored.sha256, settings)
         write = _table if one.is_table else _map if kind == "tif" else _pixels
 
-        def make(place: Path) -> dict[str, Any]:
-            told = write(one, stored.detector, ingest, place / f"latent.{kind}", max_memory)
-            return {"command": "encode", "kind": kind_of(stored.detector), "source": one.path, **told.to_json()}
+        def make(place: Path) -> dict[str, object]:
+            codes = write(one, stored.detector, ingest, place / f"latent.{kind}", max_memory)
+            return {"command": "encode", "kind": kind_of(stored.detector), "source": one.path, **codes.to_json()}
 
-        return make_folder(folder, mark, overwrite, make)
+        return make_folder(folder, fingerprint, overwrite, make)
 
-    return for_each(find_sources(source), out, work, _tell, done)
+    return for_each(find_sources(source), out, work, _message, done)
 
 
 def _format(source: Source, format: str | None) -> str:
@@ -79,36 +79,42 @@ def _format(source: Source, format: str | None) -> str:
     return "tif" if not source.is_table else "parquet" if is_parquet(source.path) else "csv"
 
 
-def _tell(summary: dict[str, Any]) -> str:
+def _message(summary: dict[str, Any]) -> str:
     return f"{summary['valid']:,} {summary['kind']}, {summary['active']} of {summary['latent']} latent dimensions vary here"
 
 
 @dataclass
 class _Codes:
-    """What was encoded."""
+    """Counts and moments of the latent means that were written."""
 
     latent: int
+    """Latent dimensions."""
     count: int = 0
-    total: NDArray[np.float64] = field(init=False)
-    square: NDArray[np.float64] = field(init=False)
+    """Encoded spectra, images or patches."""
+    totals: NDArray[np.float64] = field(init=False)
+    """``(latent,)``: sums of the means."""
+    squares: NDArray[np.float64] = field(init=False)
+    """``(latent,)``: sums of their squares."""
 
     def __post_init__(self) -> None:
-        self.total, self.square = np.zeros(self.latent), np.zeros(self.latent)
+        self.totals, self.squares = np.zeros(self.latent), np.zeros(self.latent)
 
     def add(self, z: Floats) -> None:
         """Take in ``(latent, n)`` means."""
         self.count += z.shape[1]
-        self.total += z.sum(axis=1, dtype=np.float64)
-        self.square += np.square(z, dtype=np.float64).sum(axis=1)
+        # float64: sums of float32 over a scene of a hundred million pixels lose the variance.
+        self.totals += z.sum(axis=1, dtype=np.float64)
+        self.squares += np.square(z, dtype=np.float64).sum(axis=1)
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready."""
-        mean = self.total / max(1, self.count)
-        variance = np.maximum(self.square / max(1, self.count) - mean**2, 0)
+    def to_json(self) -> dict[str, object]:
+        """The part of ``summary.json`` about the latent values: counts, mean and variance of each dimension."""
+        mean = self.totals / max(1, self.count)
+        # E[z^2] - E[z]^2 is a little below 0 by rounding where a dimension does not vary.
+        variance = np.maximum(self.squares / max(1, self.count) - mean**2, 0)
         return {
             "valid": self.count,
             "latent": self.latent,
-            "active": int((variance > 0.01).sum()),
+            "active": int((variance > ACTIVE).sum()),
             "mean": mean.tolist(),
             "variance": variance.tolist(),
         }
@@ -121,9 +127,11 @@ def _names(detector: Detector) -> list[str]:
 def _encoded(detector: Detector, piece: Piece) -> Floats:
     """``(latent, rows, cols)`` of a window."""
     net = detector.net
-    return map_cells(
-        piece.cube, piece.window, piece.context, net.latent, lambda x, c: latent_means(net, x, c), net.cell
-    )  # fmt: skip
+
+    def means(values: Floats, context: Floats | None) -> Floats:
+        return latent_means(net, values, context)
+
+    return map_cells(piece.cube, piece.window, piece.context, net.latent, means, net.cell)
 
 
 def _map(source: Source, detector: Detector, ingest: IngestOptions, path: Path, max_memory: str | None) -> _Codes:
@@ -135,10 +143,11 @@ def _map(source: Source, detector: Detector, ingest: IngestOptions, path: Path, 
     ):
 
         def write(window: Window, z: Floats) -> None:
-            codes.add(z[:, np.isfinite(z[0])])
+            codes.add(z[:, np.isfinite(z[0])])  # an invalid pixel is NaN in all dimensions
             file.write(window, z)
 
         each_window(scene, detector, max_memory, 3 * codes.latent, lambda p: _encoded(detector, p), write)
+        # Before the summary: the COG with its overviews is made now, and may fail.
         file.close()
     return codes
 
@@ -148,8 +157,7 @@ def _pixels(source: Source, detector: Detector, ingest: IngestOptions, path: Pat
     codes = _Codes(detector.net.latent)
     names = _names(detector)
     opened = in_patches(open_scene(source, ingest, match=detector.bands), detector.config.patch)
-    with opened as scene, ExitStack() as stack:
-        file = stack.enter_context(ScoresWriter(path))
+    with opened as scene, ScoresWriter(path) as file:
 
         def write(window: Window, z: Floats) -> None:
             rows, cols = np.nonzero(np.isfinite(z[0]))
@@ -166,6 +174,7 @@ def _table(source: Source, detector: Detector, ingest: IngestOptions, path: Path
     codes = _Codes(detector.net.latent)
     with ScoresWriter(path) as file:
         for table in table_chunks(source, detector, ingest):
+            # Invalid rows stay in the file, as NaN, so that its rows are those of the source.
             z = np.full((codes.latent, len(table)), np.nan, np.float32)
             z[:, table.valid] = latent_means(detector.net, np.ascontiguousarray(table.values[table.valid].T))
             codes.add(z[:, table.valid])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,24 +30,27 @@ class LatentResult:
     skipped: bool
     """Whether it was there already, made from the same inputs, model and settings."""
     summary: dict[str, Any]
+    """What its ``summary.json`` holds."""
 
 
 def make_folder(
-    folder: Path, mark: Fingerprint, overwrite: bool, make: Callable[[Path], dict[str, Any]]
+    folder: Path, fingerprint: Fingerprint, overwrite: bool, make: Callable[[Path], Mapping[str, object]]
 ) -> LatentResult:
     """Have ``make`` write files into a folder beside, and rename it into place with what ``make`` returns as its summary.
 
-    Raises OutputError where another result stands there and ``overwrite`` is not given.
+    Raises OutputError where another result is there already and ``overwrite`` is not given.
     """
     stored = read_json(folder / SUMMARY)
+    # Files without a summary are an unfinished or a foreign result: not to be replaced unasked either.
     exists = folder.is_dir() and any(folder.iterdir())
-    todo = replacement(exists, lambda: same(mark, stored.get("fingerprint")), overwrite=overwrite)
+    todo = replacement(exists, lambda: same(fingerprint, stored.get("fingerprint")), overwrite=overwrite)
     if todo is Replacement.DONE:
         return LatentResult(folder, True, stored)
     if todo is Replacement.REFUSE:
         raise OutputError(f"{folder} holds something else already; give --overwrite or another --out")
+    # NAMES: of an old result only files that specvae writes are removed, not what a user put beside them.
     with OutputFolder(folder, SUMMARY, NAMES) as work:
-        summary: dict[str, Any] = finite({"schema_version": 1, **make(work.path), "fingerprint": mark.to_json()})
+        summary: dict[str, Any] = finite({"schema_version": 1, **make(work.path), "fingerprint": fingerprint.to_json()})
         write_json(work.path / SUMMARY, summary)
         work.commit()
     return LatentResult(folder, False, summary)
@@ -57,18 +60,19 @@ def for_each(
     sources: list[Source],
     out: str,
     work: Callable[[Source, Path], LatentResult],
-    tell: Callable[[dict[str, Any]], str],
+    message_of: Callable[[dict[str, Any]], str],
     done: Callable[[SceneOutcome], None] | None = None,
 ) -> ScoreRun:
-    """Do every source into its folder below ``out``; one that fails does not keep the others from being done."""
+    """Do every source into its folder below ``out``; where one fails, the others are done all the same."""
     outcomes = []
     for source in sources:
         folder = Path(out) / source.key
         try:
             result = work(source, folder)
             status = "already" if result.skipped else "done"
-            message = "done already" if result.skipped else tell(result.summary)
+            message = "done already" if result.skipped else message_of(result.summary)
             outcome = SceneOutcome(source.path, source.key, status, str(folder), message, result.summary)
+        # Nothing wider: any other exception is a bug, and ends the command with its traceback.
         except SpecvaeError as error:
             outcome = SceneOutcome(
                 source.path, source.key, "failed", str(folder), str(error), exit_status=error.exit_status

@@ -1,4 +1,4 @@
-"""Models of images and of patches: their pictures and arrays, and what a patch has no use for."""
+"""Pictures and arrays of what models of images and of patches take and make."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def save_images(path: Path, detector: Detector, images: Array) -> None:
     """Images or patches ``(n, values)`` as an array ``(n, channels, rows, cols)``, .npy; nothing for spectra."""
     shape = detector.net.shape
     if shape is not None:
+        # No pickle: a .npy file with one runs code as it is loaded.
         np.save(path, np.asarray(images, np.float32).reshape(-1, *shape), allow_pickle=False)
 
 
@@ -43,6 +44,7 @@ def draw_images(path: Path, detector: Detector, rows: list[Array], residuals: Ar
         shape = (3, *shape[1:])
         rows = [_composite((_pixels(images, detector) - low) / (high - low)) for images in rows]
         if residuals is not None:
+            # A difference has no zero point: only the width of the stretch applies.
             residuals = _composite(_pixels(residuals, detector) / (high - low))
     write_grid(path, rows if residuals is None else [*rows, 0.5 + 0.5 * residuals], shape)
 
@@ -54,11 +56,13 @@ def _pixels(patches: Array, detector: Detector) -> Array:
 
 
 def _composite(pixels: Array) -> Array:
+    """``(n, side * side, 3) -> (n, values)``, bands first, as images are laid out."""
     return np.moveaxis(pixels, 2, 1).reshape(len(pixels), -1)
 
 
 def _limits(rows: list[Array], detector: Detector) -> tuple[Array, Array]:
-    """``(3,)`` twice."""
+    """The lowest and the highest value shown in each of the three bands, ``(3,)`` each."""
     pixels = np.concatenate([_pixels(images, detector).reshape(-1, 3) for images in rows])
+    # One stretch for all rows: given and reconstructed patches can be compared by their brightness.
     low, high = np.nanpercentile(pixels, [2, 98], axis=0)
     return low, np.maximum(high, low + 1e-12)

@@ -20,7 +20,7 @@ from specvae.ingest.scene.patch_scene import in_patches
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
 from specvae.model.device import pick_device
-from specvae.model_file import StoredModel, load_model
+from specvae.model_file import load_model
 from specvae.scoring.latent import latent_means, nats, spectra_of
 from specvae.spectra import Invalid, Window
 from specvae.stages.latent.folder import LatentResult, make_folder
@@ -35,12 +35,12 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Ends:
-    """The two spectra."""
+    """The two spectra, images or patches that a path runs between."""
 
     values: Floats
     """``(bands, 2)``, of patches all their values."""
     context: Floats | None
-    """``(components, 2)``: what surrounds them, for a model with context."""
+    """``(components, 2)``: what surrounds each, for a model with context."""
 
 
 def interpolate(
@@ -67,40 +67,43 @@ def interpolate(
         raise UsageError(f"--steps is {steps}; give 2 or more")
     stored = load_model(model, pick_device(device))
     ingest = ingest or IngestOptions()
-    found = find_sources([source]) if source else []
-    if len(found) > 1:
-        raise UsageError(f"{source} holds {len(found)} sources; interpolate within one, for instance {found[0].path}")
+    sources = find_sources([source]) if source else []
+    if len(sources) > 1:
+        raise UsageError(
+            f"{source} holds {len(sources)} sources; interpolate within one, for instance {sources[0].path}"
+        )
     settings = {"command": "interpolate", "start": start, "end": end, "steps": steps, "format": format}
-    files: list[str | Path] = [*found[0].files, *ingest.companions(found[0].stem)] if found else []
-    mark = Fingerprint(identify(files), stored.sha256, settings | {"ingest": ingest.to_json()})
-    return make_folder(
-        Path(out), mark, overwrite,
-        lambda folder: _spectra(stored, folder, _ends(stored.detector, found, start, end, ingest), steps, format),
-    )  # fmt: skip
+    files: list[str | Path] = [*sources[0].files, *ingest.companions(sources[0].stem)] if sources else []
+    fingerprint = Fingerprint(identify(files), stored.sha256, settings | {"ingest": ingest.to_json()})
+
+    def make(folder: Path) -> dict[str, object]:
+        # Here, and not before: where the path is there already, no scene is opened.
+        ends = _ends(stored.detector, sources[0] if sources else None, (start, end), ingest)
+        return _path(stored.detector, folder, ends, steps, format)
+
+    return make_folder(Path(out), fingerprint, overwrite, make)
 
 
-def _spectra(stored: StoredModel, folder: Path, ends: Ends, steps: int, format: str) -> dict[str, Any]:
-    """Latent means, and what surrounds them, mixed in equal steps, then decoded."""
-    detector, net = stored.detector, stored.detector.net
-    share = np.linspace(0, 1, steps)
-    weights = np.stack([1 - share, share]).astype(np.float32)
+def _path(detector: Detector, folder: Path, ends: Ends, steps: int, format: str) -> dict[str, object]:
+    """Decode latent means mixed in equal steps, write what lies on the way, and summarise it."""
+    net, share = detector.net, np.linspace(0, 1, steps)
+    weights = np.stack([1 - share, share]).astype(np.float32)  # (2, steps)
+    # A model with context decodes for given surroundings: they change along the path as the latent values do.
     context = None if ends.context is None else ends.context @ weights
-    z = latent_means(net, ends.values, ends.context) @ weights
-    path = spectra_of(net, z, context)
-    score = nats(net, path, context)[0]
-    given = nats(net, ends.values, ends.context)[0]
-    whole = np.column_stack([ends.values[:, :1], path, ends.values[:, 1:]])
-    rows = detector.means(whole)
-    columns: dict[str, Any] = {
+    path = spectra_of(net, latent_means(net, ends.values, ends.context) @ weights, context)
+    score, given = nats(net, path, context)[0], nats(net, ends.values, ends.context)[0]
+    # The path begins and ends at reconstructions; the spectra that were given stand before and after it.
+    spectra = np.column_stack([ends.values[:, :1], path, ends.values[:, 1:]])
+    rows = detector.means(spectra)
+    columns: dict[str, NDArray[Any] | list[str]] = {
         "kind": ["given", *["path"] * steps, "given"],
         "share": np.concatenate([[0.0], share, [1.0]]),
         "score": np.concatenate([given[:1], score, given[1:]]),
     }
     write_columns(folder / f"path.{format}", columns | dict(zip(detector.bands.labels, rows, strict=True)))
-    calibration = detector.calibration
-    cut = calibration.threshold(DEFAULT_RATE, False).value if calibration.size else None
-    draw_images(folder / "images.png", detector, [whole.T])
-    save_images(folder / "path.npy", detector, whole.T)
+    cut = _cut(detector)
+    draw_images(folder / "images.png", detector, [spectra.T])
+    save_images(folder / "path.npy", detector, spectra.T)
     draw_path(folder / "path.png", detector.bands, rows[:, 1:-1].T, rows[:, [0, -1]].T, score, cut)
     return {
         "command": "interpolate",
@@ -114,6 +117,12 @@ def _spectra(stored: StoredModel, folder: Path, ends: Ends, steps: int, format: 
     }
 
 
+def _cut(detector: Detector) -> float | None:
+    """The cut of the default false-alarm rate, nats; None for a model without held-out scores."""
+    calibration = detector.calibration
+    return calibration.threshold(DEFAULT_RATE, False).value if calibration.size else None
+
+
 def _warning(given: NDArray[np.floating], cut: float | None) -> str | None:
     """What to know of a path whose ends ``(2,)``, nats, are not what the model calls normal."""
     ends = [name for name, score in zip(("start", "end"), given, strict=True) if cut is not None and score > cut]
@@ -124,10 +133,10 @@ def _warning(given: NDArray[np.floating], cut: float | None) -> str | None:
     return f"{which} above the model's cut of {cut:.4g} nats ({scores}): what it never learned is on the path"
 
 
-def _ends(detector: Detector, found: list[Source], start: str, end: str, ingest: IngestOptions) -> Ends:
-    if not found:
-        return _given(detector, start, end)
-    return (_rows if found[0].is_table else _pixels)(detector, found[0], start, end, ingest)
+def _ends(detector: Detector, source: Source | None, which: tuple[str, str], ingest: IngestOptions) -> Ends:
+    if source is None:
+        return _given(detector, *which)
+    return (_rows if source.is_table else _pixels)(detector, source, *which, ingest)
 
 
 def _given(detector: Detector, start: str, end: str) -> Ends:
@@ -148,24 +157,25 @@ def _given(detector: Detector, start: str, end: str) -> Ends:
 
 
 def _rows(detector: Detector, source: Source, start: str, end: str, ingest: IngestOptions) -> Ends:
-    wanted = [_whole(text, name) for name, text in (("start", start), ("end", end))]
-    found: dict[int, Floats] = {}
+    wanted = [_row_number(text, name) for name, text in (("start", start), ("end", end))]
+    spectra: dict[int, Floats] = {}
     begin = 0
+    # To the end of the table, so that a number that is too large can be answered with how many rows there are.
     for table in table_chunks(source, detector, ingest):
         for number in wanted:
             i = number - 1 - begin
             if 0 <= i < len(table):
                 if not table.valid[i]:
                     raise InputError(f"row {number} of {source.path} is not valid: {_why(table.reason[i])}")
-                found[number] = table.values[i]
+                spectra[number] = table.values[i]
         begin += len(table)
-    missing = [number for number in wanted if number not in found]
+    missing = [number for number in wanted if number not in spectra]
     if missing:
         raise UsageError(f"{source.path} has no row {missing[0]}; it has rows 1 to {begin}")
-    return Ends(np.stack([found[number] for number in wanted], axis=1), None)
+    return Ends(np.stack([spectra[number] for number in wanted], axis=1), None)
 
 
-def _whole(text: str, name: str) -> int:
+def _row_number(text: str, name: str) -> int:
     try:
         return int(text)
     except ValueError:
@@ -185,6 +195,7 @@ def _pixels(detector: Detector, source: Source, start: str, end: str, ingest: In
             row, col = (int(v) for v in numbers)
             if not (0 <= row < scene.rows and 0 <= col < scene.cols):
                 raise UsageError(f"--{name} {text} lies outside {source.path}, of {size}")
+            # With the halo that the model looks at, as in scoring: the same pixel has the same context.
             window = Window(row, col, 1, 1)
             cube = scene.read(window.grow(detector.halo).clip(scene.grid.window))
             pixel = cube.crop(window)
@@ -200,11 +211,11 @@ def _numbers(text: str, name: str, expected: str) -> list[float]:
     try:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
-        numbers = [float("nan")]
+        numbers = [float("nan")]  # one message for words and for nan, which float() takes as a number
     if not np.isfinite(numbers).all():
         raise UsageError(f"--{name} is {text!r}; give {expected}")
     return numbers
 
 
-def _why(reason: Any) -> str:
+def _why(reason: np.uint8) -> str:
     return Invalid(int(reason)).name.casefold()

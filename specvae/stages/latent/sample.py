@@ -1,4 +1,4 @@
-"""The stage ``sample``: a model in, spectra drawn from its prior out, beside the training spectra's envelope."""
+"""The stage ``sample``: a model in, spectra sampled from its prior out, beside the envelope of its training spectra."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ __all__ = ["sample"]
 SIDE = 10
 """Images in a row of the grid."""
 QUANTILES = (0.05, 0.5, 0.95)
+"""Of each band's values: the lower edge, the middle and the upper edge of an envelope."""
 
 
 def sample(
@@ -46,24 +47,26 @@ def sample(
     if count < 1:
         raise UsageError(f"--count is {count}; give 1 or more")
     stored = load_model(model, pick_device(device))
-    mark = Fingerprint((), stored.sha256, {"command": "sample", "count": count, "seed": seed, "format": format})
+    fingerprint = Fingerprint((), stored.sha256, {"command": "sample", "count": count, "seed": seed, "format": format})
     return make_folder(
-        Path(out), mark, overwrite, lambda folder: _spectra(stored.detector, folder, count, seed, format)
+        Path(out), fingerprint, overwrite, lambda folder: _spectra(stored.detector, folder, count, seed, format)
     )
 
 
-def _spectra(detector: Detector, folder: Path, count: int, seed: int, format: str) -> dict[str, Any]:
-    normal = detector.background.reference
-    whole = draw_spectra(detector.net, count, seed, normal)
-    drawn, shown = detector.means(whole).T, whole.T[: SIDE**2]
+def _spectra(detector: Detector, folder: Path, count: int, seed: int, format: str) -> dict[str, object]:
+    # A sample of the training spectra that the model carries: no training data is needed here.
+    reference = detector.background.reference
+    spectra = draw_spectra(detector.net, count, seed, reference)
+    rows, shown = detector.means(spectra).T, spectra.T[: SIDE**2]
     labels = detector.bands.labels
-    write_columns(folder / f"samples.{format}", dict(zip(labels, drawn.T, strict=True)))
-    theirs, ours = (np.quantile(rows, QUANTILES, axis=0) for rows in (normal, drawn))
-    inside = ((drawn >= theirs[0]) & (drawn <= theirs[2])).mean(axis=0)
-    write_columns(folder / "envelope.csv", _envelope(detector, theirs, ours, inside))
-    draw_envelopes(folder / "envelope.png", detector.bands, theirs, ours, drawn[:40])
+    write_columns(folder / f"samples.{format}", dict(zip(labels, rows.T, strict=True)))
+    normal, sampled = (np.quantile(each, QUANTILES, axis=0) for each in (reference, rows))
+    # A good model puts nine values in ten within the 5 to 95 % of its training spectra, not all of them.
+    inside = ((rows >= normal[0]) & (rows <= normal[2])).mean(axis=0)
+    write_columns(folder / "envelope.csv", _envelope(detector, normal, sampled, inside))
+    draw_envelopes(folder / "envelope.png", detector.bands, normal, sampled, rows[:40])
     draw_images(folder / "samples.png", detector, [shown[i : i + SIDE] for i in range(0, len(shown), SIDE)])
-    save_images(folder / "samples.npy", detector, whole.T)
+    save_images(folder / "samples.npy", detector, spectra.T)
     return {
         "command": "sample",
         "kind": kind_of(detector),
@@ -77,12 +80,12 @@ def _spectra(detector: Detector, folder: Path, count: int, seed: int, format: st
 
 
 def _envelope(
-    detector: Detector, theirs: NDArray[np.floating], ours: NDArray[np.floating], inside: NDArray[np.float64]
+    detector: Detector, normal: NDArray[np.floating], sampled: NDArray[np.floating], inside: NDArray[np.float64]
 ) -> dict[str, Any]:
     columns: dict[str, Any] = {"band": list(detector.bands.labels)}
     if detector.bands.wavelengths:
         columns["wavelength_nm"] = list(detector.bands.wavelengths)
-    for name, rows in (("normal", theirs), ("drawn", ours)):
+    for name, rows in (("normal", normal), ("drawn", sampled)):
         columns |= {f"{name}_{100 * q:.0f}": row for q, row in zip(QUANTILES, rows, strict=True)}
     return columns | {"drawn_inside_normal_5_95": inside}
 

@@ -22,7 +22,7 @@ from specvae.stages.score.reading import read_in_order
 __all__ = ["Piece", "each_window", "table_chunks"]
 
 CHUNK = 64 * CELL**2
-"""Rows of a table at a time: whole cells."""
+"""Rows of a table at a time: a multiple of a cell, so that chunks change no bit of a row's result."""
 Made = TypeVar("Made")
 
 
@@ -33,6 +33,7 @@ class Piece:
     cube: Cube
     """The window and, as far as the scene goes, the halo around it."""
     window: Window
+    """The window itself, in the scene's coordinates."""
     context: NDArray[np.float32] | None
     """``(components, rows, cols)`` of the window."""
 
