@@ -23,7 +23,7 @@ class ExplainingEstimator(StoredEstimator):
     """A stored estimator that says how sure it is, and why."""
 
     def score_parts(self, X: ArrayLike) -> Parts:
-        """Score, reconstruction and KL, ``(n,)`` nats each, in float32 as files have them: they add up exactly.
+        """Return score, reconstruction and KL, ``(n,)`` nats each, in float32 as files have them: they add up exactly.
 
         Examples
         --------
@@ -37,7 +37,9 @@ class ExplainingEstimator(StoredEstimator):
         return self._parts(self._checked(X))
 
     def p_value(self, X: ArrayLike) -> Rows:
-        """``(n,)``: the probability that a normal row scores as high, from held-out rows (conformal; a Pareto tail beyond).
+        """Return the probability that a normal row scores as high as each of these, ``(n,)``.
+
+        It comes from held-out rows: conformal among their scores, a Pareto tail beyond them.
 
         Raises ModelError where no row was held out: fewer than 50 were fitted and :meth:`calibrate` was given none.
 
@@ -94,7 +96,7 @@ class ExplainingEstimator(StoredEstimator):
         return self
 
     def explain(self, X: ArrayLike) -> RowExplanation:
-        """Which features drive the score of each row, which way, and what was expected, ``(n, features)`` each.
+        """Return which features drive the score of each row, which way, and what was expected, ``(n, features)`` each.
 
         Examples
         --------
@@ -110,7 +112,7 @@ class ExplainingEstimator(StoredEstimator):
         return RowExplanation(*(part.T.astype(np.float64) for part in (why.contribution, why.deviation, why.expected)))
 
     def transform(self, X: ArrayLike) -> Rows:
-        """``(n, latent)`` posterior means of the latent variables: mu in q(z | x) = N(mu, s^2).
+        """Return the posterior means of the latent variables, ``(n, latent)``: mu in q(z | x) = N(mu, s^2).
 
         Examples
         --------
@@ -124,7 +126,7 @@ class ExplainingEstimator(StoredEstimator):
         return np.asarray(latent_means(self.detector_.net, to_float32(rows).T).T, np.float64)
 
     def sample(self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> Rows:
-        """``(n_samples, features)`` rows drawn from the model; ``random_state`` as in the constructor by default.
+        """Draw rows from the model, ``(n_samples, features)``; ``random_state`` is by default that of the constructor.
 
         Examples
         --------
@@ -139,7 +141,7 @@ class ExplainingEstimator(StoredEstimator):
         return np.asarray(draw_spectra(self.detector_.net, n_samples, seed).T, np.float64)
 
     def score(self, X: ArrayLike, y: object = None) -> float:
-        """Mean lower bound of log p(x), nats, the higher the better: what a grid search without labels can use.
+        """Return the mean lower bound of log p(x), nats, the higher the better: what a grid search without labels can use.
 
         The density is that of the normalised rows, so that models of the same training rows compare. The bound is
         importance-weighted (Burda, Grosse and Salakhutdinov, 2015, equation 8) and its draws are seeded.

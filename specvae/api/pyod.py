@@ -56,7 +56,7 @@ class PyODSpectralVAE:
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """``(n,)`` nats, higher = more anomalous.
+        """Return the score of each row, ``(n,)`` nats: the higher, the more anomalous.
 
         Examples
         --------
@@ -68,7 +68,7 @@ class PyODSpectralVAE:
         return self.estimator.anomaly_score(X)
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
-        """``(n,)``: 1 for outliers, 0 for inliers.
+        """Return 1 for outliers and 0 for inliers, ``(n,)``.
 
         Examples
         --------
@@ -79,7 +79,7 @@ class PyODSpectralVAE:
         return np.asarray(self.decision_function(X) > self.threshold_, np.int64)
 
     def predict_proba(self, X: ArrayLike, method: Literal["linear", "unify"] = "linear") -> NDArray[np.float64]:
-        """``(n, 2)``: how normal and how outlying each row is, in 0..1; the two columns add up to 1.
+        """Return how normal and how outlying each row is, ``(n, 2)`` in 0..1; the two columns add up to 1.
 
         "Probability" has PyOD's meaning, a score rescaled to 0..1 by the training scores. It is not the chance that a row
         is an outlier, and no p-value: ``estimator.p_value`` gives the share of normal rows that score as high.

@@ -60,7 +60,7 @@ def region_to_fit(rows: Rows, config: ModelConfig, held_out: float) -> Region:
 
 
 def region_to_calibrate(rows: Rows, config: ModelConfig) -> Region:
-    """Rows ``(n, features)`` that all calibrate."""
+    """The region of rows ``(n, features)`` that are all held out for calibration."""
     usable = np.ones(len(rows), bool)
     return region_of_rows(to_float32(rows), usable, config.sampling, config.seed, role=Role.CALIBRATION)
 

@@ -39,7 +39,7 @@ def score_array(
     parts: bool = False,
     band_dim: str | None = None,
 ) -> ArrayT:
-    """Nats that it costs to explain each pixel: reconstruction + KL, the higher, the more anomalous.
+    """Return the nats that it costs to explain each pixel: reconstruction + KL, the higher, the more anomalous.
 
     The same pixels get the same scores as on the command line, bit for bit. Nothing is learned from the array.
 
@@ -126,7 +126,7 @@ def score_plain(
 
 
 def detector_of(model: Model) -> Detector:
-    """The detector of a model in any of the forms that it may be given in."""
+    """The detector of a model, which may be given as a path, a loaded model, a fitted estimator or a detector."""
     detector: object = load_model(model) if isinstance(model, (str, Path)) else model
     # By attribute, so that scikit-learn is imported only by those who use the estimator.
     for name in ("detector", "detector_"):

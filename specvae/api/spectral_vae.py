@@ -62,7 +62,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     Attributes
     ----------
     offset_ : float
-        ``decision_function`` is ``score_samples`` less this.
+        The cut: ``decision_function`` is ``score_samples`` less this.
     threshold_ : Threshold or None
         After :meth:`calibrate`: the held-out cut, its rate and their intervals.
     detector_ : Detector
@@ -153,7 +153,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         return self
 
     def score_samples(self, X: ArrayLike) -> Rows:
-        """``(n,)`` nats, the negative of :meth:`anomaly_score`: the lower, the more anomalous.
+        """Return the negative of :meth:`anomaly_score`, ``(n,)`` nats: the lower, the more anomalous.
 
         Examples
         --------
@@ -167,7 +167,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         return -self.anomaly_score(X)
 
     def decision_function(self, X: ArrayLike) -> Rows:
-        """``(n,)`` nats, ``score_samples`` less ``offset_``: negative = outlier.
+        """Return ``score_samples`` less ``offset_``, ``(n,)`` nats: negative for outliers.
 
         Examples
         --------
@@ -181,7 +181,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
-        """``(n,)``: -1 for outliers, 1 for inliers.
+        """Return -1 for outliers and 1 for inliers, ``(n,)``.
 
         Examples
         --------
@@ -194,7 +194,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def anomaly_score(self, X: ArrayLike) -> Rows:
-        """``(n,)`` nats it costs to explain each row: reconstruction + KL, the higher, the more anomalous.
+        """Return the nats that it costs to explain each row, ``(n,)``: reconstruction + KL; the higher, the more anomalous.
 
         Examples
         --------

@@ -34,7 +34,7 @@ class _SavedEstimator(TypedDict):
 
 
 class StoredEstimator(BaseEstimator):  # type: ignore[misc]
-    """Saves, loads and pickles an estimator that has a detector."""
+    """An estimator with a detector that can be saved, loaded and pickled."""
 
     detector_: Detector
     offset_: float
@@ -66,7 +66,7 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """The estimator of a model file, one of the command line's too.
+        """Return the estimator of a model file, which may be one that the command line wrote.
 
         Its cut is that of :meth:`save`, or for a file of the command line its default false-alarm rate's. Raises
         ModelError for what is no model, and for one that looks at what surrounds a pixel or at patches: rows have no

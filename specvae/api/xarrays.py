@@ -158,7 +158,7 @@ def _by_band(attribute: object, count: int, default: float) -> list[float]:
 
 
 def _usable(valid: DataArray | DaskArray | NDArray[np.bool_], plane: tuple[Hashable, ...]) -> Usable:
-    """``valid`` as an array ``(rows, cols)``, lazy where it is."""
+    """The mask ``valid`` as an array ``(rows, cols)``; a lazy DataArray stays lazy."""
     return valid.transpose(*plane).data if isinstance(valid, DataArray) else np.asarray(valid)
 
 
@@ -208,7 +208,7 @@ class _Plan:
     """Where the blocks of a lazy array lie."""
 
     chunks: tuple[tuple[int, ...], tuple[int, ...]]
-    """Rows of each row of blocks, columns of each column of blocks."""
+    """Heights of the rows of blocks, and widths of the columns of blocks."""
     halo: int
 
     def windows(self, row: int, col: int) -> tuple[Window, Window]:

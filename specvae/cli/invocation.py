@@ -52,21 +52,21 @@ class Invocation:
         return sys.stderr.isatty() and not self.log_as_json
 
     def say(self, message: str, event: str, level: str, **details: Value) -> None:
-        """One line on standard error: as it is, or as an event with its level and its ``details``."""
+        """Say one line on standard error: as it is, or as an event with its level and its ``details``."""
         if self.log_as_json:
             message = event_line(event, level, message=message, **details)
         click.echo(message, err=True)
 
     def error(self, message: str, event: str = "error", **details: Value) -> None:
-        """One line about what failed."""
+        """Say in one line what failed."""
         self.say(message if self.log_as_json else f"{PROGRAM}: {message}", event, "error", **details)
 
     def warn(self, message: str) -> None:
-        """One line of warning."""
+        """Say a warning in one line."""
         self.say(message if self.log_as_json else f"{PROGRAM}: warning: {message}", "warning", "warning")
 
     def note(self, message: str) -> None:
-        """One line about how far a command is."""
+        """Say in one line how far a command is."""
         self.say(message, "progress", "info")
 
     @contextmanager
@@ -87,7 +87,7 @@ class Invocation:
 
 
 class _JsonLines(logging.Handler):
-    """Writes a log record as an event."""
+    """A handler that writes log records as events."""
 
     def __init__(self, invocation: Invocation) -> None:
         super().__init__()

@@ -35,7 +35,7 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """Imports ``specvae.cli.<name>`` when its command is called."""
+    """A group that imports ``specvae.cli.<name>`` when its command is called, so that each pays for itself alone."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for name in COMMANDS if _there(name)]

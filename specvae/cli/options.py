@@ -64,7 +64,7 @@ def reading_options(command: str) -> Callable[[F], F]:
 
 
 def _click_option(declared: Declared) -> Callable[[F], F]:
-    """One option: its type, default and help all from the field."""
+    """One option, with the type, the default and the help of its field."""
     about, flag = f"--{declared.name.replace('_', '-')}", declared.type is bool
     if flag:
         return click.option(about, declared.name, is_flag=True, help=declared.option.help)

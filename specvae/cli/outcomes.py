@@ -29,7 +29,7 @@ def print_outcome(outcome: SceneOutcome, page: str = "") -> None:
 
 
 def finish(run: ScoreRun, as_json: bool) -> int:
-    """The exit status; with ``as_json`` all outcomes are printed."""
+    """Return the exit status of a command; with ``as_json``, print all outcomes first."""
     if as_json:
         # At the end and as one document, so that what reads it needs no parser of streams.
         rows = [

@@ -55,7 +55,7 @@ def command(scene: tuple[str, ...], scenes_from: str | None, jobs: int, as_json:
 def _scored(
     scenes: list[str], request: ScoreRequest, jobs: int, done: Callable[[SceneOutcome], None] | None
 ) -> ScoreRun:
-    """Score in this process, or by several."""
+    """Score in this process, or with ``jobs`` over 1 in several."""
     if jobs > 1:
         from specvae.pipeline.jobs import score_in_processes
 

@@ -19,7 +19,7 @@ __all__ = ["ExportOutcome", "export"]
 
 @dataclass(frozen=True)
 class ExportOutcome:
-    """What became of an export."""
+    """The outcome of an export: the ONNX file, and whether it was written now."""
 
     path: Path
     """The ONNX file."""

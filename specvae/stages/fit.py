@@ -94,11 +94,11 @@ class Gathered:
     context: bool
     """Whether the model may look at what surrounds a pixel."""
     notes: tuple[str, ...]
-    """What was guessed in reading, a line each, each once."""
+    """What was assumed in reading the sources, a line each, none twice."""
     pixel_size: float | None
     """Side of a pixel in metres; None where no source has one."""
     invalid: dict[str, int]
-    """Pixels read and not usable, by reason."""
+    """How many of the pixels read were not usable, by reason."""
 
 
 def fit(source: Sequence[str], request: FitRequest, progress: Callable[[Check], None] | None = None) -> FitOutcome:

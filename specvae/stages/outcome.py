@@ -10,7 +10,7 @@ __all__ = ["SceneOutcome", "ScoreRun", "is_untrusted"]
 
 @dataclass(frozen=True)
 class SceneOutcome:
-    """What became of one scene."""
+    """The outcome of one scene: its status, its folder and its report."""
 
     scene: str
     """The scene's path, as it was given or as a folder or glob was resolved to it."""
@@ -32,7 +32,7 @@ class SceneOutcome:
 
 @dataclass(frozen=True)
 class ScoreRun:
-    """What became of all scenes."""
+    """The outcomes of all scenes of a stage, and the exit status that follows from them."""
 
     outcomes: tuple[SceneOutcome, ...]
     strict: bool = False

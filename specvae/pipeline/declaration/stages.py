@@ -83,7 +83,7 @@ class BenchmarkStage:
 
     run: ClassVar[Literal["benchmark"]] = "benchmark"
     name: str
-    """One of the benchmarks."""
+    """Name of the benchmark, one of BENCHMARKS."""
     settings: Settings
 
     @property
@@ -131,5 +131,5 @@ class Pipeline:
 
     @property
     def scores(self) -> list[ScoreStage]:
-        """The stages that score."""
+        """The stages that score scenes, in their order."""
         return [stage for stage in self.stage if isinstance(stage, ScoreStage)]

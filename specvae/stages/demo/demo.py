@@ -29,15 +29,15 @@ class DemoOutcome:
     folder: Path
     """Where everything was written."""
     planted: int
-    """Planted anomalies."""
+    """How many anomalies were planted."""
     detected: int
     """Planted anomalies with at least one flagged pixel."""
     false_alarms: int
-    """Flagged normal pixels that see nothing planted."""
+    """Flagged normal pixels that have nothing planted within their halo."""
     normal_pixels: int
-    """Normal pixels that see nothing planted."""
+    """Normal pixels that have nothing planted within their halo."""
     beside: int
-    """Flagged normal pixels that see something planted: what surrounds them is not normal."""
+    """Flagged normal pixels that have something planted within their halo: what surrounds them is not normal."""
     halo: int
     """How far around a pixel the model looks, in pixels."""
     auroc: float | None

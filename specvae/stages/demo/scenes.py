@@ -24,7 +24,7 @@ PLACE = Affine(20.0, 0.0, 500_000.0, 0.0, -20.0, 5_800_000.0)
 def write_scene(
     path: Path, values: NDArray[Any], names: Sequence[str] = BAND_NAMES, nodata: float = 0, crs: str = "EPSG:32632"
 ) -> None:
-    """Write ``(bands, rows, cols)``, 20 m pixels, deflated and tiled."""
+    """Write values ``(bands, rows, cols)`` as a GeoTIFF of 20 m pixels, deflated and tiled."""
     wavelengths = WAVELENGTHS if tuple(names) == BAND_NAMES else (None,) * len(names)
     bands = [Band(name, wavelength) for name, wavelength in zip(names, wavelengths, strict=True)]
     size, rows, cols = values.shape

@@ -31,7 +31,7 @@ class SyntheticScene:
     truth: NDArray[np.uint8]
     """``(rows, cols)``: number of the planted anomaly, 0 elsewhere, 255 in the collar."""
     planted: int
-    """Anomalies in it."""
+    """How many anomalies were planted."""
 
 
 def endmembers(wavelengths: NDArray[np.floating] | None = None) -> dict[str, NDArray[np.float64]]:

@@ -100,7 +100,7 @@ class _Codes:
         self.totals, self.squares = np.zeros(self.latent), np.zeros(self.latent)
 
     def add(self, z: Floats) -> None:
-        """Take in ``(latent, n)`` means."""
+        """Add the means ``(latent, n)`` of more spectra."""
         self.count += z.shape[1]
         # float64: sums of float32 over a scene of a hundred million pixels lose the variance.
         self.totals += z.sum(axis=1, dtype=np.float64)
@@ -125,7 +125,7 @@ def _names(detector: Detector) -> list[str]:
 
 
 def _encoded(detector: Detector, piece: Piece) -> Floats:
-    """``(latent, rows, cols)`` of a window."""
+    """Latent means ``(latent, rows, cols)`` of a window, NaN where invalid."""
     net = detector.net
 
     def means(values: Floats, context: Floats | None) -> Floats:
@@ -153,7 +153,7 @@ def _map(source: Source, detector: Detector, ingest: IngestOptions, path: Path, 
 
 
 def _pixels(source: Source, detector: Detector, ingest: IngestOptions, path: Path, max_memory: str | None) -> _Codes:
-    """A raster's valid pixels as rows: row, col, latent means."""
+    """Write a raster's valid pixels as the rows of a table: row, col, latent means."""
     codes = _Codes(detector.net.latent)
     names = _names(detector)
     opened = in_patches(open_scene(source, ingest, match=detector.bands), detector.config.patch)

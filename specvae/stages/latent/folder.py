@@ -24,7 +24,7 @@ SUMMARY = "summary.json"
 
 @dataclass(frozen=True)
 class LatentResult:
-    """A finished folder."""
+    """A folder of results that is complete."""
 
     folder: Path
     skipped: bool

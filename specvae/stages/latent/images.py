@@ -17,7 +17,7 @@ Array = NDArray[np.floating]
 
 
 def kind_of(detector: Detector) -> str:
-    """What the model takes, in a word."""
+    """What the model takes: ``spectra``, ``images`` or ``patches``."""
     if detector.config.patch:
         return "patches"
     return "spectra" if detector.net.shape is None else "images"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +37,7 @@ class Ends:
     """The two spectra, images or patches that a path runs between."""
 
     values: Floats
-    """``(bands, 2)``, of patches all their values."""
+    """Physical values ``(bands, 2)``; of images and patches all their values."""
     context: Floats | None
     """``(components, 2)``: what surrounds each, for a model with context."""
 
@@ -95,7 +94,7 @@ def _path(detector: Detector, folder: Path, ends: Ends, steps: int, format: str)
     # The path begins and ends at reconstructions; the spectra that were given stand before and after it.
     spectra = np.column_stack([ends.values[:, :1], path, ends.values[:, 1:]])
     rows = detector.means(spectra)
-    columns: dict[str, NDArray[Any] | list[str]] = {
+    columns: dict[str, NDArray[np.floating] | list[str]] = {
         "kind": ["given", *["path"] * steps, "given"],
         "share": np.concatenate([[0.0], share, [1.0]]),
         "score": np.concatenate([given[:1], score, given[1:]]),

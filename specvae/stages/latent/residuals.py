@@ -31,7 +31,7 @@ class ReconstructionErrors:
     side: int
     """Side of a patch in pixels; 1 for spectra."""
     step: int
-    """Spacing of the sampled pixels."""
+    """Spacing of the sampled pixels, in pixels along rows and columns."""
     most: int
     """Rows of a table that are sampled at most."""
     count: int = 0
@@ -63,12 +63,12 @@ class ReconstructionErrors:
 
     @property
     def centre(self) -> NDArray[np.float64]:
-        """``(bands,)``: training mean, the origin of the sums."""
+        """Training mean of each band, ``(bands,)``: the origin of the sums."""
         return np.asarray(by_band(self.principal.mean, self.side).mean(axis=1), np.float64)
 
     @property
     def scale(self) -> NDArray[np.float64]:
-        """``(bands,)``: training standard deviation."""
+        """Training standard deviation of each band, ``(bands,)``."""
         return np.asarray(self.principal.scale[:: self.side**2], np.float64)
 
     @property
@@ -107,7 +107,7 @@ class ReconstructionErrors:
             self.squared_deviations += np.square(deviation).sum(axis=1)
 
     def _by_band(self, values: Floats) -> NDArray[np.float64]:
-        """``(values, n) -> (bands, pixels)``."""
+        """Values ``(values, n)`` by band, ``(bands, pixels)``, in float64."""
         return np.asarray(by_band(values, self.side).reshape(len(self.centre), -1), np.float64)
 
     def sample(self) -> tuple[Floats, Floats | None]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,8 +81,8 @@ def _spectra(detector: Detector, folder: Path, count: int, seed: int, format: st
 
 def _envelope(
     detector: Detector, normal: NDArray[np.floating], sampled: NDArray[np.floating], inside: NDArray[np.float64]
-) -> dict[str, Any]:
-    columns: dict[str, Any] = {"band": list(detector.bands.labels)}
+) -> dict[str, Sequence[object] | NDArray[np.floating]]:
+    columns: dict[str, Sequence[object] | NDArray[np.floating]] = {"band": list(detector.bands.labels)}
     if detector.bands.wavelengths:
         columns["wavelength_nm"] = list(detector.bands.wavelengths)
     for name, rows in (("normal", normal), ("drawn", sampled)):

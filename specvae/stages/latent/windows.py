@@ -28,14 +28,14 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A window with its surroundings."""
+    """A window of a scene with what surrounds it."""
 
     cube: Cube
     """The window and, as far as the scene goes, the halo around it."""
     window: Window
     """The window itself, in the scene's coordinates."""
     context: NDArray[np.float32] | None
-    """``(components, rows, cols)`` of the window."""
+    """Contexts ``(components, rows, cols)`` of the window's pixels; None for a model without context."""
 
 
 def each_window(
