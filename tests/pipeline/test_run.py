@@ -160,11 +160,11 @@ def test_a_failure_that_passes_is_tried_again(place: Path, monkeypatch: pytest.M
 
     real, tries = score.score_map, []
 
-    def failing(source: Any, *rest: Any) -> Any:
-        tries.append(source.key)
-        if source.key.startswith("s1") and tries.count(source.key) < 3:
+    def failing(job: Any, *rest: Any) -> Any:
+        tries.append(job.source.key)
+        if job.source.key.startswith("s1") and tries.count(job.source.key) < 3:
             raise OutputError("the disk is full")
-        return real(source, *rest)
+        return real(job, *rest)
 
     monkeypatch.setattr(score, "score_map", failing)
     result = go(place, retries=2)
@@ -180,10 +180,10 @@ def test_a_failure_that_stays_is_the_scenes_own(error: Exception, place: Path, m
 
     real = score.score_map
 
-    def failing(source: Any, *rest: Any) -> Any:
-        if source.key.startswith("s1"):
+    def failing(job: Any, *rest: Any) -> Any:
+        if job.source.key.startswith("s1"):
             raise error
-        return real(source, *rest)
+        return real(job, *rest)
 
     monkeypatch.setattr(score, "score_map", failing)
     result = go(place, retries=1)
