@@ -12,6 +12,7 @@ from xml.etree import ElementTree as xml
 
 import pytest
 
+from specvae.export.colours import css_variables
 from specvae.pipeline.summary.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, charts_of
 from specvae.pipeline.summary.facts import facts_of
 from specvae.pipeline.summary.index import render_index
@@ -51,6 +52,13 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     html = page(batch(scene("a"), scene("b", date="2024-02-01")))
     assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", html)
     assert "<script" not in html
+
+
+def test_the_page_has_the_colours_of_a_scene_s_own_report_page() -> None:
+    html = page(batch(scene("a")))
+    assert css_variables() in html
+    defined = {name for name in re.findall(r"--([a-z]+):", css_variables())}
+    assert set(re.findall(r"var\(--([a-z]+)\)", html)) <= defined
 
 
 def test_a_chart_places_dates_and_areas_linearly() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from specvae.export.colours import css_variables
+from specvae.export.contents import PAGE, QUICKLOOK
 from specvae.pipeline.summary.charts import HEIGHT, LEFT, RIGHT, WIDTH, ChartedScene, charts_of
 from specvae.pipeline.summary.outcome import Batch
 from specvae.pipeline.summary.run_json import AlertJson, RunJson, SceneJson
@@ -52,6 +54,7 @@ def render_index(batch: Batch, run: RunJson) -> str:
         more=len(run["alerts"]) - SHOWN_ALERTS,
         charts=charts_of(scenes),
         claim=_claim(run["counts"], len(run["alerts"])),
+        palette=css_variables(),
         size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
     )
 
@@ -67,14 +70,14 @@ def _claim(counts: dict[str, int], alerts: int) -> str:
 
 def _report(folder: str, status: str, out: str) -> str:
     """Address of a scene's report, empty where the scene has no result."""
-    return _relative(folder, "report.html", out) if status in ("done", "already") else ""
+    return _relative(folder, PAGE.name, out) if status in ("done", "already") else ""
 
 
 def _picture(scene: SceneJson, out: str) -> str:
     """Address of a scene's quicklook, empty where there is none: a table has no picture."""
     scored = scene["status"] in ("done", "already")
-    there = scored and (Path(scene["folder"]) / "quicklook.png").is_file()
-    return _relative(scene["folder"], "quicklook.png", out) if there else ""
+    there = scored and (Path(scene["folder"]) / QUICKLOOK.name).is_file()
+    return _relative(scene["folder"], QUICKLOOK.name, out) if there else ""
 
 
 def _relative(folder: str, name: str, out: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from specvae.export.contents import REPORT
 from specvae.files.json_files import read_json
 from specvae.pipeline.summary.facts import SceneFacts
 from specvae.pipeline.summary.run_json import SCHEMA_VERSION, AlertJson, RunJson, SceneJson, StageJson
@@ -133,7 +134,7 @@ class Batch:
         alerts.sort(key=lambda alert: (alert["status"] not in ("invalid", "failed"), -(alert["objects"] or 0)))
         for alert in alerts[:MOST_DETAILED]:
             if alert["status"] in ("done", "already"):
-                section = read_json(Path(alert["folder"]) / "report.json").get("objects", {})
+                section = read_json(Path(alert["folder"]) / REPORT.name).get("objects", {})
                 alert["leading"] = section.get("leading", [])
         return alerts
 
