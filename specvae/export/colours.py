@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 __all__ = ["CSS", "FLAG", "INK", "NORMAL", "PAPER", "SOFT", "VIRIDIS", "css_variables", "rgb", "viridis"]
 
 FLAG = "#e6007e"
-"""Of an anomalous pixel: distinct from viridis and from natural colours, for the colour-blind too."""
+"""Colour of an anomalous pixel: distinct from viridis and from natural colours, for the colour-blind too."""
 NORMAL = "#3e63dd"
-"""Of normal rows in a histogram, and of what a model draws or reconstructs."""
+"""Colour of normal rows in a histogram, and of what a model draws or reconstructs."""
 INK, SOFT, PAPER = "#1c2024", "#5b6069", "#ffffff"
-"""Text, text of less weight, and what it stands on."""
+"""Colours of text, of text of less weight, and of the background."""
 VIRIDIS = (
     "#440154",
     "#482878",

@@ -237,7 +237,7 @@ CONTENTS = (
     ITEM,
     INVALID,
 )
-"""Every result file, in the order of the documentation's table."""
+"""All result files, in the order of the documentation's table."""
 NAMES = frozenset(file.name for file in CONTENTS)
 HEADER = ("file", "what it holds", "written")
 

@@ -44,6 +44,7 @@ class GeoTiff:
 
     def write(self, path: Path, blocks: Iterable[tuple[Window, NDArray[Any]]]) -> None:
         """Write blocks ``(bands, rows, cols)``, each at its window; the file appears whole or not at all."""
+        # Written beside its place and renamed: a demo or a benchmark that is killed leaves no half a scene to be fitted.
         with atomic_file(path) as beside, rasterio.open(beside, "w", **self._profile()) as dataset:
             for window, values in blocks:
                 place = RasterioWindow(window.col, window.row, window.cols, window.rows)

@@ -11,6 +11,8 @@ __all__ = ["write_flag_style", "write_score_style"]
 
 
 def _renderer(kind: str, **attributes: str) -> tuple[xml.Element, xml.Element]:
+    """The root of a style, and the renderer in it, without its colours."""
+    # Always band 1: the score stands there with and without the bands of --parts.
     root = xml.Element("qgis", version="3.22.0", styleCategories="Symbology")
     pipe = xml.SubElement(root, "pipe")
     fixed = {"type": kind, "band": "1", "opacity": "1", "alphaBand": "-1", "nodataColor": ""}
@@ -20,6 +22,7 @@ def _renderer(kind: str, **attributes: str) -> tuple[xml.Element, xml.Element]:
 
 
 def _write(path: Path, root: xml.Element) -> None:
+    """Write a style with the document type by which QGIS knows its own."""
     text = xml.tostring(root, encoding="unicode")
     path.write_text(f"<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n{text}\n", encoding="utf-8")
 

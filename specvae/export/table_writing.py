@@ -57,7 +57,7 @@ def write_columns(path: Path, columns: Mapping[str, Sequence[Any] | NDArray[Any]
 
 
 def other_columns(table: Table) -> pa.Table:
-    """The columns of a table that are not bands, as they came."""
+    """The columns of a table that are not bands, unchanged."""
     bands = set(table.bands.names)
     return table.others.select([name for name in table.others.column_names if name not in bands])
 
@@ -80,6 +80,7 @@ class ScoresWriter:
         with self._stack:
             if self._writer is not None:
                 self._writer.close()
+            # Raised inside of the stack, so that the unfinished file beside the target is removed, not renamed.
             if kind is not None:
                 raise error or kind()
 
@@ -110,18 +111,22 @@ class ScoresWriter:
         self.write(pa.table({"": pa.nulls(len(first))}).select([]), columns)
 
     def _open(self) -> TableWriter:
+        """Begin the file, of which the first chunk has set the columns."""
         if self.path.suffix == ".parquet":
+            # Numbers rarely repeat, and a dictionary of them would be as long as the column, and slower to write.
             texts = [f.name for f in self._schema if not (pa.types.is_floating(f.type) or pa.types.is_integer(f.type))]
             options = {"compression": "zstd", "compression_level": 1, "use_dictionary": texts or False}
             parquet: TableWriter = pa.parquet.ParquetWriter(self._beside, self._schema, **options)
             return parquet
         self._file = self._stack.enter_context(self._beside.open("wb"))
         header = io.StringIO()
-        csv.writer(header, lineterminator="\n").writerow(self._schema.names)  # pyarrow would quote every name
+        # The header is Python's own, since pyarrow would quote every name in it.
+        csv.writer(header, lineterminator="\n").writerow(self._schema.names)
         self._file.write(header.getvalue().encode())
         return self._rows()
 
     def _rows(self) -> TableWriter:
+        """A writer of further rows of the CSV, with the types of the latest chunk."""
         options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
         writer: TableWriter = pa.csv.CSVWriter(self._file, self._schema, write_options=options)
         return writer

@@ -41,7 +41,7 @@ def object_rows(
     rows, cols = table.centroid
     lon, lat = _longitude_latitude(grid, rows, cols)
     share = np.where(table.score > 0, table.score, np.nan)
-    columns: dict[str, Any] = {
+    columns: dict[str, NDArray[Any]] = {
         "id": np.arange(1, len(table) + 1),
         "pixels": table.pixels,
         "area_m2": _areas(grid, rows) * table.pixels,
@@ -84,7 +84,7 @@ def _areas(grid: Grid, rows: NDArray[np.float64]) -> NDArray[np.float64]:
 def _longitude_latitude(
     grid: Grid, rows: NDArray[np.float64], cols: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of positions ``(n,)``; NaN where nothing places the raster."""
+    """Longitude and latitude of positions ``(n,)``; NaN where nothing places the raster."""
     crs = grid.place_crs
     if crs is None or not rows.size:
         return np.full(rows.size, np.nan), np.full(rows.size, np.nan)
@@ -97,7 +97,7 @@ def _longitude_latitude(
 
 
 def _placed(polygons: NDArray[Any], grid: Grid) -> NDArray[Any]:
-    """Pixel coordinates to those of the grid; outer rings counter-clockwise."""
+    """The polygons in the coordinates of the grid instead of pixels, their outer rings counter-clockwise."""
 
     def place(xy: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.column_stack(grid.place(xy[:, 1], xy[:, 0]))

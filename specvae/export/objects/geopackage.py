@@ -75,20 +75,20 @@ def write_geopackage(rows: ObjectRows, path: Path) -> None:
 def _systems(crs: CRS | None) -> tuple[int, list[tuple[Any, ...]]]:
     """The number of the reference system, and the rows of those that the standard asks for and of this one."""
     wgs = WGS84.to_wkt(version="WKT1_GDAL")
-    found: list[tuple[Any, ...]] = [
+    standard: list[tuple[Any, ...]] = [
         ("Undefined Cartesian SRS", -1, "NONE", -1, "undefined", "undefined Cartesian coordinate reference system"),
         ("Undefined geographic SRS", 0, "NONE", 0, "undefined", "undefined geographic coordinate reference system"),
         ("WGS 84 geodetic", 4326, "EPSG", 4326, wgs, "longitude and latitude in decimal degrees"),
     ]
     if crs is None:
-        return UNPLACED, [*found, ("Undefined SRS", UNPLACED, "NONE", UNPLACED, "undefined", "columns and rows")]
+        return UNPLACED, [*standard, ("Undefined SRS", UNPLACED, "NONE", UNPLACED, "undefined", "columns and rows")]
     code = crs.to_epsg(confidence_threshold=100)
     if code == 4326:
-        return 4326, found
+        return 4326, standard
     text = crs.to_wkt(version="WKT1_GDAL")
     name = text.split('"')[1] if '"' in text else "unnamed"
     number, owner = (code, "EPSG") if code else (CUSTOM, "NONE")
-    return number, [*found, (name, number, owner, number, text, None)]
+    return number, [*standard, (name, number, owner, number, text, None)]
 
 
 def _values(column: Any) -> list[Any]:

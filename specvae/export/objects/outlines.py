@@ -26,7 +26,7 @@ ALL_BOXES = 1 << 28
 SMALL_SIDE = 64
 """Side of a bounding box up to which objects are drawn together."""
 TILE = 512
-"""Side of the squares in which they are."""
+"""Side of the squares of pixels in which small objects are drawn together."""
 MOST_EDGES = 200_000
 """Pixel edges of an outline, up to which it is drawn."""
 
@@ -37,26 +37,26 @@ def outlines(table: ObjectTable, flags: Flags) -> tuple[NDArray[Any], NDArray[np
     ``flags`` gives the anomalous pixels ``(rows, cols)`` of a window. An object too large or too ragged to draw in
     bounded time is given as its bounding box.
     """
-    found = shapely.multipolygons(
+    polygons = shapely.multipolygons(
         shapely.box(table.col, table.row, table.right, table.bottom), indices=np.arange(len(table))
     )
     rows, cols = table.bottom - table.row, table.right - table.col
     exact = table.pixels == rows * cols
     small = ~exact & (np.maximum(rows, cols) <= SMALL_SIDE)
     for members in _by_tile(table, small):
-        found[members] = _drawn_together(table, members, flags)
+        polygons[members] = _drawn_together(table, members, flags)
     exact |= small
     size = np.where(~exact & (rows * cols <= LARGEST_BOX), rows * cols, 0)
     for i in np.flatnonzero((size > 0) & (np.cumsum(size) <= ALL_BOXES)):
         window = Window(int(table.row[i]), int(table.col[i]), int(rows[i]), int(cols[i]))
         outline = _outline(flags(window), window, int(table.peak_row[i]), int(table.peak_col[i]))
         if outline is not None:
-            found[i], exact[i] = outline, True
-    return found, exact
+            polygons[i], exact[i] = outline, True
+    return polygons, exact
 
 
 def _by_tile(table: ObjectTable, chosen: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
-    """The chosen objects' indices, those that begin in one tile together."""
+    """The indices of the chosen objects, in groups of those that begin in the same tile."""
     index = np.flatnonzero(chosen)
     if not index.size:
         return []
@@ -86,7 +86,7 @@ def _outline(flags: NDArray[np.bool_], window: Window, peak_row: int, peak_col: 
 
 
 def _traced(owner: NDArray[np.int32], count: int, window: Window) -> NDArray[Any]:
-    """``(count,)`` MultiPolygons of the pixels of ``window`` that are 1, 2 ... ``count`` in ``owner``; 0 is nobody's.
+    """``(count,)`` MultiPolygons of the pixels of ``window`` that are 1, 2 ... ``count`` in ``owner``; 0 is no object.
 
     The 4-connected parts of an object touch only at corners, so that together they make a valid MultiPolygon.
     """
@@ -96,7 +96,7 @@ def _traced(owner: NDArray[np.int32], count: int, window: Window) -> NDArray[Any
     rings = [ring for part in parts for ring in part]
     corners = np.add([corner for ring in rings for corner in ring], (window.col, window.row))
     of = np.array([traced[i][1] for i in order])
-    found = shapely.from_ragged_array(
+    polygons = shapely.from_ragged_array(
         shapely.GeometryType.MULTIPOLYGON,
         corners,
         (
@@ -105,10 +105,10 @@ def _traced(owner: NDArray[np.int32], count: int, window: Window) -> NDArray[Any
             np.searchsorted(of, np.arange(1, count + 2)),
         ),
     )
-    for i in np.flatnonzero(~shapely.is_valid(found)):  # rings that touch themselves at a corner
-        whole = shapely.union_all(shapely.make_valid(shapely.get_parts(found[i])))
-        found[i] = whole if isinstance(whole, MultiPolygon) else MultiPolygon([whole])
-    return np.asarray(found, object)
+    for i in np.flatnonzero(~shapely.is_valid(polygons)):  # rings that touch themselves at a corner
+        union = shapely.union_all(shapely.make_valid(shapely.get_parts(polygons[i])))
+        polygons[i] = union if isinstance(union, MultiPolygon) else MultiPolygon([union])
+    return np.asarray(polygons, object)
 
 
 def _offsets(lengths: list[int]) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ class ObjectRows:
     """One row an object."""
 
     columns: dict[str, NDArray[Any]]
-    """``(n,)`` each: whole numbers, floats (NaN where missing), truth values or text."""
+    """``(n,)`` each: integers, floats (NaN where missing), truth values or text."""
     geometry: NDArray[Any]
     """``(n,)`` shapely MultiPolygons."""
     crs: CRS | None

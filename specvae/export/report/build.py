@@ -80,10 +80,13 @@ def report_of(
         report["evidence"] = evidence
     if figures.metrics is not None:
         report["metrics"] = figures.metrics
+    # JSON has no NaN and no infinity. A cut that no calibration supports is infinite, and becomes null here, once for
+    # the report, the page and the STAC item.
     return finite(report)
 
 
 def _model_section(model: StoredModel) -> ModelSection:
+    """Which file scored, and on what bands."""
     return {
         "path": model.path,
         "sha256": model.sha256,
@@ -99,6 +102,7 @@ def _warnings(
     """What a reader must know of the cut, of the scene, of the fit, and of the evidence's cut."""
     pooled = evidence["threshold"]["warning"] if evidence else None
     warnings = [threshold.warning, *scene["notes"], *fit]
+    # Both cuts come from the same held-out tiles, and often for the same reason: one sentence is enough then.
     if pooled and pooled != threshold.warning:
         warnings.append(f"evidence: {pooled}")
     return [warning for warning in warnings if warning]
@@ -154,6 +158,7 @@ def _write_styles(folder: Path, curves: Curves, threshold: float | None) -> None
     """Styles for QGIS: the score from its 2 to its 99.8 % quantile, and at least to the threshold."""
     if curves.score.size:
         share = curves.above / curves.above[0]
+        # Without the tails, a few extreme pixels would leave one colour to all others.
         low = float(curves.score[share >= 0.98][-1])
         high = float(curves.score[share >= 0.002][-1])
         write_score_style(

@@ -11,7 +11,7 @@ from specvae.thresholds.check import CheckSummary, RateSummary
 __all__ = ["check_chart", "check_words"]
 
 LOW, HIGH = 1 / 30, 30.0
-"""Realised over asked at the ends of the axis; beyond them marks stand at the ends."""
+"""Realised over asked rates at the ends of the axis; a mark beyond them is drawn at the end."""
 LEFT, WIDTH, ROW, TOP = 64, 404, 56, 10
 TICKS = (0.1, 0.3, 1.0, 3.0, 10.0)
 
@@ -45,6 +45,8 @@ def check_chart(check: CheckSummary) -> Markup | None:
 
 
 def _x(ratio: float) -> float:
+    """Where a ratio of rates lies on the logarithmic axis, in units of the SVG."""
+    # A block without any false alarm has a ratio of 0, which has no logarithm: it is drawn at the lower end.
     share = math.log(min(max(ratio, LOW), HIGH) / LOW) / math.log(HIGH / LOW)
     return round(LEFT + share * WIDTH, 1)
 
@@ -52,12 +54,14 @@ def _x(ratio: float) -> float:
 def _row(row: RateSummary, top: float) -> str:
     """One rate: the band that passes, a dot a block, a ring a file, a bar from 5 to 95 % of the halves and their median."""
     rate, middle = row["rate"], top + ROW / 2
+    # The same bounds as those of the check: rare events may deviate further before it says that a rate does not hold.
     low, high = (0.8, 1.25) if rate >= 1e-2 else (0.5, 2.0)
     band = (
         f'<rect x="{_x(low)}" y="{top + 4}" width="{_x(high) - _x(low):.1f}" height="{ROW - 8}" '
         'fill="var(--band)" opacity=".5"/>'
     )
     label = f'<text x="4" y="{middle + 4}" fill="var(--ink)" font-size="13">{escape(f"{rate:g}")}</text>'
+    # Dots of many blocks lie in three lines, so that those of nearly the same rate can be seen one by one.
     dots = "".join(
         f'<circle cx="{_x(share / rate)}" cy="{middle + 8 + 4 * (i % 3 - 1)}" r="2.5" fill="var(--normal)" opacity=".55"/>'
         for i, share in enumerate(row["blocks"])
@@ -75,6 +79,7 @@ def _row(row: RateSummary, top: float) -> str:
 
 
 def _axis(height: float) -> str:
+    """The axis below the rows, with its ticks, and a line through all rows where realised and asked rates are equal."""
     bottom = height - 30
     line = f'<path d="M{LEFT} {bottom}H{LEFT + WIDTH}M{_x(1)} {TOP}V{bottom}" stroke="var(--ink)" opacity=".4"/>'
     ticks = "".join(

@@ -11,8 +11,9 @@ from PIL import Image
 __all__ = ["write_grid"]
 
 GAP = 1
+"""Grey pixels between two images."""
 LEAST = 1120
-"""Pixels that a grid is enlarged to, about, by whole factors."""
+"""Pixels of the longer side that a grid is enlarged to, as far as an integer factor comes near."""
 
 
 def write_grid(path: Path, rows: list[NDArray[np.floating]], shape: tuple[int, int, int]) -> None:
@@ -26,6 +27,7 @@ def write_grid(path: Path, rows: list[NDArray[np.floating]], shape: tuple[int, i
     grid = np.concatenate(lines, axis=1)
     grid = grid[:3] if channels >= 3 else np.repeat(grid[:1], 3, axis=0)
     picture = np.moveaxis(np.clip(np.round(255 * np.nan_to_num(grid)), 0, 255).astype(np.uint8), 0, 2)
+    # An integer factor and the nearest pixel: every value stays a square of one colour, which no smoothing invents.
     factor = max(1, LEAST // max(picture.shape[:2]))
     Image.fromarray(np.ascontiguousarray(picture)).resize(
         (picture.shape[1] * factor, picture.shape[0] * factor), Image.Resampling.NEAREST

@@ -22,6 +22,8 @@ EXACT = 1e-6
 
 
 def _axes(rows: int = 1) -> tuple[Any, Any]:
+    """A figure and its axes, one below the other."""
+    # The backend is named rather than chosen by pyplot, which would look for a display and keep the figure for ever.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -31,7 +33,7 @@ def _axes(rows: int = 1) -> tuple[Any, Any]:
 
 
 def _band_axis(axes: Any, bands: BandSet) -> NDArray[np.float64]:
-    """Where each band stands, and both axes labelled: by wavelength where all are known, else in order."""
+    """The place of each band on the axis, and both axes labelled: by wavelength where all are known, else in order."""
     units = {band.unit for band in bands}
     axes.set_ylabel(f"value, {unit}" if len(units) == 1 and (unit := units.pop()) else "value, in the data's units")
     if bands.wavelengths:
@@ -39,6 +41,7 @@ def _band_axis(axes: Any, bands: BandSet) -> NDArray[np.float64]:
         return np.array(bands.wavelengths, float)
     axes.set_xlabel("band")
     at = np.arange(len(bands), dtype=float)
+    # Of a hundred bands only some have room for their names, in which a dollar sign would begin a formula.
     some = at[:: max(1, len(bands) // 16)].astype(int)
     names = [bands.labels[i].replace("$", r"\$") for i in some]
     axes.set_xticks(some, names, rotation=45 if max(map(len, names)) > 4 else 0, ha="right")
@@ -82,6 +85,7 @@ def draw_path(
     at = _band_axis(axes, bands)
     order = np.argsort(at)
     share = np.linspace(0, 1, len(spectra))
+    # The last tenth of viridis is a yellow that is not seen on white.
     colours = colormaps["viridis"](0.9 * share)
     labels = {0: "decoded at the start", len(share) // 2: "decoded half-way", len(share) - 1: "decoded at the end"}
     for i, (colour, row) in enumerate(zip(colours, spectra, strict=True)):

@@ -17,9 +17,9 @@ from specvae.export.report.quicklook import stretched
 __all__ = ["Scale", "jpeg", "packed_floats", "packed_scores", "packed_shares", "scale_of"]
 
 LEVELS = 65534
-"""Levels of a 16-bit score; 0 stands for invalid."""
+"""Levels of a 16-bit score, from 1 on; 0 marks an invalid pixel."""
 STEPS = ((600_000, 1), (1_100_000, 16), (math.inf, 32))
-"""Pixels of a picture up to which its levels are multiples of this."""
+"""Pixels of a picture, and the number of which its levels are multiples up to that size."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Scale:
 
     def position(self, score: NDArray[np.floating]) -> NDArray[np.float64]:
         """0 at ``low``, 1 at ``high``."""
+        # A scene of one score alone has no span, and its pixels lie at 0.
         span = math.log1p(self.high - self.low) or 1.0
         return np.asarray(np.log1p(np.clip(np.asarray(score, np.float64) - self.low, 0, None)) / span)
 
@@ -50,6 +51,8 @@ def packed_scores(score: NDArray[np.float32], scale: Scale, threshold: float) ->
     Of a large picture the last bits, which would be half of the page, are left out.
     """
     step = next(step for most, step in STEPS if score.size <= most)
+    # Rounding could bring a pixel that is above the threshold to the level of the threshold itself. The levels of both
+    # sides are pushed apart, so that the page at the reported threshold flags the very pixels of anomaly.tif.
     level = 1 + step * np.round(LEVELS / step * np.nan_to_num(scale.position(score))).astype(np.int64)
     if math.isfinite(threshold) and scale.low <= threshold < scale.high:
         cut = 1 + round(LEVELS * float(scale.position(np.array([threshold]))[0]))
@@ -59,15 +62,19 @@ def packed_scores(score: NDArray[np.float32], scale: Scale, threshold: float) ->
     return _packed(np.clip(level, 0, LEVELS + 1).astype(">u2"))
 
 
-def packed_shares(part: NDArray[np.float32], whole: NDArray[np.float32]) -> str:
-    """``part / whole`` in 0..1 as one byte of 64 steps."""
+def packed_shares(part: NDArray[np.float32], total: NDArray[np.float32]) -> str:
+    """``part / total`` in 0..1 as one byte of 64 steps."""
+    # A score may be 0 or negative, of which nothing has a share; the page shows such a share as 0 or 1.
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.nan_to_num(np.clip(part / whole, 0, 1))
+        share = np.nan_to_num(np.clip(part / total, 0, 1))
+    # 64 steps rather than 256: a reader sees no difference, and deflate has fewer bits to store.
     return _packed((np.round(share * 63) * 4).astype(np.uint8))
 
 
 def packed_floats(values: NDArray[np.floating]) -> str:
     """The first three bytes of each float32 (15 bits of mantissa)."""
+    # Half of the last bit that stays is added before the cut, which rounds; in 64 bits, since the highest NaN would
+    # overflow 32 and come out as 0, a spectrum's value that is not there.
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
     rounded = np.minimum(bits.astype(np.uint64) + 0x80, 0xFFFFFFFF).astype(">u4")
     planes = rounded.ravel().view(np.uint8).reshape(-1, 4).T[:3]
@@ -81,12 +88,14 @@ def _packed(values: NDArray[np.generic]) -> str:
 
 
 def _encoded(raw: bytes) -> str:
+    """Bytes as the page's script unpacks them with what every browser has: base64, then zlib."""
     return base64.b64encode(zlib.compress(raw, 6)).decode("ascii")
 
 
 def jpeg(composite: NDArray[np.float32]) -> str:
     """``(3, rows, cols)`` stretched as in the quicklook, as a JPEG in base64."""
     pixels = (stretched(composite) * 255).astype(np.uint8)
+    # A large picture is compressed more, to keep the page below 5 MB; the scores, which matter, are packed apart.
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=82 if pixels.size < 3 * STEPS[0][0] else 74)
     return base64.b64encode(file.getvalue()).decode("ascii")

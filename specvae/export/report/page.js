@@ -41,12 +41,12 @@ function setCut(value, fromSlider) {
 const rowOf = (array, i) => array.subarray(i * bands, (i + 1) * bands);
 function chooseCase(i) {
   for (const row of document.querySelectorAll("#cases tbody tr")) row.classList.toggle("chosen", Number(row.dataset.case) === i);
-  const here = data.cases[i], told = data.caseSpectra, title = document.querySelector(`#cases tr[data-case="${i}"] td`).textContent;
+  const here = data.cases[i], spectra = data.caseSpectra, title = document.querySelector(`#cases tr[data-case="${i}"] td`).textContent;
   $("which").textContent = map ? `Object ${title}, at its peak` : `Row ${title}`;
-  if (caseObserved && i < told.score.length) {
+  if (caseObserved && i < spectra.score.length) {
     drawSpectrum(rowOf(caseObserved, i), rowOf(caseExpected, i));
     drawDrivers(data.contribution?.[i], data.deviation?.[i]);
-    $("about").textContent = `score ${shown(told.score[i])} nats, of which KL ${shown(told.kl[i], 3)}` + (map ? `; row ${told.row[i]}, column ${told.col[i]}. Bars: mean over the object.` : "");
+    $("about").textContent = `score ${shown(spectra.score[i])} nats, of which KL ${shown(spectra.kl[i], 3)}` + (map ? `; row ${spectra.row[i]}, column ${spectra.col[i]}. Bars: mean over the object.` : "");
   } else $("about").textContent = "The spectra of the first objects only are in this page.";
   if (map) {
     map.mark = here.box.map((v) => v / map.step);
@@ -72,10 +72,11 @@ function picked([row, col]) {
     if (i >= 0 && (data.sampleStep > 1 || step > 1)) return;
   }
   const k = data.sampleStep, near = (v, s) => k * Math.round((v + (s - 1) / 2) / k);
-  const found = sampleAt.get(near(top, step) * data.cols + near(left, step));
-  if (found === undefined) { $("about").textContent = `No spectrum of this ${data.one} is in this page; try beside it, or an object.`; return; }
-  const r = data.samples.row[found], c = data.samples.col[found];
-  chooseSample(found, `${named} in row ${r}, column ${c}`);
+  // The sample lies on a lattice: the click shows the spectrum of the lattice's pixel nearest to it.
+  const sample = sampleAt.get(near(top, step) * data.cols + near(left, step));
+  if (sample === undefined) { $("about").textContent = `No spectrum of this ${data.one} is in this page; try beside it, or an object.`; return; }
+  const r = data.samples.row[sample], c = data.samples.col[sample];
+  chooseSample(sample, `${named} in row ${r}, column ${c}`);
   map.mark = [r, c, r + 1, c + 1].map((v) => v / step);
   map.draw();
 }
@@ -100,7 +101,7 @@ function sortable(table) {
   });
 }
 
-// A long table shows its first rows until all are asked for; printed, or without a script, it is whole.
+// A long table shows its first rows until all are asked for; printed, or without a script, it shows all of them.
 function folded(table) {
   const most = 25, button = $("all");
   if (table.tBodies[0].rows.length <= most) return;

@@ -35,7 +35,7 @@ class Curves:
     score: NDArray[np.float64]
     """``(m,)`` ascending cuts, nats."""
     above: NDArray[np.int64]
-    """``(m,)``: pixels of the whole scene that score at least as much."""
+    """``(m,)``: pixels of the full scene that score at least as much."""
     rate: NDArray[np.float64]
     """``(m,)``: false-alarm rate of each cut, from the calibration."""
     normal_score: NDArray[np.float64]

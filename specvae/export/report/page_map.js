@@ -38,11 +38,11 @@ class SceneMap {
     return canvas;
   }
   cut(threshold) {
-    const level = 1 + Math.round(65534 * position(threshold)), found = [];
+    const level = 1 + Math.round(65534 * position(threshold)), flagged = [];
     if (threshold < low) this.flagged = Uint32Array.from(this.levels.keys()).filter((i) => this.levels[i]);
     else {
-      for (let i = 0; i < this.levels.length; i++) if (this.levels[i] > level) found.push(i);
-      this.flagged = Uint32Array.from(found);
+      for (let i = 0; i < this.levels.length; i++) if (this.levels[i] > level) flagged.push(i);
+      this.flagged = Uint32Array.from(flagged);
     }
     this.draw();
   }
@@ -112,7 +112,8 @@ class SceneMap {
     const mix = (k) => (1 - v) * ((1 - u) * a[k] + u * b[k]) + v * ((1 - u) * d[k] + u * c[k]);
     return `, lon ${mix(0).toFixed(5)}, lat ${mix(1).toFixed(5)}`;
   }
-  told([row, col]) {
+  // What the line below the map says of a pixel: its place, its score and the score's two terms.
+  description([row, col]) {
     const i = row * this.width + col, where = `row ${row * this.step}, column ${col * this.step}${this.place(row, col)}`;
     if (!this.levels[i]) return `${where}: left out`;
     const score = scoreAt((this.levels[i] - 1) / 65534), kl = (score * this.shares[i]) / 252;
@@ -125,7 +126,7 @@ class SceneMap {
     this.canvas.addEventListener("pointerdown", (e) => { fingers.set(e.pointerId, xy(e)); moved = 0; gap = 0; });
     this.canvas.addEventListener("pointermove", (e) => {
       const here = this.pixel(e);
-      if (here) $("readout").textContent = this.told(here);
+      if (here) $("readout").textContent = this.description(here);
       const before = fingers.get(e.pointerId);
       if (!before) return;
       const now = xy(e);
@@ -153,7 +154,7 @@ class SceneMap {
       const does = {
         ArrowLeft: () => this.move(step, 0), ArrowRight: () => this.move(-step, 0), ArrowUp: () => this.move(0, step), ArrowDown: () => this.move(0, -step),
         "+": () => this.scale(1.5), "=": () => this.scale(1.5), "-": () => this.scale(1 / 1.5), "0": () => this.fit(),
-        Enter: () => { const here = middle(); if (here) { $("readout").textContent = this.told(here); this.picked(here); } },
+        Enter: () => { const here = middle(); if (here) { $("readout").textContent = this.description(here); this.picked(here); } },
       }[e.key];
       if (does) { e.preventDefault(); does(); }
     });

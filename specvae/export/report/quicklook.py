@@ -22,7 +22,7 @@ __all__ = ["ScoreScale", "draw_quicklook", "rgb_bands", "round_numbers", "stretc
 
 RED, GREEN, BLUE = 650.0, 560.0, 480.0
 PANEL = 640
-"""Longest side of a panel, pixels; of a scene up to half as large, every pixel becomes a square of whole pixels."""
+"""Longest side of a panel, pixels; of a scene up to half as large, every pixel becomes a square of pixels."""
 COLUMN, GAP, HEAD, FOOT, BAR = 330, 24, 78, 28, 76
 """Least width of a column, space between columns, above and below the panels, and for the scale: pixels."""
 INK, SOFT, PAPER, FLAG = (rgb(colour) for colour in (colours.INK, colours.SOFT, colours.PAPER, colours.FLAG))
@@ -59,9 +59,11 @@ def stretched(composite: NDArray[np.float32]) -> NDArray[np.float32]:
 def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str) -> None:
     """Write the quicklook as a PNG: the scene, its score and the flagged pixels side by side."""
     finer = view.composite.shape[1] // view.score.shape[0]
-    whole, above = (np.kron(part, np.ones((finer, finer), np.float32)) for part in (view.score, view.anomalous))
-    step = max(1, -(-max(whole.shape) // PANEL))
-    score, flags = _highest(whole, step), np.nan_to_num(_highest(above, step)) > 0
+    # A scene of patches is shown in its own pixels, and each score is repeated over those of its patch.
+    fine, above = (np.kron(part, np.ones((finer, finer), np.float32)) for part in (view.score, view.anomalous))
+    step = max(1, -(-max(fine.shape) // PANEL))
+    # The colours are thinned but the scores are not: of every block the highest is drawn, so that no flag is lost.
+    score, flags = _highest(fine, step), np.nan_to_num(_highest(above, step)) > 0
     colour = (stretched(view.composite[:, ::step, ::step]) * 255).astype(np.uint8)
     scale = ScoreScale.of(score, threshold.value)
     rate = "" if threshold.false_alarm_rate is None else f", false-alarm rate {threshold.false_alarm_rate:.2g}"
@@ -84,6 +86,7 @@ def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str)
         sheet.paste(panel, (left, HEAD))
         brush.text((left, HEAD + panel.height + 4), foot, SOFT, _font(13))
     scale.draw(sheet, (2 * GAP + width + panels[1][2].width + 8, HEAD), panels[1][2].height)
+    # A low level: a picture of this size is small at any, and every scene of a batch pays the time of a high one.
     sheet.save(path, optimize=False, compress_level=2)
 
 
@@ -97,7 +100,7 @@ class ScoreScale:
 
     @classmethod
     def of(cls, score: NDArray[np.float32], cut: float) -> ScoreScale:
-        """From the 1 % score to the highest."""
+        """The scale from the 1 % score to the highest: a few very low scores would take the colours of all others."""
         good = score[np.isfinite(score)]
         low, high = (float(v) for v in np.percentile(good, [1, 100])) if good.size else (0.0, 1.0)
         return cls(low, high, cut)
@@ -108,6 +111,7 @@ class ScoreScale:
         return (self._scaled(score) - low) / (high - low)
 
     def _scaled(self, score: Any) -> Any:
+        """Scores in units of the knee, and beyond it a decade in two thirds of such a unit."""
         share = np.asarray(score, np.float64) / self.knee
         return np.where(share <= 1, share, 1 + np.log10(np.maximum(share, 1)) / 1.5)
 
@@ -122,6 +126,7 @@ class ScoreScale:
             return top + round((height - 1) * (1 - float(self.place(value))))
 
         marked = math.isfinite(self.cut) and self.low <= self.cut <= self.high
+        # The cut is marked first, and a round number that would lie on it is not written.
         taken = [at(self.cut)] if marked else []
         for value in round_numbers(self.low, self.high):
             y = at(value)
@@ -146,8 +151,8 @@ def round_numbers(low: float, high: float) -> list[float]:
 @cache
 def _font(size: int) -> Any:
     """The font that comes with matplotlib, which need not be imported for it; else the one in Pillow."""
-    found = find_spec("matplotlib")
-    for folder in (found.submodule_search_locations or []) if found else []:
+    matplotlib = find_spec("matplotlib")
+    for folder in (matplotlib.submodule_search_locations or []) if matplotlib else []:
         file = Path(folder) / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
         if file.is_file():
             return ImageFont.truetype(str(file), size)
@@ -155,16 +160,17 @@ def _font(size: int) -> Any:
 
 
 def _highest(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
-    """Of each ``step x step`` block the highest value, NaN only where all are."""
+    """The highest value of each ``step x step`` block, NaN where all values are."""
     if step == 1:
         return values
     rows, cols = (-(-n // step) for n in values.shape)
-    whole = np.full((rows * step, cols * step), np.nan, np.float32)
-    whole[: values.shape[0], : values.shape[1]] = values
-    return np.asarray(np.fmax.reduce(np.fmax.reduce(whole.reshape(rows, step, cols, step), axis=3), axis=1))
+    padded = np.full((rows * step, cols * step), np.nan, np.float32)
+    padded[: values.shape[0], : values.shape[1]] = values
+    return np.asarray(np.fmax.reduce(np.fmax.reduce(padded.reshape(rows, step, cols, step), axis=3), axis=1))
 
 
 def _coloured(score: NDArray[np.float32], scale: ScoreScale) -> NDArray[np.uint8]:
+    """Scores ``(rows, cols)`` as colours ``(rows, cols, 3)``; an invalid pixel is as white as the paper."""
     image = viridis(scale.place(score))
     image[~np.isfinite(score)] = PAPER
     return image

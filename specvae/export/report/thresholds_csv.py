@@ -36,4 +36,5 @@ def write_thresholds(path: Path, thresholds: Sequence[ThresholdRow]) -> None:
             ends: dict[str, float | None] = {}
             for name, interval in (("interval", row["interval"]), ("value", row["value_interval"])):
                 ends[f"{name}_low"], ends[f"{name}_high"] = interval or (None, None)
+            # Spreadsheets and R read a lower-case true as a boolean; Python's True they read as text.
             writer.writerow({**row, **ends, "supported": str(row["supported"]).lower()})

@@ -30,7 +30,7 @@ class Rows:
     values: NDArray[np.float32]
     """``(bands, n)``"""
     others: NDArray[np.object_]
-    """``(columns, n)``: text of the first other columns."""
+    """``(columns, n)``: the text of the first columns that are no bands."""
 
     def take(self, order: NDArray[np.intp]) -> Rows:
         """The rows at these places, in this order."""
@@ -44,7 +44,7 @@ class Rows:
 
 @dataclass
 class BestRows:
-    """Keeps the ``count`` valid rows that score highest; of equals the earlier."""
+    """Holds the ``count`` valid rows that score highest; of rows with equal scores, the earlier ones."""
 
     count: int
     names: tuple[str, ...] = ()
@@ -57,12 +57,14 @@ class BestRows:
             self.names = tuple(name for name in table.others.column_names if name not in own)[:CARRIED]
         full = self.rows is not None and len(self.rows.at) >= self.count
         least = float(self.rows.score[-1]) if full and self.rows is not None and self.count else -np.inf
-        found = np.flatnonzero(parts.score > least)
-        order = np.argsort(-parts.score[found], kind="stable")[: self.count]
-        fresh = self._rows(table, found[order], parts, p_values)
+        # Few rows of a chunk beat the lowest of those held, and only these are sorted. Sorts are stable, and the rows
+        # held come first, so that of equal scores the earlier row stays, whatever the chunks.
+        higher = np.flatnonzero(parts.score > least)
+        order = np.argsort(-parts.score[higher], kind="stable")[: self.count]
+        fresh = self._rows(table, higher[order], parts, p_values)
         fresh = replace(fresh, at=fresh.at + first)
-        whole = fresh if self.rows is None else self.rows.join(fresh)
-        self.rows = whole.take(np.argsort(-whole.score, kind="stable")[: self.count])
+        candidates = fresh if self.rows is None else self.rows.join(fresh)
+        self.rows = candidates.take(np.argsort(-candidates.score, kind="stable")[: self.count])
 
     def _rows(self, table: Table, at: NDArray[np.intp], parts: Parts, p_values: NDArray[np.float64]) -> Rows:
         picked = pa.array(at)

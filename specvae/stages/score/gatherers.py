@@ -27,7 +27,7 @@ __all__ = ["Gatherers", "sample_pixels"]
 
 OVERVIEW_PIXELS = 1_500_000
 MOST_OBJECTS, OBJECT_VALUES = 10_000, 2_000_000
-"""Objects that are kept at most, and values of spectra among all of them."""
+"""The most objects that are gathered, and the most values of spectra of all of them."""
 SMALL_SCENE = 500_000
 SMALL_BUDGET, LARGE_BUDGET = 350_000, 120_000
 """Values of spectra that a page carries, so that it stays under 5 MB beside its picture."""
@@ -40,7 +40,7 @@ def sample_pixels(rows: int, cols: int, bands: int) -> int:
 
 @dataclass
 class Gatherers:
-    """Every accumulator of one scene."""
+    """All accumulators of one scene."""
 
     counts: PixelCounts
     overview: Overview
@@ -56,7 +56,7 @@ class Gatherers:
     def of(
         cls, detector: Detector, rows: int, cols: int, rgb: tuple[int, int, int], truth: bool, threshold: float
     ) -> Gatherers:
-        """Empty ones for a scene of this size."""
+        """Empty accumulators for a scene of this size."""
         step = Overview.step_for(rows, cols, OVERVIEW_PIXELS)
         bands = len(detector.bands)
         lattice = SampleOfPixels.step_for(rows, cols, sample_pixels(rows, cols, bands))
@@ -74,7 +74,7 @@ class Gatherers:
         )
 
     def update(self, piece: ScoredWindow, expected: NDArray[np.float32] | None = None) -> None:
-        """Give one window to each; ``expected`` are the reconstructions of the sample's pixels."""
+        """Give one window to each accumulator; ``expected`` are the reconstructions of the sample's pixels."""
         self.counts.update(piece)
         self.objects.update(piece)
         if not piece.cube.valid.any():
@@ -112,7 +112,7 @@ class Gatherers:
         return SceneFigures(self.counts.finish(), self.survival.finish(), self.drift.finish(), metrics, seconds)
 
     def merge(self, other: Gatherers) -> None:
-        """Take in another shard's."""
+        """Add what was gathered over another shard of the scene."""
         self.counts.merge(other.counts)
         self.overview.merge(other.overview)
         self.sample.merge(other.sample)

@@ -14,19 +14,30 @@ from specvae.spectra import CELL, Window
 __all__ = ["Load", "Reading", "parse_size", "plan_reading"]
 
 DEFAULT_SHARE, DEFAULT_LIMIT = 0.1, 384 * 2**20
+"""The share of the machine's memory that is used where no size is given, and the most bytes of it."""
 SMALLEST = 16 * 2**20
+"""The smallest size that ``--max-memory`` takes, bytes."""
 OUTPUT_TILE = 512
+"""Side of a block of the maps, pixels."""
 LEAST_ROWS = 256
-"""Rows of a window below which the cells around it cost too much."""
+"""Rows of a window below which too large a share of what is read and computed is its halo."""
 LARGEST = 1 << 20
-"""Pixels of a window beyond which nothing is gained."""
+"""Pixels of a window beyond which larger windows are no faster."""
 
 
 def parse_size(text: str | None) -> int:
-    """``400M`` or ``2G`` -> bytes; without, a tenth of the memory, 384 MiB at most. Raises UsageError."""
+    """The bytes of a size such as ``400M`` or ``2G``; of None, a tenth of the memory, 384 MiB at most.
+
+    Raises UsageError for what is no size, or one that is too small.
+
+    Examples
+    --------
+    >>> parse_size("400M")
+    419430400
+    """
     if text is None:
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return int(min(DEFAULT_LIMIT, DEFAULT_SHARE * there))
+        installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return int(min(DEFAULT_LIMIT, DEFAULT_SHARE * installed))
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?\s*", text, re.IGNORECASE)
     if not match:
         raise UsageError(f"--max-memory takes a size such as 400M or 2G, not {text!r}")
@@ -38,63 +49,75 @@ def parse_size(text: str | None) -> int:
 
 @dataclass(frozen=True)
 class Load:
-    """What a pixel costs, in bytes, and what is around it."""
+    """The bytes that a pixel of a scene takes while it is scored."""
 
     bands: int
     itemsize: int
     """Bytes of a stored value."""
     halo: int
+    """Pixels around a window that its context needs."""
     components: int
-    """Components of the context."""
+    """Components of the context, into which the ring around a pixel is compressed."""
     outputs: int
-    """Values written of a pixel."""
+    """Values that are written of a pixel."""
 
     @property
     def stored(self) -> int:
-        """A pixel as GDAL keeps it."""
+        """Bytes of a pixel in GDAL's cache, as the file stores it."""
         return self.bands * self.itemsize
 
     @property
     def cube(self) -> int:
-        """A pixel of a cube."""
+        """Bytes of a pixel of a cube: float32 values, and one byte for the reason why it is invalid."""
         return self.bands * 4 + 1
 
     @property
     def under_way(self) -> int:
-        """A pixel's cubes (one read ahead, one scored, one written), contexts, terms and outputs."""
+        """Bytes of a pixel in all buffers at once: its cubes, contexts, terms and outputs."""
+        # Three cubes are alive together, one read ahead, one being scored, one being written, and two of what is made
+        # of a cube: its contexts and its terms, with the copies that are made on the way to them.
         return 3 * self.cube + self.stored + 2 * (self.components * 24 + self.outputs * 8 + 24)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a scene is read: rectangles of whole blocks, and what is scored at once."""
+    """How a scene is read: in rectangles made of complete blocks, of which so many pixels are scored at once."""
 
     step: tuple[int, int]
     """Rows and columns read at once."""
     largest: int
     """Pixels scored at once."""
     cache: int
-    """Bytes of GDAL's cache: the blocks under way."""
+    """Bytes of GDAL's cache, which holds the blocks that are being read and written."""
     rows: int
-    """Bytes of whole rows that are kept while windows beside each other are cut out of them; 0 = none."""
+    """Bytes of full rows of the scene that stay in memory while windows side by side are cut out of them; 0 = none."""
     areas: tuple[Window, ...]
-    """Parts of the scene that are read one after the other, where one row of it is too much to carry."""
+    """Parts of the scene that are read one after the other, where the halo of a full row takes too much memory."""
 
 
 def plan_reading(memory: int, shape: tuple[int, int], block: tuple[int, int], load: Load) -> Reading:
-    """The largest windows that ``memory`` bytes allow, made of whole blocks where these are not too large."""
+    """The largest windows that ``memory`` bytes allow, made of complete blocks where these are not too large.
+
+    ``shape`` and ``block`` are the (rows, columns) of the scene and of its file's blocks.
+    """
     rows, cols = shape
     block = min(block[0], rows), min(block[1], cols)
+    # Each block is decoded once: the last rows of a window, which are the halo of the next one below, are carried on in
+    # memory. Where blocks do not end where cells do, the rows of the unfinished cell are carried too.
     carried = (CELL + load.halo) * load.cube if load.halo or block[0] % CELL else 0
     areas = _areas(shape, block, carried, memory // 3)
     width = areas[0].cols
+    # The maps are written through GDAL's cache, which fills a row of their blocks before it compresses it.
     written = min(width * OUTPUT_TILE * (4 * load.outputs + 1), memory // 4)
     free = memory - carried * width - written
     target = min(LARGEST, max(CELL * CELL, free // load.under_way))
+    # Strips, and blocks of which one alone fills a window, cannot be read one rectangle at a time: every rectangle would
+    # decode the columns beside it, only to forget them.
     if block[1] == cols or block[0] * block[1] > 4 * target:
         return _by_rows(memory, shape, block, load, target, areas, written)
     least = block[0] * math.ceil(LEAST_ROWS / block[0])
     step = cut((rows, width), (least if least * block[1] <= target else block[0], block[1]), target)
+    # A quarter more than the blocks themselves, so that none is evicted while it is still needed.
     blocks = step[0] * min(step[1], cols) * load.stored
     return Reading(step, target, written + blocks + blocks // 4, 0, areas)
 
@@ -108,9 +131,9 @@ def _by_rows(
     areas: tuple[Window, ...],
     written: int,
 ) -> Reading:
-    """For blocks that span the width, or are too large: whole rows are kept, and windows cut out of them."""
-    kept = max(1, memory // 4 // (shape[1] * load.stored))
-    wanted = min(max(LEAST_ROWS, target // shape[1]), kept)
+    """The reading of a file whose blocks span its width, or are too large: full rows, and windows cut out of them."""
+    affordable = max(1, memory // 4 // (shape[1] * load.stored))
+    wanted = min(max(LEAST_ROWS, target // shape[1]), affordable)
     height = wanted // block[0] * block[0] or _divisor(block[0], wanted, shape[0])
     width = areas[0].cols
     if height * width > 2 * target:
@@ -119,15 +142,17 @@ def _by_rows(
 
 
 def _divisor(tall: int, wanted: int, rows: int) -> int:
-    """About ``wanted`` rows such that no stretch of them lies in two rows of blocks."""
+    """About ``wanted`` rows, such that each stretch of so many lies within one row of blocks, ``tall`` rows high."""
+    # A stretch across two rows of blocks would decode both, and the second one again for the next stretch.
     if tall >= rows:
         return wanted
     return next((n for n in range(wanted, wanted // 4, -1) if tall % n == 0), wanted)
 
 
 def _areas(shape: tuple[int, int], block: tuple[int, int], carried: int, allowed: int) -> tuple[Window, ...]:
-    """The whole scene, or columns of blocks, such that ``carried`` bytes a column stay within ``allowed``."""
+    """The full scene, or columns of blocks, such that ``carried`` bytes a column stay within ``allowed``."""
     rows, cols = shape
+    # Areas end where blocks and cells both end: no block is decoded for two areas, and each cell keeps its pixels.
     unit = math.lcm(block[1], CELL) if block[1] < cols else CELL
     width = cols if carried * cols <= allowed else max(unit, allowed // carried // unit * unit)
     return tuple(Window(0, col, rows, min(width, cols - col)) for col in range(0, cols, width))

@@ -19,9 +19,9 @@ SHARE_BAND = MapBand(
     "reconstruction", "the pixel's share of its patch's reconstruction term, all bands together", "nat"
 )
 VALUES = 1 << 23
-"""Values of patches read at once."""
+"""The most values of patches that are read at once."""
 SHOWN, LARGE = 1 << 20, 1 << 24
-"""Pixels of a picture at most, and of a scene that is read again for one."""
+"""The most pixels of a picture, and of a scene that is read a second time to draw one."""
 
 
 def write_pixels(folder: Path, scene: Scene, model: StoredModel, threads: int) -> AssetBands:
@@ -52,6 +52,7 @@ def picture_of(scene: Scene, rgb: tuple[int, int, int]) -> NDArray[np.float32] |
     fits = [k for k in range(2, side + 1) if side % k == 0 and size * k * k <= SHOWN]
     if not fits or size * side**2 > LARGE:
         return None
+    # A divisor of the side, so that every patch becomes the same number of pixels and the flags lie on their patches.
     k, thin = fits[-1], side // fits[-1]
     out = np.empty((3, scene.rows * k, scene.cols * k), np.float32)
     for window in scene.windows(VALUES // (side**2 * len(scene.bands))):

@@ -19,7 +19,7 @@ __all__ = ["WindowReader", "read_in_order"]
 
 
 class WindowReader(Protocol):
-    """Reads ``windows`` in their order."""
+    """What reads the windows of a scene in their order."""
 
     windows: Sequence[Window]
 
@@ -33,7 +33,7 @@ def read_in_order(
 ) -> Iterator[WindowReader]:
     """A reader that decodes each block of the scene once; ``outputs`` is how many values are made of a pixel.
 
-    With ``part`` it reads, in windows of its own, the whole rows that these windows cover.
+    With ``part`` it reads, in windows of its own, the full rows that these windows cover.
     """
     memory = parse_size(max_memory)
     item, components = np.dtype(scene.dtype).itemsize, detector.net.components
@@ -64,5 +64,5 @@ class _Patches:
         self._scene, self._halo, self.windows = scene, halo, windows
 
     def read(self, window: Window) -> Cube:
-        """The window and what is around it."""
+        """The cube of a window and, as far as the scene goes, of the halo around it."""
         return self._scene.read(window.grow(self._halo).clip(self._scene.grid.window))

@@ -106,12 +106,12 @@ def fingerprint_of(source: Source, model: str, request: ScoreRequest, stored: di
 
 
 def stored_item(folder: Path) -> dict[str, Any] | None:
-    """The ``item.json`` of a finished folder, or None where it is not whole."""
+    """The ``item.json`` of a finished folder, or None where it is incomplete."""
     item = read_json(folder / ITEM.name)
     return item if isinstance(item.get("properties"), dict) else None
 
 
 def stored_report(folder: Path) -> dict[str, Any] | None:
-    """``item`` and ``report`` of a finished folder, or None where it is not whole."""
+    """``item`` and ``report`` of a finished folder, or None where it is incomplete."""
     item, report = stored_item(folder), read_json(folder / REPORT.name)
     return {"item": item, "report": report} if item and report else None

@@ -49,7 +49,7 @@ class Shard:
 
 @dataclass(frozen=True, eq=False)
 class Shards:
-    """All of a scene, in the order of their rows."""
+    """All shards of a scene, in the order of their rows."""
 
     place: str
     parts: tuple[Shard, ...]

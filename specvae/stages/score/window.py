@@ -54,6 +54,8 @@ def score_window(
     """Score one window, and explain its anomalous and its sampled pixels."""
     parts, context = detector.score_with_context(cube, window)
     inner = cube.crop(window)
+    # Only anomalous and sampled pixels are explained: an explanation needs the network once more, and nobody would look
+    # at those of a million normal pixels.
     anomalous = parts.score > threshold.value
     here = positions(anomalous)
     explanation = _explained(detector, inner, context, here) if here[0].size else None
