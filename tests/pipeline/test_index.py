@@ -57,7 +57,7 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
 def test_the_page_has_the_colours_of_a_scene_s_own_report_page() -> None:
     html = page(batch(scene("a")))
     assert css_variables() in html
-    defined = {name for name in re.findall(r"--([a-z]+):", css_variables())}
+    defined = set(re.findall(r"--([a-z]+):", css_variables()))
     assert set(re.findall(r"var\(--([a-z]+)\)", html)) <= defined
 
 
