@@ -166,13 +166,13 @@ def test_the_map_is_redrawn_by_the_threshold(page: Any) -> None:
 
 
 def test_hovering_tells_the_score_and_its_parts(page: Any, folder: Path) -> None:
-    shown = page.execute_script("return map.told([70, 95])")
+    shown = page.execute_script("return map.description([70, 95])")
     score = score_of(folder)[70, 95]
     assert "row 70, column 95" in shown
     numbers = shown.split("score ")[1].replace("= reconstruction", "").replace("+ KL", "").replace("nats", "").split()
     assert float(numbers[0]) == pytest.approx(score, rel=1e-3)
     assert float(numbers[1]) + float(numbers[2]) == pytest.approx(score, rel=0.01)
-    assert "left out" in page.execute_script("return map.told([1, 1])")
+    assert "left out" in page.execute_script("return map.description([1, 1])")
     lon, lat = (float(part.split()[1].rstrip(":")) for part in shown.split(", ")[2:4] for part in [part.split(":")[0]])
     assert (lon, lat) == pytest.approx((-104.9667, 39.7303), abs=5e-3)
 
