@@ -31,7 +31,7 @@ class GeoTiff:
     dtype: str
     """Type of the stored values, as numpy names it."""
     transform: Affine
-    """From (col, row) to coordinates."""
+    """The transform from (col, row) to coordinates."""
     crs: str = "EPSG:32632"
     tile: int = 256
     """Side of a block in pixels."""

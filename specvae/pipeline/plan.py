@@ -57,7 +57,7 @@ def _decide(source: Source, request: ScoreRequest, model: str | None) -> Decisio
     stored = item["properties"].get("specvae:fingerprint") if item else record["fingerprint"] if record else None
     try:
         # With the stored fingerprint at hand, only files whose size or time changed are hashed again.
-        current = fingerprint_of(source, model, request, {"item": {"properties": {"specvae:fingerprint": stored}}})
+        current = fingerprint_of(source, model, request, stored)
     except OSError as error:
         return Decision(source, "todo", f"cannot be read: {error.strerror}")
     if not same(current, stored):

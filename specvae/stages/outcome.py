@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from specvae.export.report.sections import Report
 
 __all__ = ["SceneOutcome", "ScoreRun", "is_untrusted"]
 
@@ -22,8 +25,8 @@ class SceneOutcome:
     """The folder of its results."""
     message: str = ""
     """One line for people: the claim, or what failed."""
-    report: dict[str, Any] | None = None
-    """The scene's ``report.json`` or ``summary.json``; None where it failed."""
+    report: Report | dict[str, Any] | None = None
+    """The scene's report; of a stage that looks into the latent space, its ``summary.json``. None where it failed."""
     exit_status: int = 0
     """The status that a program with this scene alone would end with."""
     fault: type[BaseException] | None = None
@@ -47,6 +50,7 @@ class ScoreRun:
             return 4
         if failed:
             return 3
+        # A verdict is asked for under --strict alone, which only a score has: a summary of the latent space has none.
         reports = [o.report for o in self.outcomes if o.report] if self.strict else []
         return 5 if any(is_untrusted(r["drift"]["verdict"], r["threshold"]["supported"]) for r in reports) else 0
 

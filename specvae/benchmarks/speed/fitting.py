@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -77,7 +77,8 @@ def _metrics(work: Path, model: Path) -> dict[str, float]:
         model=str(model), out=str(work / model.stem), ingest=IngestOptions(truth=str(work / "truth.tif"))
     )
     outcome = score([str(work / "tonight.tif")], request).outcomes[0]
-    metrics: dict[str, float] = (outcome.report or {})["metrics"]
+    report: dict[str, Any] = dict(outcome.report or {})
+    metrics: dict[str, float] = report["metrics"]
     return metrics
 
 

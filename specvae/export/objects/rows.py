@@ -23,7 +23,7 @@ class ObjectRows:
     geometry: NDArray[Any]
     """``(n,)`` shapely MultiPolygons."""
     crs: CRS | None
-    """Of the polygons; None where nothing places them on Earth."""
+    """The reference system of the polygons; None where nothing places them on Earth."""
 
     def __len__(self) -> int:
         return len(self.geometry)
@@ -35,7 +35,7 @@ class ObjectRows:
         return name in self.columns
 
     def insert(self, before: str, **columns: NDArray[Any]) -> ObjectRows:
-        """The same rows with more columns, standing before another."""
+        """The rows with more columns, which are inserted before the column ``before``."""
         names = list(self.columns)
         at = names.index(before)
         order = [*names[:at], *columns, *names[at:]]
@@ -60,5 +60,6 @@ class ObjectRows:
 
 
 def _plain(value: Any) -> Any:
+    """A value as JSON can hold it: Python's own type, None for NaN and infinities."""
     value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -44,6 +44,7 @@ def write_objects(rows: ObjectRows, folder: Path, formats: tuple[str, ...] = ("g
 
 
 def _geopackage(rows: ObjectRows, path: Path) -> None:
+    """Write a GeoPackage."""
     try:
         write_geopackage(rows, path)
     except CRSError:  # a reference system that only the second WKT can say
@@ -71,10 +72,12 @@ def _geojson(rows: ObjectRows, path: Path) -> None:
 
 
 def _geoparquet(rows: ObjectRows, path: Path) -> None:
+    """Write GeoParquet."""
     rows.to_frame().to_parquet(path, index=False, compression="zstd")
 
 
 def _ogr(frame: Any, path: Path, driver: str, layer_options: dict[str, str]) -> None:
+    """Write a GeoDataFrame with one of GDAL's drivers."""
     import pyogrio  # brings pandas along, which a GeoPackage alone need not wait for
 
     path.unlink(missing_ok=True)

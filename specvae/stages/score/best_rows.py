@@ -67,6 +67,7 @@ class BestRows:
         self.rows = candidates.take(np.argsort(-candidates.score, kind="stable")[: self.count])
 
     def _rows(self, table: Table, at: NDArray[np.intp], parts: Parts, p_values: NDArray[np.float64]) -> Rows:
+        """The rows of a chunk at these places, with their scores."""
         picked = pa.array(at)
         others = np.empty((len(self.names), len(at)), object)
         for line, name in zip(others, self.names, strict=True):

@@ -88,15 +88,18 @@ class _UnderWay(Generic[Item, Read, Done]):
     # lived on in the loop would hold one more cube in memory than the three that are counted.
 
     def _read_next(self) -> None:
+        """Have the next item read, if there is one."""
         for item in self.items:
             self.reading.append((item, self.read(item)))
             return
 
     def _work_on_next(self) -> None:
+        """Wait for the oldest piece to be read, and have it worked on."""
         item, piece = self.reading.popleft()
         self.working.append((item, self.work(item, piece.result())))
 
     def _write_next(self, ahead: int) -> None:
+        """Wait for the oldest piece to be worked on, and have it written, ``ahead`` pieces at once at most."""
         item, piece = self.working.popleft()
         done = piece.result()
         while len(self.writing) >= ahead:
@@ -105,7 +108,7 @@ class _UnderWay(Generic[Item, Read, Done]):
 
 
 def prefetched(items: Iterable[Item], ahead: int = 1) -> Iterator[Item]:
-    """The same items, made in a thread of their own, at most ``ahead`` in advance. Their exception is raised here."""
+    """The items, produced in a thread of their own, at most ``ahead`` in advance. Their exception is raised here."""
     # A value of its own marks the end: StopIteration, raised by a future inside of this generator, would become a
     # RuntimeError.
     source, end = iter(items), object()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from specvae.errors import UsageError
 from specvae.export.contents import ITEM, REPORT
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from specvae.model_file import StoredModel
     from specvae.thresholds.threshold import Threshold
 
-__all__ = ["DEFAULT_RATE", "ScoreRequest", "fingerprint_of", "stored_item", "stored_report"]
+__all__ = ["DEFAULT_RATE", "ScoreRequest", "StoredResult", "fingerprint_of", "stored_item", "stored_report"]
 
 DEFAULT_RATE = 1e-3
 
@@ -97,11 +97,22 @@ class ScoreRequest:
         return calibration.given(self.threshold)
 
 
-def fingerprint_of(source: Source, model: str, request: ScoreRequest, stored: dict[str, Any] | None) -> Fingerprint:
-    """What the result of one scene depends on; ``model`` is the model file's SHA-256."""
+class StoredResult(TypedDict):
+    """What a finished folder holds."""
+
+    item: dict[str, Any]
+    """The STAC item, ``item.json``."""
+    report: dict[str, Any]
+    """``report.json``, possibly of an earlier version."""
+
+
+def fingerprint_of(source: Source, model: str, request: ScoreRequest, before: dict[str, Any] | None) -> Fingerprint:
+    """What the result of one scene depends on; ``model`` is the model file's SHA-256.
+
+    ``before``: the fingerprint of an earlier result, whose files are not hashed again where size and time are the same.
+    """
     files: list[str | Path] = [*source.files, *request.ingest.companions(source.stem)]
     files += [Path(request.known.replace("{stem}", source.stem))] if request.known else []
-    before = stored["item"]["properties"].get("specvae:fingerprint") if stored else None
     return Fingerprint(identify(files, before), model, request.settings())
 
 
@@ -111,7 +122,8 @@ def stored_item(folder: Path) -> dict[str, Any] | None:
     return item if isinstance(item.get("properties"), dict) else None
 
 
-def stored_report(folder: Path) -> dict[str, Any] | None:
-    """``item`` and ``report`` of a finished folder, or None where it is incomplete."""
+def stored_report(folder: Path) -> StoredResult | None:
+    """The ``item.json`` and ``report.json`` of a finished folder, or None where it is incomplete."""
+    # The item is written last: where it is missing, the other files are those of a score that never ended.
     item, report = stored_item(folder), read_json(folder / REPORT.name)
     return {"item": item, "report": report} if item and report else None

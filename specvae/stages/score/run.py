@@ -87,23 +87,25 @@ def _succeeded(
         raise InputError(f"{source.path} is a table, and --pool needs the space around a pixel; leave --pool out")
     folder = Path(failed.folder)
     stored = stored_report(folder)
+    before = stored["item"]["properties"].get("specvae:fingerprint") if stored else None
     # A large file takes seconds to hash. The hash is needed first only where a result is there to be compared with, and
     # otherwise last, so that it is made while the scene is scored.
     with ThreadPoolExecutor(1, "hash") as hashing:
-        mark = hashing.submit(fingerprint_of, source, model.sha256, request, stored)
-        if stored and _is_done(stored, mark.result, request, folder):
+        mark = hashing.submit(fingerprint_of, source, model.sha256, request, before)
+        if stored and _is_done(before, mark.result, request, folder):
             return replace(failed, status="already", message="done already", report=stored["report"])
         started = time.perf_counter()
         job = Job(source, model, request, request.cut(model), folder, mark.result, progress)
         report = _score_table(job) if source.is_table else _score_map(job, shards)
     seconds = time.perf_counter() - started
     message = f"{_counted(report)}, {report['drift']['verdict']}, {seconds:.1f} s"
-    return replace(failed, status="done", message=message, report=dict(report))
+    return replace(failed, status="done", message=message, report=report)
 
 
-def _is_done(stored: dict[str, Any], mark: Callable[[], Fingerprint], request: ScoreRequest, folder: Path) -> bool:
+def _is_done(
+    before: dict[str, Any] | None, mark: Callable[[], Fingerprint], request: ScoreRequest, folder: Path
+) -> bool:
     """Whether the stored result is the one asked for. Raises OutputError where it is another and may not be replaced."""
-    before = stored["item"]["properties"].get("specvae:fingerprint")
     todo = replacement(True, lambda: same(mark(), before), overwrite=request.overwrite, renew=request.renew)
     if todo is Replacement.REFUSE:
         raise OutputError(

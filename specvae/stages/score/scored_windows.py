@@ -51,6 +51,7 @@ class WindowScoring:
         overlapped(reader.windows, read, self._score, write, at_once=self.detector.windows_at_once)
 
     def _score(self, window: Window, pair: tuple[Cube, Truth]) -> Piece:
+        """Score one window, with its seconds counted."""
         cube, truth = pair
         with self.gathered.timed("compute"):
             return score_window(self.detector, cube, window, truth, self.threshold, self.gathered.sample)

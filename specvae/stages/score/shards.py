@@ -57,6 +57,7 @@ class Shards:
 
 @contextmanager
 def _opened(source: Source, model: StoredModel, request: ScoreRequest) -> Iterator[Scene]:
+    """The scene as the model reads it, in pixels or in patches."""
     detector = model.detector
     with in_patches(open_scene(source, request.ingest, match=detector.bands), detector.config.patch) as scene:
         yield scene
@@ -113,6 +114,7 @@ def score_shard(
 
 
 def _names(place: Path, number: int) -> tuple[Path, Path]:
+    """The files of a shard's rows of score.tif and of anomaly.tif."""
     return place / f"{number:05d}.score.npy", place / f"{number:05d}.anomaly.npy"
 
 
@@ -137,6 +139,7 @@ def write_shards(shards: Shards, gathered: Gatherers, scores: MapWriter, anomali
 
 
 def _copy(shard: Shard, place: Path, scores: MapWriter, anomalies: MapWriter) -> None:
+    """Copy a shard's rows into the maps, some hundreds at a time, since a shard may be larger than the memory."""
     score, anomaly = (np.load(path, mmap_mode="r") for path in _names(place, shard.number))
     for row in range(0, shard.rows, COPIED_ROWS):
         rows = min(COPIED_ROWS, shard.rows - row)
