@@ -213,11 +213,15 @@ class MapWriter:
             )
         except rasterio.errors.RasterioError as error:
             raise self._failed(error) from None
+        self._check()
+        return self.path
+
+    def _check(self) -> None:
+        """Raise OutputError where the finished map is not of the scene's size."""
         # A copy that the disk had no room for need not raise: what was written is opened, to see that it is a map.
         with rasterio.open(self.path) as check:
             if (check.height, check.width) != (self.grid.rows, self.grid.cols):
                 raise OutputError(f"{self.path} was not written whole; is the disk full?")
-        return self.path
 
     def _failed(self, error: Exception) -> OutputError:
         """The error of a write; GDAL's own message, which names the reason, is the cause of rasterio's."""
