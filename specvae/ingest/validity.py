@@ -41,8 +41,9 @@ def equals(values: Array, wanted: float) -> Mask | None:
     if abs(wanted) < 1e6 or not np.isfinite(same):
         return np.asarray(values == same)
     low, high = same, same
-    for _ in range(2):
-        low, high = np.nextafter(low, values.dtype.type(-np.inf)), np.nextafter(high, values.dtype.type(np.inf))
+    with np.errstate(over="ignore"):  # next to the largest number is infinity, which numpy warns of
+        for _ in range(2):
+            low, high = np.nextafter(low, values.dtype.type(-np.inf)), np.nextafter(high, values.dtype.type(np.inf))
     return np.asarray((values >= low) & (values <= high))
 
 

@@ -56,6 +56,7 @@ def test_nodata_in_one_band_makes_the_pixel_invalid(tmp_path: Path) -> None:
     assert np.array_equal(cube.values, values.astype(np.float32))
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("fill", [np.nan, -3.4028234663852886e38, -9999.0, 0.1])
 def test_float_nodata_is_compared_in_its_own_type(fill: float, tmp_path: Path) -> None:
     values = ramp(dtype="float32")

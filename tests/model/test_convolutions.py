@@ -110,9 +110,9 @@ def test_every_preset_is_there_and_both_terms_move_its_loss(name: str) -> None:
         (terms.reconstruction + vae.kl_weight * terms.kl).mean().backward()
         optimiser.step()
     after = vae.terms(x, None, torch.randn(vae.latent, 8))
-    assert float((after.reconstruction + after.kl).mean()) < float((before.reconstruction + before.kl).mean())
-    assert float((after.reconstruction - before.reconstruction).abs().mean()) > 1e-3
-    moved = float((after.kl - before.kl).abs().mean())
+    assert (after.reconstruction + after.kl).mean().item() < (before.reconstruction + before.kl).mean().item()
+    assert (after.reconstruction - before.reconstruction).abs().mean().item() > 1e-3
+    moved = (after.kl - before.kl).abs().mean().item()
     assert (moved == 0.0) if name == "deep-autoencoder" else (moved > 1e-3)
 
 
