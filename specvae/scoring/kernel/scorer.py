@@ -1,0 +1,103 @@
+"""Windows, rows and reasons by the compiled scorer: the same questions as :class:`specvae.scoring.cells.CellScorer` answers.
+
+A pixel's arithmetic does not depend on where it stands, so windows need no fixed cells: threads share out strips of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.model.config import ModelConfig
+from specvae.scoring.kernel.library import Variant, best_variant
+from specvae.scoring.kernel.packing import PackedModel, not_covered
+from specvae.scoring.kernel.physical import to_physical
+from specvae.spectra import Cube, Explanation, Parts, Window
+
+__all__ = ["CompiledScorer", "why_not_compiled"]
+
+STRIP = 128
+"""Rows that a thread takes at least: the ring around a strip is gathered anew for each."""
+WIDTH = 4096
+"""Spectra of a table that stand side by side, as the columns of a cube."""
+
+
+def why_not_compiled(config: ModelConfig, arrays: Mapping[str, NDArray[Any]]) -> str | None:
+    """In a few words why a model is scored by torch; None where the compiled scorer takes it."""
+    if best_variant() is None:
+        return "the install has no compiled scorer (no C compiler was there)"
+    return not_covered(config, arrays)
+
+
+class CompiledScorer:
+    """Scores windows and rows of a pixel or table model; deterministic, without torch."""
+
+    def __init__(
+        self, config: ModelConfig, arrays: Mapping[str, NDArray[Any]], threads: int = 1, variant: Variant | None = None
+    ) -> None:
+        found = variant or best_variant()
+        if found is None:
+            raise ValueError("there is no compiled scorer in this install")
+        self.variant, self.threads = found, threads
+        self.model = PackedModel(config, arrays)
+        self._config, self._arrays = config, arrays
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CompiledScorer, (self._config, self._arrays, self.threads)
+
+    def score(self, cube: Cube, window: Window) -> tuple[Parts, NDArray[np.float32] | None]:
+        """Parts of ``window`` (rows, cols), and its contexts ``(components, rows, cols)`` for a model with context.
+
+        ``cube`` covers the window and, where the scene goes on, the halo around it; beyond it nothing is valid.
+        """
+        valid, terms = cube.valid, np.empty((2, window.rows, window.cols), np.float32)
+        components = self.model.components
+        context = np.empty((components, window.rows, window.cols), np.float32) if components else None
+        self._each(
+            _strips(window.rows, self.threads),
+            lambda rows: self.variant.score(self.model, cube, valid, window, rows, terms, context),
+        )
+        return Parts(terms[0] + terms[1], terms[0], terms[1]), context
+
+    def context(self, cube: Cube, window: Window) -> NDArray[np.float32] | None:
+        """Contexts ``(components, rows, cols)`` of ``window``, or None for a model without."""
+        return self.score(cube, window)[1] if self.model.components else None
+
+    def score_rows(self, values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Parts:
+        """Parts ``(n,)`` of a table's spectra ``(n, bands)``, for a model without context."""
+        n, bands = values.shape
+        rows = max(1, -(-n // WIDTH))
+        block = np.zeros((bands, rows * WIDTH), np.float32)
+        block[:, :n] = np.asarray(values, np.float32).T
+        reason = np.ones(rows * WIDTH, np.uint8)
+        reason[:n] = ~np.asarray(valid, bool)
+        cube = Cube(block.reshape(bands, rows, WIDTH), reason.reshape(rows, WIDTH), Window(0, 0, rows, WIDTH))
+        parts, _ = self.score(cube, cube.window)
+        return Parts(*(part.reshape(-1)[:n] for part in (parts.score, parts.reconstruction, parts.kl)))
+
+    def explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> Explanation:
+        """Why these valid pixels score as they do: ``(bands, n)`` spectra and their ``(components, n)`` contexts."""
+        _, (contribution, deviation, expected) = self.variant.explain(self.model, values, context)
+        return Explanation(contribution, deviation, to_physical(self._arrays, self.model.structure.reach, expected))
+
+    def _each(self, strips: Sequence[range], work: Callable[[range], None]) -> None:
+        if len(strips) == 1:
+            work(strips[0])
+            return
+        self._pool = self._pool or ThreadPoolExecutor(self.threads, "score")
+        under_way = [self._pool.submit(work, strip) for strip in strips]
+        wait(under_way)
+        for done in under_way:
+            done.result()
+
+
+def _strips(rows: int, threads: int) -> list[range]:
+    """Rows 0 to ``rows`` in strips of equal size, two for each thread where they are not too narrow."""
+    count = 1 if threads == 1 else max(1, min(2 * threads, rows // STRIP))
+    size = max(1, -(-rows // count))
+    return [range(start, min(rows, start + size)) for start in range(0, rows, size)] or [range(0)]
