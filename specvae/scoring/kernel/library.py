@@ -46,8 +46,14 @@ class Variant:
         flags = np.ascontiguousarray(valid, np.bool_)
         here = window.shift(-cube.window.row, -cube.window.col)
         if len(values) != model.bands or flags.shape != values.shape[1:]:
-            raise ValueError(f"values {values.shape} and valid {flags.shape} are not of {model.bands} bands and one cube")
-        if min(here.row, here.col) < 0 or here.row + here.rows > flags.shape[0] or here.col + here.cols > flags.shape[1]:
+            raise ValueError(
+                f"values {values.shape} and valid {flags.shape} are not of {model.bands} bands and one cube"
+            )
+        if (
+            min(here.row, here.col) < 0
+            or here.row + here.rows > flags.shape[0]
+            or here.col + here.cols > flags.shape[1]
+        ):
             raise ValueError(f"{window} reaches beyond {cube.window}")
         if out.shape != (2, window.rows, window.cols) or out.dtype != np.float32 or not out.flags.c_contiguous:
             raise ValueError(f"results of {out.shape} and {out.dtype} for {window}")

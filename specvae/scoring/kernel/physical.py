@@ -19,7 +19,9 @@ def to_physical(arrays: Mapping[str, NDArray[Any]], reach: float, standard: NDAr
     far = np.expm1(np.clip(size - np.float32(reach), 0.0, MOST_EXPONENT)) + np.float32(reach)
     t = np.copysign(np.where(size <= reach, size, far), standard)
     if "normaliser.marginals.low" in arrays:
-        t = _unmapped({name.split(".")[-1]: a for name, a in arrays.items() if name.startswith("normaliser.marginals.")}, t)
+        t = _unmapped(
+            {name.split(".")[-1]: a for name, a in arrays.items() if name.startswith("normaliser.marginals.")}, t
+        )
     return np.asarray(t * arrays["normaliser.scale"] + arrays["normaliser.centre"], np.float32)
 
 

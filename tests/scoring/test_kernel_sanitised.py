@@ -1,0 +1,47 @@
+"""The compiled scorer under the address and undefined-behaviour sanitisers: every test of it, in a process that ends at any fault."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ROOT / "specvae" / "scoring" / "kernel"
+FLAGS = ("-O1", "-g", "-std=gnu11", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno")
+SANITISERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+RUN = """
+import sys, types
+import specvae.scoring.kernel.library as library
+library.find_spec = lambda name: types.SimpleNamespace(origin=sys.argv[1])
+import pytest
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/scoring/test_kernel.py"]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not on this machine")
+def test_no_access_is_out_of_bounds_and_no_behaviour_undefined(tmp_path: Path) -> None:
+    library = tmp_path / "sanitised.so"
+    include = sysconfig.get_paths()["include"]
+    subprocess.run(
+        ["gcc", *FLAGS, *SANITISERS, f"-I{include}", *map(str, sorted(SOURCES.glob("*.c"))), "-o", library], check=True
+    )
+    runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+    # Python itself does not free all it took, so leaks are not looked for.
+    environment = os.environ | {"LD_PRELOAD": runtime.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0"}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(library)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert " passed" in done.stdout
