@@ -131,8 +131,11 @@ def test_all_fused_variants_give_the_same_bits_and_the_baseline_nearly(kind: str
 
 windows = st.builds(
     lambda r, c, h, w: Window(40 + r, -3 + c, min(h, 150 - r), min(w, 1100 - c)),
-    st.integers(0, 149), st.integers(0, 1099), st.integers(1, 150), st.integers(1, 1100),
-)  # fmt: skip
+    st.integers(0, 149),
+    st.integers(0, 1099),
+    st.integers(1, 150),
+    st.integers(1, 1100),
+)
 
 
 @pytest.mark.parametrize("kind", ["plain", "ring", "marginals and mixture"])

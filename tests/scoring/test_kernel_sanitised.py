@@ -1,4 +1,4 @@
-"""The compiled scorer under the address and undefined-behaviour sanitisers: every test of it, in a process that ends at any fault."""
+"""The compiled scorer's tests under the address and undefined-behaviour sanitisers, in a process that ends at any fault."""
 
 from __future__ import annotations
 

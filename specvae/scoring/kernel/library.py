@@ -35,9 +35,15 @@ class Variant:
         self._score, self._explain = compiled.score, compiled.explain
 
     def score(
-        self, model: PackedModel, cube: Cube, valid: NDArray[np.bool_], window: Window, rows: range, out: Floats,
+        self,
+        model: PackedModel,
+        cube: Cube,
+        valid: NDArray[np.bool_],
+        window: Window,
+        rows: range,
+        out: Floats,
         context: Floats | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Fill some ``rows`` of a window's terms ``out`` ``(2, rows, cols)``, and its ``context`` ``(components, rows, cols)``.
 
         ``valid`` is that of the cube, which covers the window and, as far as the scene goes, the halo around it.
@@ -58,11 +64,21 @@ class Variant:
         if out.shape != (2, window.rows, window.cols) or out.dtype != np.float32 or not out.flags.c_contiguous:
             raise ValueError(f"results of {out.shape} and {out.dtype} for {window}")
         job = Job(
-            values=values.ctypes.data, band_stride=values.strides[0] // 4, row_stride=values.strides[1] // 4,
-            valid=flags.ctypes.data, valid_stride=flags.strides[0], cube_rows=flags.shape[0], cube_cols=flags.shape[1],
-            row=here.row + rows.start, col=here.col, rows=len(rows), cols=here.cols,
-            reconstruction=out[0, rows.start :].ctypes.data, kl=out[1, rows.start :].ctypes.data, out_stride=out.shape[2],
-        )  # fmt: skip
+            values=values.ctypes.data,
+            band_stride=values.strides[0] // 4,
+            row_stride=values.strides[1] // 4,
+            valid=flags.ctypes.data,
+            valid_stride=flags.strides[0],
+            cube_rows=flags.shape[0],
+            cube_cols=flags.shape[1],
+            row=here.row + rows.start,
+            col=here.col,
+            rows=len(rows),
+            cols=here.cols,
+            reconstruction=out[0, rows.start :].ctypes.data,
+            kl=out[1, rows.start :].ctypes.data,
+            out_stride=out.shape[2],
+        )
         if context is not None:
             if context.shape != (model.components, window.rows, window.cols) or not context.flags.c_contiguous:
                 raise ValueError(f"contexts of {context.shape} for {window}")
@@ -83,10 +99,15 @@ class Variant:
             raise ValueError(f"columns {columns.shape} and contexts {around.shape} for {model.bands} bands")
         terms, reasons = np.empty((2, n), np.float32), np.empty((3, model.bands, n), np.float32)
         call = Columns(
-            values=columns.ctypes.data, context=around.ctypes.data, count=n, reconstruction=terms[0].ctypes.data,
-            kl=terms[1].ctypes.data, contribution=reasons[0].ctypes.data, deviation=reasons[1].ctypes.data,
+            values=columns.ctypes.data,
+            context=around.ctypes.data,
+            count=n,
+            reconstruction=terms[0].ctypes.data,
+            kl=terms[1].ctypes.data,
+            contribution=reasons[0].ctypes.data,
+            deviation=reasons[1].ctypes.data,
             expected=reasons[2].ctypes.data,
-        )  # fmt: skip
+        )
         if self._explain(model.structure, call):
             raise MemoryError("no memory for a block of pixels")
         return terms, reasons

@@ -18,8 +18,11 @@ class Stack(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int) for name in ("inputs", "outputs", "lead", "silu", "layers", "widest")),
         ("widths", ctypes.c_int * LAYERS),
-        ("first", Floats), ("first_bias", Floats), ("rest", Floats * LAYERS), ("rest_bias", Floats * LAYERS),
-    )  # fmt: skip
+        ("first", Floats),
+        ("first_bias", Floats),
+        ("rest", Floats * LAYERS),
+        ("rest_bias", Floats * LAYERS),
+    )
 
 
 class Model(ctypes.Structure):
@@ -32,26 +35,38 @@ class Model(ctypes.Structure):
         *((name, Floats) for name in ("centre", "scale", "low", "step", "value", "slope", "penalty")),
         *((name, Floats) for name in ("projection", "shift", "context_mean", "context_scale", "precision")),
         *((name, Floats) for name in ("share", "origin", "factor", "roughness")),
-        ("encoder", Stack), ("decoder", Stack), ("prior", Stack), ("widest", ctypes.c_int),
-    )  # fmt: skip
+        ("encoder", Stack),
+        ("decoder", Stack),
+        ("prior", Stack),
+        ("widest", ctypes.c_int),
+    )
 
 
 class Job(ctypes.Structure):
     """A window of a cube to score."""
 
     _fields_ = (
-        ("values", Floats), ("band_stride", ctypes.c_int64), ("row_stride", ctypes.c_int64),
-        ("valid", ctypes.c_void_p), ("valid_stride", ctypes.c_int64),
+        ("values", Floats),
+        ("band_stride", ctypes.c_int64),
+        ("row_stride", ctypes.c_int64),
+        ("valid", ctypes.c_void_p),
+        ("valid_stride", ctypes.c_int64),
         *((name, ctypes.c_int64) for name in ("cube_rows", "cube_cols", "row", "col", "rows", "cols")),
-        ("reconstruction", Floats), ("kl", Floats), ("out_stride", ctypes.c_int64),
-        ("context", Floats), ("context_band", ctypes.c_int64), ("context_stride", ctypes.c_int64),
-    )  # fmt: skip
+        ("reconstruction", Floats),
+        ("kl", Floats),
+        ("out_stride", ctypes.c_int64),
+        ("context", Floats),
+        ("context_band", ctypes.c_int64),
+        ("context_stride", ctypes.c_int64),
+    )
 
 
 class Columns(ctypes.Structure):
     """Spectra side by side to explain."""
 
     _fields_ = (
-        ("values", Floats), ("context", Floats), ("count", ctypes.c_int64),
+        ("values", Floats),
+        ("context", Floats),
+        ("count", ctypes.c_int64),
         *((name, Floats) for name in ("reconstruction", "kl", "contribution", "deviation", "expected")),
-    )  # fmt: skip
+    )
