@@ -15,24 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from specvae.model.config import ContextConfig
+from specvae.model.sizes import CONTEXT_LIMIT, QUANTUM, component_count
 
-__all__ = ["RingContext", "component_count", "ring_sums", "summed_area"]
+__all__ = ["RingContext", "ring_sums", "summed_area"]
 
 Spread = Callable[[Sequence[int], Callable[[int], None]], None]
 """Calls a function for each of some numbers, possibly in several threads."""
 
-QUANTUM = 2.0**-14
-"""Standard deviations that a component is rounded to: far below noise, and a power of two, so that scaling is exact."""
-LIMIT = 3 * 2**14
-"""Largest component, in quanta: 3 standard deviations, so that an anomaly weighs little in the rings of its neighbours,
-and so that a sum of 49 x 49 of them, 1.2e8, fits an int32."""
 STRIP = 64
 """Rows of sums that are computed at once, so that they stay in the processor's cache over all passes."""
-
-
-def component_count(bands: int) -> int:
-    """Components of the context by default: all up to 6 bands, then fewer than the bands, 16 at most."""
-    return int(min(bands, max(6, min(16, bands // 2))))
 
 
 def summed_area(plane: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -108,7 +99,7 @@ class RingContext(nn.Module):
     def quantise(self, normalised: Tensor) -> Tensor:
         """``(bands, n)`` normalised spectra -> ``(components, n)`` int32 multiples of the quantum."""
         scores = torch.addmm(-self.shift / QUANTUM, self.projection / QUANTUM, normalised)
-        return scores.clamp_(-LIMIT, LIMIT).round_().to(torch.int32)
+        return scores.clamp_(-CONTEXT_LIMIT, CONTEXT_LIMIT).round_().to(torch.int32)
 
     def ring_means(
         self, maps: NDArray[np.int32], valid: NDArray[np.bool_], spread: Spread | None = None

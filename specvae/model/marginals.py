@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from torch import Tensor, nn
 
+from specvae.model.sizes import KNOTS
+
 __all__ = ["Marginals"]
 
-KNOTS = 1024
-"""Knots of each band's table, evenly over its range in training and four kernel widths beyond."""
 QUANTILES = 256
 """Kernels of the density estimate, each at a quantile of the training values: their number bounds the time of a fit."""
 TAIL = 2

@@ -10,11 +10,10 @@ from torch import Tensor, nn
 
 from specvae.model.config import NormaliserConfig
 from specvae.model.marginals import Marginals
+from specvae.model.sizes import LINEAR_REACH
 
 __all__ = ["Normaliser"]
 
-LINEAR = 8.0
-"""Default of ``normaliser.reach``: beyond so many standard deviations the excess grows by its logarithm only."""
 LARGEST = 3e38
 """Standard units to which infinities are cut, a little below the largest float32."""
 SHORTEST = 1e-3
@@ -49,7 +48,7 @@ class Normaliser(nn.Module):
 
     def __init__(self, bands: int, marginal: bool = False, smooth: bool = False, mixed: int = 0) -> None:
         super().__init__()
-        self.reach = LINEAR
+        self.reach = LINEAR_REACH
         """Standard units up to which the normalised value is linear."""
         self.length = 0.0
         """Euclidean length that every column is brought to, so that an image's amount of ink is no surprise; 0: as it came."""

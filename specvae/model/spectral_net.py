@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from specvae.errors import InputError
 from specvae.model.config import ModelConfig
-from specvae.model.context import QUANTUM, RingContext, Spread
+from specvae.model.context import RingContext, Spread
 from specvae.model.likelihoods import Likelihood
 from specvae.model.mixture_prior import default_components
 from specvae.model.normaliser import Normaliser
-from specvae.model.vae import VAE, Terms, default_latent
+from specvae.model.sizes import QUANTUM, default_latent
+from specvae.model.vae import VAE, Terms
 from specvae.spectra import CELL, IMAGE_CELL
 
 __all__ = ["Normalised", "Ring", "SpectralNet"]

@@ -19,13 +19,10 @@ from specvae.model.convolutions import ConvDecoder, ConvEncoder
 from specvae.model.dense import Stack
 from specvae.model.likelihoods import Likelihood, likelihood_of
 from specvae.model.mixture_prior import Mixture
+from specvae.model.sizes import LOG_SIGMA_FLOOR, PRIOR_SPREAD, default_hidden, default_latent
 
-__all__ = ["VAE", "Terms", "default_hidden", "default_latent"]
+__all__ = ["VAE", "Terms"]
 
-PRIOR_SPREAD = 2.5
-"""How far the log variance of the prior given a context may lie from 0: no ground is so rough that nothing is strange."""
-LOG_SIGMA_FLOOR = -4.0
-"""Lowest log standard deviation of a band, in standard units; a smaller one would let that band outweigh all others."""
 LOG_VARIANCE_RANGE = (-12.0, 8.0)
 """Bounds of the posterior's log variance, so that its exponential stays finite whatever the spectrum."""
 
@@ -40,16 +37,6 @@ class Terms:
     """``(n,)``"""
     log_volume: Tensor
     """Scalar: what the negative log likelihood has beyond ``reconstruction`` and is alike for all pixels."""
-
-
-def default_latent(bands: int) -> int:
-    """Latent dimensions by default: as many as bands, at most 32; the noise decides how many are active."""
-    return int(min(32, bands))
-
-
-def default_hidden(bands: int) -> tuple[int, ...]:
-    """Hidden widths by default: one layer of 16 up to 15 bands, growing to 64."""
-    return (int(min(64, 16 + 8 * (bands // 16))),)
 
 
 def _encoder(bands: int, context: int, latent: int, config: NetworkConfig) -> Stack | ConvEncoder:

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from specvae.model.vae import PRIOR_SPREAD, VAE
+from specvae.model.sizes import PRIOR_SPREAD
+from specvae.model.vae import VAE
 
 __all__ = ["REACH", "start_linear"]
 

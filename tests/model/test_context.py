@@ -8,7 +8,8 @@ import torch
 from scipy.ndimage import uniform_filter
 
 from specvae.model.config import ContextConfig
-from specvae.model.context import QUANTUM, RingContext, ring_sums, summed_area
+from specvae.model.context import RingContext, ring_sums, summed_area
+from specvae.model.sizes import QUANTUM
 
 
 @pytest.mark.parametrize(("outer", "guard"), [(1, 0), (3, 1), (7, 3), (15, 7), (21, 9)])

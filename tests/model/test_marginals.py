@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
 
-from specvae.model.marginals import KNOTS, MOST, Marginals
+from specvae.model.marginals import MOST, Marginals
+from specvae.model.sizes import KNOTS
 from specvae.model.normaliser import Normaliser
 
 

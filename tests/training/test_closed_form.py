@@ -8,7 +8,8 @@ import torch
 from sklearn.decomposition import PCA
 
 from specvae.model.config import NetworkConfig
-from specvae.model.vae import PRIOR_SPREAD, VAE
+from specvae.model.sizes import PRIOR_SPREAD
+from specvae.model.vae import VAE
 from specvae.training.closed_form import start_linear
 
 

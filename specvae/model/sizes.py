@@ -1,0 +1,44 @@
+"""Sizes and bounds of a model that torch's reference and the compiled scorer share; importing them imports no torch."""
+
+from __future__ import annotations
+
+__all__ = [
+    "CONTEXT_LIMIT",
+    "KNOTS",
+    "LINEAR_REACH",
+    "LOG_SIGMA_FLOOR",
+    "PRIOR_SPREAD",
+    "QUANTUM",
+    "component_count",
+    "default_hidden",
+    "default_latent",
+]
+
+PRIOR_SPREAD = 2.5
+"""How far the log variance of the prior given a context may lie from 0: no ground is so rough that nothing is strange."""
+LOG_SIGMA_FLOOR = -4.0
+"""The decoder's per-band log standard deviation is kept above this, in standard units: no band may explode."""
+LINEAR_REACH = 8.0
+"""Up to so many standard deviations a normalised value is linear by default; beyond, its excess grows by a logarithm."""
+QUANTUM = 2.0**-14
+"""Components of the context are whole multiples of this, so that their sums over a ring are exact."""
+CONTEXT_LIMIT = 3 * 2**14
+"""Components stay within +-3 standard deviations, in quanta, so that an anomaly weighs little in the rings of its neighbours, and
+49 x 49 of them fit an int32 sum."""
+KNOTS = 1024
+"""Of each band's marginal table, evenly over its range in training and four kernel widths beyond."""
+
+
+def default_latent(bands: int) -> int:
+    """Latent dimensions by default: as many as bands, at most 32; the noise decides how many are active."""
+    return int(min(32, bands))
+
+
+def default_hidden(bands: int) -> tuple[int, ...]:
+    """Hidden widths by default: one layer of 16 up to 15 bands, growing to 64."""
+    return (int(min(64, 16 + 8 * (bands // 16))),)
+
+
+def component_count(bands: int) -> int:
+    """Components of the context by default: all up to 6 bands, then fewer than the bands, 16 at most."""
+    return int(min(bands, max(6, min(16, bands // 2))))
