@@ -8,34 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from specvae.bands import BandSet
 from specvae.errors import InputError, ModelError
 from specvae.model.config import ModelConfig
 from specvae.model.device import pick_device
-from specvae.model.patches import by_band
-from specvae.model.principal import Principal
-from specvae.model.spectral_net import SpectralNet
+from specvae.model.net_state import NetState
+from specvae.model.patches import band_means, by_band
 from specvae.scoring.baselines import Background
-from specvae.scoring.cells import CellScorer
+from specvae.scoring.scorer import scorer_of
 from specvae.spectra import Cube, Explanation, Parts, Window
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.contamination import find_contamination
 from specvae.thresholds.drift.reference import DriftReference
-from specvae.training.descent import Check, Sample, train
-from specvae.training.diagnostics import diagnose
-from specvae.training.held_out import contamination_of, thin_scores, tiles_of
-from specvae.training.sampling import Region, Role
+from specvae.training.held_out import tiles_of
+from specvae.training.sampling import Region
+
+if TYPE_CHECKING:
+    from specvae.model.spectral_net import SpectralNet
+    from specvae.training.descent import Check
 
 __all__ = ["Detector"]
 
-FEW_PATCHES = 4000
-"""Training patches below which these are also seen turned and mirrored."""
 LEAST = 24
 """Fewest training pixels that a model is fitted on."""
 
@@ -54,7 +52,8 @@ class Detector:
 
     bands: BandSet
     config: ModelConfig
-    net: SpectralNet
+    state: NetState
+    """Normaliser, context and VAE."""
     calibration: Calibration
     background: Background
     drift_reference: DriftReference
@@ -66,12 +65,17 @@ class Detector:
     """Thresholds of the pooled evidence, from the same held-out pixels; None for tables."""
 
     def __post_init__(self) -> None:
-        self._scorer = CellScorer(self.net, self.device, self.threads)
+        self._scorer = scorer_of(self.state, self.device, self.threads)
+
+    @property
+    def net(self) -> SpectralNet:
+        """The torch module of the same state; torch is loaded when it is first asked for."""
+        return self.state.net
 
     @property
     def halo(self) -> int:
         """Pixels of the scene needed around a window."""
-        return self.net.halo
+        return self.state.halo
 
     @property
     def stride(self) -> int:
@@ -81,7 +85,7 @@ class Detector:
     @property
     def has_context(self) -> bool:
         """Whether the model looks at what surrounds a pixel; such a model scores no tables."""
-        return self.net.has_context
+        return self.state.around is not None
 
     @property
     def windows_at_once(self) -> int:
@@ -120,53 +124,21 @@ class Detector:
 
         Raises InputError where fewer than ``least`` pixels are there to train on.
         """
-        parts = [r.spectra(Role.TRAIN) for r in regions]
-        spectra = np.concatenate(parts, axis=1) if parts else np.zeros((len(bands), 0), np.float32)
-        if spectra.shape[1] < least:
-            raise InputError(
-                f"{spectra.shape[1]} valid normal pixels were found to train on; at least {least} are needed: "
-                "check nodata, masks and --normal with `specvae inspect`"
-            )
-        config = config.resolved(table=all(region.is_table for region in regions), bands=len(bands))
-        torch.manual_seed(config.seed)
-        if device == "cpu":
-            # The products are small: a second thread costs more to wake than it computes.
-            torch.set_num_threads(1)
-        net = SpectralNet.untrained(spectra, config, context)
-        scorer = CellScorer(net, "cpu", threads)
-        sample = _sample(scorer, regions, Role.TRAIN)
-        trained = sample.size
-        if config.patch and trained < FEW_PATCHES:
-            sample = sample.turned(config.patch)
-        sample = sample if net.shape is None else sample.by_rows()
-        validation = _sample(scorer, regions, Role.VALIDATION)
-        history = train(
-            net.to(device).trainable,
-            sample.to(device),
-            (validation if validation.size else sample).to(device),
-            config.training,
-            config.seed,
-            progress,
+        from specvae.training.learning import learn  # torch, which scoring does without
+
+        learned = learn(regions, len(bands), config, sources, context, device, threads, progress, least)
+        return cls(
+            bands,
+            learned.config,
+            learned.state,
+            learned.calibration,
+            learned.background,
+            learned.drift_reference,
+            learned.provenance,
+            device,
+            threads,
+            learned.evidence,
         )
-        net.eval()
-        scorer = CellScorer(net, device, threads)
-        tiles, pooled = tiles_of(scorer, regions, sources)
-        trim = config.training.trim
-        contamination = contamination_of(thin_scores(net, sample.to(device)), tiles, trim)
-        calibration = Calibration(tiles, contaminated=contamination.found, trim=trim)
-        evidence = Calibration(pooled, contaminated=contamination.found, trim=trim) if pooled.tiles else None
-        provenance = {
-            "contamination": contamination.summary(),
-            "history": history.to_json(),
-            "interrupted": history.interrupted,
-            "pixels": {"train": trained, "validation": validation.size, "calibration": int(tiles.scores.size)},
-            "diagnostics": diagnose(net, validation if validation.size else sample, device, config.patch or 1),
-        }
-        seen = band_means(spectra, config.patch)
-        reference = DriftReference.fit(seen, tiles.scores)
-        principal = Principal.fit(spectra, net.latent, config.patch or 1)
-        background = replace(Background.fit(seen), principal=principal)
-        return cls(bands, config, net, calibration, background, reference, provenance, device, threads, evidence)
 
     def calibrate(self, regions: Sequence[Region], sources: tuple[str, ...], trusted: bool = False) -> Detector:
         """The same network with thresholds from other normal data: every usable pixel of ``regions`` calibrates.
@@ -238,32 +210,3 @@ class Detector:
     def means(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """``(values, ...)`` patches -> ``(bands, ...)``, their means by band; spectra as they are."""
         return band_means(values, self.config.patch)
-
-
-def band_means(values: NDArray[np.float32], side: int | None) -> NDArray[np.float32]:
-    """``(bands * side * side, ...)`` patches -> ``(bands, ...)`` means; spectra as they are."""
-    return values if side is None else np.asarray(by_band(values, side).mean(axis=1), np.float32)
-
-
-def _sample(scorer: CellScorer, regions: Sequence[Region], role: Role) -> Sample:
-    """Normalised spectra of one role over all regions, with their contexts."""
-    xs, cs, costs = [], [], []
-    for region in regions:
-        mask = region.role == role
-        if not mask.any():
-            continue
-        spectra = region.spectra(role)
-        normalised = scorer.normalised(spectra)
-        xs.append(normalised.values)
-        if normalised.cost is not None:
-            costs.append(normalised.cost)
-        context = scorer.context(region.cube, region.window)
-        if context is not None:
-            cs.append(torch.from_numpy(np.ascontiguousarray(context[:, mask])))
-    if not xs:
-        return Sample(torch.empty(scorer.net.bands, 0))
-    return Sample(
-        torch.cat(xs, dim=1).clone(),
-        torch.cat(cs, dim=1) if cs else None,
-        torch.cat(costs).clone() if costs else None,
-    )

@@ -33,8 +33,8 @@ from specvae.detector import Detector
 from specvae.errors import ModelError
 from specvae.files.atomic import atomic_file
 from specvae.model.config import ModelConfig
+from specvae.model.net_state import NetState
 from specvae.model.principal import Principal
-from specvae.model.spectral_net import SpectralNet
 from specvae.scoring.baselines import Background
 from specvae.thresholds.calibration import Calibration, StoredCalibration
 from specvae.thresholds.drift.reference import DriftReference
@@ -85,7 +85,7 @@ def save_model(detector: Detector, path: Path, provenance: dict[str, Any]) -> st
 def pack_model(detector: Detector, provenance: dict[str, Any]) -> bytes:
     """The bytes of a model file."""
     tensors = _tensors(detector)
-    state = detector.net.state_shape()
+    state = dict(detector.state.parts)
     metadata = {
         "format_version": FORMAT_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -194,7 +194,7 @@ def _metadata(payload: bytes, path: str | Path) -> dict[str, Any]:
 
 
 def _tensors(detector: Detector) -> dict[str, NDArray[Any]]:
-    tensors: dict[str, NDArray[Any]] = {f"net.{k}": v for k, v in detector.net.state_arrays().items()}
+    tensors: dict[str, NDArray[Any]] = {f"net.{k}": v for k, v in detector.state.arrays.items()}
     tensors |= {f"calibration.{k}": v for k, v in detector.calibration.tiles.to_arrays().items()}
     if _evidence(detector) is not None and detector.evidence is not None:
         tensors |= {f"evidence.{k}": v for k, v in detector.evidence.tiles.to_arrays().items()}
@@ -219,7 +219,7 @@ def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device
 
     config = ModelConfig.model_validate(metadata["config"])
     bands = BandSet(tuple(Band(**band) for band in metadata["bands"]))
-    net = SpectralNet.restore(len(bands) * (config.patch or 1) ** 2, config, metadata["net"], group("net"))
+    state = NetState(len(bands) * (config.patch or 1) ** 2, config, metadata["net"], group("net"))
     tiles = CalibrationTiles.from_arrays(group("calibration"), tuple(metadata["sources"]))
     calibration = Calibration.from_json(tiles, metadata["calibration"])
     evidence = None
@@ -229,7 +229,9 @@ def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device
     principal = Principal(**group("principal")) if group("principal") else None
     background = Background(**{name: group("background")[name] for name in _BACKGROUND}, principal=principal)
     reference = DriftReference.from_arrays(group("drift"))
-    return Detector(bands, config, net, calibration, background, reference, metadata["fit"], device, threads, evidence)
+    return Detector(
+        bands, config, state, calibration, background, reference, metadata["fit"], device, threads, evidence
+    )
 
 
 def _digest(tensors: dict[str, NDArray[Any]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from specvae.bands import Band, BandSet
 from specvae.detector import Detector
 from specvae.model.config import ModelConfig
+from specvae.scoring.cells import CellScorer
 from specvae.spectra import Cube, Invalid, Window
 from specvae.stages.demo.synthetic import make_scene
 from specvae.training.sampling import Quota, Region, split_blocks
@@ -52,3 +54,11 @@ def fitted_detector(context: bool) -> Detector:
     role = Quota.share(SHORT_FIT.sampling, 1).take(np.where(cube.valid, split.role(cube.window), 0).astype(np.uint8))
     region = Region(cube, cube.window, role, split.block(cube.window), 0)
     return Detector.fit([region], TEN_BANDS, SHORT_FIT, ("scene",), context)
+
+
+@cache
+def torch_detector(context: bool) -> Detector:
+    """The same detector, scored by torch where the compiled scorer would be chosen."""
+    detector = replace(fitted_detector(context))
+    detector._scorer = CellScorer(detector.net)
+    return detector

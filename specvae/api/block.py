@@ -35,7 +35,7 @@ class ArrayScorer:
     def __dask_tokenize__(self) -> str:
         """A name made from the weights alone, so that the same scores have the same name in a graph of tasks."""
         # Without it dask would hash the pickle, which holds the time at which it was packed, and recompute everything.
-        net = self.detector.net.state_arrays()
+        net = self.detector.state.arrays
         return hashlib.sha256(b"".join(np.ascontiguousarray(net[name]).tobytes() for name in sorted(net))).hexdigest()
 
     def rows(self, stored: StoredValues, how: Stored, valid: Mask | None) -> NDArray[np.float32]:

@@ -21,7 +21,7 @@ from specvae.detector import Detector
 from specvae.ingest.table.headers import wavelength_of
 from specvae.model.config import ModelConfig
 from specvae.model.config_file import load_config
-from specvae.model.device import undisturbed
+from specvae.model.torch_threads import undisturbed
 
 __all__ = ["SpectralVAE"]
 
@@ -148,7 +148,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         # A refit must not keep the cut that calibrate() measured for the model before.
         self.threshold_ = None
         # Read by get_feature_names_out: spectralvae0, spectralvae1, ...
-        self._n_features_out = self.detector_.net.latent
+        self._n_features_out = self.detector_.state.latent
         self.offset_ = float(np.percentile(-self._scores(rows), 100.0 * self.contamination))
         return self
 

@@ -118,7 +118,7 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
         """Become fitted, with a detector that was fitted elsewhere."""
         self.detector_, self.threshold_, self.offset_ = detector, None, 0.0
         self.n_features_in_ = len(detector.bands)
-        self._n_features_out = detector.net.latent
+        self._n_features_out = detector.state.latent
         # scikit-learn has either all names or none, and then the attribute must be missing, not None.
         if all(detector.bands.names):
             self.feature_names_in_ = np.array(detector.bands.names, dtype=object)

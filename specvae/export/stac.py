@@ -194,7 +194,7 @@ def _model_properties(detector: Detector, sha256: str) -> dict[str, Any]:
         "mlm:framework": "PyTorch",
         "mlm:pretrained": False,
         "mlm:pretrained_source": None,
-        "mlm:total_parameters": sum(p.numel() for p in detector.net.parameters()),
+        "mlm:total_parameters": detector.state.parameters,
         "mlm:input": [_model_input(detector)],
         "mlm:output": [MODEL_OUTPUT],
         "specvae:halo": detector.halo,

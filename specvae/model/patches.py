@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from specvae.spectra import Window
 
-__all__ = ["Lattice", "by_band", "to_patches", "to_pixels"]
+__all__ = ["Lattice", "band_means", "by_band", "to_patches", "to_pixels"]
 
 TIE = 1e-6
 """Corners that lie half-way between pixels of the CRS, as in Landsat's grids, are rounded up, whatever their last bits."""
@@ -67,3 +67,8 @@ def to_pixels(values: NDArray[np.floating], side: int) -> NDArray[np.float32]:
 def by_band(values: NDArray[np.floating], side: int) -> NDArray[np.floating]:
     """``(bands * side * side, ...) -> (bands, side * side, ...)``, a view: to sum or average over a patch's pixels."""
     return values.reshape(len(values) // side**2, side**2, *values.shape[1:])
+
+
+def band_means(values: NDArray[np.float32], side: int | None) -> NDArray[np.float32]:
+    """``(bands * side * side, ...)`` patches -> ``(bands, ...)`` means; spectra as they are."""
+    return values if side is None else np.asarray(by_band(values, side).mean(axis=1), np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 __all__ = [
     "CONTEXT_LIMIT",
     "KNOTS",
@@ -9,6 +11,7 @@ __all__ = [
     "LOG_SIGMA_FLOOR",
     "PRIOR_SPREAD",
     "QUANTUM",
+    "Ring",
     "component_count",
     "default_hidden",
     "default_latent",
@@ -27,6 +30,18 @@ CONTEXT_LIMIT = 3 * 2**14
 49 x 49 of them fit an int32 sum."""
 KNOTS = 1024
 """Of each band's marginal table, evenly over its range in training and four kernel widths beyond."""
+
+
+@dataclass(frozen=True)
+class Ring:
+    """What a model with context looks at around a pixel."""
+
+    outer: int
+    """Side of the outer window, pixels."""
+    guard: int
+    """Side of the guard window in its middle, which is not looked at, pixels."""
+    components: int
+    """Numbers that the ring is summarised by."""
 
 
 def default_latent(bands: int) -> int:

@@ -20,11 +20,11 @@ from specvae.model.context import RingContext, Spread
 from specvae.model.likelihoods import Likelihood
 from specvae.model.mixture_prior import default_components
 from specvae.model.normaliser import Normaliser
-from specvae.model.sizes import QUANTUM, default_latent
+from specvae.model.sizes import QUANTUM, Ring, default_latent
 from specvae.model.vae import VAE, Terms
 from specvae.spectra import CELL, IMAGE_CELL
 
-__all__ = ["Normalised", "Ring", "SpectralNet"]
+__all__ = ["Normalised", "SpectralNet"]
 
 RING_SAMPLE = 100_000
 """Training spectra that the context's components are learned from, at most about, evenly taken: a bound on the time of a fit."""
@@ -38,18 +38,6 @@ class Normalised:
     """``(bands, n)``"""
     cost: Tensor | None = None
     """``(n,)`` nats of the change of variable from physical units; None where it is alike for all spectra."""
-
-
-@dataclass(frozen=True)
-class Ring:
-    """What a model with context looks at around a pixel."""
-
-    outer: int
-    """Side of the outer window, pixels."""
-    guard: int
-    """Side of the guard window in its middle, which is not looked at, pixels."""
-    components: int
-    """Numbers that the ring is summarised by."""
 
 
 class SpectralNet(nn.Module):

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from specvae.model.device import inferred_on_one_thread
 from specvae.model.principal import Principal
 from specvae.model.spectral_net import SpectralNet
+from specvae.model.torch_threads import inferred_on_one_thread
 from specvae.scoring.latent import latent_means, spectra_of
 
 __all__ = ["CompressionPoint", "active_latent", "compression_curve"]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from specvae.errors import ModelError
-from specvae.model.device import inferred_on_one_thread
 from specvae.model.spectral_net import Normalised, SpectralNet
+from specvae.model.torch_threads import inferred_on_one_thread
 from specvae.scoring.cells import WIDTH, cells_of
 from specvae.spectra import CELL, Cube, Window
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import torch
 
-from specvae.model.device import settings_of_new_threads, single_threaded_pool
+from specvae.model.torch_threads import settings_of_new_threads, single_threaded_pool
 from specvae.spectra import Window
 
 __all__ = ["Workers"]

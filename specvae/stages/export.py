@@ -64,7 +64,7 @@ def _about(stored: StoredModel) -> dict[str, Any]:
         "direction": "higher is more anomalous",
         "threshold": detector.calibration.threshold().summary() if detector.calibration.size else None,
     }
-    around = detector.net.around
+    around = detector.state.around
     if around is not None:
         about["context"] = {
             "what": "mean of components over the valid pixels of a square of outer x outer less one of guard x guard",

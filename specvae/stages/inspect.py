@@ -17,6 +17,7 @@ from specvae.ingest.scene.scene import Scene
 from specvae.ingest.sources import find_sources
 from specvae.ingest.table.reading import read_table
 from specvae.model_file import load_model
+from specvae.scoring.scorer import ScorerDescription, describe_scorer
 from specvae.spectra import Invalid
 from specvae.thresholds.calibration import CalibrationSummary
 from specvae.thresholds.threshold import ThresholdSummary
@@ -93,6 +94,7 @@ class ModelDescription(TypedDict):
     patch: int | None
     latent: int
     parameters: int
+    scorer: ScorerDescription
     pixels: dict[str, Any]
     diagnostics: dict[str, Any]
     thresholds: list[ThresholdSummary]
@@ -175,7 +177,7 @@ def _model(path: str) -> ModelDescription:
     """What the model at ``path`` is."""
     stored = load_model(path)
     detector = stored.detector
-    ring = detector.net.around
+    ring = detector.state.around
     if not detector.bands:
         raise ModelError(f"the model {path} has no band; fit it again")
     return {
@@ -188,8 +190,9 @@ def _model(path: str) -> ModelDescription:
         "context": None if ring is None else {"outer": ring.outer, "guard": ring.guard, "components": ring.components},
         "halo": detector.halo,
         "patch": detector.config.patch,
-        "latent": detector.net.latent,
-        "parameters": sum(p.numel() for p in detector.net.parameters()),
+        "latent": detector.state.latent,
+        "parameters": detector.state.parameters,
+        "scorer": describe_scorer(detector.state, detector.device),
         "pixels": detector.provenance.get("pixels", {}),
         "diagnostics": detector.provenance.get("diagnostics", {}),
         "thresholds": [t.summary() for t in detector.calibration.table()],
@@ -202,7 +205,7 @@ def _model(path: str) -> ModelDescription:
 def _model_bands(detector: Detector) -> list[ModelBand]:
     """The model's bands; of a model of patches, which has a location and scale for each pixel, those of the first."""
     step = detector.stride**2
-    centres, scales = detector.net.centre[::step], detector.net.scale[::step]
+    centres, scales = detector.state.centre[::step], detector.state.scale[::step]
     return [
         {
             "label": label,

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from specvae.model.spectral_net import Normalised, SpectralNet
-from specvae.scoring.cells import CellScorer
 from specvae.scoring.pooling import HALO, pool
+from specvae.scoring.scorer import Scorer
 from specvae.thresholds.contamination import Contamination, find_contamination, find_gap
 from specvae.thresholds.tiles import CalibrationTiles, Tile, block_tiles
-from specvae.training.descent import Sample
 from specvae.training.sampling import Region, Role
 
-__all__ = ["contamination_of", "thin_scores", "tiles_of"]
+__all__ = ["contamination_of", "tiles_of"]
 
 
 def tiles_of(
-    scorer: CellScorer, regions: Sequence[Region], sources: tuple[str, ...]
+    scorer: Scorer, regions: Sequence[Region], sources: tuple[str, ...]
 ) -> tuple[CalibrationTiles, CalibrationTiles]:
     """Calibration tiles of the held-out blocks of all regions: their scores, and their pooled evidence (none of tables)."""
     scores: list[Tile] = []
@@ -53,11 +50,3 @@ def contamination_of(training: NDArray[np.float32], tiles: CalibrationTiles, tri
         return held
     gap = find_gap(training, trim)
     return gap if gap.found else held
-
-
-@torch.inference_mode()
-def thin_scores(net: SpectralNet, sample: Sample) -> NDArray[np.float32]:
-    """Scores of up to 200,000 training pixels, untrimmed."""
-    sample = sample.take(torch.arange(0, sample.size, max(1, sample.size // 200_000), device=sample.x.device))
-    terms = net.terms_of(Normalised(sample.x, sample.cost), sample.c)
-    return np.asarray((terms.reconstruction + terms.kl).cpu().numpy(), np.float32)

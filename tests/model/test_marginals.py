@@ -11,8 +11,8 @@ from scipy import stats
 from torch import Tensor
 
 from specvae.model.marginals import MOST, Marginals
-from specvae.model.sizes import KNOTS
 from specvae.model.normaliser import Normaliser
+from specvae.model.sizes import KNOTS
 
 
 def standard(values: np.ndarray) -> np.ndarray:

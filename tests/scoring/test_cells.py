@@ -27,19 +27,25 @@ from specvae.scoring.traced import Programs
 from specvae.spectra import Cube, Parts, Window
 from specvae.stages.demo.synthetic import make_scene
 from specvae.training.sampling import Quota, Region, Role, split_blocks
-from tests.models import SHORT_FIT, TEN_BANDS, cube_of, fitted_detector, small_scene
+from tests.models import SHORT_FIT, TEN_BANDS, cube_of, fitted_detector, small_scene, torch_detector
 
-
-def whole(context: bool) -> Parts:
-    return fitted_detector(context).score(cube_of(small_scene()), Window(0, 0, 200, 230))
-
-
+SCORERS = {"compiled": fitted_detector, "torch": torch_detector}
+by_each = pytest.mark.parametrize("by", SCORERS)
 contexts = pytest.mark.parametrize("context", [False, True], ids=["pixel", "ring"])
 
 
+def model_of(by: str, context: bool) -> Detector:
+    return SCORERS[by](context)
+
+
+def whole(by: str, context: bool) -> Parts:
+    return model_of(by, context).score(cube_of(small_scene()), Window(0, 0, 200, 230))
+
+
+@by_each
 @contexts
-def test_score_is_exactly_the_sum_of_its_parts(context: bool) -> None:
-    parts = whole(context)
+def test_score_is_exactly_the_sum_of_its_parts(by: str, context: bool) -> None:
+    parts = whole(by, context)
     valid = ~np.isnan(parts.score)
     assert valid.sum() > 40_000
     assert (parts.score[valid] == parts.reconstruction[valid] + parts.kl[valid]).all()
@@ -47,9 +53,10 @@ def test_score_is_exactly_the_sum_of_its_parts(context: bool) -> None:
     assert (parts.kl[valid] >= -1e-4).all()
 
 
+@by_each
 @contexts
-def test_invalid_pixels_are_nan_and_only_these(context: bool) -> None:
-    np.testing.assert_array_equal(np.isnan(whole(context).score), ~cube_of(small_scene()).valid)
+def test_invalid_pixels_are_nan_and_only_these(by: str, context: bool) -> None:
+    np.testing.assert_array_equal(np.isnan(whole(by, context).score), ~cube_of(small_scene()).valid)
 
 
 windows = st.builds(
@@ -58,14 +65,15 @@ windows = st.builds(
 )  # fmt: skip
 
 
+@by_each
 @contexts
 @settings(max_examples=25, deadline=None)
 @given(window=windows)
-def test_any_window_of_the_scene_gives_the_same_bits(context: bool, window: Window) -> None:
-    model = fitted_detector(context)
+def test_any_window_of_the_scene_gives_the_same_bits(by: str, context: bool, window: Window) -> None:
+    model = model_of(by, context)
     read = window.grow(model.halo).clip(Window(0, 0, 200, 230))
     part = model.score(cube_of(small_scene()).crop(read), window)
-    np.testing.assert_array_equal(part.score, whole(context).score[window.slices])
+    np.testing.assert_array_equal(part.score, whole(by, context).score[window.slices])
 
 
 @contexts
@@ -77,10 +85,10 @@ def test_flat_and_empty_ground_is_scored_to_the_same_bits_as_cell_by_cell(
     values[:, 300:450, 100:330] = 0
     cube = cube_of(values)
     window = Window(10, 20, 580, 430)
-    parts = fitted_detector(context).score(cube, window)
+    parts = torch_detector(context).score(cube, window)
     monkeypatch.setattr("specvae.scoring.cells.uniform_key", lambda *given: None)
     monkeypatch.setattr("specvae.scoring.cells._with_any", lambda cells, valid, window: cells)
-    plain = fitted_detector(context).score(cube, window)
+    plain = torch_detector(context).score(cube, window)
     assert np.isnan(parts.score).sum() == (~cube.valid[10:590, 20:450]).sum() > 30_000
     for ours, theirs in (
         (parts.reconstruction, plain.reconstruction),
@@ -93,7 +101,7 @@ def test_flat_and_empty_ground_is_scored_to_the_same_bits_as_cell_by_cell(
 @contexts
 def test_flat_ground_is_computed_once(context: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.broadcast_to(small_scene()[:, 120:121, 90:91], (10, 640, 640)).copy()
-    ours = fitted_detector(context)
+    ours = torch_detector(context)
     done: list[int] = []
     run = Programs.run
     monkeypatch.setattr(Programs, "run", lambda *given: done.append(1) or run(*given))
@@ -104,14 +112,15 @@ def test_flat_ground_is_computed_once(context: bool, monkeypatch: pytest.MonkeyP
     assert len(done) <= 38 if context else len(done) == 1
 
 
+@by_each
 @contexts
-def test_a_crop_changes_nothing_beyond_the_halo(context: bool) -> None:
-    model = fitted_detector(context)
+def test_a_crop_changes_nothing_beyond_the_halo(by: str, context: bool) -> None:
+    model = model_of(by, context)
     halo = model.halo
     crop = cube_of(small_scene()[:, 37:177, 21:193])
     score = model.score(crop, crop.window).score
     inner = np.s_[halo : 140 - halo, halo : 172 - halo]
-    expected = whole(context).score[37:177, 21:193][inner]
+    expected = whole(by, context).score[37:177, 21:193][inner]
     np.testing.assert_allclose(score[inner], expected, rtol=1e-5, atol=1e-5)
 
 
@@ -120,7 +129,7 @@ def test_a_crop_changes_nothing_beyond_the_halo(context: bool) -> None:
 def test_threads_change_no_bit(context: bool, threads: int) -> None:
     other = CellScorer(fitted_detector(context).net, "cpu", threads)
     score = other.score(cube_of(small_scene()), Window(0, 0, 200, 230))[0].score
-    np.testing.assert_array_equal(score, whole(context).score)
+    np.testing.assert_array_equal(score, whole("torch", context).score)
 
 
 @contextmanager
@@ -134,10 +143,11 @@ def torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def test_torch_threads_change_no_bit() -> None:
+@by_each
+def test_torch_threads_change_no_bit(by: str) -> None:
     with torch_threads(2 if torch.get_num_threads() == 1 else 1):
-        score = fitted_detector(True).score(cube_of(small_scene()), Window(0, 0, 200, 230)).score
-    np.testing.assert_array_equal(score, whole(True).score)
+        score = model_of(by, True).score(cube_of(small_scene()), Window(0, 0, 200, 230)).score
+    np.testing.assert_array_equal(score, whole(by, True).score)
 
 
 @contexts
@@ -207,15 +217,16 @@ def scored_elsewhere(out: Path, expression: str, environment: dict[str, str], fi
     subprocess.run([sys.executable, "-c", code], check=True, env=plain | environment, timeout=120)
 
 
-def test_rows_score_like_pixels_in_any_order() -> None:
+@by_each
+def test_rows_score_like_pixels_in_any_order(by: str) -> None:
     rng = np.random.default_rng(0)
     cube = cube_of(small_scene())
     rows = cube.values[:, cube.valid].T
-    expected = whole(False).score[cube.valid]
+    expected = whole(by, False).score[cube.valid]
     order = rng.permutation(len(rows))[:9001]
-    score = fitted_detector(False).score_rows(rows[order], np.ones(len(order), bool)).score
+    score = model_of(by, False).score_rows(rows[order], np.ones(len(order), bool)).score
     np.testing.assert_allclose(score, expected[order], rtol=1e-5, atol=1e-5)
-    one = fitted_detector(False).score_rows(rows[:1], np.ones(1, bool)).score
+    one = model_of(by, False).score_rows(rows[:1], np.ones(1, bool)).score
     np.testing.assert_allclose(one, expected[:1], rtol=1e-5, atol=1e-5)
 
 
@@ -224,42 +235,46 @@ def test_a_context_model_refuses_tables_in_one_line() -> None:
         fitted_detector(True).score_rows(np.ones((3, 10)), np.ones(3, bool))
 
 
+@by_each
 @contexts
 @pytest.mark.parametrize("absurd", [1e30, -1e30, 3.4e38])
-def test_an_absurd_value_is_finite_ranked_and_touches_no_far_pixel(context: bool, absurd: float) -> None:
+def test_an_absurd_value_is_finite_ranked_and_touches_no_far_pixel(by: str, context: bool, absurd: float) -> None:
     cube = cube_of(small_scene())
     values = cube.values.copy()
     values[3, 100, 120] = absurd
-    score = fitted_detector(context).score(Cube(values, cube.reason, cube.window), cube.window).score
+    score = model_of(by, context).score(Cube(values, cube.reason, cube.window), cube.window).score
     valid = cube.valid
     assert np.isfinite(score[valid]).all()
     assert score[100, 120] == np.nanmax(score)
     rows, cols = np.indices(valid.shape)
-    far = valid & (np.maximum(abs(rows - 100), abs(cols - 120)) > fitted_detector(context).halo)
-    np.testing.assert_array_equal(score[far], whole(context).score[far])
+    far = valid & (np.maximum(abs(rows - 100), abs(cols - 120)) > model_of(by, context).halo)
+    np.testing.assert_array_equal(score[far], whole(by, context).score[far])
 
 
+@by_each
 @contexts
-def test_nan_and_infinity_in_invalid_pixels_reach_no_neighbour(context: bool) -> None:
+def test_nan_and_infinity_in_invalid_pixels_reach_no_neighbour(by: str, context: bool) -> None:
     cube = cube_of(small_scene())
     values = cube.values.copy()
     values[:, ~cube.valid] = np.nan
     values[0, ~cube.valid] = np.inf
-    score = fitted_detector(context).score(Cube(values, cube.reason, cube.window), cube.window).score
-    np.testing.assert_array_equal(score, whole(context).score)
+    score = model_of(by, context).score(Cube(values, cube.reason, cube.window), cube.window).score
+    np.testing.assert_array_equal(score, whole(by, context).score)
 
 
+@by_each
 @contexts
-def test_a_single_pixel_and_an_invalid_scene_are_handled(context: bool) -> None:
+def test_a_single_pixel_and_an_invalid_scene_are_handled(by: str, context: bool) -> None:
     one = cube_of(small_scene()[:, 100:101, 100:101])
-    assert np.isfinite(fitted_detector(context).score(one, one.window).score).all()
+    assert np.isfinite(model_of(by, context).score(one, one.window).score).all()
     none = Cube(np.full((10, 5, 5), np.nan, np.float32), np.ones((5, 5), np.uint8), Window(0, 0, 5, 5))
-    assert np.isnan(fitted_detector(context).score(none, none.window).score).all()
+    assert np.isnan(model_of(by, context).score(none, none.window).score).all()
 
 
+@by_each
 @contexts
-def test_contributions_add_up_to_the_reconstruction(context: bool) -> None:
-    model = fitted_detector(context)
+def test_contributions_add_up_to_the_reconstruction(by: str, context: bool) -> None:
+    model = model_of(by, context)
     cube = cube_of(small_scene())
     parts, around = model.score_with_context(cube, cube.window)
     at = np.nonzero(cube.valid)
@@ -345,7 +360,7 @@ def test_without_memory_on_the_gpu_the_cpu_goes_on(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(CellScorer, "_score", short)
     with pytest.warns(UserWarning, match="cuda has too little free memory"):
         parts = scorer.score(cube_of(small_scene()), Window(0, 0, 200, 230))[0]
-    np.testing.assert_array_equal(parts.score, whole(True).score)
+    np.testing.assert_array_equal(parts.score, whole("torch", True).score)
 
 
 @pytest.mark.gpu
@@ -354,7 +369,7 @@ def test_cuda_scores_like_the_cpu() -> None:
     other = CellScorer(fitted_detector(True).net, "cuda")
     score = other.score(cube_of(small_scene()), Window(0, 0, 200, 230))[0].score
     fitted_detector(True).net.to("cpu")
-    np.testing.assert_allclose(score, whole(True).score, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(score, whole("torch", True).score, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.gpu

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from specvae.model.config import ModelConfig
 from specvae.model.context import RingContext
 from specvae.model.marginals import Marginals
+from specvae.model.net_state import NetState
 from specvae.model.normaliser import Normaliser
 from specvae.model.spectral_net import SpectralNet
 from specvae.model.vae import VAE
@@ -61,9 +62,9 @@ def cube_for(net: SpectralNet, rows: int, cols: int, seed: int, invalid: float =
 
 
 def compiled(net: SpectralNet, config: ModelConfig, threads: int = 1, variant: Variant | None = None) -> CompiledScorer:
-    arrays = net.state_arrays()
-    assert why_not_compiled(config, arrays) is None
-    return CompiledScorer(config, arrays, threads, variant)
+    state = NetState.of(net, config)
+    assert why_not_compiled(state) is None
+    return CompiledScorer(state, threads, variant)
 
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -204,7 +205,8 @@ def test_what_is_not_covered_says_why() -> None:
         ({"patch": 8}, "patches"),
         ({"network": {"kind": "conv", "shape": (1, 4, 4), "linear": False}}, "images"),
     ):
-        assert reason in (why_not_compiled(ModelConfig.model_validate(setting), {}) or "")
+        state = NetState(16, ModelConfig.model_validate(setting), {"ring": False}, {})
+        assert reason in (why_not_compiled(state) or "")
 
 
 def test_wrong_arrays_are_refused_before_the_library_sees_them() -> None:
@@ -227,3 +229,20 @@ def test_marginals_beyond_their_table_cost_as_torch_says() -> None:
     ours = compiled(net, config).score_rows(values.T, np.ones(5, bool)).score
     reference = CellScorer(net).score_rows(values.T, np.ones(5, bool)).score
     np.testing.assert_allclose(ours, reference, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["plain", "marginals and mixture", "ring and two layers"])
+def test_arrays_of_another_shape_or_name_never_reach_the_library(kind: str) -> None:
+    net, config = random_net(1, 5, **KINDS[kind])
+    state = NetState.of(net, config)
+    for name, array in state.arrays.items():
+        short = np.resize(array, (*array.shape[:-1], array.shape[-1] + 1)) if array.ndim else np.zeros(3, np.float32)
+        with pytest.raises(ValueError, match=name):
+            CompiledScorer(NetState(5, config, state.parts, {**state.arrays, name: short}))
+        without = {key: value for key, value in state.arrays.items() if key != name}
+        with pytest.raises(KeyError, match=name):
+            CompiledScorer(NetState(5, config, state.parts, without))
+    with pytest.raises(ValueError, match="stranger"):
+        CompiledScorer(NetState(5, config, state.parts, {**state.arrays, "vae.stranger": np.zeros(2, np.float32)}))
+    with pytest.raises(ValueError, match="attention"):
+        CompiledScorer(NetState(5, config, {**state.parts, "attention": True}, state.arrays))

@@ -79,8 +79,10 @@ def test_a_row_scores_alike_in_any_order_company_and_thread() -> None:
     np.testing.assert_allclose(scored(rows()[order]).score, expected[order], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(scored(rows()[:1]).score, expected[:1], rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(scored(rows()).score, expected)
-    threaded = CellScorer(detector().net, "cpu", 3).score_rows(rows(), np.ones(9000, bool))
+    threaded = detector().on("cpu", 3).score_rows(rows(), np.ones(9000, bool))
     np.testing.assert_array_equal(threaded.score, expected)
+    by_torch = CellScorer(detector().net, "cpu", 3).score_rows(rows(), np.ones(9000, bool))
+    np.testing.assert_allclose(by_torch.score, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_two_fits_of_one_seed_are_the_same_model_and_another_seed_is_not() -> None:

@@ -1,130 +1,180 @@
-"""A net's stored arrays as the structure that C reads; why not, where the compiled scorer does not cover the net."""
+"""A net's state as the structure that C reads; why not, where the compiled scorer does not cover the net.
+
+C trusts the sizes that it is given, so every array of the state is checked here against the shape that the configuration asks
+for, and an array that the net has no place for is refused: a damaged model file ends in an exception, not in other memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specvae.model.config import ModelConfig
+from specvae.model.net_state import NetState
+from specvae.model.sizes import (
+    KNOTS,
+    LINEAR_REACH,
+    LOG_SIGMA_FLOOR,
+    PRIOR_SPREAD,
+    QUANTUM,
+    component_count,
+    default_hidden,
+)
 from specvae.scoring.kernel.structures import LAYERS, Model, Stack
 
 __all__ = ["PackedModel", "not_covered"]
 
-Arrays = Mapping[str, NDArray[Any]]
-LOG_SIGMA_FLOOR = -4.0
-PRIOR_SPREAD = 2.5
-QUANTUM = 2.0**-14
-LINEAR = 8.0
-KNOTS = 1024
+PARTS = {"ring", "marginals", "smooth", "mixed", "components"}
+"""What a state says of the parts of its net (SpectralNet.state_shape)."""
 
 
-def not_covered(config: ModelConfig, arrays: Arrays) -> str | None:
+def not_covered(state: NetState) -> str | None:
     """Why a net is scored by torch, in a few words; None where the compiled scorer covers it."""
-    network = config.network
+    config, network = state.config, state.config.network
     if network.kind != "mlp" or config.patch or network.shape:
         return "a model of images or patches"
     if network.likelihood != "gaussian" or network.output != "linear":
         return f"a {network.likelihood} likelihood with output {network.output}"
-    if config.normaliser.kind == "fixed" and (config.normaliser.length or config.normaliser.smooth):
-        return "values that are blurred or brought to one length"
-    if any(name.startswith(("normaliser.mix", "normaliser.blur")) for name in arrays):
-        return "mixed or blurred values"
-    layers = [sum(name.startswith(f"vae.{part}.rest.") for name in arrays) for part in ("encoder", "decoder", "prior")]
-    if max(layers) > LAYERS:
+    if config.normaliser.length or state.parts.get("smooth") or state.parts.get("mixed"):
+        return "values that are blurred, mixed or brought to one length"
+    hidden = _widths(config, state.values)
+    if len(hidden) > LAYERS:
         return f"more than {LAYERS} hidden layers"
-    if network.linear and min(layers[:2]) == 0:
+    if network.linear and not hidden:
         return "a linear path without hidden layers"
     return None
 
 
-class PackedModel:
-    """The structure, and the arrays that its addresses point into, which live as long as it does."""
+def _widths(config: ModelConfig, values: int) -> tuple[int, ...]:
+    return default_hidden(values) if config.network.hidden is None else config.network.hidden
 
-    def __init__(self, config: ModelConfig, arrays: Arrays) -> None:
+
+class PackedModel:
+    """The structure, and the arrays that its addresses point into, which live as long as it does.
+
+    Raises KeyError or ValueError where the state's arrays are not those of its configuration.
+    """
+
+    def __init__(self, state: NetState) -> None:
+        unknown = set(state.parts) - PARTS
+        if unknown:
+            raise ValueError(f"unknown parts of the network: {', '.join(sorted(unknown))}")
+        self._state, self._config = state, state.config
+        self._unread = set(state.arrays)
         self._arrays: list[NDArray[np.float32]] = []
-        self._stored = arrays
         self.structure = Model()
-        self.bands = len(arrays["normaliser.centre"])
-        self.components = len(arrays["ring.projection"]) if "ring.projection" in arrays else 0
-        self.latent = arrays["vae.decoder.first"].shape[1] - self.components
-        self._sizes(config)
-        self._normaliser(config)
-        self._context(config)
+        self.bands, self.latent = state.values, state.latent
+        self.components = self._component_count()
+        self._sizes()
+        self._normaliser()
+        self._context()
         self._mixture()
-        sigma = np.exp(np.maximum(arrays["vae.log_sigma"], LOG_SIGMA_FLOOR))
-        self.structure.precision = self._put(0.5 / np.square(sigma))
-        linear, silu = config.network.linear, config.network.activation == "silu"
-        self._stack(self.structure.encoder, "encoder", linear, silu)
-        self._stack(self.structure.decoder, "decoder", linear, silu)
-        if self.structure.has_prior:
-            self._stack(self.structure.prior, "prior", linear, silu=False)
+        self._likelihood()
+        self._networks()
+        if self._unread:
+            raise ValueError(f"arrays that the network has no place for: {', '.join(sorted(self._unread))}")
+
+    def _component_count(self) -> int:
+        if not self._state.parts["ring"]:
+            return 0
+        return min(self._config.context.components or component_count(self.bands), self.bands)
+
+    def _take(self, name: str, *shape: int) -> NDArray[np.float64]:
+        """An array of the state, in float64. Raises KeyError where it is absent, ValueError where its shape is another."""
+        array = self._state.arrays[name]
+        # A number comes back from a model file as an array of one.
+        if array.shape != shape and not (shape == () and array.shape == (1,)):
+            raise ValueError(f"{name} has the shape {array.shape} where {shape} is expected")
+        self._unread.discard(name)
+        return np.asarray(array, np.float64).reshape(shape)
 
     def _put(self, array: NDArray[Any]) -> int:
-        """The address of a float32 copy that is kept."""
-        kept = np.ascontiguousarray(array, np.float32)
-        self._arrays.append(kept)
-        return int(kept.ctypes.data)
+        """The address of a float32 copy, which this object holds on to."""
+        copy = np.ascontiguousarray(array, np.float32)
+        self._arrays.append(copy)
+        return int(copy.ctypes.data)
 
-    def _sizes(self, config: ModelConfig) -> None:
-        s, arrays = self.structure, self._stored
+    def _sizes(self) -> None:
+        s, parts = self.structure, self._state.parts
         s.bands, s.latent, s.components = self.bands, self.latent, self.components
-        s.mixture = len(arrays["vae.mixture.centre"]) if "vae.mixture.centre" in arrays else 0
-        s.has_marginals, s.has_prior = "normaliser.marginals.low" in arrays, self.components > 0
-        s.has_kl = config.network.kl_weight > 0
+        # The mixture is a prior of models without context alone (model/vae.py).
+        s.mixture = 0 if self.components else int(parts.get("components", 0))
+        s.has_marginals, s.has_prior = bool(parts.get("marginals", False)), self.components > 0
+        s.has_kl = self._config.network.kl_weight > 0
         s.prior_spread = PRIOR_SPREAD
         s.widest = max(s.mixture + s.latent, 2 * s.latent)
 
-    def _normaliser(self, config: ModelConfig) -> None:
-        s, arrays = self.structure, self._stored
-        s.reach = config.normaliser.reach or LINEAR
-        s.centre = self._put(arrays["normaliser.centre"])
-        s.scale = self._put(1.0 / arrays["normaliser.scale"].astype(np.float64))
+    def _normaliser(self) -> None:
+        s, bands = self.structure, self.bands
+        s.reach = self._config.normaliser.reach or LINEAR_REACH
+        s.centre = self._put(self._take("normaliser.centre", bands, 1))
+        s.scale = self._put(1.0 / self._take("normaliser.scale", bands, 1))
+        self._take("normaliser.constant", bands)
         if s.has_marginals:
-            for name in ("low", "step", "value", "slope", "penalty"):
-                setattr(s, name, self._put(arrays[f"normaliser.marginals.{name}"]))
-            s.weight = float(arrays["normaliser.marginals.weight"])
+            shapes = {"low": 1, "step": 1, "value": KNOTS, "slope": 2, "penalty": KNOTS}
+            for name, width in shapes.items():
+                setattr(s, name, self._put(self._take(f"normaliser.marginals.{name}", bands, width)))
+            s.weight = float(self._take("normaliser.marginals.weight"))
 
-    def _context(self, config: ModelConfig) -> None:
-        s, arrays = self.structure, self._stored
-        if not self.components:
+    def _context(self) -> None:
+        s, components = self.structure, self.components
+        context_mean = self._take("vae.context_mean", components, 1)
+        context_scale = self._take("vae.context_scale", components, 1)
+        s.context_reach = float(self._take("vae.context_reach"))
+        if not components:
             return
-        s.outer, s.guard = config.context.outer, config.context.guard
-        s.projection = self._put(arrays["ring.projection"] / QUANTUM)
-        s.shift = self._put(-arrays["ring.shift"] / QUANTUM)
-        s.context_mean = self._put(arrays["vae.context_mean"])
-        s.context_scale = self._put(arrays["vae.context_scale"])
-        s.context_reach = float(arrays["vae.context_reach"])
+        s.outer, s.guard = self._config.context.outer, self._config.context.guard
+        s.projection = self._put(self._take("ring.projection", components, self.bands) / QUANTUM)
+        s.shift = self._put(-self._take("ring.shift", components, 1) / QUANTUM)
+        s.context_mean, s.context_scale = self._put(context_mean), self._put(context_scale)
 
     def _mixture(self) -> None:
         """log share + log volume, -A^T m, A^T, and the row sums of A squared, of each component (model/mixture_prior.py)."""
-        s, arrays = self.structure, self._stored
-        if not s.mixture:
+        s, count, latent = self.structure, self.structure.mixture, self.latent
+        if not count:
             return
-        factor = np.triu(arrays["vae.mixture.factor"].astype(np.float64))
-        logit = arrays["vae.mixture.logit"].astype(np.float64)
+        factor = np.triu(self._take("vae.mixture.factor", count, latent, latent))
+        logit = self._take("vae.mixture.logit", count)
+        centre = self._take("vae.mixture.centre", count, latent)
         volume = np.log(np.maximum(np.abs(np.diagonal(factor, axis1=1, axis2=2)), 1e-6)).sum(axis=1)
-        logit -= logit.max()
-        s.share = self._put(logit - np.log(np.exp(logit).sum()) + volume + 0.5 * self.latent)
+        largest = logit.max()  # taken off first, so that no exponential overflows
+        log_share = logit - largest - np.log(np.exp(logit - largest).sum())
+        s.share = self._put(log_share + volume + 0.5 * latent)
         turned = factor.transpose(0, 2, 1)
-        s.origin = self._put(-(turned @ arrays["vae.mixture.centre"].astype(np.float64)[:, :, None]))
+        s.origin = self._put(-(turned @ centre[:, :, None]))
         s.factor = self._put(turned)
         s.roughness = self._put(np.square(factor).sum(axis=2))
 
-    def _stack(self, stack: Stack, name: str, linear: bool, silu: bool) -> None:
-        arrays = self._stored
-        first = arrays[f"vae.{name}.first"]
-        rest = [arrays[f"vae.{name}.rest.{i}"] for i in range(sum(k.startswith(f"vae.{name}.rest.") for k in arrays))]
-        stack.inputs, stack.outputs = first.shape[1], len(rest[-1]) if rest else len(first)
-        stack.lead, stack.silu, stack.layers = stack.outputs if linear else 0, silu, len(rest)
-        widths = [weights.shape[1] for weights in rest]
-        stack.widths[: len(widths)] = widths
-        stack.widest = max([1, *widths])
-        stack.first, stack.first_bias = self._put(first), self._put(arrays[f"vae.{name}.first_bias"])
-        for i, weights in enumerate(rest):
-            stack.rest[i] = self._put(weights)
-            bias = arrays.get(f"vae.{name}.rest_biases.{i}")
-            stack.rest_bias[i] = None if bias is None else self._put(bias)
-        self.structure.widest = max(self.structure.widest, len(first), stack.outputs, stack.widest)
+    def _likelihood(self) -> None:
+        """Half the reciprocal of each band's variance."""
+        log_sigma = np.maximum(self._take("vae.log_sigma", self.bands, 1), LOG_SIGMA_FLOOR)
+        self.structure.precision = self._put(0.5 * np.exp(-2.0 * log_sigma))
+
+    def _networks(self) -> None:
+        s, network, widths = self.structure, self._config.network, _widths(self._config, self.bands)
+        linear, silu = network.linear, network.activation == "silu"
+        bands, latent, components = self.bands, self.latent, self.components
+        self._stack(s.encoder, "encoder", (bands + components, *widths, 2 * latent), linear, silu)
+        self._stack(s.decoder, "decoder", (latent + components, *reversed(widths), bands), linear, silu)
+        if s.has_prior:
+            self._stack(s.prior, "prior", (components, *widths, 2 * latent), linear, False)
+
+    def _stack(self, stack: Stack, name: str, sizes: tuple[int, ...], linear: bool, silu: bool) -> None:
+        """Fully connected layers of these sizes, inputs first and outputs last (model/dense.py)."""
+        inputs, *hidden, outputs = sizes
+        lead = outputs if linear else 0
+        rows = lead + (hidden[0] if hidden else outputs)
+        stack.inputs, stack.outputs, stack.lead, stack.silu = inputs, outputs, lead, silu
+        stack.layers, stack.widest = len(hidden), max([1, *hidden])
+        stack.widths[: len(hidden)] = hidden
+        stack.first = self._put(self._take(f"vae.{name}.first", rows, inputs))
+        stack.first_bias = self._put(self._take(f"vae.{name}.first_bias", rows, 1))
+        for i, (into, out) in enumerate(pairwise([*hidden, outputs])):
+            stack.rest[i] = self._put(self._take(f"vae.{name}.rest.{i}", out, into))
+            # With a linear path the last layer's bias is the path's own.
+            if not (linear and i == len(hidden) - 1):
+                stack.rest_bias[i] = self._put(self._take(f"vae.{name}.rest_biases.{i}", out, 1))
+        self.structure.widest = max(self.structure.widest, rows, outputs, stack.widest)

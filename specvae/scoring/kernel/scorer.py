@@ -5,14 +5,14 @@ A pixel's arithmetic does not depend on where it stands, so windows need no fixe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.model.config import ModelConfig
+from specvae.model.net_state import NetState
 from specvae.scoring.kernel.library import Variant, best_variant
 from specvae.scoring.kernel.packing import PackedModel, not_covered
 from specvae.scoring.kernel.physical import to_physical
@@ -26,29 +26,27 @@ WIDTH = 4096
 """Spectra of a table that stand side by side, as the columns of a cube."""
 
 
-def why_not_compiled(config: ModelConfig, arrays: Mapping[str, NDArray[Any]]) -> str | None:
+def why_not_compiled(state: NetState) -> str | None:
     """In a few words why a model is scored by torch; None where the compiled scorer takes it."""
     if best_variant() is None:
         return "the install has no compiled scorer (no C compiler was there)"
-    return not_covered(config, arrays)
+    return not_covered(state)
 
 
 class CompiledScorer:
     """Scores windows and rows of a pixel or table model; deterministic, without torch."""
 
-    def __init__(
-        self, config: ModelConfig, arrays: Mapping[str, NDArray[Any]], threads: int = 1, variant: Variant | None = None
-    ) -> None:
+    def __init__(self, state: NetState, threads: int = 1, variant: Variant | None = None) -> None:
         found = variant or best_variant()
         if found is None:
             raise ValueError("there is no compiled scorer in this install")
         self.variant, self.threads = found, threads
-        self.model = PackedModel(config, arrays)
-        self._config, self._arrays = config, arrays
+        self.model = PackedModel(state)
+        self._state = state
         self._pool: ThreadPoolExecutor | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return CompiledScorer, (self._config, self._arrays, self.threads)
+        return CompiledScorer, (self._state, self.threads)
 
     def score(self, cube: Cube, window: Window) -> tuple[Parts, NDArray[np.float32] | None]:
         """Parts of ``window`` (rows, cols), and its contexts ``(components, rows, cols)`` for a model with context.
@@ -83,7 +81,9 @@ class CompiledScorer:
     def explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> Explanation:
         """Why these valid pixels score as they do: ``(bands, n)`` spectra and their ``(components, n)`` contexts."""
         _, (contribution, deviation, expected) = self.variant.explain(self.model, values, context)
-        return Explanation(contribution, deviation, to_physical(self._arrays, self.model.structure.reach, expected))
+        return Explanation(
+            contribution, deviation, to_physical(self._state.arrays, self.model.structure.reach, expected)
+        )
 
     def _each(self, strips: Sequence[range], work: Callable[[range], None]) -> None:
         if len(strips) == 1:

@@ -36,7 +36,7 @@ def read_in_order(
     With ``part`` it reads, in windows of its own, the full rows that these windows cover.
     """
     memory = parse_size(max_memory)
-    item, components = np.dtype(scene.dtype).itemsize, detector.net.components
+    item, components = np.dtype(scene.dtype).itemsize, detector.state.components
     load = Load(len(scene.bands) * detector.stride**2, item, detector.halo, components, outputs)
     reading = plan_reading(memory, scene.shape, scene.block, load)
     if not isinstance(scene, PixelScene):

@@ -67,7 +67,7 @@ def _groups(scene: Scene, model: StoredModel, request: ScoreRequest, rows: int) 
     """The scene's windows in groups of ``rows`` rows or a little more, each ending where a row of windows ends."""
     detector = model.detector
     outputs = len(score_bands(request.parts)) + 3
-    components = detector.net.components
+    components = detector.state.components
     pixel = len(detector.bands) * (np.dtype(scene.dtype).itemsize + 4) + components * 24 + outputs * 8 + 24
     allowed = parse_size(request.max_memory) // 2 // (UNDER_WAY * pixel)
     pixels = max(CELL**2, min(allowed, LARGEST, rows * scene.cols)) // detector.stride**2
