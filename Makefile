@@ -15,8 +15,8 @@ install: $(VENV)/.installed
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
 
-# The checkout is installed in place: sources may change without an install.
-$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+# The checkout is installed in place: sources may change without an install, but for those that a compiler reads.
+$(VENV)/.installed: pyproject.toml constraints.txt $(wildcard specvae/scoring/kernel/*.[ch]) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 

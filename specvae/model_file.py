@@ -175,6 +175,7 @@ def _metadata(payload: bytes, path: str | Path) -> dict[str, Any]:
     if len(payload) < 8:
         raise wrong
     (size,) = struct.unpack("<Q", payload[:8])
+    # The size is read from the file: a damaged one may claim any number of bytes.
     if size > min(HEADER_LIMIT, len(payload) - 8):
         truncated = payload[8:9] == b"{" and size <= HEADER_LIMIT
         raise ModelError(f"the model {path} is truncated; copy or fit it again") if truncated else wrong
@@ -237,6 +238,7 @@ def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device
 def _digest(tensors: dict[str, NDArray[Any]]) -> str:
     """SHA-256 over names, dtypes, shapes and bytes of the tensors, in the names' order."""
     digest = hashlib.sha256()
+    # Names, types and shapes too: the same bytes under another name would be another model.
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])
         digest.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())

@@ -25,7 +25,6 @@ from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
 from specvae.ingest.table.reading import read_table
 from specvae.model.config import ModelConfig
-from specvae.model.context import RingContext
 from specvae.model.device import pick_device
 from specvae.model_file import load_model, save_model
 from specvae.scoring.pooling import HALO
@@ -223,7 +222,7 @@ def gather(
     """
     # One model has one kind of input: rows of a table have no surroundings, so with a table among them none is used.
     context = config.context.kind != "none" and not config.patch and not any(s.is_table for s in sources)
-    buffer = RingContext(1, config.context).halo if context else 0
+    buffer = config.context.outer // 2 if context else 0
     reading = _Gathering(options, config, buffer, hold_all, sources[0] if match is None else None, match)
     sampling = config.sampling.of_patches(config.patch)
     for number, source in enumerate(sources):

@@ -48,6 +48,7 @@ class Variant:
 
         ``valid`` is that of the cube, which covers the window and, as far as the scene goes, the halo around it.
         """
+        # Everything that C trusts is checked here: it would read and write beyond an array without a word.
         values = _rows_packed(cube.values)
         flags = np.ascontiguousarray(valid, np.bool_)
         here = window.shift(-cube.window.row, -cube.window.col)
@@ -126,8 +127,10 @@ def variants() -> tuple[Variant, ...]:
     found = find_spec("specvae.scoring.kernel._compiled")
     if found is None or found.origin is None:
         return ()
+    # The module is opened as a plain library: its calls then cost a microsecond, and release the interpreter's lock.
     library = ctypes.CDLL(found.origin)
     library.specvae_size.restype = ctypes.c_int64
+    # A library of another version of the sources, left by an earlier install, would read other fields than are written.
     if [library.specvae_size(i) for i in range(4)] != [ctypes.sizeof(kind) for kind in (Stack, Model, Job, Columns)]:
         return ()
     there = (ctypes.POINTER(_Variant) * 8)()

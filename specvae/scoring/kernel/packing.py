@@ -111,6 +111,7 @@ class PackedModel:
         s, bands = self.structure, self.bands
         s.reach = self._config.normaliser.reach or LINEAR_REACH
         s.centre = self._put(self._take("normaliser.centre", bands, 1))
+        # A product costs a processor a tenth of what a quotient does.
         s.scale = self._put(1.0 / self._take("normaliser.scale", bands, 1))
         self._take("normaliser.constant", bands)
         if s.has_marginals:
@@ -127,6 +128,7 @@ class PackedModel:
         if not components:
             return
         s.outer, s.guard = self._config.context.outer, self._config.context.guard
+        # In quanta, a power of two, so the scaling rounds nothing.
         s.projection = self._put(self._take("ring.projection", components, self.bands) / QUANTUM)
         s.shift = self._put(-self._take("ring.shift", components, 1) / QUANTUM)
         s.context_mean, s.context_scale = self._put(context_mean), self._put(context_scale)
@@ -143,6 +145,7 @@ class PackedModel:
         largest = logit.max()  # taken off first, so that no exponential overflows
         log_share = logit - largest - np.log(np.exp(logit - largest).sum())
         s.share = self._put(log_share + volume + 0.5 * latent)
+        # C multiplies rows of a matrix with a column of values: A^T in the order in which it lies in memory.
         turned = factor.transpose(0, 2, 1)
         s.origin = self._put(-(turned @ centre[:, :, None]))
         s.factor = self._put(turned)

@@ -15,6 +15,7 @@ MOST_EXPONENT = 69.0
 
 def to_physical(arrays: Mapping[str, NDArray[Any]], reach: float, standard: NDArray[np.float32]) -> NDArray[np.float32]:
     """``(bands, n)`` compressed standard units -> ``(bands, n)`` physical units."""
+    # Beyond the reach the normaliser took a logarithm; the exponent is bounded, so that no float32 overflows.
     size = np.abs(standard)
     far = np.expm1(np.clip(size - np.float32(reach), 0.0, MOST_EXPONENT)) + np.float32(reach)
     t = np.copysign(np.where(size <= reach, size, far), standard)
@@ -28,6 +29,7 @@ def to_physical(arrays: Mapping[str, NDArray[Any]], reach: float, standard: NDAr
 def _unmapped(marginals: Mapping[str, NDArray[Any]], normal: NDArray[np.float32]) -> NDArray[np.float32]:
     """The standard units that the marginals map to ``(bands, n)`` (model/marginals.py, inverse)."""
     out = np.empty_like(normal)
+    # Band by band, since numpy searches one sorted table at a time; only explained pixels come here, which are few.
     for band, (row, table) in enumerate(zip(normal, marginals["value"], strict=True)):
         index = np.clip(np.searchsorted(table, row) - 1, 0, len(table) - 2)
         lower, upper = table[index], table[index + 1]

@@ -70,6 +70,7 @@ class CompiledScorer:
         """Parts ``(n,)`` of a table's spectra ``(n, bands)``, for a model without context."""
         n, bands = values.shape
         rows = max(1, -(-n // WIDTH))
+        # Rows of a table become columns of a cube, so that tables and maps go through the same lines of C.
         block = np.zeros((bands, rows * WIDTH), np.float32)
         block[:, :n] = np.asarray(values, np.float32).T
         reason = np.ones(rows * WIDTH, np.uint8)
@@ -89,6 +90,7 @@ class CompiledScorer:
         if len(strips) == 1:
             work(strips[0])
             return
+        # Made when first needed, since a scorer is copied to other processes before it has scored anything.
         self._pool = self._pool or ThreadPoolExecutor(self.threads, "score")
         under_way = [self._pool.submit(work, strip) for strip in strips]
         wait(under_way)
@@ -98,6 +100,7 @@ class CompiledScorer:
 
 def _strips(rows: int, threads: int) -> list[range]:
     """Rows 0 to ``rows`` in strips of equal size, two for each thread where they are not too narrow."""
+    # Two strips a thread even out the work where one thread is held up; more would gather more rings twice.
     count = 1 if threads == 1 else max(1, min(2 * threads, rows // STRIP))
     size = max(1, -(-rows // count))
     return [range(start, min(rows, start + size)) for start in range(0, rows, size)] or [range(0)]

@@ -55,17 +55,22 @@ static void project(const Model *m, const Job *job, Ring *ring, int64_t row, int
     if (row < 0 || row >= job->cube_rows) return;
     int64_t first = col - ring->halo > 0 ? col - ring->halo : 0, past = col - ring->halo + ring->width;
     if (past > job->cube_cols) past = job->cube_cols;
-    Row *x = scratch + m->bands, *cost = x + m->bands, *scores = cost + m->bands;
+    Row *raw = scratch, *before = raw + m->bands, *x = before + m->bands, *cost = x + m->bands, *scores = cost + m->bands;
+    union { ints r[REGISTERS]; int32_t whole[BLOCK]; } code;
+    int projected = 0;
     for (int64_t at = first; at < past; at += BLOCK) {
         int count = past - at < BLOCK ? (int)(past - at) : BLOCK;
         const uint8_t *valid = job->valid + row * job->valid_stride + at;
         if (!any(valid, count)) continue;
-        load(job->values + row * job->row_stride + at, job->band_stride, m->bands, count, scratch);
-        normalise(m, scratch, x, cost);
-        product(m->projection, m->shift, m->components, m->bands, x, scores);
+        load(job->values + row * job->row_stride + at, job->band_stride, m->bands, count, raw);
+        if (!projected || memcmp(raw, before, m->bands * sizeof(Row))) {    /* as in score_line */
+            normalise(m, raw, x, cost);
+            product(m->projection, m->shift, m->components, m->bands, x, scores);
+        }
+        Row *swapped = before;
+        before = raw, raw = swapped, projected = 1;
         int32_t *to = line + (at - (col - ring->halo));
         for (int i = 0; i < m->components; i++, to += ring->width) {
-            union { ints r[REGISTERS]; int32_t whole[BLOCK]; } code;
             EACH code.r[k] = (ints)(at_least(at_most(scores[i].r[k], limit), -limit) + magic) - (ints)SPLAT(magic);
             for (int j = 0; j < count; j++) to[j] = valid[j] ? code.whole[j] : 0;
         }
@@ -110,16 +115,22 @@ static void ring_means(const Ring *ring, int columns, float *means, float *scale
     }
 }
 
+/* A block like the one before it, as in flat fills, has the same terms; real ground differs in its first few bytes. */
 static void score_line(const Model *m, const Job *job, int64_t row, int64_t col, int columns, const float *means, Row *scratch) {
-    Row *raw = scratch, *context = raw + m->bands, *room = context + m->components, reconstruction = {0}, kl = {0};
+    int64_t given = m->bands + m->components;
+    Row *raw = scratch, *before = raw + given, *room = before + given, reconstruction = {0}, kl = {0};
+    int scored = 0;
     for (int at = 0; at < columns; at += BLOCK) {
         int count = columns - at < BLOCK ? columns - at : BLOCK;
         int64_t to = (row - job->row) * job->out_stride + col - job->col + at;
         const uint8_t *valid = job->valid + row * job->valid_stride + col + at;
         if (any(valid, count)) {
             load(job->values + row * job->row_stride + col + at, job->band_stride, m->bands, count, raw);
-            if (m->components) load(means + at, columns, m->components, count, context);
-            score_block(m, raw, context, room, &reconstruction, &kl, NULL);
+            if (m->components) load(means + at, columns, m->components, count, raw + m->bands);
+            if (!scored || memcmp(raw, before, given * sizeof(Row)))
+                score_block(m, raw, raw + m->bands, room, &reconstruction, &kl, NULL);
+            Row *swapped = before;
+            before = raw, raw = swapped, scored = 1;
         }
         store(job->reconstruction + to, &reconstruction, valid, count);
         store(job->kl + to, &kl, valid, count);
@@ -147,7 +158,7 @@ static int score_tile(const Model *m, const Job *job, int64_t col, int columns, 
 }
 
 static int FUNCTION(score)(const Model *m, const Job *job) {
-    Row *scratch = rows_of_scratch(scratch_rows(m) + m->bands + m->components);
+    Row *scratch = rows_of_scratch(scratch_rows(m) + 2 * ((int64_t)m->bands + m->components));
     int failed = scratch ? 0 : -1;
     for (int64_t col = job->col; !failed && col < job->col + job->cols; col += TILE) {
         int columns = job->col + job->cols - col < TILE ? (int)(job->col + job->cols - col) : TILE;
