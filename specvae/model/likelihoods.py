@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-__all__ = ["Bernoulli", "Gaussian", "Likelihood", "likelihood_of"]
+__all__ = ["LIKELIHOODS", "Bernoulli", "Gaussian", "Likelihood", "likelihood_of"]
 
 OUTSIDE = 0.05
 """A Bernoulli value this far outside 0..1 costs half a nat more, and quadratically so: absurd values stay ranked."""
@@ -27,6 +27,11 @@ class Likelihood(ABC):
     """What the configuration calls it."""
     support: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
     """The smallest and the largest value that it can explain."""
+
+    @classmethod
+    @abstractmethod
+    def of(cls, output: str, sigma: Tensor) -> Likelihood:
+        """One with this output function and standard deviation of each band, ``(bands, 1)``, as far as it has them."""
 
     @abstractmethod
     def expected(self, raw: Tensor) -> Tensor:
@@ -64,6 +69,11 @@ class Gaussian(Likelihood):
 
     name: ClassVar[str] = "gaussian"
 
+    @classmethod
+    def of(cls, output: str, sigma: Tensor) -> Gaussian:
+        """With both."""
+        return cls(output, sigma)
+
     def expected(self, raw: Tensor) -> Tensor:
         """The output function of ``raw``."""
         if self.output == "sigmoid":
@@ -96,6 +106,11 @@ class Bernoulli(Likelihood):
     name: ClassVar[str] = "bernoulli"
     support: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
+    @classmethod
+    def of(cls, output: str, sigma: Tensor) -> Bernoulli:
+        """With neither: its output function is the sigmoid, and its variance follows from its mean."""
+        return cls()
+
     def expected(self, raw: Tensor) -> Tensor:
         """The probability of a 1."""
         return torch.sigmoid(raw)
@@ -119,6 +134,10 @@ class Bernoulli(Likelihood):
         return mean * (1.0 - mean)
 
 
+LIKELIHOODS: dict[str, type[Likelihood]] = {kind.name: kind for kind in (Gaussian, Bernoulli)}
+"""Every likelihood by its name in the configuration; ``NetworkConfig.likelihood`` has the same names."""
+
+
 def likelihood_of(name: str, output: str, sigma: Tensor) -> Likelihood:
     """The likelihood that a configuration names, with ``sigma`` ``(bands, 1)`` where it has one."""
-    return Bernoulli() if name == Bernoulli.name else Gaussian(output, sigma)
+    return LIKELIHOODS[name].of(output, sigma)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from torch.distributions import Normal
 
-from specvae.model.likelihoods import Bernoulli, Gaussian, Likelihood, likelihood_of
+from specvae.model.config import NetworkConfig
+from specvae.model.likelihoods import LIKELIHOODS, Bernoulli, Gaussian, Likelihood, likelihood_of
 
 SIGMA = torch.tensor([[0.5], [1.0], [4.0]])
 
@@ -44,3 +47,10 @@ def test_a_bernoulli_likelihood_explains_0_to_1_and_is_shown_by_its_mean() -> No
 def test_a_configuration_names_its_likelihood(name: str, kind: type[Likelihood]) -> None:
     assert type(likelihood_of(name, "linear", SIGMA)) is kind
     assert kind.name == name
+
+
+def test_the_configuration_names_every_likelihood_and_no_other() -> None:
+    assert set(get_args(NetworkConfig.model_fields["likelihood"].annotation)) == set(LIKELIHOODS)
+    assert all(likelihood_of(name, "linear", SIGMA).name == name for name in LIKELIHOODS)
+    with pytest.raises(KeyError):
+        likelihood_of("poisson", "linear", SIGMA)
