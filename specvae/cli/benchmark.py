@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from specvae.benchmarks.settings import BENCHMARKS
+from specvae.cli.derived_options import device_option
 from specvae.cli.invocation import invocation
-from specvae.cli.options import device_option
 
 __all__ = ["command"]
 

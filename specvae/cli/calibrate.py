@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from specvae.cli.derived_options import request_options
 from specvae.cli.invocation import invocation
-from specvae.cli.options import request_options
 from specvae.option import build
 from specvae.stages.requests import CalibrateRequest
 

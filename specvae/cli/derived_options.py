@@ -1,4 +1,4 @@
-"""Options of the commands, made from the fields of their requests, and the few that are the command line's own."""
+"""Options of the commands, derived from the fields of their requests, and the few that are the command line's own."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from specvae.cli.options import overwrite_option
+from specvae.cli.derived_options import overwrite_option
 
 __all__ = ["command"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from specvae.cli.derived_options import json_option, request_options
 from specvae.cli.invocation import invocation
-from specvae.cli.options import json_option, request_options
 from specvae.cli.progress import FitProgress
 from specvae.option import build
 from specvae.stages.requests import FitRequest

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from specvae.cli.options import json_option, reading_options
+from specvae.cli.derived_options import json_option, reading_options
 from specvae.ingest.options import IngestOptions
 from specvae.option import build
 

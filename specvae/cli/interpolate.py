@@ -6,8 +6,15 @@ import json
 
 import click
 
+from specvae.cli.derived_options import (
+    device_option,
+    ingest_of,
+    json_option,
+    model_option,
+    overwrite_option,
+    reading_options,
+)
 from specvae.cli.invocation import invocation
-from specvae.cli.options import device_option, ingest_of, json_option, model_option, overwrite_option, reading_options
 
 __all__ = ["command"]
 

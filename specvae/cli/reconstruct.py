@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from specvae.cli.options import (
+from specvae.cli.derived_options import (
     device_option,
     ingest_of,
     json_option,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
+from specvae.cli.derived_options import json_option, request_options, set_option
 from specvae.cli.invocation import invocation
-from specvae.cli.options import json_option, request_options, set_option
 from specvae.option import build
 from specvae.pipeline.declaration.stages import Pipeline
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from specvae.cli.options import device_option, json_option, model_option, overwrite_option
+from specvae.cli.derived_options import device_option, json_option, model_option, overwrite_option
 
 __all__ = ["command"]
 

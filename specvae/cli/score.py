@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from specvae.cli.options import json_option, request_options
+from specvae.cli.derived_options import json_option, request_options
 from specvae.cli.outcomes import print_outcome
 from specvae.cli.progress import ScoreProgress
 from specvae.option import build
