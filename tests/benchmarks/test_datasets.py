@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specvae.benchmarks.datasets import mnist
+from specvae.benchmarks.mnist.data import mnist
 from specvae.errors import InputError
 from specvae.ingest.table.idx import read_idx
 

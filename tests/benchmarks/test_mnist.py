@@ -14,10 +14,9 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from specvae.benchmarks.datasets import fetch_mnist
 from specvae.benchmarks.mnist import DETECTOR, KNOWN, chosen
 from specvae.benchmarks.mnist.anomalies import Task
-from specvae.benchmarks.mnist.data import load_digits
+from specvae.benchmarks.mnist.data import fetch_mnist, load_digits
 from specvae.benchmarks.mnist.image_model import ImageModel
 from specvae.benchmarks.mnist.trial import Trial, between
 from specvae.benchmarks.settings import Settings, run_benchmark
@@ -148,8 +147,8 @@ def server(done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
     monkeypatch.setattr(SimpleHTTPRequestHandler, "log_message", lambda *args: None)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        monkeypatch.setattr("specvae.benchmarks.datasets.MNIST_URL", f"http://127.0.0.1:{httpd.server_port}/")
-        monkeypatch.setattr("specvae.benchmarks.datasets.MNIST_MD5", hashes)
+        monkeypatch.setattr("specvae.benchmarks.mnist.data.MNIST_URL", f"http://127.0.0.1:{httpd.server_port}/")
+        monkeypatch.setattr("specvae.benchmarks.mnist.data.MNIST_MD5", hashes)
         Thread(target=httpd.serve_forever, daemon=True).start()
         yield folder
         httpd.shutdown()
