@@ -129,7 +129,7 @@ async function open() {
   $("nats").addEventListener("change", (e) => { const v = Number(e.target.value); if (isFinite(v)) setCut(v); });
   $("reset").addEventListener("click", () => setCut(data.threshold ?? high));
   if ($("cases")) { sortable($("cases")); folded($("cases")); }
-  drawLosses();
+  drawFixedCharts();
   if (data.picture) await openMap();
   setCut(data.threshold ?? high);
   [observed, expected] = (await Promise.all([bytesOf("observed"), bytesOf("expected")])).map(floatsOf);

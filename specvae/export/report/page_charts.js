@@ -147,3 +147,8 @@ function drawLosses() {
     chart.line(xs, clipped, kind);
   }
 }
+
+// The charts that neither a cut nor a click changes, each drawn once.
+function drawFixedCharts() {
+  drawLosses();
+}
