@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
+from specvae.files.places import output_place
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
 from specvae.pipeline.workers.local import LocalWorkers
@@ -44,13 +44,14 @@ def score_in_processes(
     if sum(outcome.status != "failed" for outcome in outcomes.values()) > 1:
         from specvae.export.stac import write_collection
 
-        write_collection(Path(request.out), Path(request.out).name)
+        out = output_place(request.out)
+        write_collection(out, out.name)
     return ScoreRun(tuple(outcomes[number] for number in range(len(sources))), request.strict)
 
 
 def _outcome(source: Source, result: Result, request: ScoreRequest) -> SceneOutcome:
     """The outcome that a score in this process would have returned, its report read from the scene's folder."""
-    folder = Path(request.out) / source.key
+    folder = output_place(request.out, source.key)
     good = result.status in ("done", "already")
     stored = stored_report(folder) if good else None
     return SceneOutcome(

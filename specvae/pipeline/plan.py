@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from specvae.files.fingerprint import Fingerprint, same, sha256_of
+from specvae.files.places import output_place
 from specvae.ingest.source import Source
 from specvae.pipeline.invalid import read_invalid
 from specvae.pipeline.summary.facts import SceneFacts, facts_of
@@ -47,7 +48,7 @@ def decide(sources: Sequence[Source], request: ScoreRequest, model: str | None) 
 
 
 def _decide(source: Source, request: ScoreRequest, model: str | None) -> Decision:
-    folder = Path(request.out) / source.key
+    folder = output_place(request.out, source.key)
     item, record = stored_item(folder), read_invalid(folder)
     if item is None and record is None:
         return Decision(source, "todo", "new")

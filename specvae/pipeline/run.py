@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from specvae.errors import OutputError, SpecvaeError
+from specvae.files.places import output_place
 from specvae.ingest.sources import find_sources
 from specvae.pipeline.declaration.spec import load_pipeline
 from specvae.pipeline.declaration.stages import BenchmarkStage, CalibrateStage, Pipeline, ScoreStage, Stage, WholeStage
@@ -73,7 +74,7 @@ def run(pipeline: str | Path, options: Options | None = None) -> Batch:
     batch = Batch(spec.name, str(pipeline), spec.out, datetime.now(UTC), options.dry_run)
     places = {spec.out, *(stage.target for stage in spec.scores)}
     with nullcontext() if options.dry_run else alone(places):
-        log_path = None if options.dry_run else Path(spec.out) / "log.jsonl"
+        log_path = None if options.dry_run else output_place(spec.out, "log.jsonl")
         with EventLog(log_path, options.log_on_stderr) as log:
             _Run(spec, options, batch, log).carry_out(places)
     return batch
@@ -181,7 +182,7 @@ class _Run:
         self.log("stage-start", stage=record.number, run="score", scenes=len(sources), todo=len(todo))
         if todo:
             workers.prepare(request)
-        lock = str(Path(stage.target) / WORKERS)
+        lock = str(output_place(stage.target, WORKERS))
         tasks = [SceneTask(decisions[at].source, request, lock) for at in todo]
         self._score_scenes(in_shards(tasks, workers, self.spec, self.log), todo, record, workers)
         record.status = "done" if tasks else "already"
@@ -241,7 +242,7 @@ def _workers(spec: Pipeline) -> Iterator[Workers]:
 
 def _planned(decision: Decision, out: str) -> SceneRecord:
     source = decision.source
-    folder = str(Path(out) / source.key)
+    folder = str(output_place(out, source.key))
     return SceneRecord(source.key, source.path, folder, decision.status, decision.why, facts=decision.facts)
 
 

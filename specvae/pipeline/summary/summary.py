@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from specvae.files.atomic import atomic_file
 from specvae.files.json_files import json_text
+from specvae.files.places import output_place
 from specvae.pipeline.summary.index import render_index
 from specvae.pipeline.summary.outcome import Batch
 from specvae.pipeline.summary.prometheus import exposition
@@ -22,8 +22,8 @@ def write_summary(batch: Batch, filled: Iterable[str]) -> None:
     if any(scene.status in ("done", "invalid") and scene.attempts for scene in batch.scenes):
         from specvae.export.stac import write_collection
 
-        for place in sorted(filled):
-            write_collection(Path(place), Path(place).name)
+        for place in map(output_place, sorted(filled)):
+            write_collection(place, place.name)
     run = batch.to_json()
     texts = {
         "index.html": render_index(batch, run),
@@ -32,5 +32,5 @@ def write_summary(batch: Batch, filled: Iterable[str]) -> None:
         "run.json": json_text(run),
     }
     for name, text in texts.items():
-        with atomic_file(Path(batch.out) / name) as beside:
+        with atomic_file(output_place(batch.out, name)) as beside:
             beside.write_text(text, encoding="utf-8")

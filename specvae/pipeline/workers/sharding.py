@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from specvae.files.places import output_place
 from specvae.pipeline.declaration.stages import Pipeline
 from specvae.pipeline.summary.events import EventLog
 from specvae.pipeline.workers.schedule import Workers, carry_out_all
@@ -46,7 +47,7 @@ def _is_giant(task: SceneTask, spec: Pipeline) -> bool:
 
 
 def _sharded(task: SceneTask, workers: Workers, spec: Pipeline, log: EventLog) -> SceneTask:
-    folder = Path(task.request.out) / task.source.key
+    folder = output_place(task.request.out, task.source.key)
     # Named like an unfinished output, so that the next run sweeps it away if this one is killed.
     place = folder.with_name(f".{folder.name[:LONGEST_NAME]}.part-shards")
     # The windows follow from the memory limit, and workers may have different memories: a stated one makes them alike.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from specvae.benchmarks.settings import run_benchmark
 from specvae.errors import InputError, ModelError, SpecvaeError, UsageError
+from specvae.files.places import output_place
 from specvae.ingest.formats.references import is_remote
 from specvae.pipeline.declaration.stages import BenchmarkStage, CalibrateStage, FitStage
 from specvae.pipeline.invalid import record_invalid
@@ -69,7 +70,7 @@ def _score_scene(task: SceneTask) -> Result:
 
     request, source = task.request, task.source
     model = _model_of(request)
-    folder = Path(request.out) / source.key
+    folder = output_place(request.out, source.key)
     with at_work(task.lock) if task.record else nullcontext():
         outcome = score_one(source, model, request, shards=task.shards)
         if outcome.status != "failed":

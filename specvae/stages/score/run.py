@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from specvae.errors import InputError, OutputError, SpecvaeError
 from specvae.files.fingerprint import Fingerprint, same
+from specvae.files.places import output_place
 from specvae.files.replacement import Replacement, replacement
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
@@ -49,7 +50,8 @@ def score(
     if sum(outcome.status != "failed" for outcome in outcomes) > 1:
         from specvae.export.stac import write_collection
 
-        write_collection(Path(request.out), Path(request.out).name)
+        out = output_place(request.out)
+        write_collection(out, out.name)
     return ScoreRun(tuple(outcomes), request.strict)
 
 
@@ -64,7 +66,7 @@ def score_one(
 
     ``shards``: what was scored of it elsewhere, to be merged.
     """
-    failed = SceneOutcome(source.path, source.key, "failed", str(Path(request.out) / source.key))
+    failed = SceneOutcome(source.path, source.key, "failed", str(output_place(request.out, source.key)))
     try:
         return _succeeded(failed, source, model, request, progress, shards)
     except SpecvaeError as error:
@@ -85,7 +87,7 @@ def _succeeded(
     """The outcome of a scene that is scored now or was before. Raises SpecvaeError where it cannot be."""
     if source.is_table and request.pool:
         raise InputError(f"{source.path} is a table, and --pool needs the space around a pixel; leave --pool out")
-    folder = Path(failed.folder)
+    folder = output_place(failed.folder)
     stored = stored_report(folder)
     before = stored["item"]["properties"].get("specvae:fingerprint") if stored else None
     # A large file takes seconds to hash. The hash is needed first only where a result is there to be compared with, and
