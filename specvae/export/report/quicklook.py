@@ -18,7 +18,7 @@ from specvae.export.colours import rgb, viridis
 from specvae.scoring.gathered.overview import Overview
 from specvae.thresholds.threshold import Threshold
 
-__all__ = ["ScoreScale", "draw_quicklook", "rgb_bands", "round_numbers", "stretched"]
+__all__ = ["ScoreScale", "draw_quicklook", "font", "rgb_bands", "round_numbers", "stretched"]
 
 RED, GREEN, BLUE = 650.0, 560.0, 480.0
 PANEL = 640
@@ -75,16 +75,16 @@ def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str)
         ("anomalous", cut, _flagged(colour, flags, thick), "flags are drawn larger than pixels" if thick else ""),
     ]
     width = max(COLUMN, panels[0][2].width)
-    last = max(width, math.ceil(_font(16).getlength("anomalous  ") + _font(14).getlength(cut)))
+    last = max(width, math.ceil(font(16).getlength("anomalous  ") + font(14).getlength(cut)))
     sheet = Image.new("RGB", (2 * width + last + BAR + 4 * GAP, HEAD + panels[0][2].height + FOOT), PAPER)
     brush = ImageDraw.Draw(sheet)
-    brush.text((GAP, 14), title, INK, _font(19))
+    brush.text((GAP, 14), title, INK, font(19))
     for k, (name, note, panel, foot) in enumerate(panels):
         left = GAP + k * (width + GAP) + (BAR if k == 2 else 0)
-        brush.text((left, HEAD - 26), name, INK, _font(16))
-        brush.text((left + brush.textlength(name + "  ", _font(16)), HEAD - 24), note, SOFT, _font(14))
+        brush.text((left, HEAD - 26), name, INK, font(16))
+        brush.text((left + brush.textlength(name + "  ", font(16)), HEAD - 24), note, SOFT, font(14))
         sheet.paste(panel, (left, HEAD))
-        brush.text((left, HEAD + panel.height + 4), foot, SOFT, _font(13))
+        brush.text((left, HEAD + panel.height + 4), foot, SOFT, font(13))
     scale.draw(sheet, (2 * GAP + width + panels[1][2].width + 8, HEAD), panels[1][2].height)
     # A low level: a picture of this size is small at any, and every scene of a batch pays the time of a high one.
     sheet.save(path, optimize=False, compress_level=2)
@@ -120,7 +120,7 @@ class ScoreScale:
         left, top = corner
         ramp = viridis(np.linspace(1, 0, height))[:, None].repeat(14, axis=1)
         sheet.paste(Image.fromarray(ramp), corner)
-        brush, font = ImageDraw.Draw(sheet), _font(13)
+        brush, small = ImageDraw.Draw(sheet), font(13)
 
         def at(value: float) -> int:
             return top + round((height - 1) * (1 - float(self.place(value))))
@@ -133,11 +133,11 @@ class ScoreScale:
             if all(abs(y - other) >= 17 for other in taken):
                 taken.append(y)
                 brush.line([(left + 14, y), (left + 18, y)], INK)
-                brush.text((left + 21, y - 8), f"{value:,.6g}", INK, font)
+                brush.text((left + 21, y - 8), f"{value:,.6g}", INK, small)
         if marked:
             y = at(self.cut)
             brush.line([(left - 3, y), (left + 18, y)], FLAG, 3)
-            brush.text((left + 21, y - 8), f"{self.cut:.4g}", FLAG, font)
+            brush.text((left + 21, y - 8), f"{self.cut:.4g}", FLAG, small)
 
 
 def round_numbers(low: float, high: float) -> list[float]:
@@ -149,7 +149,7 @@ def round_numbers(low: float, high: float) -> list[float]:
 
 
 @cache
-def _font(size: int) -> Any:
+def font(size: int) -> Any:
     """The font that comes with matplotlib, which need not be imported for it; else the one in Pillow."""
     matplotlib = find_spec("matplotlib")
     for folder in (matplotlib.submodule_search_locations or []) if matplotlib else []:

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
-from specvae.export.colours import FLAG, NORMAL
-from specvae.export.report.quicklook import ScoreScale, round_numbers
+from specvae.export import colours
+from specvae.export.colours import rgb
+from specvae.export.report.quicklook import ScoreScale, font, round_numbers
 from specvae.scoring.gathered.survival import Survival, SurvivalHistogram
 from specvae.thresholds.threshold import Threshold
 
 __all__ = ["ScoreSpread", "draw_table_quicklook"]
 
+Colour: TypeAlias = tuple[int, int, int]
+
 BINS = 80
 LABELS = 0.045
 """Least distance of two labels, as a share of the axis."""
+SIZE = 990, 440
+"""Width and height of the picture, pixels."""
+AXES = 92, 86, 970, 384
+"""The edges of the axes in it: left, top, right and bottom."""
+MARGIN = 6
+"""Columns between the edges of the axes and the first and last bar."""
+LEAST = 0.7
+"""Rows at the bottom of the axis: a bar of one row is seen."""
+NORMAL, FLAG, INK, SOFT, PAPER, GRID = (
+    rgb(colour)
+    for colour in (colours.NORMAL, colours.FLAG, colours.INK, colours.SOFT, colours.PAPER, colours.CSS["line"][0])
+)
 
 
 class ScoreSpread:
@@ -71,39 +88,88 @@ class ScoreSpread:
 
 def draw_table_quicklook(path: Path, spread: ScoreSpread, title: str, threshold: Threshold) -> None:
     """Write the PNG: a histogram of all scores over the scale of a map's quicklook, linear up to the cut, then logarithmic."""
-    # The backend is named rather than chosen by pyplot, which would look for a display and keep the figure for ever.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    cut, scale = threshold.value, spread.scale()
-    edges = np.linspace(0, 1, BINS + 1).tolist()
-    for part, colour, name in ((spread.normal, NORMAL, "normal"), (spread.anomalous, FLAG, "anomalous")):
-        if part.total:
-            label = f"{name}, {part.total:,}"
-            axes.hist(edges[:-1], edges, weights=spread.bars(part), color=colour, label=label)
-    if np.isfinite(cut):
-        label = f"threshold {cut:.4g} nats, linear below and logarithmic above"
-        axes.axvline(float(scale.place(cut)), color="black", linewidth=1, linestyle="--", label=label)
-    if spread.normal.total or spread.anomalous.total:
-        axes.set_yscale("log")
-        axes.legend(fontsize=9)
-    _score_axis(axes, scale)
-    axes.set_ylabel("rows")
-    # A dollar sign would begin a formula, and a table may have any name.
-    axes.set_title(title.replace("$", r"\$"))
-    figure.savefig(path, dpi=110)
+    sheet = Image.new("RGB", SIZE, PAPER)
+    brush, scale = ImageDraw.Draw(sheet), spread.scale()
+    brush.text((AXES[0], 12), title, INK, font(19))
+    parts = [("normal", spread.normal, NORMAL), ("anomalous", spread.anomalous, FLAG)]
+    bars = [spread.bars(part) for _, part, _ in parts]
+    rows = _RowAxis(max(1, *(int(counts.max()) for counts in bars)))
+    rows.draw(brush)
+    for counts, (_, _, colour) in zip(bars, parts, strict=True):
+        _draw_bars(brush, counts, rows, colour)
+    _draw_score_axis(brush, scale)
+    marks = [(colour, f"{name}, {part.total:,}") for name, part, colour in parts if part.total]
+    if np.isfinite(threshold.value):
+        _draw_cut(brush, _column(float(scale.place(threshold.value))))
+        marks.append((INK, f"threshold {threshold.value:.4g} nats, linear below and logarithmic above"))
+    _draw_legend(brush, marks)
+    sheet.save(path, optimize=False, compress_level=2)
 
 
-def _score_axis(axes: Any, scale: ScoreScale) -> None:
-    """Label round numbers where they have room."""
-    labelled: dict[float, float] = {}
+@dataclass(frozen=True)
+class _RowAxis:
+    """The axis of rows, logarithmic from below one row to above the highest bar."""
+
+    highest: int
+    """Rows of the highest bar."""
+
+    def line(self, rows: float) -> int:
+        """The line of the picture at which this many rows are drawn."""
+        least, most = math.log10(LEAST), math.log10(1.5 * self.highest)
+        _, top, _, bottom = AXES
+        return round(bottom - (bottom - top) * (math.log10(rows) - least) / (most - least))
+
+    def draw(self, brush: ImageDraw.ImageDraw) -> None:
+        """Powers of ten with a line across, so that the height of a far bar can be read too."""
+        left, top, right, _ = AXES
+        power = 1
+        while power <= 1.5 * self.highest:
+            y = self.line(power)
+            brush.line([(left, y), (right, y)], GRID)
+            brush.text((left - 8, y), f"{power:,}", INK, font(13), anchor="rm")
+            power *= 10
+        brush.text((left - 8, top - 12), "rows", SOFT, font(13), anchor="rm")
+
+
+def _column(place: float) -> int:
+    """The column of the picture at a place of the scale, 0 at its lower end and 1 at its upper."""
+    left, _, right, _ = AXES
+    return round(left + MARGIN + (right - left - 2 * MARGIN) * place)
+
+
+def _draw_bars(brush: ImageDraw.ImageDraw, counts: NDArray[np.int64], rows: _RowAxis, colour: Colour) -> None:
+    for bar in np.flatnonzero(counts).tolist():
+        first, last = _column(bar / BINS), _column((bar + 1) / BINS) - 1
+        brush.rectangle([(first, rows.line(int(counts[bar]))), (last, AXES[3])], colour)
+
+
+def _draw_cut(brush: ImageDraw.ImageDraw, x: int) -> None:
+    """A dashed line at the cut."""
+    _, top, _, bottom = AXES
+    for y in range(top, bottom, 9):
+        brush.line([(x, y), (x, min(y + 5, bottom))], INK)
+
+
+def _draw_score_axis(brush: ImageDraw.ImageDraw, scale: ScoreScale) -> None:
+    """The axis of scores, with round numbers where they have room."""
+    left, _, right, bottom = AXES
+    brush.line([(left, bottom), (right, bottom)], INK)
+    labelled: list[float] = []
     for value in round_numbers(scale.low, scale.high):
         place = float(scale.place(value))
-        if all(abs(place - other) >= LABELS for other in labelled.values()):
-            labelled[value] = place
-    axes.set_xticks(list(labelled.values()), [f"{value:,.6g}" for value in labelled])
-    axes.set_xlim(-0.01, 1.01)
-    axes.set_xlabel("score, nats")
+        if all(abs(place - other) >= LABELS for other in labelled):
+            labelled.append(place)
+            x = _column(place)
+            brush.line([(x, bottom), (x, bottom + 4)], INK)
+            brush.text((x, bottom + 7), f"{value:,.6g}", INK, font(13), anchor="ma")
+    brush.text(((left + right) // 2, bottom + 28), "score, nats", SOFT, font(13), anchor="ma")
+
+
+def _draw_legend(brush: ImageDraw.ImageDraw, marks: list[tuple[Colour, str]]) -> None:
+    """What the colours mean, in a line above the axes, where it covers no bar."""
+    x, y = AXES[0], 46
+    for colour, text in marks:
+        # The cut is drawn as a line, and so is its mark.
+        brush.rectangle([(x, y), (x if colour == INK else x + 11, y + 11)], colour)
+        brush.text((x + 18, y + 6), text, INK, font(14), anchor="lm")
+        x += 18 + math.ceil(font(14).getlength(text)) + 28
