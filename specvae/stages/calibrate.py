@@ -14,7 +14,8 @@ from specvae.ingest.options import IngestOptions
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
 from specvae.model_file import load_model, save_model
-from specvae.stages.fit import FitOutcome, Gathered, compare, gather
+from specvae.stages.fit import FitOutcome, compare
+from specvae.stages.gathering import Gathered, gather
 from specvae.stages.requests import CalibrateRequest, call_of
 
 __all__ = ["calibrate"]

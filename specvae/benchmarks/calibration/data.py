@@ -16,7 +16,7 @@ from specvae.ingest.options import IngestOptions
 from specvae.ingest.sources import find_sources
 from specvae.model.config import ModelConfig, SamplingConfig
 from specvae.spectra import Cube, Invalid, Window
-from specvae.stages.fit import gather
+from specvae.stages.gathering import gather
 from specvae.thresholds.tiles import INDEPENDENT
 from specvae.training.sampling import Region, Role, region_of_rows
 

@@ -18,7 +18,7 @@ from specvae.ingest.sources import find_sources
 from specvae.model.config import ModelConfig
 from specvae.scoring.gathered.drift import DriftAccumulator
 from specvae.spectra import Window
-from specvae.stages.fit import gather
+from specvae.stages.gathering import gather
 from specvae.thresholds.drift.verdict import Drift
 
 __all__ = ["DateVerdict", "Dates", "judge_dates"]

@@ -1,0 +1,173 @@
+"""What a fit or a calibration reads of its sources: regions of scenes and rows of tables, with the role of each pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.bands import BandSet
+from specvae.errors import InputError, ModelError
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.scene.opening import open_scene
+from specvae.ingest.scene.patch_scene import in_patches
+from specvae.ingest.scene.pixel_scene import PixelScene
+from specvae.ingest.scene.scene import Scene
+from specvae.ingest.source import Source
+from specvae.ingest.table.reading import read_table
+from specvae.model.config import ModelConfig
+from specvae.scoring.pooling import HALO
+from specvae.spectra import Cube, Invalid, Window
+from specvae.training.sampling import Quota, Region, Role, Split, region_of_rows, regions_of, split_blocks
+
+__all__ = ["Gathered", "gather"]
+
+Read: TypeAlias = tuple[Cube, NDArray[np.bool_], Window]
+"""A window that was read: its cube with halo, which of its pixels ``(rows, cols)`` are normal, and the window itself."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What was read of all sources for a fit or a calibration."""
+
+    regions: tuple[Region, ...]
+    """Windows with the role of each pixel: training, validation, calibration or unused."""
+    bands: BandSet
+    """The bands that all sources have."""
+    names: tuple[str, ...]
+    """The sources' names, in the order of their numbers in ``regions``."""
+    context: bool
+    """Whether the model may look at what surrounds a pixel."""
+    notes: tuple[str, ...]
+    """What was assumed in reading the sources, a line each, none twice."""
+    pixel_size: float | None
+    """Side of a pixel in metres; None where no source has one."""
+    invalid: dict[str, int]
+    """How many of the pixels read were not usable, by reason."""
+
+
+def gather(
+    sources: Sequence[Source],
+    options: IngestOptions,
+    config: ModelConfig,
+    match: BandSet | None,
+    hold_all: bool = False,
+) -> Gathered:
+    """Read regions of all sources: an equal share each, split into training, validation and calibration blocks.
+
+    ``hold_all``: everything calibrates (a calibration from other normal data). Raises ModelError where the bands of
+    sources differ.
+    """
+    # One model has one kind of input: rows of a table have no surroundings, so with a table among them none is used.
+    context = config.context.kind != "none" and not config.patch and not any(s.is_table for s in sources)
+    buffer = config.context.outer // 2 if context else 0
+    reading = _Gathering(options, config, buffer, hold_all, sources[0] if match is None else None, match)
+    sampling = config.sampling.of_patches(config.patch)
+    for number, source in enumerate(sources):
+        quota = Quota.share(sampling, len(sources))
+        (reading.add_table if source.is_table else reading.add_scene)(source, number, quota)
+    if reading.bands is None:
+        raise InputError("no source was given; expected a raster, a folder, a glob or a table")
+    return Gathered(
+        regions=tuple(reading.regions),
+        bands=reading.bands,
+        names=tuple(source.key for source in sources),
+        context=context,
+        notes=tuple(dict.fromkeys(reading.notes)),
+        pixel_size=reading.pixel_size,
+        invalid={kind.label: int(reading.counts[kind]) for kind in Invalid if kind != Invalid.VALID},
+    )
+
+
+@dataclass
+class _Gathering:
+    """What has been read so far, source by source, and the settings that hold for all of them."""
+
+    options: IngestOptions
+    config: ModelConfig
+    buffer: int
+    """Pixels around a window that the model's context needs; 0 without context."""
+    hold_all: bool
+    first: Source | None
+    """The source whose bands the others must have; None where a model says which."""
+    bands: BandSet | None
+    regions: list[Region] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(Invalid), np.int64))
+    """Pixels that were read, by reason."""
+    pixel_size: float | None = None
+
+    def add_table(self, source: Source, number: int, quota: Quota) -> None:
+        """Read the rows of a table."""
+        table = read_table(source.path, self.options, self.bands)
+        self.bands = self.bands or table.bands
+        usable = table.normal & table.valid
+        only = Role.CALIBRATION if self.hold_all else None
+        if usable.any():
+            sampling, seed = self.config.sampling, self.config.seed
+            self.regions.append(region_of_rows(table.values, usable, sampling, seed, quota, number, only))
+        self.notes += table.notes
+        self.counts += np.bincount(table.reason, minlength=len(self.counts))
+
+    def add_scene(self, source: Source, number: int, quota: Quota) -> None:
+        """Read windows of a raster until the quota is full."""
+        config = self.config
+        with in_patches(_open_alike(source, self.options, self.bands, self.first), config.patch) as scene:
+            self.bands = self.bands or scene.bands
+            self.pixel_size = self.pixel_size or scene.pixel_size
+            # Another seed for each source, so that scenes of one size do not all hold out the same corner.
+            seed, shape = config.seed + number, (scene.rows, scene.cols)
+            split = split_blocks(shape, self.buffer, config.sampling, seed, borders=not config.patch)
+            reads = _reads(scene, split, quota, self.buffer, config, seed, self.hold_all)
+            self.regions += _regions(split, number, reads, quota, self.hold_all, self.counts)
+            self.notes += [f"{source.key}: {note}" for note in scene.notes]
+
+
+def _open_alike(source: Source, options: IngestOptions, bands: BandSet | None, first: Source | None) -> PixelScene:
+    """A scene with these bands. Raises InputError that names both where it has not those of the ``first`` of a fit."""
+    try:
+        return open_scene(source, options, match=bands)
+    except ModelError as error:
+        if first is None:
+            raise
+        difference = str(error).split(";")[0].replace("the model", first.key).replace("the scene", source.key)
+        raise InputError(
+            f"{source.path} cannot be fitted together with {first.path}: {difference}; "
+            "leave masks and other bands out of what is fitted on, or choose with --bands"
+        ) from None
+
+
+def _reads(
+    scene: Scene, split: Split, quota: Quota, buffer: int, config: ModelConfig, seed: int, hold_all: bool
+) -> Iterator[Read]:
+    """Cubes with halo and normal masks of the windows that are still wanted, in seeded order."""
+    everything = Window(0, 0, scene.rows, scene.cols)
+    # Lazily: `_regions` takes from the quota between two windows, so no more is read than is used.
+    for window in regions_of(split, seed, config.patch or 1):
+        if quota.full:
+            return
+        if not quota.wants(split.roles.ravel()[np.unique(split.block(window))]):
+            continue
+        # The evidence of a held-out pixel depends on the scores around it, and they on what is around them.
+        holds = hold_all or Role.CALIBRATION in split.roles.ravel()[np.unique(split.block(window))]
+        cube = scene.read(window.grow(buffer + HALO if holds else buffer).clip(everything))
+        yield cube, scene.normal(window), window
+
+
+def _regions(
+    split: Split, source: int, reads: Iterator[Read], quota: Quota, hold_all: bool, counts: NDArray[np.int64]
+) -> list[Region]:
+    """What is used of what is read; its pixels are added to ``counts`` by their reason."""
+    regions = []
+    for cube, normal, window in reads:
+        counts += np.bincount(cube.crop(window).reason.ravel(), minlength=len(counts))
+        role = np.full(normal.shape, Role.CALIBRATION, np.uint8) if hold_all else split.role(window)
+        usable = normal & cube.crop(window).valid
+        role = quota.take(np.where(usable, role, np.uint8(Role.UNUSED)).astype(np.uint8))
+        if not role.any():
+            continue
+        regions.append(Region(cube, window, role, split.block(window), source))
+    return regions
