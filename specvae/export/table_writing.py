@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from specvae.errors import OutputError
 from specvae.export.contents import SCORES_CSV, SCORES_PARQUET
 from specvae.files.atomic import atomic_file
+from specvae.ingest.table.arrow_arrays import from_numpy
 from specvae.ingest.table.columns import is_parquet
 from specvae.ingest.table.reading import Table
 
@@ -91,7 +92,7 @@ class ScoresWriter:
         if is_text:
             table = _harmless(table)
         for name, values in scores.items():
-            table = table.append_column(name, pa.array(values, from_pandas=is_text))
+            table = table.append_column(name, from_numpy(values, nan_is_null=is_text))
         try:
             if self._writer is None:
                 self._schema = table.schema
@@ -146,7 +147,7 @@ def _harmless(table: pa.Table) -> pa.Table:
             danger = pc.match_substring_regex(column, DANGEROUS)
             if pc.any(danger).as_py():
                 danger = pc.and_(danger, pc.invert(pc.match_substring_regex(column, NUMBER)))
-                safe = pc.if_else(danger, pc.binary_join_element_wise("'", column, ""), column)
+                safe = pc.if_else(danger, pc.replace_substring_regex(column, "^", "'"), column)
                 table = table.set_column(at, table.column_names[at], safe)
     names = [f"'{name}" if name[:1] in "=+-@\t\r" and name else name for name in table.column_names]
     return table.rename_columns(names)

@@ -8,14 +8,14 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
 from specvae.errors import InputError, ReadError
+from specvae.ingest.table.arrow_arrays import to_numpy
+from specvae.ingest.table.cells import numbers_in
 from specvae.ingest.table.chunk import Chunk
 from specvae.ingest.table.dialect import Dialect, read_dialect
 from specvae.ingest.table.endings import PARQUET_ENDINGS
@@ -187,7 +187,7 @@ class ParquetFile:
             raise InputError(f"{self.path} cannot be read as Parquet: {error}") from error
         if first is None:
             return [np.empty(0) if _is_number(kind) else None for kind in self._schema.types]
-        return [_as_floats(column) if _is_number(column.type) else None for column in first.columns]
+        return [to_numpy(column) if _is_number(column.type) else None for column in first.columns]
 
     def iterate(self, at: tuple[int, ...], rows: int) -> Iterator[Chunk]:
         """Chunks with the columns at ``at`` as bands."""
@@ -218,9 +218,8 @@ def _matrix(table: pa.Table, bands: list[str], decimal: str) -> NDArray[np.float
     out = np.empty((len(bands), table.num_rows), np.float32)
     for target, name in zip(out, bands, strict=True):
         column = table.column(name)
-        if not _is_number(column.type):
-            column = _parsed(column, decimal)
-        target[...] = _clipped(_as_floats(column))
+        floats = to_numpy(column) if _is_number(column.type) else numbers_in(column, decimal)
+        target[...] = _clipped(floats)
     return out.T
 
 
@@ -231,24 +230,6 @@ def _clipped(values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype != np.float64:
         return values
     return np.where(np.isfinite(values), np.clip(values, -limit, limit), values)
-
-
-def _as_floats(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
-    """A numeric column as floats, null as NaN."""
-    # numpy has no decimals: pyarrow would make Python objects of them.
-    if pa.types.is_decimal(column.type) or pa.types.is_boolean(column.type):
-        column = pc.cast(column, pa.float64())
-    if column.null_count:
-        column = pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan"))
-    return np.asarray(column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy())
-
-
-def _parsed(column: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
-    """A column of text as numbers, NaN where it is none."""
-    text = column.to_pandas().astype(str).str.strip()
-    if decimal == ",":
-        text = text.str.replace(",", ".", regex=False)
-    return pa.chunked_array([pa.array(pd.to_numeric(text, errors="coerce").astype("float64"), from_pandas=False)])
 
 
 def _numbers(cells: list[str], decimal: str) -> NDArray[Any] | None:

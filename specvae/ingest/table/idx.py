@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from specvae.errors import InputError
+from specvae.ingest.table.arrow_arrays import from_numpy
 from specvae.ingest.table.chunk import Chunk
 from specvae.ingest.table.endings import IDX_ENDINGS
 
@@ -95,5 +96,5 @@ class IdxFile:
         for start in range(0, len(self._images), rows):
             part = self._images[start : start + rows]
             values = part.T[columns].astype(np.float32) / np.float32(255)
-            others = {name: pa.array(column[start : start + rows]) for name, column in self._others.items()}
+            others = {name: from_numpy(column[start : start + rows]) for name, column in self._others.items()}
             yield Chunk(values.T, pa.table(others))

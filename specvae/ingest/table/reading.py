@@ -7,20 +7,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from specvae.bands import Band, BandSet
 from specvae.errors import InputError
 from specvae.ingest.options import IngestOptions
+from specvae.ingest.table.cells import is_one_of
 from specvae.ingest.table.chunk import Chunk
 from specvae.ingest.table.columns import ChunkFile, open_chunks
 from specvae.ingest.table.headers import Column, band_columns, is_label
 from specvae.ingest.table.idx import IdxFile
 from specvae.spectra import Invalid
 
-__all__ = ["Table", "TableFile", "is_one_of", "open_table", "read_table"]
+__all__ = ["Table", "TableFile", "open_table", "read_table"]
 
 NORMAL = {"0", "0.0", "false", "normal"}
 """What a label of a normal row may be where the options name no value."""
@@ -249,22 +249,3 @@ def _refuse_text(columns: list[Column], at: list[int], path: str) -> None:
     text = [columns[i].name for i in at if not columns[i].numeric]
     if text and len(text) == len(at):
         raise InputError(f"{path}: {', '.join(text[:5])} hold no number; choose numeric columns with --bands")
-
-
-def is_one_of(column: pa.ChunkedArray, wanted: set[str]) -> NDArray[np.bool_]:
-    """Where a column of labels has one of these words, numbers compared as numbers."""
-    text = column.to_pandas().astype(str).str.strip().str.casefold()
-    same = text.isin(wanted)
-    numbers = {float(word) for word in wanted if _is_number(word)}
-    if numbers:
-        same |= pd.to_numeric(text, errors="coerce").isin(numbers)
-    return np.asarray(same, bool)
-
-
-def _is_number(word: str) -> bool:
-    """Whether a word is a number, as Python reads it."""
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

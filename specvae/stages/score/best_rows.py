@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from specvae.ingest.table.arrow_arrays import from_numpy
 from specvae.ingest.table.reading import Table
 from specvae.spectra import Parts
 
@@ -68,7 +68,7 @@ class BestRows:
 
     def _rows(self, table: Table, at: NDArray[np.intp], parts: Parts, p_values: NDArray[np.float64]) -> Rows:
         """The rows of a chunk at these places, with their scores."""
-        picked = pa.array(at)
+        picked = from_numpy(at)
         others = np.empty((len(self.names), len(at)), object)
         for line, name in zip(others, self.names, strict=True):
             line[:] = [str(value) for value in table.others.column(name).take(picked).to_pylist()]

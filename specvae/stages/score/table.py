@@ -22,7 +22,8 @@ from specvae.export.report.table_quicklook import ScoreSpread, draw_table_quickl
 from specvae.export.table_writing import ScoresWriter, scores_name
 from specvae.ingest.scene.describe import SceneSection
 from specvae.ingest.source import Source
-from specvae.ingest.table.reading import Table, TableFile, is_one_of, open_table
+from specvae.ingest.table.cells import is_one_of
+from specvae.ingest.table.reading import Table, TableFile, open_table
 from specvae.scoring.gathered.drift import DriftAccumulator
 from specvae.scoring.gathered.metrics import LabelledScores, TruthMetrics
 from specvae.spectra import CELL, Cube, Explanation, Parts, ScoredWindow, Window
