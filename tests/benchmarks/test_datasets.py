@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specvae.benchmarks.mnist.data import mnist
+from specvae.benchmarks.mnist.data import MNIST, read_images
 from specvae.errors import InputError
 from specvae.ingest.table.idx import read_idx
 
@@ -36,17 +36,17 @@ def test_what_is_no_whole_idx_file_is_refused(tmp_path: Path, data: bytes) -> No
 
 def test_an_absent_mnist_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--data DIR"):
-        mnist(tmp_path)
+        read_images(tmp_path, MNIST)
 
 
 def test_another_file_under_mnists_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(np.ones((1, 28, 28), np.uint8))))
     with pytest.raises(InputError, match="md5"):
-        mnist(tmp_path)
+        read_images(tmp_path, MNIST)
 
 
 def test_mnist_has_its_known_shapes_and_counts(real_data: Path) -> None:
-    arrays = mnist(real_data / "mnist")
+    arrays = read_images(real_data / "mnist", MNIST)
     assert arrays["train_images"].shape == (60_000, 28, 28)
     assert arrays["test_images"].shape == (10_000, 28, 28)
     assert np.bincount(arrays["test_labels"]).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]

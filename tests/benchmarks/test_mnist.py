@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from specvae.benchmarks.mnist import DETECTOR, KNOWN, chosen
 from specvae.benchmarks.mnist.anomalies import Task
-from specvae.benchmarks.mnist.data import fetch_mnist, load_digits
+from specvae.benchmarks.mnist.data import MNIST, ImageSet, fetch, load_digits
 from specvae.benchmarks.mnist.image_model import ImageModel
 from specvae.benchmarks.mnist.trial import Trial, between
 from specvae.benchmarks.settings import Settings, run_benchmark
@@ -119,7 +120,7 @@ def test_absent_files_are_refused_with_what_to_do(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr("pooch.retrieve", offline)
     with pytest.raises(InputError, match=r"could not be downloaded \(OSError\); put its four IDX files .* --data DIR"):
-        fetch_mnist(tmp_path)
+        fetch(tmp_path, MNIST)
 
 
 def test_a_download_is_checked_against_its_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,14 +130,14 @@ def test_a_download_is_checked_against_its_hash(tmp_path: Path, monkeypatch: pyt
         asked.append((url, known_hash, fname))
 
     monkeypatch.setattr("pooch.retrieve", retrieve)
-    assert fetch_mnist(tmp_path) == tmp_path
+    assert fetch(tmp_path, MNIST) == tmp_path
     assert len(asked) == 4
     assert all(digest.startswith("md5:") and len(digest) == 36 and url.endswith(name) for url, digest, name in asked)
 
 
 @pytest.fixture
-def server(done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A server of the four files, gzipped, whose hashes are the ones that are expected."""
+def served(done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, ImageSet]]:
+    """The folder of a server of the four files, gzipped, and the image set that expects them."""
     folder = tmp_path / "served"
     folder.mkdir()
     hashes = {}
@@ -147,30 +148,32 @@ def server(done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
     monkeypatch.setattr(SimpleHTTPRequestHandler, "log_message", lambda *args: None)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        monkeypatch.setattr("specvae.benchmarks.mnist.data.MNIST_URL", f"http://127.0.0.1:{httpd.server_port}/")
-        monkeypatch.setattr("specvae.benchmarks.mnist.data.MNIST_MD5", hashes)
         Thread(target=httpd.serve_forever, daemon=True).start()
-        yield folder
+        yield folder, replace(MNIST, url=f"http://127.0.0.1:{httpd.server_port}/", md5=hashes)
         httpd.shutdown()
 
 
 def test_the_files_are_downloaded_once_where_they_are_wanted(
-    server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    served: tuple[Path, ImageSet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    folder, images = served
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SPECVAE_DATA", raising=False)
-    assert load_digits(Settings()).train.shape == (700, 784)
+    assert load_digits(Settings(), images).train.shape == (700, 784)
     assert len(list((tmp_path / "data" / "cache" / "mnist").glob("*.gz"))) == 4
-    for path in server.glob("*.gz"):
+    for path in folder.glob("*.gz"):
         path.unlink()
-    assert load_digits(Settings()).test.shape == (200, 784)
+    assert load_digits(Settings(), images).test.shape == (200, 784)
 
 
-def test_a_downloaded_file_of_another_hash_is_refused_and_not_kept(server: Path, tmp_path: Path) -> None:
+def test_a_downloaded_file_of_another_hash_is_refused_and_not_kept(
+    served: tuple[Path, ImageSet], tmp_path: Path
+) -> None:
+    folder, images = served
     name = "t10k-images-idx3-ubyte.gz"
-    (server / name).write_bytes(gzip.compress(b"another file"))
+    (folder / name).write_bytes(gzip.compress(b"another file"))
     with pytest.raises(InputError, match=r"could not be downloaded \(ValueError\); put its four IDX files"):
-        fetch_mnist(tmp_path / "cache")
+        fetch(tmp_path / "cache", images)
     assert not (tmp_path / "cache" / name).exists()
 
 

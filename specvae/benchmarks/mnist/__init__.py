@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from specvae.benchmarks.mnist.anomalies import DETECTOR, run_anomalies
-from specvae.benchmarks.mnist.data import Digits, load_digits
+from specvae.benchmarks.mnist.data import MNIST, Digits, ImageSet, load_digits
 from specvae.benchmarks.mnist.page import rows_of, write_page
 from specvae.benchmarks.mnist.trial import OURS, PRESETS, Trial, run_trial
 from specvae.benchmarks.report import environment, write_metrics
@@ -31,15 +31,15 @@ KNOWN = (*PRESETS, OURS, DETECTOR)
 """Every preset of the benchmark, in the order of the report."""
 
 
-def run(settings: Settings) -> Path:
+def run(settings: Settings, images: ImageSet = MNIST) -> Path:
     """Train the presets, or load what was trained with the same settings before, and write the report; its folder.
 
     Each preset is trained once; ``settings.seeds`` is the number of models a digit that the anomaly figures are means of.
     """
-    digits = load_digits(settings)
+    digits = load_digits(settings, images)
     if settings.quick:
         digits = digits.first(QUICK_TRAIN, QUICK_TEST)
-    out, device, seeds = settings.place("mnist"), pick_device(settings.device), settings.seeds or 1
+    out, device, seeds = settings.place(images.name), pick_device(settings.device), settings.seeds or 1
     names = chosen(settings)
     trials = {
         name: _trial(name, epochs, digits, out / "work", settings) for name, epochs in names.items() if name != DETECTOR
@@ -52,8 +52,8 @@ def run(settings: Settings) -> Path:
     made_with = environment(
         seeds=seeds, quick=settings.quick, device=device, train=len(digits.train), test=len(digits.test)
     )
-    write_metrics(out, "mnist", [*rows_of(trials), *rows], made_with)
-    write_page(out, trials, rows, [name for name in KNOWN if name not in names], made_with)
+    write_metrics(out, images.name, [*rows_of(trials, images), *rows], made_with)
+    write_page(out, images, trials, rows, [name for name in KNOWN if name not in names], made_with)
     return out
 
 

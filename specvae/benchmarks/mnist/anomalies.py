@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from specvae.benchmarks.mnist.data import Digits, pca_residual
+from specvae.benchmarks.mnist.data import Digits, ImageSet, pca_residual
 from specvae.benchmarks.mnist.image_model import ImageModel
 from specvae.benchmarks.report import Row
 from specvae.files.atomic import atomic_file
@@ -51,9 +51,9 @@ class Task:
         return digits.train[~same], test
 
 
-def dataset_name(kind: str, digit: int) -> str:
+def dataset_name(images: ImageSet, kind: str, digit: int) -> str:
     """The ``dataset`` of a row of metrics.json: ``mnist-normal-3``."""
-    return f"mnist-{kind}-{digit}"
+    return f"{images.name}-{kind}-{digit}"
 
 
 def run_anomalies(
@@ -74,7 +74,7 @@ def run_anomalies(
             results = {DETECTOR: [_measured(method, task, digits, work) for method in ours]}
             # The baselines draw nothing at random, so that one run of each stands for all seeds.
             results |= {name: [_measured(method, task, digits, work)] for name, method in BASELINES.items()}
-            task_rows = [_row(task, name, measured) for name, measured in results.items()]
+            task_rows = [_row(digits.source, task, name, measured) for name, measured in results.items()]
             rows += task_rows
             progress(f"digit {digit} {kind}: " + ", ".join(f"{r.method} {r.value:.4f}" for r in task_rows))
     return rows
@@ -130,6 +130,8 @@ def _measured(method: Method, task: Task, digits: Digits, work: Path) -> tuple[f
     return area, seconds
 
 
-def _row(task: Task, method: str, measured: list[tuple[float, float]]) -> Row:
+def _row(images: ImageSet, task: Task, method: str, measured: list[tuple[float, float]]) -> Row:
     areas, seconds = zip(*measured, strict=True)
-    return Row(dataset_name(task.kind, task.digit), method, "auroc", fmean(areas), len(measured), fmean(seconds))
+    return Row(
+        dataset_name(images, task.kind, task.digit), method, "auroc", fmean(areas), len(measured), fmean(seconds)
+    )

@@ -9,6 +9,7 @@ from typing import Literal
 
 from specvae.benchmarks.mnist import published
 from specvae.benchmarks.mnist.anomalies import ANOMALOUS, DETECTOR, NORMAL, dataset_name
+from specvae.benchmarks.mnist.data import ImageSet
 from specvae.benchmarks.mnist.figures import draw_figures
 from specvae.benchmarks.mnist.trial import Figures, Trial
 from specvae.benchmarks.report import Environment, Report, Row, table, tried
@@ -31,27 +32,32 @@ Trials = Mapping[str, Trial]
 """The trial of each preset, by the preset's name."""
 
 
-def rows_of(trials: Trials) -> list[Row]:
+def rows_of(trials: Trials, images: ImageSet) -> list[Row]:
     """The presets' rows of ``metrics.json``: nats an image, and mean squared errors of pixels in 0..1."""
     rows = []
     for preset, trial in trials.items():
         seconds = trial.figures["cpu_seconds"]
-        rows += [Row("mnist", preset, m, trial.figures[m], 1, seconds) for m in METRICS if m in trial.figures]
+        rows += [Row(images.name, preset, m, trial.figures[m], 1, seconds) for m in METRICS if m in trial.figures]
     return rows
 
 
 def write_page(
-    out: Path, trials: Trials, anomalies: Sequence[Row], missing: Sequence[str], made_with: Environment
+    out: Path,
+    images: ImageSet,
+    trials: Trials,
+    anomalies: Sequence[Row],
+    missing: Sequence[str],
+    made_with: Environment,
 ) -> None:
     """Write ``report.md`` and its figures into ``out``; ``missing`` are the presets that were not asked for."""
-    report = Report("MNIST: five classic systems, ours, and digits as anomalies")
+    report = Report(f"{images.title}: five classic systems, ours, and digits as anomalies")
     seeds = f"{made_with['seeds']} seed{'' if made_with['seeds'] == 1 else 's'}"
     report.text(
         f"{made_with['train']:,} training and {made_with['test']:,} test images, grey levels scaled to 0..1. Each preset is "
         f"trained once; figures of digits as anomalies are the mean of {seeds}. "
         "Seconds are the processor's, all threads together, of training alone; "
         "on two cores the clock shows between half of them and all. Every preset is a TOML file in the package and "
-        "is trained by `specvae benchmark mnist --presets NAME`."
+        f"is trained by `specvae benchmark {images.name} --presets NAME`."
     )
     if missing:
         report.text(f"Not in this run: {', '.join(f'`{name}`' for name in missing)}; without `--presets` all are.")
@@ -63,7 +69,7 @@ def write_page(
         for path, caption in draw_figures(list(trials.values()), out):
             report.figure(path, caption)
     if anomalies:
-        _add_anomalies(report, anomalies)
+        _add_anomalies(report, images, anomalies)
     report.made_with(made_with).write(out)
 
 
@@ -159,17 +165,17 @@ def _is_grey(trial: Trial) -> bool:
     return "binary_elbo" in trial.figures and not trial.figures.get("binarised")
 
 
-def _add_anomalies(report: Report, rows: Sequence[Row]) -> None:
+def _add_anomalies(report: Report, images: ImageSet, rows: Sequence[Row]) -> None:
     """Add the sections on digits as anomalies."""
     seconds = fmean(r.seconds for r in rows if r.method == DETECTOR)
     report.section("One digit is normal, AUROC").text(
         "Trained on that digit's training images, tested on all test images; no label is used but to choose what is normal. "
         f"One preset, `{DETECTOR}`, for all, its score reconstruction + KL; {seconds:.0f} s of processor time a model on average. "
         "PCA: squared residual beyond 30 components. kNN: distance to the nearest training image. Both run here."
-    ).text(_by_digit(rows, NORMAL, published.NORMAL))
+    ).text(_by_digit(images, rows, NORMAL, published.NORMAL))
     report.section("One digit is the anomaly, AUROC").text(
         "Trained on the training images of the nine others. Digit 1 is the anomaly that everyone misses, published .09 to .73."
-    ).text(_by_digit(rows, ANOMALOUS, {})).text(_means_without(rows, 1))
+    ).text(_by_digit(images, rows, ANOMALOUS, {})).text(_means_without(images, rows, 1))
     others = [[f"{name} (published, mean)", f"{value:.3f}"] for name, value in published.ANOMALOUS.items()]
     report.text(table(["", "AUROC"], others))
     report.section("What was tried to find odd digits").text(
@@ -178,12 +184,12 @@ def _add_anomalies(report: Report, rows: Sequence[Row]) -> None:
     ).text(tried("specvae.benchmarks.mnist"))
 
 
-def _by_digit(rows: Sequence[Row], kind: str, others: Mapping[str, Sequence[float]]) -> str:
+def _by_digit(images: ImageSet, rows: Sequence[Row], kind: str, others: Mapping[str, Sequence[float]]) -> str:
     """A table of AUROC: a line a method, ours and published, and a column a digit."""
     methods = list(dict.fromkeys(r.method for r in rows))
     areas = {(r.dataset, r.method): r.value for r in rows}
-    digits = [d for d in range(10) if (dataset_name(kind, d), methods[0]) in areas]
-    body = [_line(m, [areas[dataset_name(kind, d), m] for d in digits]) for m in methods]
+    digits = [d for d in range(10) if (dataset_name(images, kind, d), methods[0]) in areas]
+    body = [_line(m, [areas[dataset_name(images, kind, d), m] for d in digits]) for m in methods]
     body += [_line(f"{name} (published)", [values[d] for d in digits]) for name, values in others.items()]
     return table(["", *map(str, digits), "mean"], body)
 
@@ -193,12 +199,12 @@ def _line(name: str, values: Iterable[float]) -> list[str]:
     return [name, *(f"{v:.3f}" for v in values), f"{fmean(values):.4f}"]
 
 
-def _means_without(rows: Sequence[Row], digit: int) -> str:
+def _means_without(images: ImageSet, rows: Sequence[Row], digit: int) -> str:
     """A table of means without one digit, and that digit's own figure."""
     body = []
     for method in dict.fromkeys(r.method for r in rows):
         areas = {r.dataset: r.value for r in rows if r.method == method and f"-{ANOMALOUS}-" in r.dataset}
-        apart = areas.pop(dataset_name(ANOMALOUS, digit), None)
+        apart = areas.pop(dataset_name(images, ANOMALOUS, digit), None)
         if apart is not None and areas:
             body.append([method, f"{fmean(areas.values()):.4f}", f"{apart:.3f}"])
     return table(["", f"mean without {digit}", f"digit {digit}"], body) if body else ""
