@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
-from specvae.model.config import NormaliserConfig
+from specvae.model.config import ModelConfig, NormaliserConfig
 from specvae.model.marginals import Marginals
-from specvae.model.sizes import LINEAR_REACH
+from specvae.model.sizes import LINEAR_REACH, default_latent
 
 __all__ = ["Normaliser"]
 
@@ -60,6 +60,20 @@ class Normaliser(nn.Module):
         self.register_buffer("centre", torch.zeros(bands, 1))
         self.register_buffer("scale", torch.ones(bands, 1))
         self.register_buffer("constant", torch.zeros(bands, dtype=torch.bool))
+
+    @classmethod
+    def learned(cls, spectra: NDArray[np.float32], config: ModelConfig) -> Normaliser:
+        """The normaliser that the configuration asks for, learned from ``(bands, n)`` training spectra."""
+        bands = len(spectra)
+        if config.normaliser.kind == "fixed":
+            normaliser = cls.fixed(bands, config.normaliser, config.network.shape)
+        else:
+            # Redundant bands say the same thing many times over: together they cost no more than the latent dimensions.
+            weight = min(1.0, (config.network.latent or default_latent(bands)) / bands)
+            marginal = weight if config.normaliser.kind == "marginal" else None
+            normaliser = cls.fit(spectra, marginal, config.patch or 1)
+        normaliser.reach = config.normaliser.reach or normaliser.reach
+        return normaliser
 
     @classmethod
     def fit(cls, values: NDArray[np.floating], marginal: float | None = None, side: int = 1) -> Normaliser:

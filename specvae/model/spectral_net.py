@@ -20,7 +20,7 @@ from specvae.model.context import RingContext, Spread
 from specvae.model.likelihoods import Likelihood
 from specvae.model.mixture_prior import default_components
 from specvae.model.normaliser import Normaliser
-from specvae.model.sizes import QUANTUM, Ring, default_latent
+from specvae.model.sizes import QUANTUM, Ring
 from specvae.model.vae import VAE, Terms
 from specvae.spectra import CELL, IMAGE_CELL
 
@@ -58,7 +58,7 @@ class SpectralNet(nn.Module):
         Raises InputError where the likelihood cannot explain such values.
         """
         bands = len(spectra)
-        normaliser = _normaliser(spectra, config)
+        normaliser = Normaliser.learned(spectra, config)
         ring = None
         if context:
             step = max(1, spectra.shape[1] // RING_SAMPLE)
@@ -263,20 +263,6 @@ class SpectralNet(nn.Module):
         net = cls(normaliser, ring, vae)
         net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
         return net.eval()
-
-
-def _normaliser(spectra: NDArray[np.float32], config: ModelConfig) -> Normaliser:
-    """The normaliser that the configuration asks for, learned from ``(bands, n)`` training spectra."""
-    bands = len(spectra)
-    if config.normaliser.kind == "fixed":
-        normaliser = Normaliser.fixed(bands, config.normaliser, config.network.shape)
-    else:
-        # Redundant bands say the same thing many times over: together they cost no more than the latent dimensions.
-        weight = min(1.0, (config.network.latent or default_latent(bands)) / bands)
-        marginal = weight if config.normaliser.kind == "marginal" else None
-        normaliser = Normaliser.fit(spectra, marginal, config.patch or 1)
-    normaliser.reach = config.normaliser.reach or normaliser.reach
-    return normaliser
 
 
 def _refuse_outside(spectra: NDArray[np.float32], likelihood: Likelihood) -> None:
