@@ -100,6 +100,20 @@ def test_every_name_that_the_architecture_places_in_a_file_is_defined_there() ->
         assert re.search(rf"^(?:def |class |)({re.escape(name)})\b(?:\(|:| =)", code, re.M), f"{name} is not in {path}"
 
 
+def test_each_change_begins_in_the_file_opened_first_and_only_one_touches_more_than_five() -> None:
+    section = PAGE.read_text(encoding="utf-8").split("## What a change touches")[1].split("\n## ")[0]
+    body = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("|")][
+        2:
+    ]
+    assert len(body) == 11
+    for _, first, rest, count in body:
+        changed = [first, *(rest.split(", ") if rest != "nothing" else [])]
+        existing = [name.strip("`") for name in changed if not name.startswith("a new ")]
+        assert all((ROOT / path).is_file() for path in existing), existing
+        assert len(set(changed)) == int(count)
+    assert [request for request, *_, count in body if int(count) > 5] == ["a cut for each class of land cover"]
+
+
 @pytest.mark.parametrize("text", [README, GUIDE], ids=["README", "guide"])
 def test_every_option_that_is_named_exists(text: str) -> None:
     known = {o for name in COMMANDS for p in cli.get_command(click.Context(cli), name).params for o in p.opts}
