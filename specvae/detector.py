@@ -26,16 +26,13 @@ from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.contamination import find_contamination
 from specvae.thresholds.drift.reference import DriftReference
 from specvae.training.held_out import tiles_of
-from specvae.training.sampling import Region
+from specvae.training.sampling import LEAST, Region
 
 if TYPE_CHECKING:
     from specvae.model.spectral_net import SpectralNet
     from specvae.training.descent import Check
 
 __all__ = ["Detector"]
-
-LEAST = 24
-"""Fewest training pixels that a model is fitted on."""
 
 
 @dataclass
@@ -65,6 +62,7 @@ class Detector:
     """Thresholds of the pooled evidence, from the same held-out pixels; None for tables."""
 
     def __post_init__(self) -> None:
+        # No field: `replace` then makes a scorer anew, for its own device and threads.
         self._scorer = scorer_of(self.state, self.device, self.threads)
 
     @property
@@ -124,7 +122,8 @@ class Detector:
 
         Raises InputError where fewer than ``least`` pixels are there to train on.
         """
-        from specvae.training.learning import learn  # torch, which scoring does without
+        # Here and not above, since it imports torch, which scoring does without.
+        from specvae.training.learning import learn
 
         learned = learn(regions, len(bands), config, sources, context, device, threads, progress, least)
         return cls(
@@ -151,6 +150,7 @@ class Detector:
         contaminated = contamination.found and not trusted
         calibration = Calibration(tiles, contaminated=contaminated, trim=trim)
         evidence = Calibration(pooled, contaminated=contaminated, trim=trim) if pooled.tiles else None
+        # The reference spectra stay those of training: what is normal has not changed, only where the cuts lie.
         reference = self.drift_reference.with_scores(tiles.scores)
         provenance = {**self.provenance, "contamination": contamination.summary()}
         return replace(
@@ -200,6 +200,7 @@ class Detector:
 
     def pixel_costs(self, patches: NDArray[np.floating]) -> NDArray[np.float32]:
         """``(bands * side * side, n)`` patches -> ``(side * side, n)`` nats of the reconstruction term, by pixel."""
+        # Values run band by band, then pixel by pixel: the sum is over the bands.
         contribution = self._scorer.explain(patches, None).contribution
         return np.asarray(contribution.reshape(len(self.bands), -1, contribution.shape[1]).sum(axis=0), np.float32)
 

@@ -71,7 +71,7 @@ class StoredModel:
     created: str
     """UTC, ISO 8601."""
     metadata: dict[str, Any]
-    """The whole JSON."""
+    """All of the file's JSON: configuration, bands, provenance and more."""
 
 
 def save_model(detector: Detector, path: Path, provenance: dict[str, Any]) -> str:
@@ -94,12 +94,14 @@ def pack_model(detector: Detector, provenance: dict[str, Any]) -> bytes:
         "bands": [asdict(band) for band in detector.bands],
         "sources": list(detector.calibration.tiles.sources),
         "net": state,
+        # The held-out scores themselves are among the tensors, not cuts alone: any rate may be asked for later.
         "calibration": detector.calibration.to_json(),
         "evidence": _evidence(detector),
         "fit": detector.provenance,
         "provenance": provenance,
         "tensors_sha256": _digest(tensors),
     }
+    # NaN is no JSON, and readers in other languages would refuse the file.
     text = json.dumps(metadata, sort_keys=True, allow_nan=False)
     return save_tensors(tensors, metadata={"specvae": text})
 
@@ -135,6 +137,7 @@ def unpack_model(payload: bytes, path: str | Path, device: str = "cpu", threads:
         tensors = load_tensors(payload)
     except (SafetensorError, ValueError, KeyError) as error:
         raise ModelError(f"the model {path} is damaged or truncated ({error}); copy or fit it again") from None
+    # safetensors checks sizes, not values: a changed byte would otherwise be a slightly other model.
     if _digest(tensors) != metadata.get("tensors_sha256"):
         raise ModelError(f"the tensors of the model {path} are not those that were saved; copy or fit it again")
     try:
@@ -223,6 +226,7 @@ def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device
     state = NetState(len(bands) * (config.patch or 1) ** 2, config, metadata["net"], group("net"))
     tiles = CalibrationTiles.from_arrays(group("calibration"), tuple(metadata["sources"]))
     calibration = Calibration.from_json(tiles, metadata["calibration"])
+    # Models of tables have no pooled evidence, and neither have those that were written before it existed.
     evidence = None
     if metadata.get("evidence"):
         pooled = CalibrationTiles.from_arrays(group("evidence"), tuple(metadata["sources"]))

@@ -36,6 +36,7 @@ LARGEST_LINEAR = 2048
 
 
 class _Frozen(BaseModel):
+    # A misspelt key would otherwise be ignored, and the fit run with the default in its place.
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 

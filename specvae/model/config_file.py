@@ -73,6 +73,7 @@ def read_toml(path: Path) -> dict[str, Any]:
             raise UsageError(
                 f"{path} is {path.stat().st_size} bytes; a configuration is under 1 MB: is it the right file?"
             )
+        # Editors on Windows may begin a file with a byte order mark, which TOML does not know.
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not a readable TOML file: {error}") from None

@@ -89,6 +89,7 @@ class RingContext(nn.Module):
         covariance = (wide - mean) @ (wide - mean).T / max(1, wide.shape[1] - 1)
         values, vectors = np.linalg.eigh(covariance)
         leading = np.argsort(values)[::-1][: self.components]
+        # An eigenvector's sign is arbitrary: its largest entry is made positive, so that another LAPACK gives the same context.
         vectors = vectors[:, leading] * np.sign(vectors[np.abs(vectors[:, leading]).argmax(axis=0), leading])
         spread = np.sqrt(np.maximum(values[leading], 1e-6))
         projection = (vectors / spread).T
@@ -99,6 +100,7 @@ class RingContext(nn.Module):
     def quantise(self, normalised: Tensor) -> Tensor:
         """``(bands, n)`` normalised spectra -> ``(components, n)`` int32 multiples of the quantum."""
         scores = torch.addmm(-self.shift / QUANTUM, self.projection / QUANTUM, normalised)
+        # Rounded before anything is summed: sums of floats would depend on where in the scene the running sums begin.
         return scores.clamp_(-CONTEXT_LIMIT, CONTEXT_LIMIT).round_().to(torch.int32)
 
     def ring_means(

@@ -88,6 +88,7 @@ class ConvEncoder(_WithLinearPath):
         self.convolutions = nn.ModuleList(
             nn.Conv2d(a, b, 3, stride, 1) for (a, b), stride in zip(pairwise(widths), strides, strict=True)
         )
+        # The channels of a pixel lie side by side in memory: then nothing is reordered before and after each convolution.
         self.convolutions.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         rows, cols = _sizes(shape, strides)[-1]
         self.dense = _dense([widths[-1] * rows * cols, *hidden, outputs])
@@ -125,6 +126,7 @@ class ConvDecoder(_WithLinearPath):
         layers = []
         for i, stride in enumerate(reversed(strides)):
             small, large = sizes[-1 - i], sizes[-2 - i]
+            # A stride of 2 brings 7 and 8 rows alike to 4: the output padding says which of them the encoder came from.
             padding = (large[0] - (small[0] - 1) * stride - 1, large[1] - (small[1] - 1) * stride - 1)
             layers.append(nn.ConvTranspose2d(widths[i], widths[i + 1], 3, stride, 1, padding))
         self.convolutions = nn.ModuleList(layers)

@@ -55,6 +55,7 @@ class Stack(nn.Module):
     def forward(self, *parts: Tensor) -> Tensor:
         """``(inputs, n) -> (outputs, n)``; the inputs may come in parts, whose rows are stacked."""
         learning = torch.is_grad_enabled()
+        # Only without gradients: the backward pass needs the values that the buffer of the fused pass overwrites.
         if self.lead and not learning:
             return self._fused(parts)
         x = torch.addmm(self.first_bias, self.first, parts[0] if len(parts) == 1 else torch.cat(parts))

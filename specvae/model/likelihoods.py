@@ -117,6 +117,7 @@ class Bernoulli(Likelihood):
 
     def nats(self, x: Tensor, raw: Tensor) -> Tensor:
         """Binary cross-entropy, never negative; a grey value costs at least its own entropy."""
+        # From the logit, since a probability that is rounded to 0 or 1 has no finite logarithm.
         inside = x.clamp(0.0, 1.0)
         return softplus(raw) - inside * raw + 0.5 * ((x - inside) / OUTSIDE).square()
 

@@ -3,7 +3,7 @@
 With y = T(x) a monotone map of a band, p(x) = p(y) T'(x): a density of spectra is one of mapped spectra times a slope
 per band (the copula of Sklar, 1959; Liu, Lafferty and Wasserman, *The Nonparanormal*, 2009). So a value between two
 clusters of normal values costs -log T', however well the other bands explain it. Here T is Phi^-1 of a kernel
-estimate of the distribution function (Silverman, 1986, section 3.4.2), kept as a table of knots.
+estimate of the distribution function (Silverman, 1986, section 3.4.2), stored as a table of knots.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ class Marginals(nn.Module):
         marginals.weight.fill_(weight)
         for band, values in enumerate(wide):
             low, step, knots = _knots(values)
+            # Far out in a tail two neighbouring knots may be rounded to the same value, and a slope of 0 has no logarithm.
             slopes = np.maximum(np.diff(knots) / step, 1e-30)
             cost = -np.log(slopes)
             # The slope belongs to the interval between two knots; a knot has the mean cost of the intervals on its two sides.

@@ -49,14 +49,15 @@ class Mixture(nn.Module):
         """``(n,)`` nats: an upper bound of KL(q || p) for diagonal q given by ``(latent, n)``, exact for one component.
 
         KL(q || sum_k pi_k p_k) has no closed form. Each KL(q || p_k) has one, and -log sum_k pi_k exp(-KL(q || p_k)) is
-        never below the whole (Hershey and Olsen, 2007, section 7): the negative ELBO stays an upper bound of -log p(x).
+        never below that of the mixture (Hershey and Olsen, 2007, section 7): the negative ELBO stays an upper bound of -log p(x).
         """
+        # Masked at each use, so that no gradient moves what is below the diagonal. An entry on it may change its sign while it
+        # is fitted: the clamp keeps its logarithm finite on the way through 0.
         factor = self.factor.triu()
         volume = torch.diagonal(factor, dim1=1, dim2=2).abs().clamp(min=1e-6).log().sum(dim=1)
         share = (torch.log_softmax(self.logit, 0) + volume + 0.5 * self.latent)[:, None]
         if torch.compiler.is_compiling():  # an exported graph serves any number of spectra
             return -torch.logsumexp(share - self._cross(factor, mean, log_variance), dim=0)
-        # In slices that stay in the processor's cache: for each spectrum there are components x latent numbers.
         pieces = zip(torch.split(mean, SLICE, 1), torch.split(log_variance, SLICE, 1), strict=True)
         return torch.cat([-torch.logsumexp(share - self._cross(factor, *piece), dim=0) for piece in pieces])
 
@@ -117,5 +118,5 @@ class Mixture(nn.Module):
         noise = torch.randn(count, self.latent, 1, generator=generator)
         # With precision A A^T, a draw is centre + A^-T noise: a triangular system in place of an inverse.
         offset = torch.linalg.solve_triangular(factor.triu().mT[chosen], noise, upper=False)
-        drawn: Tensor = (centre[chosen] + offset.squeeze(2)).T
-        return drawn
+        z: Tensor = (centre[chosen] + offset.squeeze(2)).T
+        return z

@@ -35,7 +35,7 @@ class NetState:
 
     @classmethod
     def of(cls, net: SpectralNet, config: ModelConfig) -> NetState:
-        """The state of a torch module, which is kept as its ``net``."""
+        """The state of a torch module, which becomes its ``net``."""
         state = cls(net.bands, config, net.state_shape(), net.state_arrays())
         state.__dict__["net"] = net  # what cached_property would have put there
         return state

@@ -1,4 +1,4 @@
-"""Per-band normalisation, learned from valid training pixels and kept in the model."""
+"""Per-band normalisation, learned from valid training pixels and stored in the model."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ class Normaliser(nn.Module):
     centre: Tensor
     scale: Tensor
     constant: Tensor
-
     blur: Tensor
-
     mix: Tensor
     unmix: Tensor
 
@@ -88,6 +86,7 @@ class Normaliser(nn.Module):
         centre = wide.mean(axis=1)
         deviation = wide.std(axis=1)
         magnitude = np.maximum(np.abs(centre), np.abs(wide).max(axis=1))
+        # A band that is constant in float32 may still vary by rounding, about 1e-7 of its magnitude.
         constant = deviation <= 1e-7 * magnitude
         scale = np.where(constant, np.where(magnitude > 0, magnitude, 1.0), deviation)
         normaliser = cls(len(centre))
@@ -158,6 +157,7 @@ class Normaliser(nn.Module):
     def inverse(self, normalised: Tensor) -> Tensor:
         """``(bands, n)`` standard units -> physical units."""
         size = normalised.abs()
+        # expm1(69) is about 1e30: the decoder may expect anything, and float32 must not overflow.
         far = torch.expm1((size - self.reach).clamp(min=0.0, max=69.0)) + self.reach
         t = torch.where(size <= self.reach, size, far).copysign(normalised)
         if self.marginals is not None:

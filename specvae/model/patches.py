@@ -41,6 +41,7 @@ class Lattice:
         >>> Lattice.over((100, 64), 16, corner=(20.0, 32.0))
         Lattice(side=16, row=-4, col=0, rows=7, cols=4)
         """
+        # The remainder in Python is never negative, so the first patch begins at or above the scene's corner.
         row, col = (-(math.floor(at + 0.5 + TIE) % side) for at in corner)
         return cls(side, row, col, -(-(shape[0] - row) // side), -(-(shape[1] - col) // side))
 

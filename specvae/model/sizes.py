@@ -20,7 +20,7 @@ __all__ = [
 PRIOR_SPREAD = 2.5
 """How far the log variance of the prior given a context may lie from 0: no ground is so rough that nothing is strange."""
 LOG_SIGMA_FLOOR = -4.0
-"""The decoder's per-band log standard deviation is kept above this, in standard units: no band may explode."""
+"""The decoder's per-band log standard deviation stays above this, in standard units: no band may explode."""
 LINEAR_REACH = 8.0
 """Up to so many standard deviations a normalised value is linear by default; beyond, its excess grows by a logarithm."""
 QUANTUM = 2.0**-14

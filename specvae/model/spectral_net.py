@@ -217,7 +217,7 @@ class SpectralNet(nn.Module):
         return self._ring().quantise(spectra.values)
 
     def context_alike(self, spectra: Normalised) -> Tensor:
-        """``(components, n)``: the context of pixels whose whole ring is like themselves."""
+        """``(components, n)``: the context of pixels whose ring is everywhere like themselves."""
         return self.quantised(spectra) * QUANTUM
 
     def ring_means(
@@ -242,7 +242,7 @@ class SpectralNet(nn.Module):
         }
 
     def state_arrays(self) -> dict[str, NDArray[Any]]:
-        """The whole state as numpy arrays."""
+        """All arrays of the state, as numpy's."""
         return {name: tensor.detach().cpu().numpy() for name, tensor in self.state_dict().items()}
 
     @classmethod
@@ -254,6 +254,7 @@ class SpectralNet(nn.Module):
         if unknown:
             raise ValueError(f"unknown parts of the network: {', '.join(sorted(unknown))}")
         ring = RingContext(bands, config.context) if shape["ring"] else None
+        # Models that were fitted before a part existed do not name it, and have none.
         vae = VAE(bands, ring.components if ring else 0, config.network, int(shape.get("components", 0)))
         normaliser = Normaliser(
             bands, bool(shape.get("marginals", False)), bool(shape.get("smooth", False)), int(shape.get("mixed", 0))
@@ -261,6 +262,7 @@ class SpectralNet(nn.Module):
         normaliser.reach = config.normaliser.reach or normaliser.reach
         normaliser.length = config.normaliser.length if config.normaliser.kind == "fixed" else 0.0
         net = cls(normaliser, ring, vae)
+        # Copied: arrays over the bytes of a file are read-only, and torch has no such tensors.
         net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
         return net.eval()
 

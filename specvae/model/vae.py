@@ -91,13 +91,16 @@ class VAE(nn.Module):
         self.encoder = _encoder(bands, context, self.latent, config)
         self.decoder = _decoder(bands, context, self.latent, config)
         self.prior = Stack(context, _widths(bands, config), 2 * self.latent, self.linear) if context else None
+        # One prior only: given a context it is a network of that context, which clusters would have to follow.
         self.mixture = Mixture(components, self.latent) if components and not context else None
         if self.mixture is not None and not self.linear:
             self.mixture.scatter()
         start = 0.0 if config.deviation is None else math.log(config.deviation)
+        # A parameter even where it is fixed: the closed form sets it, and model files of both kinds hold the same tensors.
         self.log_sigma = nn.Parameter(torch.full((bands, 1), start), requires_grad=self.learned_variance)
         self.register_buffer("context_mean", torch.zeros(context, 1))
         self.register_buffer("context_scale", torch.ones(context, 1))
+        # No bound until training has seen contexts.
         self.register_buffer("context_reach", torch.tensor(1e9))
 
     def bounded(self, c: Tensor | None) -> Tensor | None:
@@ -175,6 +178,7 @@ class VAE(nn.Module):
             return 0.5 * ((spread - log_variance).sum(dim=0) - self.latent)
         prior_mean, prior_log_variance = prior
         away = mean - prior_mean
+        # addcmul passes over memory once, where a product and a sum would pass twice.
         spread = torch.addcmul(log_variance.exp(), away, away)
         volume = prior_log_variance - log_variance
         return 0.5 * (torch.addcmul(volume, spread, (-prior_log_variance).exp()).sum(dim=0) - self.latent)

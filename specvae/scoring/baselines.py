@@ -52,6 +52,7 @@ class Background:
     @cached_property
     def _axes(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Scale, eigenvalues (descending) and eigenvectors of the correlation."""
+        # Of the correlation: bands in very different units would cost the covariance's small eigenvalues all their digits.
         scale = np.sqrt(np.maximum(np.diag(self.covariance), 1e-300))
         values, vectors = np.linalg.eigh(self.covariance / np.outer(scale, scale))
         order = np.argsort(values)[::-1]
@@ -59,6 +60,7 @@ class Background:
 
     @cached_property
     def _forest(self) -> Any:
+        # Fitted anew from the stored spectra, the same each time: a stored forest is a pickle, which runs code when loaded.
         from sklearn.ensemble import IsolationForest
 
         return IsolationForest(random_state=0).fit(self.reference)

@@ -59,6 +59,7 @@ class CellScorer:
         except torch.OutOfMemoryError:
             if self.device == "cpu":
                 raise
+        # After the except clause: within it, the error holds on to the frames below, and these to their tensors on the GPU.
         warnings.warn(f"{self.device} has too little free memory: scoring goes on on the CPU", stacklevel=2)
         self._settle(self.net, "cpu")
         return self._score(cube, window)
@@ -105,6 +106,7 @@ class CellScorer:
         explained = np.empty((3, bands, n), np.float32)
         for start in range(0, n, self.width):
             stop = min(start + self.width, n)
+            # As wide as the cells that were scored, so that the contributions are of the same products of matrices.
             c = None if context is None else self._padded(context[:, start:stop])
             for i, part in enumerate(self.net.explain(self._padded(values[:, start:stop]), c)):
                 explained[i, :, start:stop] = part[:, : stop - start].cpu().numpy()
@@ -141,6 +143,7 @@ class CellScorer:
             if good is None:
                 place[:] = code
             else:
+                # An invalid pixel adds exactly 0 to the sums of its neighbours' rings.
                 np.multiply(code, good[part.shift(-cube.window.row, -cube.window.col).slices], out=place)
 
     def _evaluate(

@@ -22,11 +22,12 @@ ACTIVE = 0.01
 
 @dataclass(frozen=True)
 class CompressionPoint:
-    """The error with some latent values kept."""
+    """The error where only some latent values are used, each other one replaced by its prior mean."""
 
     kept: int
+    """Latent values that are used."""
     ratio: float
-    """Values of a spectrum to one that is kept."""
+    """Values of a spectrum for each latent value that is used."""
     error: float
     """Of the median spectrum: root mean square over its bands, in standard deviations of the training spectra."""
     pca_error: float
@@ -49,9 +50,9 @@ def active_latent(z: Floats) -> int:
 def compression_curve(
     net: SpectralNet, principal: Principal, values: Floats, context: Floats | None
 ) -> list[CompressionPoint]:
-    """Points for 1, 2, ... latent values kept of ``(bands, n)`` spectra or patches, the most useful first.
+    """Points for 1, 2, ... latent values of ``(bands, n)`` spectra or patches, the most useful first.
 
-    A value that is not kept is replaced by its prior mean, which whoever decodes knows; so is the ``context``
+    A value that is not used is replaced by its prior mean, which whoever decodes knows; so is the ``context``
     ``(components, n)`` of a model with context taken as known.
     """
     z, bands = latent_means(net, values, context), len(values)
@@ -62,6 +63,7 @@ def compression_curve(
         return values - spectra_of(net, np.where(keep[:, None], z, blank), context)
 
     without = [_median(residual(np.arange(len(z)) != j) / scale) for j in range(len(z))]
+    # By what the spectra lose without each value alone: a greedy order would decode them latent squared times.
     order = np.argsort(-np.array(without), kind="stable")
     rank = np.argsort(order, kind="stable")
     plain = principal.residual(values)

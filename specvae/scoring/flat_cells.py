@@ -28,6 +28,7 @@ class Uniform:
         """The result of ``compute`` for a cell, remembered by its ``key``; None marks a cell that is not uniform. Read-only."""
         if key is None:
             return compute()
+        # Without a lock: two threads that compute the same cell at once come to the same bits.
         result = self._known.get(key)
         if result is None:
             result = compute()

@@ -93,7 +93,7 @@ def map_cells(
 ) -> Floats:
     """``program`` on a window, by the cells of the scene's own grid: ``(outputs, rows, cols)``, NaN where invalid.
 
-    A pixel always stands in the same column of the same product, whatever the window it was read in. ``context`` is
+    A pixel is always the same column of the same product, whatever the window it was read in. ``context`` is
     ``(components, rows, cols)`` of the window, ``side`` that of a cell.
     """
     inner = cube.crop(window)
@@ -110,7 +110,7 @@ def map_cells(
 
 
 def _block(values: Floats, place: tuple[slice, slice], inside: tuple[slice, slice], side: int) -> Floats:
-    """``(n, rows, cols)`` -> the part ``inside`` in a whole cell, ``(n, side * side)``, zero elsewhere."""
+    """``(n, rows, cols)`` -> the part ``inside`` in a cell of full size, ``(n, side * side)``, zero elsewhere."""
     block = np.zeros((len(values), side, side), np.float32)
     block[(slice(None), *place)] = values[(slice(None), *inside)]
     return block.reshape(len(values), -1)
@@ -130,6 +130,7 @@ def log_evidence(net: SpectralNet, values: NDArray[np.floating], draws: int = 16
         if not net.has_elbo:
             bounds.append(-net.terms_of(Normalised(net.normalised(x).values)).reconstruction - net.log_volume)
             continue
+        # Drawn on the CPU, so that every device sees the same draws.
         generator = torch.Generator().manual_seed(seed + start)
         noise = torch.randn((draws, net.latent, x.shape[1]), generator=generator).to(net.device)
         bounds.append(torch.logsumexp(net.log_weights(x, noise), dim=0) - math.log(draws))
@@ -158,7 +159,7 @@ def draw_spectra(
 
 
 def _wide_patches(net: SpectralNet, reference: NDArray[np.floating], count: int, generator: torch.Generator) -> Tensor:
-    """Contexts ``(components, count)`` of pixels whose whole ring is like one of the reference spectra."""
+    """Contexts ``(components, count)`` of pixels whose ring is everywhere like one of the reference spectra."""
     chosen = torch.randint(len(reference), (count,), generator=generator).numpy()
     rows = torch.from_numpy(np.ascontiguousarray(np.asarray(reference, np.float32)[chosen].T))
     return net.context_alike(net.normalised(rows.to(net.device)))

@@ -60,6 +60,7 @@ def onnx_bytes(net: SpectralNet, properties: dict[str, str]) -> bytes:
     require_onnx()
     import onnx
 
+    # Three spectra: torch.export takes a dimension of size 1 for a constant, whatever is said of it.
     given = [torch.zeros(3, net.bands)]
     if net.has_context:
         given.append(torch.zeros(3, net.components))
@@ -78,6 +79,7 @@ def onnx_bytes(net: SpectralNet, properties: dict[str, str]) -> bytes:
         )
     model = program.model_proto
     onnx.helper.set_model_props(model, properties)
+    # With all shapes inferred: a graph that no runtime loads is to fail here, and not where it is deployed.
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
 

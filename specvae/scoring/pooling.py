@@ -39,6 +39,7 @@ def pool(score: NDArray[np.floating]) -> NDArray[np.float32]:
     """
     valid = np.isfinite(score)
     logs = np.log(np.maximum(np.where(valid, score, 1.0), FLOOR)).astype(np.float32) * valid
+    # Normalised convolution (Knutsson and Westin, 1993): invalid pixels weigh nothing, above and below the fraction bar.
     smooth = _smoothed(logs) / np.maximum(_smoothed(valid.astype(np.float32)), FLOOR)
     around = _around(np.where(valid, logs, np.float32(np.nan)))
     return np.where(valid, smooth - WEIGHT * around, np.float32(np.nan)).astype(np.float32)
@@ -65,6 +66,7 @@ def _around(logs: NDArray[np.float32]) -> NDArray[np.float32]:
     for top in range(0, rows, strip):
         high = min(strip, rows - top)
         ring = np.stack([wide[top + r : top + r + high, c : c + cols] for r, c in offsets])
+        # NaN sorts last: the valid scores come first, and `count` of them are ranked.
         ring.sort(axis=0)
         count = np.isfinite(ring).sum(axis=0)
         rank = np.floor(QUANTILE * np.maximum(count - 1, 0) + 0.5).astype(np.intp)

@@ -40,6 +40,7 @@ class Workers:
     def each(self, cells: Sequence[Window], work: Callable[[Sequence[Window]], None]) -> None:
         """Do ``work`` on groups of cells, in inference mode. Raises torch.OutOfMemoryError where even one cell does not fit."""
         groups = [cells[i : i + self.group] for i in range(0, len(cells), self.group)]
+        # Four bundles a thread even out their work; one for each cell would spend more time on handing cells out.
         share = max(1, -(-len(groups) // (4 * self.threads)))
 
         def bundle(start: int) -> None:
@@ -53,6 +54,7 @@ class Workers:
         """Do ``job`` for each number; all have ended when this does."""
         with settings_of_new_threads():
             under_way = [self._opened().submit(job, number) for number in numbers]
+            # All have ended before an error is raised, so that none still writes into the caller's arrays.
             wait(under_way)
         for done in under_way:
             done.result()

@@ -32,6 +32,7 @@ class Programs:
             return torch.as_tensor(program(self.net)(*tensors))
         if program not in self._traced:
             with self._tracing:
+                # Asked again under the lock: another thread may have traced it in the meantime.
                 if program not in self._traced:
                     self._traced[program] = _traced(program(self.net).eval(), tensors)
         return torch.as_tensor(self._traced[program](*tensors))

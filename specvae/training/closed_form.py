@@ -44,6 +44,7 @@ def start_linear(vae: VAE, x: Tensor, c: Tensor | None, trim: float = 0.0, seed:
         _bound_context(vae, c[:, ::step].cpu().double().numpy())
         c = vae.bounded(c[:, ::step])
     context = np.zeros((0, spectra.shape[1])) if c is None else c.cpu().double().numpy()
+    # The closed form is that of linear paths and one noise for all bands; learned variances have no such solution.
     if not vae.linear or vae.learned_variance:
         return
     keep = np.ones(spectra.shape[1], bool)
@@ -62,6 +63,7 @@ def start_linear(vae: VAE, x: Tensor, c: Tensor | None, trim: float = 0.0, seed:
 def _bound_context(vae: VAE, context: NDArray[np.float64]) -> None:
     """Set the mean, spread and reach of normal contexts ``(context, n)``."""
     mean = context.mean(axis=1, keepdims=True)
+    # A component that never varied in training must not turn the smallest departure into an endless length.
     scale = 1.0 / np.maximum(context.std(axis=1, keepdims=True), 1e-3)
     lengths = np.linalg.norm((context - mean) * scale, axis=0)
     vae.context_mean.copy_(torch.from_numpy(mean))
@@ -79,6 +81,7 @@ def _scale(lengths: NDArray[np.float64], context: NDArray[np.float64]) -> NDArra
     one = np.concatenate([context, np.ones((1, context.shape[1]))])
     weight = np.zeros(len(one))
     weight[-1] = np.log(max(float(lengths.mean()), TINY))
+    # The ridge keeps the system solvable where components of the context are constant or alike.
     gram = one @ one.T + 0.1 * np.eye(len(one))
     for _ in range(FISHER_STEPS):
         residual = np.clip(lengths / np.exp(np.clip(weight @ one, -PRIOR_SPREAD, PRIOR_SPREAD)) - 1.0, -1.0, 3.0)
@@ -87,7 +90,7 @@ def _scale(lengths: NDArray[np.float64], context: NDArray[np.float64]) -> NDArra
 
 
 class _Solution:
-    """The linear VAE x = A c + b + D z + noise of variance s2 in every band, at its maximum likelihood.
+    """The linear VAE x = A c + b + D z + noise of variance s2 in every band, in closed form.
 
     A and b are the regression of x on the context c. The columns of D are the leading eigenvectors of the residual's
     covariance, each scaled by the root of its eigenvalue (Tipping and Bishop, 1999).
@@ -113,6 +116,7 @@ class _Solution:
         residual = x - both @ one
         values, vectors = np.linalg.eigh(residual @ residual.T / x.shape[1])
         values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+        # Not the mean of the discarded eigenvalues, as in their equation 8: the configuration says how much counts as noise.
         s2 = max(float(noise * values.sum()), TINY)
         return cls(both[:, :-1], both[:, -1:], values, vectors, s2, latent)
 
@@ -139,6 +143,9 @@ class _Solution:
         z = vae.latent
         shrinkage = self.s2 if vae.mixture is None else 0.0
         spread = np.maximum(self.values[:k], TINY if vae.mixture is None else 1e-3 * self.s2)
+        # D of Tipping and Bishop's equation 7, but with the eigenvalue itself in place of eigenvalue less noise: the noise is
+        # chosen here and may be the larger of the two. The posterior is theirs, with M = D^T D + s2, which is diagonal here:
+        # its mean is M^-1 D^T (x - A c - b) and its variance s2 M^-1.
         decode = self.vectors[:, :k] * np.sqrt(spread)
         encode = (self.vectors[:, :k] * (np.sqrt(spread) / (spread + shrinkage))).T
         assert vae.encoder.linear is not None

@@ -125,7 +125,7 @@ def train(
 ) -> History:
     """Fit ``vae`` in place, from its closed-form start to the best weights by the validation spectra.
 
-    ``config.refits`` times, evenly through the descent, the worst ``trim`` share of the whole sample by score is
+    ``config.refits`` times, evenly through the descent, the worst ``trim`` share of the entire sample by score is
     dropped anew. Ctrl-C keeps the best weights so far, and sets ``history.interrupted``.
     """
     begun = time.perf_counter()
@@ -136,6 +136,7 @@ def train(
             check = descent.advance(step)
             if check is not None and progress:
                 progress(check)
+            # Presets that repeat published training keep the last weights, and go all the way.
             if descent.stale >= config.patience and config.keep == "best":
                 break
     except KeyboardInterrupt:
@@ -172,13 +173,16 @@ class _Descent:
         self.history = History()
         self.fit = 0
         self.begun = begun
+        # The closed-form start is a candidate too: where training only makes it worse, it remains the model.
         first = _look(vae, validation, 0, 0, self.steps, float("nan"))
         self.best, self.best_state, self.stale = first.validation, copy.deepcopy(vae.state_dict()), 0
 
     def advance(self, step: int) -> Check | None:
         """Take one step, and evaluate the validation spectra where that is due."""
+        # The first trim comes before the first step, by the scores of the closed-form start.
         if self.config.trim and self.config.refits and (step - 1) % max(1, self.steps // self.config.refits) == 0:
             self._trim()
+        # What remains of a pass and is too small for a batch is dropped; the next shuffle favours others.
         if len(self.order) < self.batch:
             shuffled = torch.randperm(len(self.retained), generator=self.generator, device=self.retained.device)
             self.order = self.retained[shuffled]
@@ -186,14 +190,19 @@ class _Descent:
         batch = self.sample.take(picked)
         if self.config.binarise:
             batch = batch.binarised(self.generator)
+        # At full weight from the start, the KL term pulls the posterior of a random network onto the prior before the decoder has
+        # learned to use it (Bowman et al., 2016).
         weight = min(1.0, step / (self.config.warm * self.steps)) if self.config.warm else 1.0
+        # Summed where it was computed: reading the loss at each step would wait for the device each time.
         self.running += _step(self.vae, batch, self.optimiser, self.generator, weight)
         self.schedule.step()
         return self._check(step) if step % self.every == 0 or step == self.steps else None
 
     def _trim(self) -> None:
+        # Of the entire sample, so that a spectrum that was dropped too early may come back.
         scores = _scores(self.vae, self.sample)
         self.retained = (scores <= torch.quantile(_thin(scores), 1.0 - self.config.trim)).nonzero().squeeze(1)
+        # The shuffle under way still holds spectra that were dropped just now.
         self.order = self.retained[:0]
         self.batch = min(self.batch, len(self.retained))
         self.fit += 1
@@ -216,6 +225,7 @@ def _optimiser(vae: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
     if kind is torch.optim.SparseAdam:
         raise UsageError("training.optimiser = 'SparseAdam' takes sparse gradients, and these are dense; try 'Adam'")
     make: Any = kind
+    # Elsewhere in torch the decay is a part of the gradient, which adaptive steps rescale (Loshchilov and Hutter, 2019).
     options: dict[str, Any] = {"weight_decay": config.weight_decay} if config.optimiser == "AdamW" else {}
     if kind is torch.optim.LBFGS:
         options["line_search_fn"] = "strong_wolfe"  # the curvature of one batch misleads a fixed step on the next
@@ -235,6 +245,7 @@ def _schedule(
         return schedules.CosineAnnealingLR(optimiser, steps + 1)
     # Only optimisers with a momentum or betas can have them cycled against the rate.
     cycled = {"momentum", "betas"} & set(optimiser.defaults) and optimiser.defaults.get("momentum", 1) != 0
+    # One more than the steps, since the schedule is advanced after the last step as well.
     return schedules.OneCycleLR(
         optimiser, config.learning_rate or RATE, total_steps=steps + 1, pct_start=0.1, cycle_momentum=bool(cycled)
     )

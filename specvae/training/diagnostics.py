@@ -56,6 +56,7 @@ def bernoulli_spread(x: torch.Tensor) -> float:
     A linear VAE codes an axis only where this is above 1 (Lucas et al., *Don't Blame the ELBO!*, 2019, section 4).
     """
     mean = x.mean(dim=1, keepdim=True)
+    # A pixel that is black in every image has no variance of its own to divide by.
     noise = Bernoulli().variance_of_mean(mean).clamp(min=1e-4).sqrt()
     axes: torch.Tensor = torch.linalg.svdvals((x - mean).double() / noise.double())
     return float(axes[0].square() / x.shape[1])
@@ -76,6 +77,7 @@ def _why(net: SpectralNet, x: torch.Tensor) -> str:
 
 def _exploding(contribution: torch.Tensor) -> str:
     """1-based numbers of the bands ``(bands,)`` that cost ten times the median and more than all others together."""
+    # Of two or three bands, one may well cost more than all others together.
     if len(contribution) < 4:
         return ""
     great = (contribution > 10 * contribution.median()) & (contribution > 0.5 * contribution.sum())

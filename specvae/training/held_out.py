@@ -32,6 +32,7 @@ def tiles_of(
             score = scorer.score_rows(rows, held.ravel()).score
             scores += block_tiles(score.reshape(held.shape), held, region.block, region.source)
             continue
+        # Evidence contrasts a score with the ring around it, so the ring's pixels are scored as well, whatever their role.
         around = region.window.grow(HALO).clip(region.cube.window)
         score = scorer.score(region.cube, around)[0].score
         inside = region.window.shift(-around.row, -around.col).slices

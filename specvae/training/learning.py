@@ -24,14 +24,12 @@ from specvae.thresholds.drift.reference import DriftReference
 from specvae.training.descent import Check, History, Sample, train
 from specvae.training.diagnostics import diagnose
 from specvae.training.held_out import contamination_of, tiles_of
-from specvae.training.sampling import Region, Role
+from specvae.training.sampling import LEAST, Region, Role
 
-__all__ = ["LEAST", "Learned", "learn"]
+__all__ = ["Learned", "learn"]
 
 FEW_PATCHES = 4000
 """Training patches below which these are also seen turned and mirrored."""
-LEAST = 24
-"""Fewest training pixels that a model is fitted on."""
 MOST_TRAINING_SCORES = 200_000
 """Training pixels whose scores are looked at for contamination, at most: quantiles need no more."""
 
@@ -68,6 +66,7 @@ def learn(
     """
     spectra = _training_spectra(regions, bands, least)
     config = config.resolved(table=all(region.is_table for region in regions), bands=bands)
+    # For the random weights of the layers; batches, noise and the mixture's start have generators of the same seed.
     torch.manual_seed(config.seed)
     if device == "cpu":
         # The products are small: a second thread costs more to wake than it computes.
@@ -80,17 +79,6 @@ def learn(
     trim = config.training.trim
     contamination = contamination_of(_training_scores(net, samples.train.to(device)), tiles, trim)
     calibration = Calibration(tiles, contaminated=contamination.found, trim=trim)
-    provenance = {
-        "contamination": contamination.summary(),
-        "history": history.to_json(),
-        "interrupted": history.interrupted,
-        "pixels": {
-            "train": samples.trained,
-            "validation": samples.validation.size,
-            "calibration": int(tiles.scores.size),
-        },
-        "diagnostics": diagnose(net, samples.checked, device, config.patch or 1),
-    }
     seen = band_means(spectra, config.patch)
     principal = Principal.fit(spectra, net.latent, config.patch or 1)
     return Learned(
@@ -100,7 +88,13 @@ def learn(
         Calibration(pooled, contaminated=contamination.found, trim=trim) if pooled.tiles else None,
         replace(Background.fit(seen), principal=principal),
         DriftReference.fit(seen, tiles.scores),
-        provenance,
+        {
+            "contamination": contamination.summary(),
+            "history": history.to_json(),
+            "interrupted": history.interrupted,
+            "pixels": samples.counts | {"calibration": int(tiles.scores.size)},
+            "diagnostics": diagnose(net, samples.checked, device, config.patch or 1),
+        },
     )
 
 
@@ -117,6 +111,11 @@ class _Samples:
     def checked(self) -> Sample:
         """The validation sample; of a fit too small to have one, the training sample."""
         return self.validation if self.validation.size else self.train
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Pixels or patches by what they are for."""
+        return {"train": self.trained, "validation": self.validation.size}
 
 
 def _training_spectra(regions: Sequence[Region], bands: int, least: int) -> NDArray[np.float32]:

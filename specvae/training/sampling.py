@@ -17,16 +17,18 @@ from specvae.model.config import SamplingConfig
 from specvae.spectra import CELL, Cube, Invalid, Window
 from specvae.thresholds.tiles import INDEPENDENT
 
-__all__ = ["Quota", "Region", "Role", "Split", "region_of_rows", "regions_of", "split_blocks", "split_rows"]
+__all__ = ["LEAST", "Quota", "Region", "Role", "Split", "region_of_rows", "regions_of", "split_blocks", "split_rows"]
 
 UNIT = CELL
 """Side of a block in a large scene, pixels: as a scoring cell, so that no cell is computed for two blocks."""
+LEAST = 24
+"""Fewest training pixels that a model is fitted on."""
 SPECK = 4
 """Side of the little blocks that validate training, pixels: scattered, so that they show every kind of ground."""
 SMALL_BUDGET = 0.09
 """Share of a small scene that calibration blocks and their buffers take, at most, beyond the first."""
 WHOLE = 1_000_000
-"""A scene of at most so many pixels is read whole, as one region."""
+"""A scene of at most so many pixels is read at once, as one region."""
 
 
 class Role(IntEnum):
@@ -51,7 +53,7 @@ class Split:
     buffer: int
     """Pixels around calibration blocks that train nothing."""
     validation: float = 0.0
-    """Share of the training pixels, in scattered specks, that tells training when to stop."""
+    """Share of the training pixels, in scattered specks, by which training knows when to stop."""
     seed: int = 0
 
     def block(self, window: Window) -> NDArray[np.int32]:
@@ -67,6 +69,7 @@ class Split:
         held = roles == Role.CALIBRATION
         near = _dilate(held, self.buffer)
         roles = np.where(near & ~held, np.uint8(Role.UNUSED), roles).astype(np.uint8)
+        # Specks have no buffer and resemble the training pixels beside them: enough to say when to stop, not for thresholds.
         roles[(roles == Role.TRAIN) & self._specks(around)] = Role.VALIDATION
         inside = window.shift(-around.row, -around.col)
         return roles[inside.slices]
@@ -137,7 +140,7 @@ class Quota:
     def take(self, role: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Count what a region brings; what is beyond the quota becomes UNUSED.
 
-        Of training and validation pixels as many as are wanted stay, evenly spread; held-out blocks stay whole.
+        Of training and validation pixels as many as are wanted stay, evenly spread; of held-out blocks all pixels stay.
         """
         role = role.copy()
         for kind, wanted in self.remaining.items():
@@ -145,6 +148,8 @@ class Quota:
             if wanted <= 0:
                 role.flat[here] = Role.UNUSED
             elif kind != Role.CALIBRATION and here.size > wanted:
+                # Evenly, since the first ones would all lie in the top rows. A held-out block is resampled as one, so it
+                # is not thinned.
                 spread = here[np.arange(wanted) * here.size // wanted]
                 role.flat[here] = Role.UNUSED
                 role.flat[spread] = kind
@@ -167,6 +172,7 @@ def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, se
     rows, cols = shape
     small = rows * cols <= WHOLE // 4
     side = int(np.clip(-(-min(shape) // 8), 1, UNIT)) if small else UNIT
+    # Rows that follow each other in a table often resemble each other: they are held out in runs, as pixels are in blocks.
     unit = (min(side, rows), min(side, cols)) if min(shape) > 1 else (1, max(1, max(shape) // 50))
     unit = unit if rows <= cols or min(shape) > 1 else (unit[1], 1)
     grid = (-(-rows // unit[0]), -(-cols // unit[1]))
@@ -179,11 +185,13 @@ def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, se
         r, c = np.divmod(order, grid[1])
         edges = ((r == 0) | (r == grid[0] - 1)).astype(int) + ((c == 0) | (c == grid[1] - 1))
         order = order[np.argsort(-edges, kind="stable")]
+    # Of three blocks none can be spared: such a scene only trains.
     if count < 4:
         return Split(shape, unit, roles, buffer)
     held = max(1, round(count * config.calibration)) if config.calibration else 0
     calibration = order[:held]
     roles.flat[calibration] = Role.CALIBRATION
+    # Held out one by one until their buffers take too much from training; the first stays, or there would be no threshold.
     if small and buffer:
         roles.flat[calibration[1:]] = Role.TRAIN
         for number in calibration[1:]:
@@ -225,7 +233,7 @@ def region_of_rows(
 
 
 def regions_of(split: Split, seed: int, side: int = 1) -> Iterator[Window]:
-    """Windows to read, in seeded order: the whole of a small scene, else its blocks one by one.
+    """Windows to read, in seeded order: all of a small scene at once, else its blocks one by one.
 
     ``side``: of the patches that the scene is seen in.
     """

@@ -48,22 +48,12 @@ class Variant:
 
         ``valid`` is that of the cube, which covers the window and, as far as the scene goes, the halo around it.
         """
-        # Everything that C trusts is checked here: it would read and write beyond an array without a word.
+        # C gets bare addresses: both arrays must live until it returns, hence their names.
         values = _rows_packed(cube.values)
         flags = np.ascontiguousarray(valid, np.bool_)
         here = window.shift(-cube.window.row, -cube.window.col)
-        if len(values) != model.bands or flags.shape != values.shape[1:]:
-            raise ValueError(
-                f"values {values.shape} and valid {flags.shape} are not of {model.bands} bands and one cube"
-            )
-        if (
-            min(here.row, here.col) < 0
-            or here.row + here.rows > flags.shape[0]
-            or here.col + here.cols > flags.shape[1]
-        ):
-            raise ValueError(f"{window} reaches beyond {cube.window}")
-        if out.shape != (2, window.rows, window.cols) or out.dtype != np.float32 or not out.flags.c_contiguous:
-            raise ValueError(f"results of {out.shape} and {out.dtype} for {window}")
+        _check_inputs(model, values, flags, here)
+        _check_outputs(model, window, out, context)
         job = Job(
             values=values.ctypes.data,
             band_stride=values.strides[0] // 4,
@@ -81,8 +71,6 @@ class Variant:
             out_stride=out.shape[2],
         )
         if context is not None:
-            if context.shape != (model.components, window.rows, window.cols) or not context.flags.c_contiguous:
-                raise ValueError(f"contexts of {context.shape} for {window}")
             job.context = context[:, rows.start :].ctypes.data
             job.context_band, job.context_stride = context.strides[0] // 4, context.strides[1] // 4
         if self._score(model.structure, job):
@@ -114,6 +102,28 @@ class Variant:
         return terms, reasons
 
 
+# Everything that C trusts is checked in Python: C would read and write beyond an array without a word.
+
+
+def _check_inputs(model: PackedModel, values: Floats, valid: NDArray[np.bool_], here: Window) -> None:
+    """Raise ValueError where a cube's arrays are not of one size, or do not cover ``here``, a window of them."""
+    if len(values) != model.bands or valid.shape != values.shape[1:]:
+        raise ValueError(f"values {values.shape} and valid {valid.shape} are not of {model.bands} bands and one cube")
+    rows, cols = valid.shape
+    if min(here.row, here.col) < 0 or here.row + here.rows > rows or here.col + here.cols > cols:
+        raise ValueError(f"{here} reaches beyond a cube of {rows} x {cols} pixels")
+
+
+def _check_outputs(model: PackedModel, window: Window, out: Floats, context: Floats | None) -> None:
+    """Raise ValueError where the arrays to fill do not have the size of the window."""
+    if out.shape != (2, window.rows, window.cols) or out.dtype != np.float32 or not out.flags.c_contiguous:
+        raise ValueError(f"results of {out.shape} and {out.dtype} for {window}")
+    if context is None:
+        return
+    if context.shape != (model.components, window.rows, window.cols) or not context.flags.c_contiguous:
+        raise ValueError(f"contexts of {context.shape} for {window}")
+
+
 def _rows_packed(values: NDArray[Any]) -> Floats:
     """The values, copied only where they are not float32 or their rows have gaps."""
     if values.dtype == np.float32 and values.strides[2] == 4 and all(s >= 0 and s % 4 == 0 for s in values.strides):
@@ -124,13 +134,13 @@ def _rows_packed(values: NDArray[Any]) -> Floats:
 @cache
 def variants() -> tuple[Variant, ...]:
     """What this processor can run, the fastest first; none where the install had no compiler."""
-    found = find_spec("specvae.scoring.kernel._compiled")
-    if found is None or found.origin is None:
+    module = find_spec("specvae.scoring.kernel._compiled")
+    if module is None or module.origin is None:
         return ()
     # The module is opened as a plain library: its calls then cost a microsecond, and release the interpreter's lock.
-    library = ctypes.CDLL(found.origin)
+    library = ctypes.CDLL(module.origin)
     library.specvae_size.restype = ctypes.c_int64
-    # A library of another version of the sources, left by an earlier install, would read other fields than are written.
+    # A library of another version of the sources, which an earlier install built, would read other fields than are written.
     if [library.specvae_size(i) for i in range(4)] != [ctypes.sizeof(kind) for kind in (Stack, Model, Job, Columns)]:
         return ()
     there = (ctypes.POINTER(_Variant) * 8)()

@@ -1,6 +1,6 @@
 """Windows, rows and reasons by the compiled scorer: the same questions as :class:`specvae.scoring.cells.CellScorer` answers.
 
-A pixel's arithmetic does not depend on where it stands, so windows need no fixed cells: threads share out strips of rows.
+A pixel's arithmetic does not depend on its place, so windows need no fixed cells: threads share out strips of rows.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class CompiledScorer:
     """Scores windows and rows of a pixel or table model; deterministic, without torch."""
 
     def __init__(self, state: NetState, threads: int = 1, variant: Variant | None = None) -> None:
-        found = variant or best_variant()
-        if found is None:
+        chosen = variant or best_variant()
+        if chosen is None:
             raise ValueError("there is no compiled scorer in this install")
-        self.variant, self.threads = found, threads
+        self.variant, self.threads = chosen, threads
         self.model = PackedModel(state)
         self._state = state
         self._pool: ThreadPoolExecutor | None = None
