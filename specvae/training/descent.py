@@ -6,18 +6,14 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from specvae.errors import UsageError
 from specvae.model.config import TrainingConfig
 from specvae.model.vae import VAE
 from specvae.training.closed_form import start_linear
-
-FUSED = (torch.optim.Adam, torch.optim.AdamW)
-"""Optimisers that take one pass over all parameters at once."""
+from specvae.training.optimiser import optimiser_of, schedule_of
 
 __all__ = ["Check", "History", "Sample", "train"]
 
@@ -107,8 +103,6 @@ CHECKS = 25
 """Times that the validation spectra are evaluated, where no number of epochs is configured; else once each epoch."""
 PASSES = 20
 """Passes over the sample, where neither epochs nor fewer steps are configured."""
-RATE = 4e-3
-"""Default learning rate, at the peak of the one-cycle schedule."""
 LEAST_STEPS = 300
 """Fewest steps by default, so that small samples are passed over more often."""
 GRADIENT_LIMIT = 20.0
@@ -165,8 +159,8 @@ class _Descent:
         self.batch = min(config.batch, sample.size)
         self.steps = step_count(sample.size, self.batch, config)
         self.every = max(1, self.steps // (config.epochs or CHECKS))
-        self.optimiser = _optimiser(vae, config)
-        self.schedule = _schedule(self.optimiser, self.steps, config)
+        self.optimiser = optimiser_of(vae, config)
+        self.schedule = schedule_of(self.optimiser, self.steps, config)
         self.retained = torch.arange(sample.size, device=sample.x.device)
         self.order = self.retained[:0]
         self.running = torch.zeros((), device=sample.x.device)
@@ -216,39 +210,6 @@ class _Descent:
         if check.validation < self.best:
             self.best, self.best_state = check.validation, copy.deepcopy(self.vae.state_dict())
         return check
-
-
-def _optimiser(vae: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
-    kind = getattr(torch.optim, config.optimiser, None)
-    if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)) or kind is torch.optim.Optimizer:
-        raise UsageError(f"training.optimiser = {config.optimiser!r} is not an optimiser of torch.optim; try 'Adam'")
-    if kind is torch.optim.SparseAdam:
-        raise UsageError("training.optimiser = 'SparseAdam' takes sparse gradients, and these are dense; try 'Adam'")
-    make: Any = kind
-    # Elsewhere in torch the decay is a part of the gradient, which adaptive steps rescale (Loshchilov and Hutter, 2019).
-    options: dict[str, Any] = {"weight_decay": config.weight_decay} if config.optimiser == "AdamW" else {}
-    if kind is torch.optim.LBFGS:
-        options["line_search_fn"] = "strong_wolfe"  # the curvature of one batch misleads a fixed step on the next
-    if kind in FUSED:
-        options["fused"] = True
-    optimiser: torch.optim.Optimizer = make(vae.parameters(), lr=config.learning_rate or RATE, **options)
-    return optimiser
-
-
-def _schedule(
-    optimiser: torch.optim.Optimizer, steps: int, config: TrainingConfig
-) -> torch.optim.lr_scheduler.LRScheduler:
-    schedules = torch.optim.lr_scheduler
-    if config.schedule == "constant":
-        return schedules.ConstantLR(optimiser, factor=1.0)
-    if config.schedule == "cosine":
-        return schedules.CosineAnnealingLR(optimiser, steps + 1)
-    # Only optimisers with a momentum or betas can have them cycled against the rate.
-    cycled = {"momentum", "betas"} & set(optimiser.defaults) and optimiser.defaults.get("momentum", 1) != 0
-    # One more than the steps, since the schedule is advanced after the last step as well.
-    return schedules.OneCycleLR(
-        optimiser, config.learning_rate or RATE, total_steps=steps + 1, pct_start=0.1, cycle_momentum=bool(cycled)
-    )
 
 
 def _step(

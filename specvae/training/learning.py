@@ -66,11 +66,7 @@ def learn(
     """
     spectra = _training_spectra(regions, bands, least)
     config = config.resolved(table=all(region.is_table for region in regions), bands=bands)
-    # For the random weights of the layers; batches, noise and the mixture's start have generators of the same seed.
-    torch.manual_seed(config.seed)
-    if device == "cpu":
-        # The products are small: a second thread costs more to wake than it computes.
-        torch.set_num_threads(1)
+    _prepare_torch(config.seed, device)
     net = SpectralNet.untrained(spectra, config, context)
     samples = _samples(net, regions, config, threads)
     history = _train(net, samples, config, device, progress)
@@ -78,13 +74,13 @@ def learn(
     tiles, pooled = tiles_of(scorer_of(state, device, threads), regions, sources)
     trim = config.training.trim
     contamination = contamination_of(_training_scores(net, samples.train.to(device)), tiles, trim)
-    calibration = Calibration(tiles, contaminated=contamination.found, trim=trim)
+    diagnostics = diagnose(net, samples.checked, device, config.patch or 1)
     seen = band_means(spectra, config.patch)
     principal = Principal.fit(spectra, net.latent, config.patch or 1)
     return Learned(
         config,
         state,
-        calibration,
+        Calibration(tiles, contaminated=contamination.found, trim=trim),
         Calibration(pooled, contaminated=contamination.found, trim=trim) if pooled.tiles else None,
         replace(Background.fit(seen), principal=principal),
         DriftReference.fit(seen, tiles.scores),
@@ -93,9 +89,17 @@ def learn(
             "history": history.to_json(),
             "interrupted": history.interrupted,
             "pixels": samples.counts | {"calibration": int(tiles.scores.size)},
-            "diagnostics": diagnose(net, samples.checked, device, config.patch or 1),
+            "diagnostics": diagnostics,
         },
     )
+
+
+def _prepare_torch(seed: int, device: str) -> None:
+    # For the random weights of the layers; batches, noise and the mixture's start have generators of the same seed.
+    torch.manual_seed(seed)
+    if device == "cpu":
+        # The products are small: a second thread costs more to wake than it computes.
+        torch.set_num_threads(1)
 
 
 @dataclass(frozen=True)

@@ -191,16 +191,22 @@ def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, se
     held = max(1, round(count * config.calibration)) if config.calibration else 0
     calibration = order[:held]
     roles.flat[calibration] = Role.CALIBRATION
-    # Held out one by one until their buffers take too much from training; the first stays, or there would be no threshold.
     if small and buffer:
-        roles.flat[calibration[1:]] = Role.TRAIN
-        for number in calibration[1:]:
-            roles.flat[number] = Role.CALIBRATION
-            trained = Split(shape, unit, roles, buffer).role(Window(0, 0, rows, cols)) == Role.TRAIN
-            if trained.mean() < 1.0 - SMALL_BUDGET:
-                roles.flat[number] = Role.TRAIN
-                break
+        _give_back(Split(shape, unit, roles, buffer), calibration)
     return Split(shape, unit, roles, buffer, config.validation, seed)
+
+
+def _give_back(split: Split, calibration: NDArray[np.int64]) -> None:
+    """Let blocks of a small scene train again, so that those held out and their buffers stay within their budget."""
+    roles = split.roles
+    # The first one stays held out in any case: without it there would be no threshold. The others follow one by one.
+    roles.flat[calibration[1:]] = Role.TRAIN
+    for number in calibration[1:]:
+        roles.flat[number] = Role.CALIBRATION
+        trained = split.role(Window(0, 0, *split.shape)) == Role.TRAIN
+        if trained.mean() < 1.0 - SMALL_BUDGET:
+            roles.flat[number] = Role.TRAIN
+            break
 
 
 def split_rows(n: int, config: SamplingConfig, seed: int) -> Split:
