@@ -183,13 +183,15 @@ class Detector:
             )
         return self._scorer.score_rows(values, valid)
 
-    def explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None = None) -> Explanation:
+    def explain(
+        self, values: NDArray[np.floating], context: NDArray[np.floating] | None = None, expected: bool = True
+    ) -> Explanation:
         """Why valid pixels score as they do: ``(bands, n)`` spectra, and ``(components, n)`` contexts where used.
 
         For patches ``(bands * side * side, n)`` the result is by band: contributions are summed over the pixels, deviations
-        and expected values averaged.
+        and expected values averaged. Without ``expected`` these may be of no pixel.
         """
-        explanation = self._scorer.explain(values, context)
+        explanation = self._scorer.explain(values, context, expected)
         side = self.config.patch
         if side is None:
             return explanation

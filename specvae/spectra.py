@@ -8,11 +8,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CELL", "IMAGE_CELL", "Cube", "Explanation", "Invalid", "Parts", "ScoredWindow", "Window", "positions"]
+__all__ = [
+    "CELL",
+    "IMAGE_CELL",
+    "Cube",
+    "Explainer",
+    "Explanation",
+    "Invalid",
+    "Parts",
+    "ScoredWindow",
+    "Window",
+    "positions",
+]
 
 FloatArray = NDArray[np.float32]
 
@@ -166,7 +178,17 @@ class Explanation:
     deviation: FloatArray
     """``(bands, n)``: signed (x - mu) / sigma, positive = brighter than expected."""
     expected: FloatArray
-    """``(bands, n)``: the reconstructed spectrum in physical units."""
+    """``(bands, n)``: the reconstructed spectrum in physical units; ``(bands, 0)`` where it was not asked for."""
+
+
+class Explainer(Protocol):
+    """Explains pixels of one window when asked, for of most scenes few pixels need it, and of others too many at once."""
+
+    def __call__(self, rows: NDArray[np.intp], cols: NDArray[np.intp], expected: bool, /) -> Explanation:
+        """Why the valid pixels ``(n,)`` at these places of the window score as they do.
+
+        Without ``expected`` the reconstructions, which cost most, are of no pixel.
+        """
 
 
 @dataclass(frozen=True)
@@ -179,8 +201,8 @@ class ScoredWindow:
     """The window's score and terms, ``(rows, cols)``."""
     anomalous: NDArray[np.bool_]
     """``(rows, cols)``: score above the threshold; False where invalid."""
-    explanation: Explanation | None = field(default=None)
-    """Of the anomalous pixels alone, in row-major order (n = anomalous.sum()), where asked for."""
+    explain: Explainer | None = field(default=None)
+    """Explains pixels of the window; None where nobody asks."""
 
     @property
     def window(self) -> Window:

@@ -97,8 +97,13 @@ class CellScorer:
         n = len(values)
         return Parts(*(part.reshape(-1)[:n] for part in (parts.score, parts.reconstruction, parts.kl)))
 
-    def explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> Explanation:
-        """Why these valid pixels score as they do: ``(bands, n)`` spectra and their ``(components, n)`` contexts."""
+    def explain(
+        self, values: NDArray[np.floating], context: NDArray[np.floating] | None, expected: bool = True
+    ) -> Explanation:
+        """Why these valid pixels score as they do: ``(bands, n)`` spectra and their ``(components, n)`` contexts.
+
+        The reconstructions come with the rest at no cost, so that ``expected`` changes nothing here.
+        """
         return self._workers.alone(lambda: self._explain(values, context))
 
     def _explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> Explanation:

@@ -29,8 +29,13 @@ class Scorer(Protocol):
         """Parts ``(n,)`` of a table's spectra ``(n, bands)``, for a model without context."""
         ...
 
-    def explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> Explanation:
-        """Why valid pixels score as they do: ``(bands, n)`` spectra and their ``(components, n)`` contexts."""
+    def explain(
+        self, values: NDArray[np.floating], context: NDArray[np.floating] | None, expected: bool = True
+    ) -> Explanation:
+        """Why valid pixels score as they do: ``(bands, n)`` spectra and their ``(components, n)`` contexts.
+
+        Without ``expected`` the reconstructions may be of no pixel.
+        """
         ...
 
 

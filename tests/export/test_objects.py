@@ -52,14 +52,17 @@ GRIDS = {
 
 
 def table_of(mask: NDArray[np.bool_]) -> ObjectTable:
-    n = int(mask.sum())
     reconstruction = np.where(mask, 12.0, 1.0).astype(np.float32)
     reconstruction[np.unravel_index(np.flatnonzero(mask)[:1], mask.shape)] = 20.0
     kl = np.full(mask.shape, 4.0, np.float32)
-    explanation = Explanation(*(np.outer([1.0, 2.0, 9.0], np.ones(n)).astype(np.float32) * s for s in (1, -2, 3)))
+
+    def explain(rows: NDArray[np.intp], cols: NDArray[np.intp], expected: bool) -> Explanation:
+        each = np.outer([1.0, 2.0, 9.0], np.ones(rows.size)).astype(np.float32)
+        return Explanation(each, -2 * each, 3 * each)
+
     cube = Cube(np.ones((3, *mask.shape), np.float32), np.zeros(mask.shape, np.uint8), Window(0, 0, *mask.shape))
     components = Components()
-    components.update(ScoredWindow(cube, Parts(reconstruction + kl, reconstruction, kl), mask, explanation))
+    components.update(ScoredWindow(cube, Parts(reconstruction + kl, reconstruction, kl), mask, explain))
     return components.finish().table
 
 

@@ -32,13 +32,14 @@ class Scene:
     def piece(self, window: Window, explained: bool = True) -> ScoredWindow:
         at = window.slices
         mask = self.mask[at]
-        explanation = None
-        if explained:
-            explanation = Explanation(
-                self.contribution[:, *at][:, mask], self.deviation[:, *at][:, mask], -self.values[:, *at][:, mask]
-            )
+
+        def explain(rows: NDArray[np.intp], cols: NDArray[np.intp], expected: bool) -> Explanation:
+            here = (slice(None), rows + window.row, cols + window.col)
+            return Explanation(self.contribution[here], self.deviation[here], -self.values[here])
+
         cube = Cube(self.values[:, *at], np.zeros(mask.shape, np.uint8), window)
-        return ScoredWindow(cube, Parts(self.score[at], self.reconstruction[at], self.kl[at]), mask, explanation)
+        parts = Parts(self.score[at], self.reconstruction[at], self.kl[at])
+        return ScoredWindow(cube, parts, mask, explain if explained else None)
 
 
 def cut(total: int, cuts: list[int]) -> list[tuple[int, int]]:

@@ -4,12 +4,14 @@ Of each window, in any order, only what an object needs is held: its sums, and i
 windows share an object where their border pixels are neighbours, so that the objects of all windows are the nodes of a
 graph, such neighbours its edges, and its connected components the objects of the scene. The graph is joined when the
 table has grown, not at each window. An object none of whose border pixels has a neighbour in a window yet to come can
-grow no more: it is ranked by its peak score, and beyond a cap the lowest are only counted. Memory so depends on the cap
-and on the objects that are open, not on the scene.
+grow no more: it is ranked by its peak score, and beyond a cap the lowest are only counted. Those inside a window are so
+from the start, and are counted before they are gathered or explained where their peak is too low. Memory so depends on
+the cap and on the objects that are open, not on the scene nor on how much of it is anomalous.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +19,8 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
 from specvae.scoring.gathered.object_table import JoinedObjects, ObjectTable, Omitted, no_objects
-from specvae.spectra import Explanation, ScoredWindow, Window, positions
+from specvae.scoring.gathered.window_objects import objects_in, with_bands
+from specvae.spectra import ScoredWindow, Window, positions
 
 __all__ = ["Components"]
 
@@ -44,6 +47,8 @@ class Components:
         self._windows: list[Window] = []
         self._omitted = (Omitted(), Omitted())
         """Counts of the objects beyond the cap, and of those that are too small."""
+        self._cut = -math.inf
+        """The lowest peak of as many closed objects as the cap allows: a closed one below it can be among them no more."""
 
     def update(self, piece: ScoredWindow) -> None:
         """Take in one window; no two may overlap."""
@@ -51,12 +56,16 @@ class Components:
         if not piece.anomalous.any():
             return
         labels, count = ndimage.label(piece.anomalous, EIGHT_CONNECTED)
-        self._add(_table(piece, labels, count), _border(piece.window, labels))
+        table, borders = objects_in(piece, labels, count), _border(piece.window, labels)
+        held = self._held(table, borders)
+        # Explained last, since that costs most: only objects that can still be among those of the cap.
+        self._add(with_bands(table.take(held), piece, labels, held), _renumbered(borders, held))
 
     def merge(self, other: Components) -> None:
         """Take in what another gathered of other windows of the same scene."""
         self._windows += other._windows
         self._omitted = (self._omitted[0] + other._omitted[0], self._omitted[1] + other._omitted[1])
+        self._cut = max(self._cut, other._cut)
         if other._table is not None:
             self._add(other._table, other._borders)
 
@@ -108,24 +117,33 @@ class Components:
         return still_open
 
     def _close(self, still_open: NDArray[np.bool_]) -> None:
-        """Drop the border pixels that are not ``still_open``, then of the closed objects the small and those beyond the cap."""
+        """Drop the border pixels that are not ``still_open``, then of the closed objects those that are not held."""
         assert self._table is not None
         self._borders = self._borders[:, still_open]
-        n = len(self._table)
-        is_open = np.zeros(n, bool)
-        is_open[self._borders[2]] = True
-        small = ~is_open & (self._table.pixels < self.min_pixels)
-        order = self._table.ranked()
-        order = order[~(is_open | small)[order]]
-        beyond = np.zeros(n, bool)
+        held = self._held(self._table, self._borders)
+        if not held.all():
+            self._borders = _renumbered(self._borders, held)
+            self._table = self._table.take(held)
+
+    def _held(self, table: ObjectTable, borders: Ints) -> NDArray[np.bool_]:
+        """Which objects to hold: those on borders, and the highest of the others up to the cap; the rest are counted."""
+        is_open = np.zeros(len(table), bool)
+        is_open[borders[2]] = True
+        small = ~is_open & (table.pixels < self.min_pixels)
+        beyond = ~(is_open | small) & (table.peak < self._cut)
+        order = np.flatnonzero(~(is_open | small | beyond))
+        order = order[table.ranked(order)]
         beyond[order[self.cap :]] = True
-        capped, tiny = (Omitted.of(self._table.take(which)) for which in (beyond, small))
+        if order.size >= self.cap > 0:
+            self._cut = float(table.peak[order[self.cap - 1]])
+        capped, tiny = (Omitted.of(table, which) for which in (beyond, small))
         self._omitted = (self._omitted[0] + capped, self._omitted[1] + tiny)
-        keep = ~(small | beyond)
-        if not keep.all():
-            self._borders = self._borders.copy()
-            self._borders[2] = (np.cumsum(keep) - 1)[self._borders[2]]
-            self._table = self._table.take(keep)
+        return ~(small | beyond)
+
+
+def _renumbered(borders: Ints, held: NDArray[np.bool_]) -> Ints:
+    """Border pixels of objects of which only the ``held`` remain in their table, all of those here among them."""
+    return np.vstack([borders[:2], (np.cumsum(held) - 1)[borders[2]]])
 
 
 def _covered(rows: Ints, cols: Ints, boxes: Ints, at_once: int = 4096) -> NDArray[np.bool_]:
@@ -166,55 +184,6 @@ def _touching(borders: Ints) -> Ints:
         hit = place[at] == other
         pairs.append(np.vstack([owner[hit], owner[at[hit]]]))
     return np.hstack(pairs)
-
-
-def _table(piece: ScoredWindow, labels: NDArray[np.int32], count: int) -> ObjectTable:
-    """The objects of one window: each anomalous pixel an object at first, then merged by label."""
-    rows, cols = positions(labels > 0)
-    group = labels[rows, cols] - 1
-    score = piece.parts.score[rows, cols]
-    r, c = rows.astype(np.int64) + piece.window.row, cols.astype(np.int64) + piece.window.col
-    none, empty = np.zeros((0, r.size)), np.zeros((0, r.size), np.float32)
-    pixels = ObjectTable(
-        pixels=np.ones(r.size, np.int64),
-        row=r,
-        col=c,
-        bottom=r + 1,
-        right=c + 1,
-        peak=score,
-        peak_row=r,
-        peak_col=c,
-        score=score.astype(np.float64),
-        reconstruction=piece.parts.reconstruction[rows, cols].astype(np.float64),
-        kl=piece.parts.kl[rows, cols].astype(np.float64),
-        row_sum=r.astype(np.float64),
-        col_sum=c.astype(np.float64),
-        deviation=none,
-        contribution=none,
-        spectrum=empty,
-        expected=empty,
-    )
-    order, starts = _grouping(pixels, group, count)
-    table = _merged(pixels, order, starts)
-    return table if piece.explanation is None else _explained(table, piece, piece.explanation, order, starts)
-
-
-def _explained(
-    table: ObjectTable,
-    piece: ScoredWindow,
-    explanation: Explanation,
-    order: NDArray[np.intp],
-    starts: NDArray[np.intp],
-) -> ObjectTable:
-    """``table`` with what each band did, summed over objects, and the spectrum at each peak, the first of its group."""
-    first = order[starts]
-    return replace(
-        table,
-        deviation=_sums(explanation.deviation, order, starts),
-        contribution=_sums(explanation.contribution, order, starts),
-        spectrum=piece.cube.values[:, table.peak_row - piece.window.row, table.peak_col - piece.window.col],
-        expected=explanation.expected[:, first],
-    )
 
 
 def _grouping(table: ObjectTable, group: NDArray[np.integer], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -46,7 +46,10 @@ class ObjectTable:
     deviation: Floats
     """``(bands, n)``: sum of signed deviations in standard units; no bands where nothing was explained."""
     contribution: Floats
-    """``(bands, n)``: sum of the bands' contributions to the reconstruction term, nats."""
+    """``(bands, n)``: sum of the bands' contributions to the reconstruction term, nats.
+
+    Of an object of thousands of pixels this and the deviation are estimates, by a part of its pixels.
+    """
     spectrum: NDArray[np.float32]
     """``(bands, n)``: the spectrum at the peak, physical units."""
     expected: NDArray[np.float32]
@@ -69,9 +72,10 @@ class ObjectTable:
         """The objects at these positions, or where a mask is True."""
         return ObjectTable(*(getattr(self, f.name)[..., index] for f in fields(self)))
 
-    def ranked(self) -> NDArray[np.intp]:
-        """Positions by descending peak, then size, then place, which no order of windows changes."""
-        return np.lexsort((self.peak_col, self.peak_row, -self.pixels, -self.peak))
+    def ranked(self, among: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.intp]:
+        """Positions ``among`` these objects by descending peak, then size, then place, which no order of windows changes."""
+        keys = (self.peak_col, self.peak_row, -self.pixels, -self.peak)
+        return np.lexsort(tuple(key[among] for key in keys))
 
     @classmethod
     def joined(cls, tables: list[ObjectTable]) -> ObjectTable:
@@ -94,9 +98,10 @@ class Omitted:
         return Omitted(self.objects + other.objects, self.pixels + other.pixels, max(peaks, default=None))
 
     @classmethod
-    def of(cls, table: ObjectTable) -> Omitted:
-        """The counts of every object in a table."""
-        return cls(len(table), int(table.pixels.sum()), float(table.peak.max()) if len(table) else None)
+    def of(cls, table: ObjectTable, which: NDArray[np.bool_]) -> Omitted:
+        """The counts of the objects of a table for which ``which`` holds."""
+        peak = float(table.peak[which].max()) if which.any() else None
+        return cls(int(np.count_nonzero(which)), int(table.pixels[which].sum()), peak)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ SCORE_BANDS = (
     MapBand("dominant_band", "1-based number of the band with the largest share of the reconstruction term", "1"),
 )
 FLAG_BAND = MapBand("anomaly", "1 anomalous, 0 normal, 255 invalid", "1")
+EXPLAINED_ROWS = 16
+"""Rows of a window that are explained at once where all pixels are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,16 +54,15 @@ def score_window(
     threshold: Threshold,
     sample: SampleOfPixels,
 ) -> Piece:
-    """Score one window, and explain its anomalous and its sampled pixels."""
+    """Score one window, and explain its sampled pixels; the anomalous ones are explained by who gathers objects."""
     parts, context = detector.score_with_context(cube, window)
     inner = cube.crop(window)
     # Only anomalous and sampled pixels are explained: an explanation needs the network once more, and nobody would look
     # at those of a million normal pixels.
     anomalous = parts.score > threshold.value
-    here = positions(anomalous)
-    explanation = _explained(detector, inner, context, here) if here[0].size else None
-    sampled = _explained(detector, inner, context, sample.at(inner))
-    scored = ScoredWindow(detector.seen(inner), parts, anomalous, explanation)
+    explain = partial(_explained, detector, inner, context)
+    sampled = explain(*sample.at(inner), True)
+    scored = ScoredWindow(detector.seen(inner), parts, anomalous, explain)
     return Piece(scored, context, sampled.expected, truth, inner)
 
 
@@ -77,21 +79,24 @@ def _explained(
     detector: Detector,
     cube: Cube,
     context: NDArray[np.float32] | None,
-    at: tuple[NDArray[np.intp], ...],
+    rows: NDArray[np.intp],
+    cols: NDArray[np.intp],
+    expected: bool,
 ) -> Explanation:
-    """Why the pixels at these rows and columns of the window score as they do."""
-    around = None if context is None else context[:, at[0], at[1]]
-    return detector.explain(cube.values[:, at[0], at[1]], around)
+    """Why the pixels at these rows and columns of the window score as they do; see :class:`Explainer`."""
+    around = None if context is None else context[:, rows, cols]
+    return detector.explain(cube.values[:, rows, cols], around, expected)
 
 
 def _all_parts(
     detector: Detector, cube: Cube, parts: Parts, context: NDArray[np.float32] | None
 ) -> NDArray[np.float32]:
     """``(5, rows, cols)``: score, reconstruction, kl, p-value and dominant band."""
-    valid = cube.valid
-    dominant = np.full(valid.shape, np.nan, np.float32)
-    if valid.any():
-        explanation = detector.explain(cube.values[:, valid], None if context is None else context[:, valid])
-        dominant[valid] = explanation.contribution.argmax(axis=0) + 1
+    dominant = np.full(cube.valid.shape, np.nan, np.float32)
+    for start in range(0, len(dominant), EXPLAINED_ROWS):
+        rows, cols = positions(cube.valid[start : start + EXPLAINED_ROWS])
+        if rows.size:
+            explanation = _explained(detector, cube, context, rows + start, cols, False)
+            dominant[rows + start, cols] = explanation.contribution.argmax(axis=0) + 1
     p = detector.calibration.p_values(parts.score).astype(np.float32)
     return np.stack([parts.score, parts.reconstruction, parts.kl, p, dominant])

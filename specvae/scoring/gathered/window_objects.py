@@ -1,0 +1,160 @@
+"""The objects of one window: sums over the pixels of each component, and what the bands did in them.
+
+Pixels are taken some thousands at a time, so that memory stays small however many of them are anomalous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.scoring.gathered.object_table import ObjectTable
+from specvae.spectra import ScoredWindow, Window
+
+__all__ = ["MANY_PIXELS", "objects_in", "with_bands"]
+
+AT_ONCE = 1 << 14
+"""Pixels that are taken at a time."""
+MANY_PIXELS = 4096
+"""Pixels of an object in a window up to which all are explained."""
+ONE_IN = 11
+"""Of more pixels, one in so many is, which leaves hundreds: to explain a pixel costs more than to score it."""
+SLANT = 3
+"""Columns by which the explained pixels of a row lie before those of the row above.
+
+So every line of pixels along rows, columns or diagonals has its share, such as that of a failed detector.
+"""
+
+Ints = NDArray[np.int64]
+Places = NDArray[np.intp]
+Labels = NDArray[np.int32]
+
+
+def objects_in(piece: ScoredWindow, labels: Labels, count: int) -> ObjectTable:
+    """The ``count`` components of one window, ``labels`` ``(rows, cols)`` counted from 1; without bands."""
+    sums = _Sums(piece, count)
+    for at in _slices(np.flatnonzero(labels)):
+        sums.add(at, labels.reshape(-1)[at] - 1)
+    return sums.table()
+
+
+class _Sums:
+    """What is known of the objects of a window by the pixels so far."""
+
+    def __init__(self, piece: ScoredWindow, count: int) -> None:
+        self.window, self.count = piece.window, count
+        parts = piece.parts
+        self.score = parts.score.reshape(-1)
+        self.terms = {
+            "score": self.score,
+            "reconstruction": parts.reconstruction.reshape(-1),
+            "kl": parts.kl.reshape(-1),
+        }
+        self.sums = {name: np.zeros(count) for name in (*self.terms, "row_sum", "col_sum")}
+        self.pixels, self.first = np.zeros(count, np.int64), np.full(count, -1, np.int64)
+        self.bottom, self.right = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        self.col = np.full(count, self.window.cols, np.int64)
+        self.peak, self.peak_at = np.full(count, -np.inf, np.float32), np.zeros(count, np.int64)
+
+    def add(self, at: Places, owner: Labels) -> None:
+        """Add pixels at these flat positions, in row-major order, each of the object ``owner``."""
+        rows, cols = np.divmod(at, self.window.cols)
+        self.pixels += np.bincount(owner, minlength=self.count)
+        for name, term in self.terms.items():
+            self.sums[name] += np.bincount(owner, term[at], self.count)
+        self.sums["row_sum"] += np.bincount(owner, rows + float(self.window.row), self.count)
+        self.sums["col_sum"] += np.bincount(owner, cols + float(self.window.col), self.count)
+        # Assigned from the last pixel to the first, it is the first of each object that stays.
+        earliest = np.full(self.count, -1, np.int64)
+        earliest[owner[::-1]] = at[::-1]
+        self.first = np.where(self.first < 0, earliest, self.first)
+        self.bottom[owner] = rows + 1
+        np.minimum.at(self.col, owner, cols)
+        np.maximum.at(self.right, owner, cols + 1)
+        self._raise_peaks(at, owner)
+
+    def _raise_peaks(self, at: Places, owner: Labels) -> None:
+        """Raise each peak to the highest of these scores, and move it to the first pixel that has it."""
+        score, before = self.score[at], self.peak.copy()
+        np.maximum.at(self.peak, owner, score)
+        highest = np.flatnonzero((score == self.peak[owner]) & (score > before[owner]))[::-1]
+        self.peak_at[owner[highest]] = at[highest]
+
+    def table(self) -> ObjectTable:
+        """The objects, at their places in the scene."""
+        row, col, width = self.window.row, self.window.col, self.window.cols
+        none, empty = np.zeros((0, self.count)), np.zeros((0, self.count), np.float32)
+        return ObjectTable(
+            pixels=self.pixels,
+            row=self.first // width + row,
+            col=self.col + col,
+            bottom=self.bottom + row,
+            right=self.right + col,
+            peak=self.peak,
+            peak_row=self.peak_at // width + row,
+            peak_col=self.peak_at % width + col,
+            **self.sums,
+            deviation=none,
+            contribution=none,
+            spectrum=empty,
+            expected=empty,
+        )
+
+
+def with_bands(table: ObjectTable, piece: ScoredWindow, labels: Labels, held: NDArray[np.bool_]) -> ObjectTable:
+    """``table``, the ``held`` ones of a window's components, with what the bands did in them and at their peaks."""
+    explain, count = piece.explain, len(table)
+    if explain is None:
+        return table
+    explained, sums = np.zeros(count, np.int64), np.zeros((2, len(piece.cube.values), count))
+    owners = _owners(table, piece.window, labels, held).reshape(-1)
+    for at in _slices(np.flatnonzero(owners)):
+        owner = owners[at] - 1
+        explained += np.bincount(owner, minlength=count)
+        reasons = explain(*np.divmod(at, labels.shape[1]), False)
+        for total, values in zip(sums, (reasons.deviation, reasons.contribution), strict=True):
+            for band, of_pixels in zip(total, values, strict=True):
+                band += np.bincount(owner, of_pixels, count)
+    rows, cols = table.peak_row - piece.window.row, table.peak_col - piece.window.col
+    peaks = explain(rows, cols, True)
+    alone = explained == 0  # a line of pixels between the chosen ones: its peak speaks for it
+    sums[:, :, alone] = np.stack([peaks.deviation, peaks.contribution])[:, :, alone]
+    spectrum = piece.cube.values[:, rows, cols]
+    deviation, contribution = _of_all_pixels(table, np.maximum(explained, 1), *sums)
+    return replace(table, deviation=deviation, contribution=contribution, spectrum=spectrum, expected=peaks.expected)
+
+
+def _owners(table: ObjectTable, window: Window, labels: Labels, held: NDArray[np.bool_]) -> Labels:
+    """``(rows, cols)``: the number in ``table``, from 1, of each pixel to be explained; 0 elsewhere."""
+    number = np.zeros(held.size + 1, np.int32)
+    number[1:][held] = np.arange(1, len(table) + 1)
+    owners = number[labels]
+    many = np.concatenate([[False], table.pixels > MANY_PIXELS])
+    if many.any():
+        # Counted from the scene's first pixel, so that no order of windows changes the choice.
+        slanted = SLANT * np.arange(window.row, window.row + window.rows)[:, None]
+        chosen = (slanted + np.arange(window.col, window.col + window.cols)) % ONE_IN == 0
+        owners[many[owners] & ~chosen] = 0
+    return owners
+
+
+def _of_all_pixels(
+    table: ObjectTable, explained: Ints, deviation: NDArray[np.float64], contribution: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sums ``(bands, n)`` over the explained pixels, brought to all pixels of each object."""
+    partly = explained < table.pixels
+    share = table.pixels[partly] / explained[partly]
+    deviation[:, partly] *= share
+    # Contributions add up to the reconstruction term, of which the sum over all pixels is known exactly.
+    total = contribution[:, partly].sum(axis=0)
+    contribution[:, partly] *= np.where(total > 0, table.reconstruction[partly] / np.where(total > 0, total, 1), share)
+    return deviation, contribution
+
+
+def _slices(positions: Places) -> Iterator[Places]:
+    """Positions some thousands at a time."""
+    for start in range(0, positions.size, AT_ONCE):
+        yield positions[start : start + AT_ONCE]
