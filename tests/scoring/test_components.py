@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from scipy import ndimage
 
 from specvae.scoring.gathered.joining import EIGHT_CONNECTED, Components
 from specvae.scoring.gathered.object_table import JoinedObjects
+from specvae.scoring.gathered.window_objects import AT_ONCE, MANY_PIXELS, ONE_IN, SLANT
 from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
 
 BANDS = 3
@@ -168,3 +171,84 @@ def test_objects_without_explanation_have_no_bands() -> None:
     table = components.finish().table
     assert table.deviation.shape == (0, 1)
     assert table.pixels[0] == 6
+
+
+class Counted:
+    """A scene's pieces, with the pixels counted that were explained, and the most at once."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene, self.pixels, self.most = scene, 0, 0
+
+    def piece(self, window: Window) -> ScoredWindow:
+        piece = self.scene.piece(window)
+        assert piece.explain is not None
+        explainer = piece.explain
+
+        def explain(rows: NDArray[np.intp], cols: NDArray[np.intp], expected: bool) -> Explanation:
+            self.pixels += rows.size
+            self.most = max(self.most, rows.size)
+            return explainer(rows, cols, expected)
+
+        return replace(piece, explain=explain)
+
+
+def test_objects_too_weak_for_the_cap_are_not_explained() -> None:
+    mask = np.zeros((1024, 1024), bool)
+    mask[1::4, 1::4] = True
+    scene = Scene(mask)
+    counted, components = Counted(scene), Components(cap=100)
+    rng = np.random.default_rng(2)
+    windows = windows_of(scene, list(range(0, 1024, 64)), list(range(0, 1024, 64)))
+    held = []
+    for i in rng.permutation(len(windows)):
+        components.update(counted.piece(windows[i]))
+        assert components._table is not None
+        held.append(len(components._table))
+    found = components.finish()
+    strongest = np.sort(scene.score[mask])[::-1]
+    assert np.array_equal(found.table.peak, strongest[:100])
+    assert found.beyond_cap.objects == found.beyond_cap.pixels == mask.sum() - 100
+    assert found.beyond_cap.peak == strongest[100]
+    # Of 256 objects a window no more than the cap are held from the first one on, and hardly any once a cut is known.
+    assert max(held) <= 3 * 100
+    assert counted.pixels < 4_000 < mask.sum() / 10
+
+
+def test_a_scene_that_is_anomalous_throughout_is_explained_by_a_part_of_its_pixels() -> None:
+    scene = Scene(np.ones((512, 640), bool))
+    scene.contribution[1, 200:] += 2  # a gradient that a part of the pixels must show as all do
+    scene.reconstruction[:] = scene.contribution.sum(axis=0)
+    counted, components = Counted(scene), Components()
+    for window in reversed(windows_of(scene, [128, 256, 384], [320])):
+        components.update(counted.piece(window))
+    table = components.finish().table
+    assert table.pixels.tolist() == [512 * 640]
+    assert counted.pixels == pytest.approx(512 * 640 / ONE_IN, rel=0.01)
+    assert counted.most <= AT_ONCE
+    assert table.contribution[:, 0].sum() == pytest.approx(table.reconstruction[0], rel=1e-9)
+    assert table.contribution[:, 0] == pytest.approx(scene.contribution.sum(axis=(1, 2), dtype=np.float64), rel=0.02)
+    mean = table.deviation[:, 0] / table.pixels[0]
+    assert mean == pytest.approx(scene.deviation.mean(axis=(1, 2), dtype=np.float64), abs=0.03)
+
+
+@pytest.mark.parametrize(("down", "right"), [(0, 1), (1, 0), (1, 1), (1, -1)])
+def test_every_line_of_pixels_has_its_share_of_the_explained_ones(down: int, right: int) -> None:
+    side, lines = MANY_PIXELS + 100, 12
+    for start in range(lines):
+        place = np.arange(side)
+        rows = np.full(side, start) if not down else place
+        cols = place if right > 0 and not down else (start + right * place) % side if right else np.full(side, start)
+        explained = (SLANT * rows + cols) % ONE_IN == 0
+        assert explained.mean() == pytest.approx(1 / ONE_IN, rel=0.05)
+
+
+def test_a_failed_detector_has_the_reasons_of_its_pixels() -> None:
+    mask = np.zeros((3, MANY_PIXELS + 500), bool)
+    mask[1] = True
+    scene = Scene(mask)
+    scene.contribution[2] += 5
+    scene.reconstruction[:] = scene.contribution.sum(axis=0)
+    table = gathered(scene, [Window(0, 0, *mask.shape)]).table
+    assert table.contribution[:, 0] / table.pixels[0] == pytest.approx(
+        scene.contribution[:, mask].mean(axis=1, dtype=np.float64), rel=0.2
+    )
