@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from specvae.cli.main import cli
-from tests.structure import BEGIN, END, PAGE, order, rows
+from tests.structure import BEGIN, END, PAGE, long_files, long_functions, order, rows
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -158,6 +158,12 @@ def test_the_table_of_rooms_and_the_hard_rows_of_the_structure_are_those_of_the_
     floors = [line.split("|")[1:3] for line in order()]
     assert [line.split("|")[1:3] for line in committed.strip().splitlines()[: len(floors)]] == floors
     hard = [row.line for row in rows() if row.hard]
-    assert len(hard) >= 4
+    assert len(hard) >= 6
     for line in hard:
         assert line in committed, "run `python -m tests.structure --write`"
+
+
+def test_the_code_keeps_to_each_limit_of_the_structure() -> None:
+    limited = [row for row in rows() if row.limit]
+    assert len(limited) == 5
+    assert [row.line for row in limited if not row.within] == [], [*long_files(), *long_functions()]
