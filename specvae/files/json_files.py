@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["finite", "json_text", "read_json", "write_json"]
+__all__ = ["finite", "json_line", "json_text", "read_json", "write_json"]
 
 
 Tree = TypeVar("Tree")
@@ -26,6 +26,12 @@ def finite(tree: Tree) -> Tree:
 
 
 def _finite(tree: Any) -> Any:
+    # Most of a tree are plain numbers and words: their exact types are asked for first, which is cheap.
+    kind = type(tree)
+    if kind is float:
+        return tree if math.isfinite(tree) else None
+    if kind is str or kind is int or kind is bool or tree is None:
+        return tree
     if isinstance(tree, dict):
         return {str(k): _finite(v) for k, v in tree.items()}
     if isinstance(tree, (list, tuple)):
@@ -41,6 +47,11 @@ def _finite(tree: Any) -> Any:
 def json_text(tree: Any) -> str:
     """A tree as the indented text of a JSON file, without NaN or Infinity."""
     return json.dumps(finite(tree), indent=1, allow_nan=False) + "\n"
+
+
+def json_line(tree: Any) -> str:
+    """A tree as JSON without a blank or a line's end, for a program, and without NaN or Infinity."""
+    return json.dumps(finite(tree), allow_nan=False, separators=(",", ":"))
 
 
 def write_json(path: Path, tree: Any) -> None:

@@ -7,19 +7,39 @@ import io
 import math
 import zlib
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from specvae.export.report.quicklook import stretched
 
-__all__ = ["Scale", "jpeg", "packed_floats", "packed_scores", "packed_shares", "scale_of"]
+__all__ = [
+    "PackedArray",
+    "Scale",
+    "jpeg",
+    "packed_floats",
+    "packed_numbers",
+    "packed_places",
+    "packed_scores",
+    "packed_shares",
+    "scale_of",
+]
 
 LEVELS = 65534
 """Levels of a 16-bit score, from 1 on; 0 marks an invalid pixel."""
 STEPS = ((600_000, 1), (1_100_000, 16), (math.inf, 32))
 """Pixels of a picture, and the number of which its levels are multiples up to that size."""
+
+
+class PackedArray(TypedDict):
+    """An array inside the page's JSON, which a script reads without parsing a digit."""
+
+    dtype: str
+    """``u1``, ``u2``, ``u4``, ``f4`` or ``f8``: unsigned integers or floats of so many bytes, little-endian."""
+    base64: str
+    """The bytes."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +101,23 @@ def packed_floats(values: NDArray[np.floating]) -> str:
     return _encoded(planes.tobytes())
 
 
+def packed_numbers(values: ArrayLike, dtype: str = "f4") -> PackedArray:
+    """A short array, row by row, as a :class:`PackedArray`; the page reads what is not finite as null.
+
+    Examples
+    --------
+    >>> packed_numbers([1.0, 0.5])
+    {'dtype': 'f4', 'base64': 'AACAPwAAAD8='}
+    """
+    raw = np.asarray(values).astype(f"<{dtype}").tobytes()
+    return {"dtype": dtype, "base64": base64.b64encode(raw).decode("ascii")}
+
+
+def packed_places(values: NDArray[np.int64]) -> PackedArray:
+    """Rows or columns, which are never negative, in as few bytes as hold the largest."""
+    return packed_numbers(values, np.min_scalar_type(int(values.max(initial=0))).str[1:])
+
+
 def _packed(values: NDArray[np.generic]) -> str:
     """Byte planes, the highest first, so that deflate sees like beside like."""
     flat = np.ascontiguousarray(values).ravel()
@@ -89,7 +126,10 @@ def _packed(values: NDArray[np.generic]) -> str:
 
 def _encoded(raw: bytes) -> str:
     """Bytes as the page's script unpacks them with what every browser has: base64, then zlib."""
-    return base64.b64encode(zlib.compress(raw, 6)).decode("ascii")
+    # Runs and a Huffman code alone: the last digits of spectra are noise, in which a search for matches of any length
+    # takes five times as long to save 5 %.
+    packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
+    return base64.b64encode(packer.compress(raw) + packer.flush()).decode("ascii")
 
 
 def jpeg(composite: NDArray[np.float32]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import math
 from collections.abc import Sequence
 from functools import cache
@@ -12,16 +11,24 @@ from importlib import resources
 from typing import Any
 
 import jinja2
-import numpy as np
 from markupsafe import Markup
-from numpy.typing import ArrayLike
 
 from specvae.export.colours import VIRIDIS, css_variables, rgb
 from specvae.export.report.check_chart import check_chart, check_words
-from specvae.export.report.packing import jpeg, packed_floats, packed_scores, packed_shares, scale_of
+from specvae.export.report.packing import (
+    PackedArray,
+    Scale,
+    jpeg,
+    packed_floats,
+    packed_numbers,
+    packed_places,
+    packed_scores,
+    packed_shares,
+    scale_of,
+)
 from specvae.export.report.page_data import Case, Curves, PageData, Spectra
 from specvae.export.report.sections import Report
-from specvae.files.json_files import finite
+from specvae.files.json_files import json_line
 
 __all__ = ["claim", "render_page"]
 
@@ -45,6 +52,21 @@ def _environment() -> jinja2.Environment:
 def _part(name: str) -> str:
     """The text of a script or style sheet of the page."""
     return resources.files("specvae.export.report").joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def _style() -> Markup:
+    """The page's style sheet, its colours first."""
+    return Markup(css_variables() + _part("page.css"))
+
+
+@cache
+def _script() -> tuple[Markup, str]:
+    """The page's script, and its SHA-256 in base64."""
+    script = "\n".join(['"use strict";', *(_part(name) for name in SCRIPTS)])
+    # The policy names the script by its hash: should a text from outside ever reach the page unescaped, it still does
+    # not run. This is why all scripts are one, and why what changes from scene to scene is data beside it.
+    return Markup(script), base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
 
 
 def _g(value: float | None, digits: int = 4) -> str:
@@ -101,10 +123,8 @@ def claim(report: Report) -> str:
 
 def render_page(report: Report, data: PageData) -> str:
     """The page of a report. All text from outside is escaped; a policy in the page allows this one script alone."""
-    script = "\n".join(['"use strict";', *(_part(name) for name in SCRIPTS)])
-    # The policy names the script by its hash: should a text from outside ever reach the page unescaped, it still does
-    # not run. This is why all scripts are one, and why what changes from scene to scene is data beside it.
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    script, digest = _script()
+    scale = scale_of(data.picture.score if data.picture else data.curves.score)
     noun, check = noun_of(report), report["calibration"]["check"]
     return (
         _environment()
@@ -115,11 +135,11 @@ def render_page(report: Report, data: PageData) -> str:
             claim=claim(report),
             cases=data.cases[:SHOWN_CASES],
             columns=_columns(data.cases, noun),
-            style=Markup(css_variables() + _part("page.css")),
-            script=Markup(script),
+            style=_style(),
+            script=script,
             digest=digest,
-            payload=Markup(_payload(report, data)),
-            blobs=_blobs(report, data),
+            payload=Markup(_payload(report, data, scale)),
+            blobs=_blobs(report, data, scale),
             composite=jpeg(data.picture.composite) if data.picture else None,
             noun=noun,
             one=one_of(report),
@@ -159,25 +179,24 @@ def _columns(cases: Sequence[Case], noun: str) -> list[tuple[str, str]]:
     return [(key, titles.get(key, key)) for key in keys]
 
 
-def _payload(report: Report, data: PageData) -> str:
+def _payload(report: Report, data: PageData, scale: Scale) -> str:
     """What the script needs, as JSON that cannot end its element."""
     picture = data.picture
-    scale = scale_of(picture.score if picture else data.curves.score)
     tree = {
         **_scene_facts(report),
         "scale": [scale.low, scale.high],
         "viridis": [rgb(colour) for colour in VIRIDIS],
         "curves": _curves(data.curves),
-        "envelope": None if data.envelope is None else [_short(row) for row in data.envelope],
+        "envelope": None if data.envelope is None else [packed_numbers(row) for row in data.envelope],
         "history": report.get("history", []),
         **_spectra(data),
     }
     if picture is not None:
         height, width = picture.score.shape
         tree["picture"] = {"step": picture.step, "height": height, "width": width, "corners": picture.corners}
-    # JSON has no NaN, and ``allow_nan`` would write one that browsers refuse. A "<" is escaped, for a band may be named
-    # "</script>", which would end the element and let the rest of the name run as a page of its own.
-    return json.dumps(finite(tree), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    # A "<" is escaped, for a band may be named "</script>", which would end the element and let the rest of the name run
+    # as a page of its own.
+    return json_line(tree).replace("<", "\\u003c")
 
 
 def _scene_facts(report: Report) -> dict[str, Any]:
@@ -197,16 +216,16 @@ def _scene_facts(report: Report) -> dict[str, Any]:
     }
 
 
-def _curves(curves: Curves) -> dict[str, list[Any]]:
-    """The curves in few digits; counts in full, since the page's own counts must be those of report.json."""
+def _curves(curves: Curves) -> dict[str, PackedArray]:
+    """The curves; counts and cuts in full, since the page's own counts must be those of report.json."""
     return {
-        "rate": _short(curves.rate),
-        "normal_share": _short(curves.normal_share),
-        "tail_share": _short(curves.tail_share),
-        # Cuts lie 1/256 of a score apart, and more digits than four keep a count on the right side of its cut.
-        "score": _short(curves.score, 8),
-        "above": curves.above.tolist(),
-        "normal_score": _short(curves.normal_score),
+        "rate": packed_numbers(curves.rate),
+        "normal_share": packed_numbers(curves.normal_share),
+        "tail_share": packed_numbers(curves.tail_share),
+        "score": packed_numbers(curves.score, "f8"),
+        # A float of 8 bytes holds every count up to 9e15.
+        "above": packed_numbers(curves.above, "f8"),
+        "normal_score": packed_numbers(curves.normal_score),
     }
 
 
@@ -217,28 +236,22 @@ def _spectra(data: PageData) -> dict[str, Any]:
         "samples": _places(data.samples),
         "cases": [{"row": case.row, "col": case.col, "box": case.box} for case in data.cases[:SHOWN_CASES]],
         "caseSpectra": None if data.case_spectra is None else _places(data.case_spectra),
-        "contribution": None if data.contribution is None else [_short(band) for band in data.contribution.T],
-        "deviation": None if data.deviation is None else [_short(band) for band in data.deviation.T],
+        "contribution": None if data.contribution is None else [packed_numbers(case) for case in data.contribution.T],
+        "deviation": None if data.deviation is None else [packed_numbers(case) for case in data.deviation.T],
     }
 
 
-def _places(spectra: Spectra) -> dict[str, list[Any]]:
+def _places(spectra: Spectra) -> dict[str, PackedArray]:
     """Where some spectra lie, and how they score."""
     return {
-        "row": spectra.rows.tolist(),
-        "col": spectra.cols.tolist(),
-        "score": _short(spectra.score, 6),
-        "kl": _short(spectra.kl),
+        "row": packed_places(spectra.rows),
+        "col": packed_places(spectra.cols),
+        "score": packed_numbers(spectra.score),
+        "kl": packed_numbers(spectra.kl),
     }
 
 
-def _short(values: ArrayLike, digits: int = 4) -> list[float | None]:
-    """Numbers of a few digits, null where not finite."""
-    flat = np.asarray(values, np.float64).ravel().tolist()
-    return [float(f"{v:.{digits}g}") if math.isfinite(v) else None for v in flat]
-
-
-def _blobs(report: Report, data: PageData) -> dict[str, str]:
+def _blobs(report: Report, data: PageData, scale: Scale) -> dict[str, str]:
     """Packed arrays by the id of their element."""
     blobs = {"observed": packed_floats(data.samples.observed.T), "expected": packed_floats(data.samples.expected.T)}
     if data.case_spectra is not None:
@@ -247,6 +260,6 @@ def _blobs(report: Report, data: PageData) -> dict[str, str]:
     if data.picture is not None:
         cut = report["threshold"]["value"]
         cut = math.inf if cut is None else cut
-        blobs["score"] = packed_scores(data.picture.score, scale_of(data.picture.score), cut)
+        blobs["score"] = packed_scores(data.picture.score, scale, cut)
         blobs["kl"] = packed_shares(data.picture.kl, data.picture.score)
     return blobs

@@ -1,6 +1,14 @@
 // What the page carries: numbers, packed arrays, and the arithmetic of a cut.
 const $ = (id) => document.getElementById(id);
-const data = JSON.parse($("data").textContent);
+// Arrays in the JSON are little-endian bytes in base64; what is not finite becomes null, as in JSON itself.
+const KINDS = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array };
+function bytesIn(text) {
+  const letters = atob(text), out = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) out[i] = letters.charCodeAt(i);
+  return out;
+}
+const numbersIn = ({ dtype, base64 }) => Array.from(new KINDS[dtype](bytesIn(base64).buffer), (v) => isFinite(v) ? v : null);
+const data = JSON.parse($("data").textContent, (key, value) => value && value.base64 !== undefined ? numbersIn(value) : value);
 const [low, high] = data.scale;
 const span = Math.log1p(high - low) || 1;
 const position = (score) => Math.log1p(Math.max(0, score - low)) / span;
@@ -12,10 +20,7 @@ const counted = (value) => value >= 10 || value === Math.round(value) ? Math.rou
 
 // The bytes of a packed array: base64, then zlib.
 async function bytesOf(id) {
-  const text = atob($("blob-" + id).textContent);
-  const packed = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) packed[i] = text.charCodeAt(i);
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([bytesIn($("blob-" + id).textContent)]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from specvae.bands import BandSet
 from specvae.export import colours
 from specvae.export.colours import rgb, viridis
+from specvae.export.png import write_png
 from specvae.scoring.gathered.overview import Overview
 from specvae.thresholds.threshold import Threshold
 
@@ -86,8 +87,7 @@ def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str)
         sheet.paste(panel, (left, HEAD))
         brush.text((left, HEAD + panel.height + 4), foot, SOFT, font(13))
     scale.draw(sheet, (2 * GAP + width + panels[1][2].width + 8, HEAD), panels[1][2].height)
-    # A low level: a picture of this size is small at any, and every scene of a batch pays the time of a high one.
-    sheet.save(path, optimize=False, compress_level=2)
+    write_png(path, np.asarray(sheet))
 
 
 class ScoreScale:
