@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import rasterio
 
 from specvae.benchmarks.settings import Settings, run_benchmark
 from specvae.benchmarks.speed.fitting import settled
 from specvae.benchmarks.speed.page import Measured
 from specvae.benchmarks.speed.processes import METHODS, Timing
+from specvae.stages.demo.scenes import write_large_scene
 
 
 def test_marginal_ratios_leave_the_start_up_out() -> None:
@@ -42,4 +45,21 @@ def test_a_short_run_writes_a_row_for_every_method(tmp_path: Path) -> None:
     methods = {row["method"] for row in metrics["results"]}
     assert methods >= {*METHODS, "help", "imports", "specvae", "specvae-10x"}
     assert all(row["value"] >= 0 for row in metrics["results"] if row["metric"] in ("seconds", "peak_mib", "auroc"))
+    value = {(row["dataset"], row["method"], row["metric"]): row["value"] for row in metrics["results"]}
+    calm, other = (value[("flagged", name, "share_flagged")] for name in ("calm", "another place"))
+    assert 0 <= calm < other <= 1
     assert "What was tried" in (folder / "report.md").read_text()
+
+
+def test_large_and_small_scenes_are_one_ground_under_fresh_noise(tmp_path: Path) -> None:
+    write_large_scene(tmp_path / "small.tif", 300, 3)
+    write_large_scene(tmp_path / "large.tif", 1100, 3)
+    with rasterio.open(tmp_path / "small.tif") as small, rasterio.open(tmp_path / "large.tif") as large:
+        a, b = small.read().astype(float), large.read().astype(float)
+    noise = np.sqrt(a / 4.0)
+    np.testing.assert_array_equal(a, b[:, :300, :300])
+    mirrored = b[:, :300, 512:812][:, :, ::-1] - b[:, :300, 212:512]
+    assert abs(mirrored[:, :, :300].mean()) < 0.5
+    assert 1.2 < (mirrored / np.sqrt(b[:, :300, 212:512] / 4.0)).std() < 1.6, "twice the noise, and nothing else"
+    assert (np.abs(b[:, 511] - b[:, 512]) < 8 * np.sqrt(b[:, 511])).all(), "no edge where blocks meet"
+    assert (noise > 0).all()

@@ -14,10 +14,18 @@ from specvae.benchmarks.report import Row, environment, write_metrics
 from specvae.benchmarks.settings import Settings
 from specvae.benchmarks.speed.fitting import fit_rows
 from specvae.benchmarks.speed.page import Measured, write_page
-from specvae.benchmarks.speed.processes import Timing, fit_models, methods_for, time_method, timed_process
+from specvae.benchmarks.speed.processes import (
+    Timing,
+    fit_models,
+    methods_for,
+    time_method,
+    timed_command,
+    timed_process,
+)
 from specvae.benchmarks.speed.resident import resident_rows
 from specvae.benchmarks.speed.tables import table_rows
-from specvae.stages.demo.scenes import write_large_scene
+from specvae.stages.demo.scenes import write_large_scene, write_scene
+from specvae.stages.demo.synthetic import make_scene
 
 __all__ = ["run"]
 
@@ -33,6 +41,10 @@ MODEL_SIDE = 512
 """Side of the scene that the models are fitted on."""
 SMALLEST = 100
 """Side of the scene whose cost is nearly all start-up."""
+FLAGGED_SIDE = 4096
+"""Side of the scenes of which much and little is flagged, pixels."""
+BATCH, BATCH_SIDE = 12, 128
+"""Small scenes scored by one command, and their side, pixels."""
 ROWS, QUICK_ROWS = 5_000_000, 50_000
 """Rows of the tables."""
 
@@ -53,6 +65,8 @@ def run(settings: Settings) -> Path:
             *resident_rows(work, small, settings.device, THREADS),
             *fit_rows(work, QUICK_FIT_SIDE if settings.quick else FIT_SIDE, settings.device),
             *table_rows(work, QUICK_ROWS if settings.quick else ROWS),
+            *_flagged(work, min(FLAGGED_SIDE, sizes[-1]), bands, dtype, settings),
+            *_batch(work, repeats, settings.device),
             *_start_up(work, bands, dtype, repeats, settings.device),
         ]
     made_with = environment(threads=THREADS, repeats=repeats, bands=bands, dtype=dtype, device=settings.device)
@@ -96,3 +110,39 @@ def _start_up(work: Path, bands: int, dtype: str, repeats: int, device: str) -> 
         seconds = sorted(timed_process([sys.executable, *command]).seconds for _ in range(repeats))[repeats // 2]
         rows.append(Row(f"{SMALLEST}x{SMALLEST}x{bands}", name, "seconds", seconds, repeats, seconds))
     return rows
+
+
+def _flagged(work: Path, size: int, bands: int, dtype: str, settings: Settings) -> list[Row]:
+    """Rows on a calm scene and on one of another place: what objects and outlines cost where most is flagged."""
+    rows = []
+    for name, seed in (("calm", 0), ("another place", 1)):
+        scene = work / "flagged.tif"
+        write_large_scene(scene, size, bands, dtype, seed)
+        timing = time_method("score-context", scene, work, settings.device)
+        scene.unlink()
+        settings.progress(f"{size} {name}: {timing.seconds:.2f} s, {timing.peak_mib:.0f} MiB")
+        figures = {
+            "share_flagged": timing.share_flagged,
+            "seconds": timing.seconds,
+            "cpu_seconds": timing.cpu_seconds,
+            "peak_mib": timing.peak_mib,
+        }
+        rows += [Row("flagged", name, metric, value, 1, timing.seconds) for metric, value in figures.items()]
+    return rows
+
+
+def _batch(work: Path, repeats: int, device: str) -> list[Row]:
+    """Rows on what a further small scene costs: many scored by one command, less one by itself."""
+    folder = work / "batch"
+    folder.mkdir()
+    for number in range(BATCH):
+        write_scene(folder / f"scene{number}.tif", make_scene(BATCH_SIDE, BATCH_SIDE, number).values)
+    model = work / "batch.specvae"
+    timed_command("fit", folder / "scene0.tif", "--model", model, "--context", "ring", "--device", device)
+    words = ("--model", model, "--out", work / "batch-out", "--overwrite", "--device", device)
+    further = []
+    for _ in range(repeats):
+        one, all_ = (timed_command("score", source, *words) for source in (folder / "scene0.tif", folder))
+        further.append((all_.cpu_seconds - one.cpu_seconds) / (BATCH - 1))
+    value = sorted(further)[repeats // 2]
+    return [Row("batch", f"{BATCH_SIDE}x{BATCH_SIDE}", "cpu_seconds_a_further_scene", value, repeats, value)]

@@ -77,10 +77,11 @@ if child == 0:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.execv(sys.argv[1], sys.argv[1:])
 _, status = os.waitpid(child, 0)
-print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(time.perf_counter() - started, used.ru_maxrss, used.ru_utime + used.ru_stime)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
-"""A launcher that runs a command and prints its wall seconds and its peak memory in KiB."""
+"""A launcher that runs a command and prints its wall seconds, its peak memory in KiB and its processor seconds."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,12 @@ class Timing:
 
     seconds: float
     peak_mib: float
+    cpu_seconds: float = 0.0
+    """Of all threads, in the program and in the kernel."""
     stages: dict[str, float] = field(default_factory=dict)
     """Seconds of each stage of a score, as its report states them; empty for other methods."""
+    share_flagged: float = 0.0
+    """Share of the valid pixels that a score calls anomalous; 0 for other methods."""
 
 
 def fit_models(work: Path, scene: Path, device: str) -> None:
@@ -116,7 +121,9 @@ def time_method(method: str, scene: Path, work: Path, device: str) -> Timing:
     model = work / f"{method}.specvae"
     timing = timed_command("score", scene, "--model", model, "--out", out, "--overwrite", "--device", device)
     report = json.loads((out / scene.stem / "report.json").read_text(encoding="utf-8"))
-    return Timing(timing.seconds, timing.peak_mib, report["timing"])
+    pixels = report["pixels"]
+    share = pixels["anomalous"] / max(1, pixels["valid"])
+    return Timing(timing.seconds, timing.peak_mib, timing.cpu_seconds, report["timing"], share)
 
 
 def timed_command(*arguments: str | Path) -> Timing:
@@ -136,5 +143,5 @@ def timed_process(command: list[str]) -> Timing:
         raise SpecvaeError(
             f"the benchmark's `{' '.join(command[:4])}` ended with {done.returncode}: {done.stderr[-MESSAGE:]}"
         )
-    seconds, peak = done.stdout.split()[-2:]
-    return Timing(float(seconds), float(peak) / 1024)
+    seconds, peak, cpu = (float(figure) for figure in done.stdout.split()[-3:])
+    return Timing(seconds, peak / 1024, cpu)

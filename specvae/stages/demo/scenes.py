@@ -17,6 +17,8 @@ from specvae.stages.demo.synthetic import BAND_NAMES, WAVELENGTHS, make_scene
 
 __all__ = ["write_large_scene", "write_scene"]
 
+GROUND = 512
+"""Side of the landscape that large scenes repeat, pixels."""
 PLACE = Affine(20.0, 0.0, 500_000.0, 0.0, -20.0, 5_800_000.0)
 """Pixels of 20 m in a UTM zone."""
 
@@ -33,23 +35,35 @@ def write_scene(
 
 
 def write_large_scene(path: Path, size: int, bands: int, dtype: str = "uint16", seed: int = 0) -> None:
-    """Write a ``size x size`` scene, deflated in tiles of 512: one synthetic landscape, shifted and repeated."""
-    # A landscape of the full size would take more memory than the program that reads it.
-    side = min(size, 1024)
-    land = make_scene(side, side, seed, wavelengths=np.linspace(443, 2202, bands)).values
-    land = (land / 40 if dtype == "uint8" else land).astype(dtype)
+    """Write a ``size x size`` scene, deflated in tiles of 512: one ground, mirrored at its edges, under fresh noise.
+
+    Large and small scenes of a ``seed`` are of the same ground, so that a model of one flags the same share of any.
+    """
+    land = make_scene(GROUND, GROUND, seed, wavelengths=np.linspace(443, 2202, bands)).values
     collar = (land == 0).all(axis=0)
     # No nodata is declared here, so the collar is filled with ground: the scene is for timing, and all of it valid.
     land[:, collar] = land[:, ~collar][:, : int(collar.sum())]
     predictor = 3 if dtype == "float32" else 2
-    GeoTiff((bands, size, size), dtype, PLACE, tile=512, predictor=predictor).write(path, _repeated(land, size))
+    blocks = _repeated(land.astype(np.float32), size, dtype, seed)
+    GeoTiff((bands, size, size), dtype, PLACE, tile=512, predictor=predictor).write(path, blocks)
 
 
-def _repeated(land: NDArray[Any], size: int) -> Iterator[tuple[Window, NDArray[Any]]]:
-    """Blocks that cover ``size x size`` pixels with a landscape ``(bands, side, side)``, shifted from block to block."""
+def _repeated(land: NDArray[np.float32], size: int, dtype: str, seed: int) -> Iterator[tuple[Window, NDArray[Any]]]:
+    """Blocks that cover ``size x size`` pixels with a landscape ``(bands, side, side)``, each with noise of its own."""
     side = land.shape[1]
+    # The shot noise of the synthetic sensor, in its counts: 40,000 electrons are 10,000 counts.
+    deviation = np.sqrt(np.maximum(land, 1.0) / 4.0)
     for row in range(0, size, side):
         for col in range(0, size, side):
-            # Shifted, so that no two blocks compress or score alike by having the same cells.
-            block = np.roll(land, (row // 7, col // 5), axis=(1, 2))[:, : size - row, : size - col]
-            yield Window(row, col, block.shape[1], block.shape[2]), block
+            # Neighbours mirror each other, so that the ground goes on across their edge as it does within them.
+            flips = (slice(None), _mirrored(row // side), _mirrored(col // side))
+            rng = np.random.default_rng((seed, row, col))
+            noise = rng.standard_normal(land.shape, dtype=np.float32)
+            block = (land + deviation * noise)[flips][:, : size - row, : size - col]
+            block = np.clip(block / 40.0, 1, 255) if dtype == "uint8" else np.maximum(block, 1.0)
+            yield Window(row, col, block.shape[1], block.shape[2]), block.astype(dtype)
+
+
+def _mirrored(number: int) -> slice:
+    """An axis as it is in blocks of even number, turned round in the others."""
+    return slice(None, None, -1 if number % 2 else None)
