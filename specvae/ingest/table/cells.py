@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -11,28 +12,62 @@ from numpy.typing import NDArray
 
 from specvae.ingest.table.arrow_arrays import from_words, to_numpy
 
-__all__ = ["is_one_of", "numbers_in"]
+__all__ = ["MISSING", "Cells", "is_one_of", "numbers_in", "read_cells"]
 
 NUMBER = r"(?i)^[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)$"
 """Text that pyarrow reads as a number."""
+MISSING = ("", "nan", "NaN", "NAN", "na", "NA", "n/a", "N/A", "null", "NULL", "None", "none", "-", "--", "#N/A", "?")
+"""Cells that mean that a value is missing."""
 Column: TypeAlias = pa.Array | pa.ChunkedArray
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """A column of text, read as numbers."""
+
+    numbers: NDArray[np.float64]
+    """``(n,)``: NaN where a cell holds none."""
+    text: Column
+    """The cells without blanks around them, missing ones as null and with decimal points; as they came where not plain."""
+    plain: bool
+    """Whether every cell is a number or missing."""
+
+
+def read_cells(column: Column, decimal: str = ".") -> Cells:
+    """Read a column of text; ``decimal`` is the decimal mark."""
+    try:
+        text = pc.cast(column, pa.string())
+    except pa.ArrowException:  # lists and the like, which have no text
+        return Cells(np.full(len(column), np.nan), column, False)
+    if decimal == ",":
+        text = pc.replace_substring(text, ",", ".")
+    # One cell that is no number stops a cast, so the common reasons are mended one after the other.
+    for mend in (_as_it_is, _tidy):
+        mended = mend(text)
+        try:
+            return Cells(np.asarray(to_numpy(pc.cast(mended, pa.float64())), np.float64), mended, True)
+        except pa.ArrowInvalid:
+            continue
+    text = pc.utf8_trim_whitespace(text)
+    is_number = pc.match_substring_regex(text, NUMBER)
+    numbers = pc.cast(pc.if_else(is_number, text, pa.nulls(len(text), pa.string())), pa.float64())
+    return Cells(np.asarray(to_numpy(numbers), np.float64), column, False)
+
+
+def _as_it_is(text: Column) -> Column:
+    return text
+
+
+def _tidy(text: Column) -> Column:
+    """Cells without blanks around them, those that mean that a value is missing as null."""
+    text = pc.utf8_trim_whitespace(text)
+    missing = pc.is_in(text, value_set=from_words(MISSING))
+    return pc.if_else(missing, pa.nulls(len(text), pa.string()), text)
 
 
 def numbers_in(column: Column, decimal: str = ".") -> NDArray[np.float64]:
     """``(n,)``: a column of text as numbers, NaN where a cell holds none; ``decimal`` is the decimal mark."""
-    try:
-        text = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
-    except pa.ArrowException:  # lists and the like, which have no text
-        return np.full(len(column), np.nan)
-    if decimal == ",":
-        text = pc.replace_substring(text, ",", ".")
-    try:
-        numbers = pc.cast(text, pa.float64())
-    except pa.ArrowInvalid:
-        # One cell that is no number stops the cast, so they are looked for only where there is one.
-        is_number = pc.match_substring_regex(text, NUMBER)
-        numbers = pc.cast(pc.if_else(is_number, text, pa.nulls(len(text), pa.string())), pa.float64())
-    return np.asarray(to_numpy(numbers), np.float64)
+    return read_cells(column, decimal).numbers
 
 
 def is_one_of(column: pa.ChunkedArray, wanted: set[str]) -> NDArray[np.bool_]:

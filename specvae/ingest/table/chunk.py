@@ -19,3 +19,5 @@ class Chunk:
     """``(n, bands)``, NaN where a cell is no number; held by column."""
     table: pa.Table
     """Every column as it came; of images, every column but the pixels."""
+    plain: frozenset[str] = frozenset()
+    """Names of the columns of text that hold nothing but numbers and missing cells."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from specvae.errors import InputError, ReadError
 from specvae.ingest.table.arrow_arrays import to_numpy
-from specvae.ingest.table.cells import numbers_in
+from specvae.ingest.table.cells import MISSING, numbers_in, read_cells
 from specvae.ingest.table.chunk import Chunk
 from specvae.ingest.table.dialect import Dialect, read_dialect
 from specvae.ingest.table.endings import PARQUET_ENDINGS
@@ -23,8 +23,6 @@ from specvae.ingest.table.idx import IdxFile, is_idx
 
 __all__ = ["ChunkFile", "is_parquet", "open_chunks", "unique"]
 
-MISSING = ["", "nan", "NaN", "NAN", "na", "NA", "n/a", "N/A", "null", "NULL", "None", "none", "-", "--", "#N/A", "?"]
-"""Cells that mean that a value is missing."""
 SAMPLE = 200
 """Rows that are looked at to decide what the columns hold."""
 BLOCK = 16 << 20
@@ -105,28 +103,18 @@ class CsvFile:
         bands = [names[i] for i in at]
         seen = 0
         try:
-            for batch in self._batches(names, bands, typed=True):
+            for batch in self._batches(names, newlines=self.dialect.quoted_newlines):
                 seen += batch.num_rows
                 yield from self._cut(batch, bands, rows)
-            return
         except pa.ArrowInvalid as error:
-            # pyarrow has one class for all its complaints: only the message says that a cell was no number.
-            if "conversion error" not in str(error):
-                yield from self._slow(names, bands, rows, seen, error)
-                return
-        yield from self._slow(names, bands, rows, seen, None)
+            yield from self._slow(names, bands, rows, seen, error)
 
-    def _slow(
-        self, names: list[str], bands: list[str], rows: int, skip: int, error: Exception | None
-    ) -> Iterator[Chunk]:
-        """The rows past the ``skip`` given already, all columns as text and with quoted newlines, which is slower.
-
-        It serves where pyarrow's typed reading stops: at a column of mixed types, or a record over several lines.
-        """
-        if error is not None and self.dialect.quoted_newlines:
+    def _slow(self, names: list[str], bands: list[str], rows: int, skip: int, error: Exception) -> Iterator[Chunk]:
+        """The rows past the ``skip`` given already, with newlines in quotes, where the fast reading stopped at one."""
+        if self.dialect.quoted_newlines:
             raise ReadError(f"{self.path} cannot be read past row {skip}: {error}") from error
         try:
-            for batch in self._batches(names, bands, typed=False):
+            for batch in self._batches(names, newlines=True):
                 if skip >= batch.num_rows:
                     skip -= batch.num_rows
                     continue
@@ -135,12 +123,9 @@ class CsvFile:
         except pa.ArrowException as wrong:
             raise ReadError(f"{self.path} cannot be read: {wrong}") from wrong
 
-    def _batches(self, names: list[str], bands: list[str], *, typed: bool) -> Iterator[pa.RecordBatch]:
-        """Blocks of the file as pyarrow parses them, the bands as numbers where ``typed``, else as text."""
-        dialect, wanted = self.dialect, set(bands)
-        number = pa.float64() if typed else pa.string()
-        # Columns that are no bands stay text: they are written back as they came, an identifier 007 as 007.
-        types = {name: number if name in wanted else pa.string() for name in names}
+    def _batches(self, names: list[str], *, newlines: bool) -> Iterator[pa.RecordBatch]:
+        """Blocks of the file as pyarrow parses them, every column as text."""
+        dialect = self.dialect
         # pyarrow reads UTF-8 itself, with or without a byte order mark; for other encodings it goes through Python,
         # slowly.
         encoding = "utf8" if dialect.encoding in ("utf-8", "utf-8-sig") else dialect.encoding
@@ -148,20 +133,16 @@ class CsvFile:
             column_names=names, skip_rows=dialect.header_lines, block_size=BLOCK, encoding=encoding
         )
         # Looking for newlines inside quotes keeps pyarrow from parsing blocks side by side: only where it must.
-        parse = pa.csv.ParseOptions(
-            delimiter=dialect.delimiter, newlines_in_values=dialect.quoted_newlines or not typed
-        )
-        convert = pa.csv.ConvertOptions(
-            column_types=types, null_values=MISSING, decimal_point=dialect.decimal, strings_can_be_null=False
-        )
+        parse = pa.csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=newlines)
+        # Text is written back as it came: an identifier 007 as 007, and a band without being formatted anew.
+        convert = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
         with pa.csv.open_csv(self.path, read, parse, convert) as reader:
             yield from reader
 
     def _cut(self, batch: pa.RecordBatch, bands: list[str], rows: int) -> Iterator[Chunk]:
         """Chunks of at most ``rows`` rows out of a block."""
         for start in range(0, batch.num_rows, rows):
-            part = pa.Table.from_batches([batch.slice(start, rows)])
-            yield Chunk(_matrix(part, bands, self.dialect.decimal), part)
+            yield _parsed(pa.Table.from_batches([batch.slice(start, rows)]), bands, self.dialect.decimal)
 
 
 class ParquetFile:
@@ -197,7 +178,7 @@ class ParquetFile:
         try:
             for batch in self._file.iter_batches(batch_size=rows):
                 table = pa.Table.from_batches([batch]).rename_columns(names)
-                yield Chunk(_matrix(table, bands, "."), table)
+                yield Chunk(_matrix(table, bands), table)
                 seen += batch.num_rows
         except (pa.ArrowException, OSError) as error:
             raise ReadError(f"{self.path} cannot be read past row {seen}: {error}") from error
@@ -213,13 +194,25 @@ def _csv_notes(dialect: Dialect) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _matrix(table: pa.Table, bands: list[str], decimal: str) -> NDArray[np.float32]:
+def _parsed(table: pa.Table, bands: list[str], decimal: str) -> Chunk:
+    """A chunk of text: its bands as numbers, held by column, and as the text that is written back."""
+    out = np.empty((len(bands), table.num_rows), np.float32)
+    plain = []
+    for target, name in zip(out, bands, strict=True):
+        cells = read_cells(table.column(name), decimal)
+        target[...] = _clipped(cells.numbers)
+        if cells.plain:
+            plain.append(name)
+            table = table.set_column(table.column_names.index(name), name, cells.text)
+    return Chunk(out.T, table, frozenset(plain))
+
+
+def _matrix(table: pa.Table, bands: list[str]) -> NDArray[np.float32]:
     """The bands ``(n, bands)`` as float32, held by column, filled one after another without a copy of the table."""
     out = np.empty((len(bands), table.num_rows), np.float32)
     for target, name in zip(out, bands, strict=True):
         column = table.column(name)
-        floats = to_numpy(column) if _is_number(column.type) else numbers_in(column, decimal)
-        target[...] = _clipped(floats)
+        target[...] = _clipped(to_numpy(column) if _is_number(column.type) else numbers_in(column))
     return out.T
 
 

@@ -42,6 +42,8 @@ class Table:
     """Every column as it came, bands included, in order."""
     notes: list[str] = field(default_factory=list)
     """What a user should know about how the table is read."""
+    plain: frozenset[str] = frozenset()
+    """Names of the columns of text that hold nothing but numbers and missing cells."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -57,7 +59,8 @@ class Table:
             return self
         rows = slice(start, stop)
         others = self.others.slice(start, stop - start)
-        return Table(self.bands, self.values[rows], self.reason[rows], self.normal[rows], others, self.notes)
+        arrays = self.values[rows], self.reason[rows], self.normal[rows]
+        return Table(self.bands, *arrays, others, self.notes, self.plain)
 
 
 def _joined(parts: list[Table]) -> Table:
@@ -67,7 +70,9 @@ def _joined(parts: list[Table]) -> Table:
     # Values are held by column: they are joined as (bands, n) and transposed, which copies no column twice.
     values = np.concatenate([p.values.T for p in parts], axis=1).T
     reason, normal = (np.concatenate([getattr(p, name) for p in parts]) for name in ("reason", "normal"))
-    return Table(parts[0].bands, values, reason, normal, _below([p.others for p in parts]), list(parts[0].notes))
+    plain = frozenset.intersection(*(p.plain for p in parts))
+    others = _below([p.others for p in parts])
+    return Table(parts[0].bands, values, reason, normal, others, list(parts[0].notes), plain)
 
 
 def _below(tables: list[pa.Table]) -> pa.Table:
@@ -153,7 +158,7 @@ class TableFile:
         # none.
         if self.nodata is not None:
             np.copyto(reason, np.uint8(Invalid.NODATA), where=(values == np.float32(self.nodata)).any(axis=1))
-        return Table(self.bands, values, reason, self._normal(chunk.table), chunk.table, list(self.notes))
+        return Table(self.bands, values, reason, self._normal(chunk.table), chunk.table, list(self.notes), chunk.plain)
 
     def _normal(self, table: pa.Table) -> NDArray[np.bool_]:
         """Where the label says normal, ``(n,)``; everywhere without a label column."""

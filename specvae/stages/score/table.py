@@ -163,7 +163,7 @@ class _Scored:
             "p_value": p_values,
             "anomaly": np.where(table.valid, anomalous.astype(np.uint8), np.uint8(255)),
         }
-        self.writer.write(table.others, columns)
+        self.writer.write(table.others, columns, table.plain)
         # The accumulators know windows of rasters; a table is to them a raster of one row, this chunk a window of it.
         window = Window(0, self.rows, 1, len(table))
         cube = Cube(table.values.T[:, None, :], table.reason[None], window)
