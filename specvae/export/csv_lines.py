@@ -70,9 +70,19 @@ def _bytes_of(text: pa.Array) -> memoryview:
 def _as_text(column: pa.ChunkedArray, plain: bool) -> pa.ChunkedArray:
     """The cells of a column as they stand in a line."""
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        return pc.cast(column, pa.string())  # the shortest text that reads back as the same number
+        return _numbers_as_text(column)
     text = pc.cast(column, pa.string())
     return text if plain else _quoted(_harmless(text))
+
+
+def _numbers_as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Numbers as the shortest text that reads back as the same ones."""
+    if column.type == pa.float64():
+        # p-values are ranks among held-out scores: few of them differ, and each is formatted once.
+        coded = column.combine_chunks().dictionary_encode()
+        if len(coded.dictionary) < len(coded) // 2:
+            return pa.chunked_array([pc.take(pc.cast(coded.dictionary, pa.string()), coded.indices)])
+    return pc.cast(column, pa.string())
 
 
 def _harmless(text: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specvae.ingest.table.cells import is_one_of, numbers_in
+from specvae.ingest.table.cells import is_one_of, numbers_in, read_cells
 
 CELLS = (
     *("1", "+1", " 1 ", "1.", "1.5", ".5", "-.5", ".", "+", "-", "1e5", "1e", "1e+", "1E-3", "1.e2", "e5", "1e05"),
@@ -75,3 +75,19 @@ def test_a_missing_label_is_unknown_and_a_word_is_not() -> None:
 
 def test_no_label_is_no_answer() -> None:
     assert is_one_of(pa.chunked_array([], pa.string()), {"0"}).tolist() == []
+
+
+def test_numbers_of_a_csv_are_carried_as_they_came_but_for_blanks_and_missing_cells() -> None:
+    cells = read_cells(pa.chunked_array([["1.50", "1e5"]]))
+    assert (cells.plain, cells.text.to_pylist()) == (True, ["1.50", "1e5"])
+    cells = read_cells(pa.chunked_array([[" 1.50", "NA", "-"], ["007"]]))
+    assert (cells.plain, cells.text.to_pylist()) == (True, ["1.50", None, None, "007"])
+    np.testing.assert_array_equal(cells.numbers, [1.5, np.nan, np.nan, 7])
+    cells = read_cells(pa.chunked_array([["1,50", "-2"]]), ",")
+    assert (cells.plain, cells.text.to_pylist()) == (True, ["1.50", "-2"]), "one file has one decimal mark"
+
+
+def test_a_column_with_a_word_is_carried_as_it_came() -> None:
+    cells = read_cells(pa.chunked_array([[" 1,50", "NA", "bad"]]), ",")
+    assert (cells.plain, cells.text.to_pylist()) == (False, [" 1,50", "NA", "bad"])
+    np.testing.assert_array_equal(cells.numbers, [1.5, np.nan, np.nan])

@@ -173,3 +173,15 @@ def test_a_long_parquet_table_is_compared_on_a_share_of_its_rows(
     assert part["drift"]["pixels"] == 1000
     assert part["pixels"] == whole["pixels"]
     assert part["drift"]["verdict"] == whole["drift"]["verdict"]
+
+
+@pytest.mark.parametrize("truth", [["normal", "weed"], ["0", "1"], ["False", "True"]])
+def test_words_of_a_truth_column_are_no_missing_values(truth: list[str], model: Path, tmp_path: Path) -> None:
+    table = frame(2000, 3)
+    table["odd"] = np.where(table.odd == 0, *truth)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    folder = scored(tmp_path / "t.csv", model, tmp_path / "out", "--truth", "odd")
+    found = pd.read_csv(folder / "scores.csv")
+    report = pd.read_json(folder / "report.json", typ="series")
+    oracle = roc_auc_score(np.where(table.odd == truth[0], 0, 1), found.score)
+    assert report["metrics"]["auroc"] == pytest.approx(oracle, abs=1e-6)

@@ -10,7 +10,7 @@ import pytest
 from specvae.errors import ModelError
 from specvae.scoring.gathered.drift import DriftAccumulator
 from specvae.spectra import Cube, Parts, ScoredWindow, Window
-from specvae.thresholds.drift.reference import DriftReference, lattice_step
+from specvae.thresholds.drift.reference import GRID, DriftReference, lattice_step
 from specvae.thresholds.drift.verdict import Drift
 
 LABELS = ("blue", "green", "red", "nir")
@@ -30,6 +30,24 @@ def judge(spectra: np.ndarray, scores: np.ndarray | None = None, seed: int = 0) 
     drift.add_spectra(spectra)
     drift.add_scores(rng.exponential(size=spectra.shape[1]) if scores is None else scores)
     return drift.finish()
+
+
+@pytest.mark.parametrize("levels", [2, 5, 1000])
+def test_counts_are_those_of_every_value_searched_among_the_quantiles(levels: int) -> None:
+    rng = np.random.default_rng(levels)
+    quantiles = np.sort(rng.integers(0, levels, GRID.size)).astype(np.float32)
+    values = np.r_[rng.integers(-2, levels + 2, 500), rng.uniform(-1, levels, 500)].astype(np.float32)
+    reference = DriftReference(np.tile(quantiles, (4, 1)), quantiles)
+    drift = DriftAccumulator(reference, LABELS)
+    drift.add_spectra(np.tile(values, (4, 1)))
+    drift.add_scores(values)
+    first, last = (np.searchsorted(quantiles, values, side=side) for side in ("left", "right"))
+    expected = np.bincount((first + last) // 2, minlength=GRID.size + 1)
+    for counts in (*drift._bands, drift._score):
+        np.testing.assert_array_equal(counts, expected)
+    margin = np.float32(0.1 * (quantiles[-1] - quantiles[0]))
+    outside = (values < quantiles[0] - margin) | (values > quantiles[-1] + margin)
+    assert drift._outside.tolist() == [outside.sum()] * 4
 
 
 def test_data_like_the_fit_are_ok_and_say_so() -> None:
