@@ -25,8 +25,8 @@ __all__ = ["ChunkFile", "is_parquet", "open_chunks", "unique"]
 
 SAMPLE = 200
 """Rows that are looked at to decide what the columns hold."""
-BLOCK = 16 << 20
-"""Bytes of text that are parsed at once."""
+BLOCK = 1 << 20
+"""Bytes of text that are parsed at once. pyarrow reads about 30 blocks ahead, so that larger ones are half a gigabyte."""
 MOST_TEXT = 0.2
 """Share of cells that may be no numbers in a column of numbers."""
 

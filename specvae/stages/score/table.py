@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["score_table"]
 
-CHUNK = 48 * CELL**2
+CHUNK = 16 * CELL**2
 """Rows at a time: a multiple of a cell, so that a row is always the same column of the same matrix product."""
 
 DRIFT_ROWS = 1_000_000
