@@ -24,6 +24,7 @@ from rasterio.windows import Window as RasterWindow
 
 from specvae.errors import OutputError
 from specvae.ingest.grid import Grid
+from specvae.ingest.scene.windows import tile
 from specvae.spectra import Window
 
 __all__ = ["AssetBand", "AssetBands", "MapBand", "MapWriter", "pooled"]
@@ -31,6 +32,8 @@ __all__ = ["AssetBand", "AssetBands", "MapBand", "MapWriter", "pooled"]
 TILE = 512
 SMALL = 1 << 28
 """Bytes of a map up to which the intermediate TIFF is not compressed."""
+POOLED_AT_ONCE = 1 << 19
+"""Pixels of an overview that are pooled at once."""
 
 
 @dataclass(frozen=True)
@@ -262,12 +265,14 @@ class MapWriter:
         """Write the overview ``target`` of ``source``, ``(rows, cols)`` pixels large."""
         profile = self._profile(Grid(rows, cols), False)
         with rasterio.open(source) as fine, rasterio.open(target, "w", **profile) as coarse:
-            # Rows of blocks at once, about four million pixels of the overview: enough to keep GDAL busy, and bounded.
-            step = max(TILE, (1 << 22) // max(1, cols) // TILE * TILE)
-            for row in range(0, rows, step):
-                tall = min(step, rows - row)
-                block = fine.read(window=RasterWindow(0, 2 * row, fine.width, min(2 * tall, fine.height - 2 * row)))
-                coarse.write(pooled(block, self.nodata), window=RasterWindow(0, row, cols, tall))
+            # Some blocks at once, however wide the map is: rows of them would grow with its width.
+            for part in tile((rows, cols), (TILE, TILE), POOLED_AT_ONCE):
+                below, right = (
+                    min(2 * part.rows, fine.height - 2 * part.row),
+                    min(2 * part.cols, fine.width - 2 * part.col),
+                )
+                block = fine.read(window=RasterWindow(2 * part.col, 2 * part.row, right, below))
+                coarse.write(pooled(block, self.nodata), window=RasterWindow(part.col, part.row, part.cols, part.rows))
 
 
 def _escaped(name: str) -> str:

@@ -70,7 +70,7 @@ class ScoreRequest:
     device: str = option("auto", DEVICE)
     """Where to compute: ``cpu``, ``cuda``, or ``auto``, a GPU where there is one."""
     max_memory: str | None = option(None, Option("Working memory: 400M, 2G.", metavar="SIZE"))
-    """Bound of the working buffers, such as ``400M``; None: a tenth of the memory, 384 MiB at most."""
+    """Bound of the working buffers, such as ``400M``; None: a tenth of the memory, 256 MiB at most."""
     overwrite: bool = option(False, OVERWRITE)
     """Score in any case, and replace whatever stands in a scene's folder."""
     renew: bool = False
