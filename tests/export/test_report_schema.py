@@ -10,14 +10,18 @@ from typing import Any
 
 import jsonschema
 import numpy as np
+import pandas
+import pyogrio
 import pytest
 import rasterio
 from rasterio.transform import from_origin
 
+from specvae.export.report.page import claim
 from specvae.ingest.options import IngestOptions
 from specvae.stages.fit import fit
 from specvae.stages.outcome import ScoreRun
 from specvae.stages.requests import FitRequest
+from specvae.stages.score import gatherers
 from specvae.stages.score.request import ScoreRequest
 from specvae.stages.score.run import score
 
@@ -133,3 +137,50 @@ def test_thresholds_csv_has_a_row_for_each_rate_and_falls_with_it(place: Path) -
             float(row["false_alarm_rate"]) * report["pixels"]["valid"]
         )
         assert float(row["expected_per_km2"]) == pytest.approx(float(row["false_alarm_rate"]) * 1e4)
+
+
+@pytest.mark.parametrize(
+    ("quantile", "lead"),
+    [(0.2, "Most of the scene is anomalous: "), (0.6, "A large part of the scene is anomalous: "), (0.9, None)],
+)
+def test_a_scene_that_is_anomalous_at_large_is_said_to_be_so(place: Path, quantile: float, lead: str | None) -> None:
+    scored(place, "normal.tif")
+    with rasterio.open(place / "out" / "normal" / "score.tif") as scores:
+        cut = float(np.nanquantile(scores.read(1), quantile))
+    report, _ = scored(place, "normal.tif", threshold=cut)
+    page = (place / "out" / "normal" / "report.html").read_text(encoding="utf-8")
+    share = report["pixels"]["anomalous"] / report["pixels"]["valid"]
+    assert share == pytest.approx(1 - quantile, abs=0.01)
+    sentences = [warning for warning in report["warnings"] if "of the scene is anomalous" in warning]
+    if lead is None:
+        assert not sentences
+        assert claim(report).startswith(f"{report['pixels']['anomalous']:,} of ")
+        return
+    assert len(sentences) == 1
+    assert f"{100 * share:.3g} % of its valid pixels" in sentences[0]
+    assert sentences[0] in page
+    assert claim(report).startswith(lead + f"{report['pixels']['anomalous']:,} of ")
+    assert claim(report) in page
+
+
+def test_a_cap_writes_the_strongest_objects_and_says_how_many_it_left_out(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every, _ = scored(place, "normal.tif", false_alarm_rate=0.05)
+    table = pyogrio.read_dataframe(place / "out" / "normal" / "objects.gpkg")
+    assert every["objects"]["count"] == every["objects"]["written"] == len(table) > 300
+    assert every["objects"]["left_out"] is None
+    monkeypatch.setattr(gatherers, "MOST_OBJECTS", 50)
+    capped, _ = scored(place, "normal.tif", false_alarm_rate=0.05)
+    pandas.testing.assert_frame_equal(
+        pyogrio.read_dataframe(place / "out" / "normal" / "objects.gpkg"), table.iloc[:50]
+    )
+    section = capped["objects"]
+    assert (section["count"], section["written"], section["leading"]) == (len(table), 50, every["objects"]["leading"])
+    pixels = table["pixels"].iloc[50:].sum()
+    assert section["left_out"] == (
+        f"the 50 objects with the highest peaks are written; {len(table) - 50:,} more of {pixels:,} pixels, with peaks of "
+        f"{table['peak'].iloc[50]:.4g} nats at most, are in anomaly.tif only"
+    )
+    page = (place / "out" / "normal" / "report.html").read_text(encoding="utf-8")
+    assert f"The 50 objects with the highest peaks are written; {len(table) - 50:,} more" in page

@@ -19,7 +19,8 @@ from specvae.export.contents import (
 )
 from specvae.export.maps import AssetBands
 from specvae.export.qgis_styles import write_flag_style, write_score_style
-from specvae.export.report.page import render_page
+from specvae.export.report.extent import extent_warning
+from specvae.export.report.page import noun_of, render_page
 from specvae.export.report.page_data import Curves, PageData
 from specvae.export.report.sections import (
     EvidenceSection,
@@ -76,6 +77,9 @@ def report_of(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__,
     }
+    extent = extent_warning(figures.pixels, noun_of(report))
+    if extent is not None:
+        report["warnings"].insert(0, extent)
     if evidence is not None:
         report["evidence"] = evidence
     if figures.metrics is not None:

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from specvae.export.colours import VIRIDIS, css_variables, rgb
 from specvae.export.report.check_chart import check_chart, check_words
+from specvae.export.report.extent import extent_of
 from specvae.export.report.packing import (
     PackedArray,
     Scale,
@@ -109,7 +110,7 @@ def claim(report: Report) -> str:
     """The report in one sentence."""
     pixels, cut = report["pixels"], report["threshold"]
     noun = noun_of(report)
-    objects = report["objects"].get("count")
+    objects, extent = report["objects"].get("count"), extent_of(pixels)
     where = f", in {objects:,} {'object' if objects == 1 else 'objects'}" if objects else ""
     rate = cut["false_alarm_rate"]
     expected = ""
@@ -118,7 +119,11 @@ def claim(report: Report) -> str:
         # So many would be flagged by chance; the sentence must not let fewer than that pass for a finding.
         word = " even" if 0 < pixels["anomalous"] <= chance else ""
         expected = f"; about {_n(chance)} would be{word} if all were normal{': no more than chance' if word else ''}"
-    return f"{pixels['anomalous']:,} of {pixels['valid']:,} valid {noun} are anomalous{where}{expected}."
+    counts = f"{pixels['anomalous']:,} of {pixels['valid']:,} valid {noun}"
+    if extent is not None:
+        what = "table" if noun == "rows" else "scene"
+        return f"{extent.capitalize()} of the {what} is anomalous: {counts}{expected}."
+    return f"{counts} are anomalous{where}{expected}."
 
 
 def render_page(report: Report, data: PageData) -> str:

@@ -56,7 +56,7 @@ class ObjectsSection(TypedDict):
     count: int | None
     written: NotRequired[int]
     left_out: NotRequired[str | None]
-    """What the cap on the number of objects left out, in words."""
+    """What the cap on the number of objects left out and by which rule, in words; None where it left out nothing."""
     file: str | None
     files: NotRequired[list[str]]
     p_value_method: NotRequired[str]

@@ -19,7 +19,7 @@ from specvae.export.report.page import SHOWN_CASES
 from specvae.export.report.page_data import Case, Spectra
 from specvae.export.report.sections import LeadingObject, ObjectsSection
 from specvae.ingest.grid import Grid
-from specvae.scoring.gathered.object_table import JoinedObjects, ObjectTable, Omitted
+from specvae.scoring.gathered.object_table import JoinedObjects, ObjectTable
 from specvae.stages.score.job import Job
 from specvae.thresholds.object_p_values import ObjectCalibration, discoveries
 
@@ -108,7 +108,7 @@ def _section(
     section: ObjectsSection = {
         "count": joined.count,
         "written": len(joined.table),
-        "left_out": _words(joined.beyond_cap),
+        "left_out": _words(joined),
         "file": files[0],
         "files": files,
         "p_value_method": normal.method,
@@ -141,13 +141,14 @@ def _leading(rows: ObjectRows) -> list[LeadingObject]:
     ]
 
 
-def _words(omitted: Omitted) -> str | None:
+def _words(joined: JoinedObjects) -> str | None:
     """What the cap on the number of objects left out, in words; None where it left out nothing."""
+    omitted = joined.beyond_cap
     if not omitted.objects:
         return None
     return (
-        f"{omitted.objects:,} more objects of {omitted.pixels:,} pixels, with peaks of {omitted.peak:.4g} nats at most, "
-        "are in anomaly.tif only"
+        f"the {len(joined.table):,} objects with the highest peaks are written; {omitted.objects:,} more of "
+        f"{omitted.pixels:,} pixels, with peaks of {omitted.peak:.4g} nats at most, are in anomaly.tif only"
     )
 
 
