@@ -19,7 +19,7 @@ from specvae.version import __version__
 __all__ = ["SpectralVAE", "__version__", "load_model", "score_array"]
 
 ROOMS: tuple[tuple[str, ...], ...] = (
-    ("errors", "spectra", "version"),
+    ("components", "errors", "spectra", "version"),
     ("bands", "files", "model", "option", "thresholds"),
     ("scoring", "ingest"),
     ("training",),

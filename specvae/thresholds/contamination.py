@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from specvae.thresholds.bootstrap import BlockBootstrap
@@ -127,10 +126,12 @@ def _against_law(tail: TrimmedTail, ordered: NDArray[np.floating], count: int) -
 
 def _verdict(n: int, count: int, level: float, expected: float, upper: float, limit: float) -> Contamination:
     """Contamination where ``count`` is above ``limit``, too many for chance, and no rare ground."""
+    from scipy.special import pdtrc  # only where thresholds are made: scores are compared with them without it
+
     share = max(0.0, (count - expected) / n)
-    # sf(count - 1) is P(X >= count). The Poisson mean is the allowance, not the
+    # pdtrc(count - 1, mean) is P(X >= count) of a Poisson count. Its mean is the allowance, not the
     # estimate, so that the law's own uncertainty is not taken for anomalies.
-    stands_out = share >= RARE and count > limit and scipy.stats.poisson.sf(count - 1, limit / TIMES) < CHANCE
+    stands_out = share >= RARE and count > limit and pdtrc(count - 1, limit / TIMES) < CHANCE
     share = share if stands_out else 0.0
     verb = "stand out from" if stands_out else "agree with" if count <= limit else "are too rare to be told from"
     reason = (

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
+from specvae.components import label
 from specvae.thresholds.bootstrap import BlockBootstrap
 from specvae.thresholds.conformal import conformal_p_values
 from specvae.thresholds.tail import Tail, fit_tail
@@ -25,7 +25,6 @@ from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles, Tile
 
 __all__ = ["ObjectCalibration", "discoveries", "object_excess"]
 
-EIGHT_CONNECTED = np.ones((3, 3), dtype=np.int8)
 ENOUGH = 10
 """Normal objects from which on an excess is ranked among theirs."""
 ENOUGH_TO_AVERAGE = 20
@@ -42,10 +41,10 @@ def object_excess(score: NDArray[np.floating], threshold: float) -> NDArray[np.f
     It equals pixels * (mean score - threshold), which is how it is had from an object whose map is gone.
     """
     above = np.nan_to_num(score, nan=-np.inf) > threshold
-    labels, count = scipy.ndimage.label(above, structure=EIGHT_CONNECTED)
+    labels, count = label(above)
     # In float64: an object's sum adds many small differences of large float32 scores.
     excess = np.where(above, score - np.float64(threshold), 0.0)
-    return np.asarray(scipy.ndimage.sum_labels(excess, labels, np.arange(1, count + 1)), np.float64).reshape(count)
+    return np.asarray(np.bincount(labels.ravel(), excess.ravel(), count + 1)[1:], np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +165,7 @@ class ObjectCalibration:
 
 def _count(score: NDArray[np.float32], level: float) -> int:
     """The number of objects of a map above ``level``."""
-    return int(scipy.ndimage.label(np.nan_to_num(score, nan=-np.inf) > level, structure=EIGHT_CONNECTED)[1])
+    return label(np.nan_to_num(score, nan=-np.inf) > level)[1]
 
 
 def discoveries(p_values: NDArray[np.floating], rate: float) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
@@ -176,5 +175,14 @@ def discoveries(p_values: NDArray[np.floating], rate: float) -> tuple[NDArray[np
         raise ValueError(f"a false-discovery rate lies between 0 and 1, got {rate}")
     if not p_values.size:
         return np.zeros(0, bool), np.zeros(0)
-    adjusted = np.asarray(scipy.stats.false_discovery_control(p_values, method="bh"))
+    adjusted = _adjusted(p_values)
     return adjusted <= rate, adjusted
+
+
+def _adjusted(p_values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Each p-value times the number of them over its rank, at most that of the next larger one (Yekutieli & Benjamini, 1999)."""
+    order = np.argsort(p_values)
+    scaled = np.asarray(p_values, np.float64)[order] * (order.size / np.arange(1, order.size + 1))
+    adjusted = np.empty(order.size)
+    adjusted[order] = np.minimum.accumulate(scaled[::-1])[::-1]
+    return np.clip(adjusted, 0.0, 1.0)

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from specvae.scoring.gathered.joining import EIGHT_CONNECTED, Components
+from specvae.scoring.gathered.joining import Components
 from specvae.scoring.gathered.object_table import JoinedObjects
 from specvae.scoring.gathered.window_objects import AT_ONCE, MANY_PIXELS, ONE_IN, SLANT
 from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
 
 BANDS = 3
+EIGHT_CONNECTED = np.ones((3, 3), int)
 
 
 class Scene:

@@ -145,3 +145,11 @@ def test_a_false_discovery_rate_outside_0_to_1_is_refused(rate: float) -> None:
 def test_no_object_is_no_discovery() -> None:
     accepted, adjusted = discoveries(np.empty(0), 0.1)
     assert accepted.size == adjusted.size == 0
+
+
+@pytest.mark.parametrize("n", [1, 2, 50])
+def test_adjusted_p_values_are_those_of_scipy_to_the_bit(n: int) -> None:
+    rng = np.random.default_rng(n)
+    p_values = np.round(rng.random(n) ** 3, 2)
+    _, adjusted = discoveries(p_values, 0.1)
+    np.testing.assert_array_equal(adjusted, scipy.stats.false_discovery_control(p_values))

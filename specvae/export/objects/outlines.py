@@ -9,16 +9,15 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from rasterio.features import shapes
-from scipy import ndimage
 from shapely.geometry import MultiPolygon
 
+from specvae.components import label
 from specvae.scoring.gathered.object_table import ObjectTable
 from specvae.spectra import Window
 
 __all__ = ["outlines"]
 
 Flags = Callable[[Window], NDArray[np.bool_]]
-EIGHT_CONNECTED = np.ones((3, 3), np.int8)
 LARGEST_BOX = 1 << 22
 """Pixels of a bounding box up to which the exact outline is drawn."""
 ALL_BOXES = 1 << 28
@@ -69,7 +68,7 @@ def _drawn_together(table: ObjectTable, members: NDArray[np.intp], flags: Flags)
     """The outlines of objects that lie near each other."""
     row, col = int(table.row[members].min()), int(table.col[members].min())
     window = Window(row, col, int(table.bottom[members].max()) - row, int(table.right[members].max()) - col)
-    labels, count = ndimage.label(flags(window), EIGHT_CONNECTED)
+    labels, count = label(flags(window))
     owner = np.zeros(count + 1, np.int32)
     owner[labels[table.peak_row[members] - row, table.peak_col[members] - col]] = np.arange(1, len(members) + 1)
     owner[0] = 0
@@ -78,7 +77,7 @@ def _drawn_together(table: ObjectTable, members: NDArray[np.intp], flags: Flags)
 
 def _outline(flags: NDArray[np.bool_], window: Window, peak_row: int, peak_col: int) -> Any:
     """The MultiPolygon of the component that holds the peak; None where it is too ragged."""
-    labels, _ = ndimage.label(flags, EIGHT_CONNECTED)
+    labels, _ = label(flags)
     component = labels == labels[peak_row - window.row, peak_col - window.col]
     padded = np.pad(component, 1)
     edges = int((padded[1:] != padded[:-1]).sum() + (padded[:, 1:] != padded[:, :-1]).sum())

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import scipy
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
@@ -206,10 +205,9 @@ def _headers(path: str) -> Headers:
 
 def _mat_headers(path: str) -> Headers:
     """The arrays of a MATLAB file; what is no array of numbers has the type object."""
-    return {
-        key: ArrayHeader(tuple(shape), np.dtype(MAT_TYPES.get(kind, "O")))
-        for key, shape, kind in scipy.io.whosmat(path)
-    }
+    from scipy.io import whosmat  # here, for few scenes are MATLAB's and all would wait for it
+
+    return {key: ArrayHeader(tuple(shape), np.dtype(MAT_TYPES.get(kind, "O"))) for key, shape, kind in whosmat(path)}
 
 
 def _npz_headers(path: str) -> Headers:
@@ -244,7 +242,9 @@ def _load(path: str, key: str) -> Array:
     end = os.path.splitext(path)[1].casefold()
     try:
         if end == ".mat":
-            return np.asarray(scipy.io.loadmat(path, variable_names=[key])[key])
+            from scipy.io import loadmat
+
+            return np.asarray(loadmat(path, variable_names=[key])[key])
         if end == ".npz":
             with np.load(path, allow_pickle=False) as archive:
                 return np.asarray(archive[key])

@@ -16,16 +16,14 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, sparse
 
+from specvae.components import components, label
 from specvae.scoring.gathered.object_table import JoinedObjects, ObjectTable, Omitted, no_objects
 from specvae.scoring.gathered.window_objects import objects_in, with_bands
 from specvae.spectra import ScoredWindow, Window, positions
 
 __all__ = ["Components"]
 
-EIGHT_CONNECTED = np.ones((3, 3), np.int8)
-"""Pixels that touch at a side or a corner belong to one object."""
 CAP = 10_000
 """Objects that are held at most, once they can grow no more."""
 FORWARD = ((0, 1), (1, -1), (1, 0), (1, 1))
@@ -55,7 +53,7 @@ class Components:
         self._windows.append(piece.window)
         if not piece.anomalous.any():
             return
-        labels, count = ndimage.label(piece.anomalous, EIGHT_CONNECTED)
+        labels, count = label(piece.anomalous)
         table, borders = objects_in(piece, labels, count), _border(piece.window, labels)
         held = self._held(table, borders)
         # Explained last, since that costs most: only objects that can still be among those of the cap.
@@ -99,10 +97,9 @@ class Components:
         edges = _touching(self._borders)
         if not edges.shape[1]:
             return
-        n = len(self._table)
-        graph = sparse.coo_array((np.ones(edges.shape[1], bool), (edges[0], edges[1])), shape=(n, n))
-        count, group = sparse.csgraph.connected_components(graph, directed=False)
-        if count < n:
+        group = components(len(self._table), *edges)
+        count = int(group.max()) + 1
+        if count < len(self._table):
             self._table = _merged(self._table, *_grouping(self._table, group, count))
             self._borders = np.vstack([self._borders[:2], group[self._borders[2]]])
 
