@@ -1,11 +1,10 @@
 """The objects of one window: sums over the pixels of each component, and what the bands did in them.
 
-Pixels are taken some thousands at a time, so that memory stays small however many of them are anomalous.
+Pixels are taken a strip of some thousands at a time, so that memory stays small however many of them are anomalous.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 from specvae.scoring.gathered.object_table import ObjectTable
 from specvae.spectra import ScoredWindow, Window
 
-__all__ = ["MANY_PIXELS", "objects_in", "with_bands"]
+__all__ = ["MANY_PIXELS", "ONE_IN", "chosen_pixels", "objects_in", "with_bands"]
 
 AT_ONCE = 1 << 14
-"""Pixels that are taken at a time."""
+"""Pixels of a strip of the window, of which one is taken at a time."""
 MANY_PIXELS = 4096
 """Pixels of an object in a window up to which all are explained."""
 ONE_IN = 11
@@ -36,8 +35,10 @@ Labels = NDArray[np.int32]
 def objects_in(piece: ScoredWindow, labels: Labels, count: int) -> ObjectTable:
     """The ``count`` components of one window, ``labels`` ``(rows, cols)`` counted from 1; without bands."""
     sums = _Sums(piece, count)
-    for at in _slices(np.flatnonzero(labels)):
-        sums.add(at, labels.reshape(-1)[at] - 1)
+    for strip in _strips(piece.window):
+        at = _places(labels[strip], strip)
+        if at.size:
+            sums.add(at, labels.reshape(-1)[at] - 1)
     return sums.table()
 
 
@@ -110,9 +111,17 @@ def with_bands(table: ObjectTable, piece: ScoredWindow, labels: Labels, held: ND
     if explain is None:
         return table
     explained, sums = np.zeros(count, np.int64), np.zeros((2, len(piece.cube.values), count))
-    owners = _owners(table, piece.window, labels, held).reshape(-1)
-    for at in _slices(np.flatnonzero(owners)):
-        owner = owners[at] - 1
+    number = np.zeros(held.size + 1, np.int32)
+    number[1:][held] = np.arange(1, count + 1)
+    many = np.concatenate([[False], table.pixels > MANY_PIXELS])
+    for strip in _strips(piece.window):
+        owners = number[labels[strip]]
+        if many.any():
+            owners[many[owners] & ~chosen_pixels(_part(piece.window, strip))] = 0
+        at = _places(owners, strip)
+        if not at.size:
+            continue
+        owner = number[labels.reshape(-1)[at]] - 1
         explained += np.bincount(owner, minlength=count)
         reasons = explain(*np.divmod(at, labels.shape[1]), False)
         for total, values in zip(sums, (reasons.deviation, reasons.contribution), strict=True):
@@ -127,18 +136,15 @@ def with_bands(table: ObjectTable, piece: ScoredWindow, labels: Labels, held: ND
     return replace(table, deviation=deviation, contribution=contribution, spectrum=spectrum, expected=peaks.expected)
 
 
-def _owners(table: ObjectTable, window: Window, labels: Labels, held: NDArray[np.bool_]) -> Labels:
-    """``(rows, cols)``: the number in ``table``, from 1, of each pixel to be explained; 0 elsewhere."""
-    number = np.zeros(held.size + 1, np.int32)
-    number[1:][held] = np.arange(1, len(table) + 1)
-    owners = number[labels]
-    many = np.concatenate([[False], table.pixels > MANY_PIXELS])
-    if many.any():
-        # Counted from the scene's first pixel, so that no order of windows changes the choice.
-        slanted = SLANT * np.arange(window.row, window.row + window.rows)[:, None]
-        chosen = (slanted + np.arange(window.col, window.col + window.cols)) % ONE_IN == 0
-        owners[many[owners] & ~chosen] = 0
-    return owners
+def chosen_pixels(window: Window) -> NDArray[np.bool_]:
+    """``(rows, cols)``: the pixels by which objects of many pixels are explained.
+
+    They are counted from the scene's first pixel, so that neither order nor size of windows changes the choice.
+    """
+    chosen = np.zeros((window.rows, window.cols), bool)
+    for i, row in enumerate(chosen, start=window.row):
+        row[-(SLANT * i + window.col) % ONE_IN :: ONE_IN] = True
+    return chosen
 
 
 def _of_all_pixels(
@@ -154,7 +160,17 @@ def _of_all_pixels(
     return deviation, contribution
 
 
-def _slices(positions: Places) -> Iterator[Places]:
-    """Positions some thousands at a time."""
-    for start in range(0, positions.size, AT_ONCE):
-        yield positions[start : start + AT_ONCE]
+def _strips(window: Window) -> list[slice]:
+    """The rows of a window some at a time."""
+    rows = max(1, AT_ONCE // window.cols)
+    return [slice(start, min(window.rows, start + rows)) for start in range(0, window.rows, rows)]
+
+
+def _part(window: Window, strip: slice) -> Window:
+    """A strip of a window, in the scene."""
+    return Window(window.row + strip.start, window.col, strip.stop - strip.start, window.cols)
+
+
+def _places(marked: Labels, strip: slice) -> Places:
+    """Flat positions in the window of the pixels of a strip that are not 0."""
+    return np.asarray(np.flatnonzero(marked) + strip.start * marked.shape[1])
