@@ -24,7 +24,6 @@ from rasterio.windows import Window as RasterWindow
 
 from specvae.errors import OutputError
 from specvae.ingest.grid import Grid
-from specvae.ingest.scene.windows import tile
 from specvae.spectra import Window
 
 __all__ = ["AssetBand", "AssetBands", "MapBand", "MapWriter", "pooled"]
@@ -57,6 +56,16 @@ class AssetBand(TypedDict):
 
 
 AssetBands = list[AssetBand]
+
+
+@dataclass(frozen=True)
+class _Level:
+    """An overview in the making."""
+
+    path: Path
+    finer: tuple[int, int]
+    """Rows and columns of the level below it, which has twice as many."""
+    dataset: rasterio.io.DatasetWriter
 
 
 def pooled(block: NDArray[Any], nodata: float) -> NDArray[Any]:
@@ -116,6 +125,7 @@ class MapWriter:
         self.highest = highest
         self.dtype = dtype
         self._parts = [path.with_name(f"{path.stem}.base.tif")]
+        self._levels: list[_Level] = []
         size = grid.rows * grid.cols * len(bands) * np.dtype(dtype).itemsize
         profile = self._profile(grid, size > SMALL)
         try:
@@ -132,6 +142,23 @@ class MapWriter:
             self._dataset.set_band_description(i, band.name)
             self._dataset.set_band_unit(i, band.unit)
             self._dataset.update_tags(i, description=band.description)
+        try:
+            self._open_levels()
+        except rasterio.errors.RasterioError as error:
+            raise self._failed(error) from None
+        self._pooled = len(self._levels)
+        """Overviews that are written as windows come; the others are pooled from files at the end."""
+
+    def _open_levels(self) -> None:
+        """Open a file for each pooled overview, the finest first, until one block holds it."""
+        if not self.highest:
+            return
+        rows, cols = self.grid.rows, self.grid.cols
+        while max(rows, cols) > TILE:
+            finer, rows, cols = (rows, cols), -(-rows // 2), -(-cols // 2)
+            path = self.path.with_name(f"{self.path.stem}.overview{len(self._levels) + 1}.tif")
+            self._parts.append(path)
+            self._levels.append(_Level(path, finer, rasterio.open(path, "w", **self._profile(Grid(rows, cols), False))))
 
     def _profile(self, grid: Grid, compress: bool) -> dict[str, Any]:
         """Rasterio's keywords for an intermediate TIFF."""
@@ -174,17 +201,25 @@ class MapWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._dataset.closed:
-            self._dataset.close()
+        for dataset in (self._dataset, *(level.dataset for level in self._levels)):
+            if not dataset.closed:
+                dataset.close()
         for part in self._parts:
             part.unlink(missing_ok=True)
             part.with_name(part.name + ".aux.xml").unlink(missing_ok=True)
 
     def write(self, window: Window, block: NDArray[Any]) -> None:
-        """Write ``(bands, rows, cols)``."""
-        place = RasterWindow(window.col, window.row, window.cols, window.rows)
+        """Write ``(bands, rows, cols)``, and what it becomes in the overviews while it is in the processor's cache."""
         try:
-            self._dataset.write(block, window=place)
+            self._dataset.write(block, window=_place(window))
+            for number, level in enumerate(self._levels[: self._pooled]):
+                if not _in_fours(window, level.finer):
+                    # Four pixels of this level lie in two windows: it is pooled from the finished file below it.
+                    self._pooled = number
+                    return
+                window = Window(window.row // 2, window.col // 2, -(-window.rows // 2), -(-window.cols // 2))
+                block = pooled(block, self.nodata)
+                level.dataset.write(block, window=_place(window))
         except rasterio.errors.RasterioError as error:
             raise self._failed(error) from None
 
@@ -192,9 +227,7 @@ class MapWriter:
         """Pool the overviews and write the COG; its path. Raises OutputError where the disk is full."""
         try:
             self._dataset.close()
-            source = self._parts[0]
-            if self.highest and max(self.grid.rows, self.grid.cols) > TILE:
-                source = self._with_overviews()
+            source = self._with_overviews() if self._levels else self._parts[0]
             floating = np.dtype(self.dtype).kind == "f"
             # FORCE_USE_EXISTING makes the driver take the overviews of its source, and none where the source has none;
             # by itself it would resample new ones, in which single anomalous pixels are lost.
@@ -236,17 +269,12 @@ class MapWriter:
         The COG driver takes overviews from its source alone, and rasterio cannot write pixels into the overviews of a
         GeoTIFF. A VRT can have any files as the overviews of its bands: it names them.
         """
-        levels: list[Path] = []
-        finer = self._parts[0]
-        rows, cols = self.grid.rows, self.grid.cols
-        while max(rows, cols) > TILE:
-            rows, cols = -(-rows // 2), -(-cols // 2)
-            level = self.path.with_name(f"{self.path.stem}.overview{len(levels) + 1}.tif")
-            self._parts.append(level)
+        for level in self._levels:
+            level.dataset.close()
+        files = [self._parts[0], *(level.path for level in self._levels)]
+        for finer, level in zip(files[self._pooled :], self._levels[self._pooled :], strict=False):
             # Each level is pooled from the one before, a quarter of the work of pooling the base again.
-            self._pool_file(finer, level, rows, cols)
-            levels.append(level)
-            finer = level
+            self._pool_file(finer, level)
         vrt = self.path.with_name(f"{self.path.stem}.base.vrt")
         self._parts.append(vrt)
         rasterio.shutil.copy(self._parts[0], vrt, driver="VRT")
@@ -254,25 +282,35 @@ class MapWriter:
         pieces = text.split("</VRTRasterBand>")
         for i in range(len(self.bands)):
             pieces[i] += "".join(
-                f'<Overview><SourceFilename relativeToVRT="1">{_escaped(level.name)}</SourceFilename>'
+                f'<Overview><SourceFilename relativeToVRT="1">{_escaped(level.path.name)}</SourceFilename>'
                 f"<SourceBand>{i + 1}</SourceBand></Overview>"
-                for level in levels
+                for level in self._levels
             )
         vrt.write_text("</VRTRasterBand>".join(pieces), encoding="utf-8")
         return vrt
 
-    def _pool_file(self, source: Path, target: Path, rows: int, cols: int) -> None:
-        """Write the overview ``target`` of ``source``, ``(rows, cols)`` pixels large."""
+    def _pool_file(self, source: Path, level: _Level) -> None:
+        """Write an overview from the finished file of the one below it."""
+        rows, cols = -(-level.finer[0] // 2), -(-level.finer[1] // 2)
         profile = self._profile(Grid(rows, cols), False)
-        with rasterio.open(source) as fine, rasterio.open(target, "w", **profile) as coarse:
-            # Some blocks at once, however wide the map is: rows of them would grow with its width.
-            for part in tile((rows, cols), (TILE, TILE), POOLED_AT_ONCE):
-                below, right = (
-                    min(2 * part.rows, fine.height - 2 * part.row),
-                    min(2 * part.cols, fine.width - 2 * part.col),
-                )
-                block = fine.read(window=RasterWindow(2 * part.col, 2 * part.row, right, below))
-                coarse.write(pooled(block, self.nodata), window=RasterWindow(part.col, part.row, part.cols, part.rows))
+        with rasterio.open(source) as fine, rasterio.open(level.path, "w", **profile) as coarse:
+            # Rows of blocks at once, about four million pixels of the overview: enough to keep GDAL busy, and bounded.
+            step = max(TILE, (1 << 22) // max(1, cols) // TILE * TILE)
+            for row in range(0, rows, step):
+                tall = min(step, rows - row)
+                block = fine.read(window=RasterWindow(0, 2 * row, fine.width, min(2 * tall, fine.height - 2 * row)))
+                coarse.write(pooled(block, self.nodata), window=RasterWindow(0, row, cols, tall))
+
+
+def _place(window: Window) -> RasterWindow:
+    """A window as rasterio takes it."""
+    return RasterWindow(window.col, window.row, window.cols, window.rows)
+
+
+def _in_fours(window: Window, size: tuple[int, int]) -> bool:
+    """Whether a window of a raster of this size begins and ends where a pixel of its overview does."""
+    ends = ((window.row + window.rows, size[0]), (window.col + window.cols, size[1]))
+    return window.row % 2 == window.col % 2 == 0 and all(end % 2 == 0 or end == last for end, last in ends)
 
 
 def _escaped(name: str) -> str:

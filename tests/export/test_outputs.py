@@ -110,3 +110,26 @@ def test_a_map_is_a_valid_cog_whose_overviews_keep_one_pixel(tmp_path: Path, dty
     for level in range(len(factors)):
         with rasterio.open(path, overview_level=level) as coarse:
             assert np.nanmax(np.where(coarse.read(1) == nodata, 0, coarse.read(1))) == 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize("step", [64, 448, 333, 5000])
+def test_overviews_are_the_same_whatever_windows_a_map_was_written_in(tmp_path: Path, dtype: str, step: int) -> None:
+    """Windows of an even side are pooled as they come, others from the finished file: each overview of its finer level."""
+    rng = np.random.default_rng(0)
+    nodata = float("nan") if dtype == "float32" else 255
+    data = rng.integers(0, 200, (2, 1101, 1403)).astype(dtype)
+    data[:, rng.random(data.shape[1:]) < 0.3] = nodata
+    bands = [MapBand("score", "what", "nat"), MapBand("kl", "part", "nat")]
+    with MapWriter(tmp_path / "m.tif", Grid(1101, 1403), bands, dtype, nodata, {}, 1) as writer:
+        for row in range(0, 1101, step):
+            for col in range(0, 1403, step):
+                window = Window(row, col, min(step, 1101 - row), min(step, 1403 - col))
+                writer.write(window, np.ascontiguousarray(data[(slice(None), *window.slices)]))
+        path = writer.close()
+    finer = data
+    for level in range(2):
+        finer = pooled(finer, nodata)
+        with rasterio.open(path, overview_level=level) as coarse:
+            np.testing.assert_array_equal(coarse.read(), finer)
+    assert [p.name for p in tmp_path.iterdir()] == ["m.tif"]
