@@ -13,6 +13,7 @@ import click
 from specvae.cli.derived_options import json_option, request_options
 from specvae.cli.outcomes import print_outcome
 from specvae.cli.progress import ScoreProgress
+from specvae.export.contents import PAGE
 from specvae.option import build
 from specvae.stages.score.request import ScoreRequest
 
@@ -78,4 +79,4 @@ def _listed(path: str) -> list[str]:
 
 
 def _print(outcome: SceneOutcome) -> None:
-    print_outcome(outcome, "/report.html")
+    print_outcome(outcome, f"/{PAGE.name}" if (Path(outcome.folder) / PAGE.name).is_file() else "")

@@ -1,7 +1,7 @@
 """The registry of result files: every file that a score may leave in a scene's folder, and what each one is.
 
-The sweep of an older result, the assets of the STAC item, the names of the QGIS styles and the table in the
-documentation follow from this list; ``python -m specvae.export.contents`` prints that table.
+The products that ``--products`` takes, the sweep of an older result, the assets of the STAC item, the names of
+the QGIS styles and the table in the documentation follow from this list; ``python -m specvae.export.contents`` prints that table.
 """
 
 from __future__ import annotations
@@ -12,7 +12,17 @@ from pathlib import Path, PurePath
 
 from specvae.files.atomic import OutputFolder
 
-__all__ = ["CONTENTS", "NAMES", "ResultFile", "Role", "When", "result_file", "result_folder", "result_table"]
+__all__ = [
+    "CONTENTS",
+    "NAMES",
+    "PRODUCTS",
+    "ResultFile",
+    "Role",
+    "When",
+    "result_file",
+    "result_folder",
+    "result_table",
+]
 
 
 class When(Enum):
@@ -48,6 +58,8 @@ class ResultFile:
     """One file of a result."""
 
     name: str
+    product: str | None
+    """The word by which ``--products`` chooses it; None for a file that is no choice."""
     media_type: str
     role: Role | None
     """Its role as an asset of the STAC item; None for a file that is no asset."""
@@ -66,11 +78,14 @@ class ResultFile:
 def _style(raster: ResultFile) -> ResultFile:
     """The style that QGIS takes up by itself, because it has the raster's name."""
     title = f"Style of {raster.name}"
-    return ResultFile(f"{raster.stem}.qml", "text/xml", None, title, raster.when, f"style of `{raster.name}` for QGIS")
+    return ResultFile(
+        f"{raster.stem}.qml", raster.product, "text/xml", None, title, raster.when, f"style of `{raster.name}` for QGIS"
+    )
 
 
 SCORE = ResultFile(
     "score.tif",
+    "score",
     COG,
     Role.DATA,
     "Anomaly score, nats; higher is more anomalous",
@@ -79,6 +94,7 @@ SCORE = ResultFile(
 )
 ANOMALY = ResultFile(
     "anomaly.tif",
+    "anomaly",
     COG,
     Role.DATA,
     "1 anomalous, 0 normal, 255 invalid",
@@ -88,6 +104,7 @@ ANOMALY = ResultFile(
 SCORE_STYLE, ANOMALY_STYLE = _style(SCORE), _style(ANOMALY)
 PIXELS = ResultFile(
     "pixels.tif",
+    "pixels",
     COG,
     Role.DATA,
     "Each pixel's share of its patch's reconstruction term, nats",
@@ -96,6 +113,7 @@ PIXELS = ResultFile(
 )
 EVIDENCE = ResultFile(
     "evidence.tif",
+    "evidence",
     COG,
     Role.DATA,
     "Evidence pooled over space",
@@ -104,6 +122,7 @@ EVIDENCE = ResultFile(
 )
 EVIDENCE_ANOMALY = ResultFile(
     "evidence_anomaly.tif",
+    "evidence",
     COG,
     Role.DATA,
     "Anomalous pixels by the evidence",
@@ -112,6 +131,7 @@ EVIDENCE_ANOMALY = ResultFile(
 )
 OBJECTS_GEOPACKAGE = ResultFile(
     "objects.gpkg",
+    "objects",
     "application/geopackage+sqlite3",
     Role.DATA,
     "Anomalous objects",
@@ -120,6 +140,7 @@ OBJECTS_GEOPACKAGE = ResultFile(
 )
 OBJECTS_GEOJSON = ResultFile(
     "objects.geojson",
+    "objects",
     GEOJSON,
     Role.DATA,
     "Anomalous objects",
@@ -128,6 +149,7 @@ OBJECTS_GEOJSON = ResultFile(
 )
 OBJECTS_GEOPARQUET = ResultFile(
     "objects.parquet",
+    "objects",
     PARQUET,
     Role.DATA,
     "Anomalous objects",
@@ -136,6 +158,7 @@ OBJECTS_GEOPARQUET = ResultFile(
 )
 SCORES_CSV = ResultFile(
     "scores.csv",
+    "score",
     CSV,
     Role.DATA,
     "Scored rows",
@@ -144,6 +167,7 @@ SCORES_CSV = ResultFile(
 )
 SCORES_PARQUET = ResultFile(
     "scores.parquet",
+    "score",
     PARQUET,
     Role.DATA,
     "Scored rows",
@@ -152,6 +176,7 @@ SCORES_PARQUET = ResultFile(
 )
 EXPLANATIONS = ResultFile(
     "explanations.csv",
+    "explanations",
     CSV,
     Role.METADATA,
     "What each band contributes",
@@ -160,6 +185,7 @@ EXPLANATIONS = ResultFile(
 )
 THRESHOLDS = ResultFile(
     "thresholds.csv",
+    "thresholds",
     CSV,
     Role.METADATA,
     "Thresholds and their false-alarm rates",
@@ -168,6 +194,7 @@ THRESHOLDS = ResultFile(
 )
 QUICKLOOK = ResultFile(
     "quicklook.png",
+    "quicklook",
     "image/png",
     Role.OVERVIEW,
     "Quicklook",
@@ -176,6 +203,7 @@ QUICKLOOK = ResultFile(
 )
 PAGE = ResultFile(
     "report.html",
+    "page",
     "text/html",
     Role.OVERVIEW,
     "Report to read",
@@ -184,6 +212,7 @@ PAGE = ResultFile(
 )
 REPORT = ResultFile(
     "report.json",
+    "report",
     JSON,
     Role.METADATA,
     "Report for machines",
@@ -192,6 +221,7 @@ REPORT = ResultFile(
 )
 MODEL_ITEM = ResultFile(
     "model.json",
+    "model",
     GEOJSON,
     None,
     "STAC item of the model",
@@ -200,6 +230,7 @@ MODEL_ITEM = ResultFile(
 )
 ITEM = ResultFile(
     "item.json",
+    "report",
     GEOJSON,
     None,
     "STAC item",
@@ -208,6 +239,7 @@ ITEM = ResultFile(
 )
 INVALID = ResultFile(
     "invalid.json",
+    None,
     JSON,
     None,
     "Why the scene cannot be used",
@@ -238,8 +270,10 @@ CONTENTS = (
     INVALID,
 )
 """All result files, in the order of the documentation's table."""
+PRODUCTS = tuple(dict.fromkeys(file.product for file in CONTENTS if file.product))
+"""The words that ``--products`` takes. A product is one file or a few that belong together."""
 NAMES = frozenset(file.name for file in CONTENTS)
-HEADER = ("file", "what it holds", "written")
+HEADER = ("file", "product", "what it holds", "written")
 
 
 def result_file(name: str) -> ResultFile | None:
@@ -254,7 +288,11 @@ def result_folder(place: Path) -> OutputFolder:
 
 def result_table() -> str:
     """The table of the documentation, in Markdown."""
-    rows = [HEADER, ("---",) * 3, *((f"`{file.name}`", file.holds, file.when.value) for file in CONTENTS)]
+    rows = [
+        HEADER,
+        ("---",) * len(HEADER),
+        *((f"`{file.name}`", file.product or "", file.holds, file.when.value) for file in CONTENTS),
+    ]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 

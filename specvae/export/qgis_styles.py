@@ -6,8 +6,24 @@ from pathlib import Path
 from xml.etree import ElementTree as xml
 
 from specvae.export.colours import FLAG, VIRIDIS
+from specvae.export.contents import ANOMALY_STYLE, SCORE_STYLE
+from specvae.export.products import Products
+from specvae.scoring.gathered.survival import Survival
 
-__all__ = ["write_flag_style", "write_score_style"]
+__all__ = ["write_flag_style", "write_score_style", "write_styles"]
+
+
+def write_styles(folder: Path, survival: Survival, threshold: float | None, written: Products) -> None:
+    """Write the styles of the maps that are ``written``: the score's from its 2 to its 99.8 %, and at least to the threshold."""
+    score, above = survival.points()
+    if SCORE_STYLE in written and score.size:
+        share = above / above[0]
+        # Without the tails, a few extreme pixels would leave one colour to all others.
+        low, high = (float(score[share >= least][-1]) for least in (0.98, 0.002))
+        high = max(high, min(1.5 * (threshold or 0.0), float(score[-1])))
+        write_score_style(folder / SCORE_STYLE.name, low, high)
+    if ANOMALY_STYLE in written:
+        write_flag_style(folder / ANOMALY_STYLE.name)
 
 
 def _renderer(kind: str, **attributes: str) -> tuple[xml.Element, xml.Element]:

@@ -39,10 +39,15 @@ def page(run: Batch) -> str:
     return render_index(run, run.to_json())
 
 
-def test_the_page_names_every_scene_its_state_and_reason_and_escapes_them() -> None:
-    html = page(batch(scene("a"), scene("<script>x", "invalid", "no <i>band</i>"), scene("c", "already")))
+def test_the_page_names_every_scene_its_state_and_reason_and_escapes_them(tmp_path: Path) -> None:
+    records = scene("a"), scene("<script>x", "invalid", "no <i>band</i>"), scene("c", "already")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "report.html").touch()
+    made = (dataclasses.replace(record, folder=str(tmp_path / record.key)) for record in records)
+    html = page(dataclasses.replace(batch(*made), out=str(tmp_path)))
     assert "2 of 3 scenes are scored, 1 of them now; 1 could not be scored" in html
     assert 'href="a/report.html"' in html
+    assert "c/report.html" not in html  # its products have no page
     assert "<script>x" not in html
     assert "no &lt;i&gt;band&lt;/i&gt;" in html
     assert "coast &lt;b&gt;" in html

@@ -124,7 +124,7 @@ def sample_of(declared: Declared) -> object:
         return f"/{declared.name}.x"
     if declared.option.choices:
         return next(c for c in declared.option.choices if c != declared.default and (c,) != declared.default)
-    named = {"nodata": "7", "device": "cpu", "max_memory": "64M", "set": "seed=3", "grid": "B1"}
+    named = {"nodata": "7", "device": "cpu", "max_memory": "64M", "set": "seed=3", "grid": "B1", "products": "evidence"}
     if declared.name in named:
         return named[declared.name]
     return {bool: True, int: 3, float: 0.25, str: "word"}[declared.type]

@@ -29,15 +29,15 @@ def object_rows(
     table: ObjectTable,
     grid: Grid,
     labels: tuple[str, ...],
-    flags: Callable[[Window], NDArray[np.bool_]],
+    flags: Callable[[Window], NDArray[np.bool_]] | None,
     p_values: NDArray[np.floating] | None = None,
 ) -> ObjectRows:
     """One row an object, in the order of the table.
 
-    ``labels`` names the bands; ``flags`` gives the anomalous pixels of a window. ``area_m2``, ``lon`` and ``lat``
+    ``labels`` names the bands; ``flags`` gives the anomalous pixels of a window, and None leaves the
+    objects without outlines. ``area_m2``, ``lon`` and ``lat``
     are missing where nothing places the raster on Earth. Their CRS is the raster's.
     """
-    polygons, exact = outlines(table, flags)
     rows, cols = table.centroid
     lon, lat = _longitude_latitude(grid, rows, cols)
     share = np.where(table.score > 0, table.score, np.nan)
@@ -55,8 +55,11 @@ def object_rows(
         "lat": lat,
         "row": table.peak_row,
         "col": table.peak_col,
-        "outline": np.where(exact, "exact", "box").astype(object),
     }
+    if flags is None:
+        return ObjectRows(columns, np.full(len(table), None, object), grid.place_crs)
+    polygons, exact = outlines(table, flags)
+    columns["outline"] = np.where(exact, "exact", "box").astype(object)
     return ObjectRows(columns, _placed(polygons, grid), grid.place_crs)
 
 

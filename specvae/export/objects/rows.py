@@ -21,7 +21,7 @@ class ObjectRows:
     columns: dict[str, NDArray[Any]]
     """``(n,)`` each: integers, floats (NaN where missing), truth values or text."""
     geometry: NDArray[Any]
-    """``(n,)`` shapely MultiPolygons."""
+    """``(n,)`` shapely MultiPolygons; None for objects that were not outlined."""
     crs: CRS | None
     """The reference system of the polygons; None where nothing places them on Earth."""
 

@@ -9,19 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from specvae.export.contents import (
-    ANOMALY_STYLE,
     ITEM,
     MODEL_ITEM,
     PAGE,
     REPORT,
-    SCORE_STYLE,
     THRESHOLDS,
 )
 from specvae.export.maps import AssetBands
-from specvae.export.qgis_styles import write_flag_style, write_score_style
+from specvae.export.products import Products
 from specvae.export.report.extent import extent_warning
 from specvae.export.report.page import noun_of, render_page
-from specvae.export.report.page_data import Curves, PageData
+from specvae.export.report.page_data import PageData
 from specvae.export.report.sections import (
     EvidenceSection,
     ModelSection,
@@ -131,41 +129,30 @@ def threshold_table(calibration: Calibration, survival: Survival, valid: int, ar
 def finish_folder(
     folder: Path,
     report: Report,
-    page: PageData,
+    page: PageData | None,
     mark: Fingerprint,
     model: StoredModel,
     scene: Scene | None,
     maps: Mapping[str, AssetBands],
+    written: Products,
 ) -> None:
-    """Write thresholds.csv, report.html, report.json, the model's item and, last, item.json.
+    """Write thresholds.csv, report.html, report.json, the model's item and, last, item.json, as far as they are ``written``.
 
-    ``maps`` gives the bands of each map in the folder.
+    ``page``: None where report.html is not; ``maps`` gives the bands of each map in the folder.
     """
     # Maps may be large. They are hashed in a thread of their own while the page is rendered, which costs nothing: hashing
     # releases Python's global lock.
     with ThreadPoolExecutor(1, "hash") as beside:
         sums = {name: beside.submit(sha256_of, folder / name) for name in sorted(maps)}
-        write_thresholds(folder / THRESHOLDS.name, report["thresholds"])
-        if page.picture is not None:
-            _write_styles(folder, page.curves, report["threshold"]["value"])
-        (folder / PAGE.name).write_text(render_page(report, page), encoding="utf-8")
+        if THRESHOLDS in written:
+            write_thresholds(folder / THRESHOLDS.name, report["thresholds"])
+        if page is not None:
+            (folder / PAGE.name).write_text(render_page(report, page), encoding="utf-8")
         write_json(folder / REPORT.name, report)
-        write_json(folder / MODEL_ITEM.name, model_item(model, folder))
+        if MODEL_ITEM in written:
+            write_json(folder / MODEL_ITEM.name, model_item(model, folder))
         files = FolderFiles(folder, maps, {name: hashed.result() for name, hashed in sums.items()})
     # The item is written last, since it lists the other files with their checksums: whoever sees one sees a complete
     # folder, and a folder without one is what a killed process has abandoned.
     grid = None if scene is None else scene.grid
     write_json(folder / ITEM.name, scene_item(report, mark, files, grid))
-
-
-def _write_styles(folder: Path, curves: Curves, threshold: float | None) -> None:
-    """Styles for QGIS: the score from its 2 to its 99.8 % quantile, and at least to the threshold."""
-    if curves.score.size:
-        share = curves.above / curves.above[0]
-        # Without the tails, a few extreme pixels would leave one colour to all others.
-        low = float(curves.score[share >= 0.98][-1])
-        high = float(curves.score[share >= 0.002][-1])
-        write_score_style(
-            folder / SCORE_STYLE.name, low, max(high, min(1.5 * (threshold or 0.0), float(curves.score[-1])))
-        )
-    write_flag_style(folder / ANOMALY_STYLE.name)

@@ -14,6 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from specvae.export.colours import VIRIDIS, css_variables, rgb
+from specvae.export.contents import PRODUCTS
 from specvae.export.report.check_chart import check_chart, check_words
 from specvae.export.report.extent import extent_of
 from specvae.export.report.packing import (
@@ -147,6 +148,7 @@ def render_page(report: Report, data: PageData) -> str:
             blobs=_blobs(report, data, scale),
             composite=jpeg(data.picture.composite) if data.picture else None,
             noun=noun,
+            products=report["settings"].get("products", PRODUCTS),
             one=one_of(report),
             check_chart=check_chart(check),
             check_words=check_words(check, noun),

@@ -51,7 +51,7 @@ class LeadingObject(TypedDict):
 
 
 class ObjectsSection(TypedDict):
-    """The ``objects`` section; of a table ``count`` and ``file`` alone, both None."""
+    """The ``objects`` section; of a table ``count`` and ``file`` alone, both None. ``file`` is None where none is written."""
 
     count: int | None
     written: NotRequired[int]
@@ -62,7 +62,7 @@ class ObjectsSection(TypedDict):
     p_value_method: NotRequired[str]
     p_value_note: NotRequired[str | None]
     boxes: NotRequired[int]
-    """Objects whose outline is their bounding box."""
+    """Objects whose outline is their bounding box; only where objects are outlined."""
     leading: NotRequired[list[LeadingObject]]
     known: NotRequired[int]
     new: NotRequired[int]

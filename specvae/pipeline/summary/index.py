@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from specvae.export.colours import css_variables
-from specvae.export.contents import PAGE, QUICKLOOK
+from specvae.export.contents import PAGE, QUICKLOOK, ResultFile
 from specvae.pipeline.summary.charts import HEIGHT, LEFT, RIGHT, WIDTH, ChartedScene, charts_of
 from specvae.pipeline.summary.outcome import Batch
 from specvae.pipeline.summary.run_json import AlertJson, RunJson, SceneJson
@@ -69,19 +69,19 @@ def _claim(counts: dict[str, int], alerts: int) -> str:
 
 
 def _report(folder: str, status: str, out: str) -> str:
-    """Address of a scene's report, empty where the scene has no result."""
-    return _relative(folder, PAGE.name, out) if status in ("done", "already") else ""
+    """Address of a scene's page, empty where the scene has none."""
+    return _address(folder, PAGE, status, out)
 
 
 def _picture(scene: SceneJson, out: str) -> str:
-    """Address of a scene's quicklook, empty where there is none: a table has no picture."""
-    scored = scene["status"] in ("done", "already")
-    there = scored and (Path(scene["folder"]) / QUICKLOOK.name).is_file()
-    return _relative(scene["folder"], QUICKLOOK.name, out) if there else ""
+    """Address of a scene's quicklook, empty where there is none."""
+    return _address(scene["folder"], QUICKLOOK, scene["status"], out)
 
 
-def _relative(folder: str, name: str, out: str) -> str:
-    return (Path(os.path.relpath(folder, out)) / name).as_posix()
+def _address(folder: str, file: ResultFile, status: str, out: str) -> str:
+    """Address of a result file from ``out``; empty where the scene has no result, or one without this product."""
+    there = status in ("done", "already") and (Path(folder) / file.name).is_file()
+    return (Path(os.path.relpath(folder, out)) / file.name).as_posix() if there else ""
 
 
 @cache

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.detector import Detector
+from specvae.export.contents import PAGE, QUICKLOOK
+from specvae.export.products import Products
 from specvae.export.report.sections import SceneFigures
 from specvae.scoring.baselines import METHODS
 from specvae.scoring.gathered.drift import DriftAccumulator
@@ -43,8 +45,10 @@ class Gatherers:
     """All accumulators of one scene."""
 
     counts: PixelCounts
-    overview: Overview
-    sample: SampleOfPixels
+    overview: Overview | None
+    """None where no picture is drawn."""
+    sample: SampleOfPixels | None
+    """None where no page shows it."""
     survival: SurvivalHistogram
     drift: DriftAccumulator
     objects: Components
@@ -54,9 +58,16 @@ class Gatherers:
 
     @classmethod
     def of(
-        cls, detector: Detector, rows: int, cols: int, rgb: tuple[int, int, int], truth: bool, threshold: float
+        cls,
+        detector: Detector,
+        rows: int,
+        cols: int,
+        rgb: tuple[int, int, int],
+        truth: bool,
+        threshold: float,
+        written: Products,
     ) -> Gatherers:
-        """Empty accumulators for a scene of this size."""
+        """Empty accumulators for a scene of this size, as far as the products that are ``written`` need them."""
         step = Overview.step_for(rows, cols, OVERVIEW_PIXELS)
         bands = len(detector.bands)
         lattice = SampleOfPixels.step_for(rows, cols, sample_pixels(rows, cols, bands))
@@ -65,8 +76,8 @@ class Gatherers:
         objects = Components(min(MOST_OBJECTS, OBJECT_VALUES // bands))
         return cls(
             PixelCounts(),
-            Overview(rows, cols, step, rgb),
-            SampleOfPixels(lattice),
+            Overview(rows, cols, step, rgb) if PAGE in written or QUICKLOOK in written else None,
+            SampleOfPixels(lattice) if PAGE in written else None,
             SurvivalHistogram(),
             drift,
             objects,
@@ -79,8 +90,10 @@ class Gatherers:
         self.objects.update(piece)
         if not piece.cube.valid.any():
             return
-        self.overview.update(piece)
-        self.sample.update(piece, expected)
+        if self.overview is not None:
+            self.overview.update(piece)
+        if self.sample is not None:
+            self.sample.update(piece, expected)
         self.survival.update(piece)
         self.drift.update(piece)
 
@@ -114,8 +127,10 @@ class Gatherers:
     def merge(self, other: Gatherers) -> None:
         """Add what was gathered over another shard of the scene."""
         self.counts.merge(other.counts)
-        self.overview.merge(other.overview)
-        self.sample.merge(other.sample)
+        if self.overview is not None and other.overview is not None:
+            self.overview.merge(other.overview)
+        if self.sample is not None and other.sample is not None:
+            self.sample.merge(other.sample)
         self.survival.merge(other.survival)
         self.drift.merge(other.drift)
         self.objects.merge(other.objects)

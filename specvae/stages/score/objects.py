@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from specvae.export.contents import ANOMALY
+from specvae.export.contents import ANOMALY, OBJECTS_GEOPACKAGE
 from specvae.export.maps_read_back import anomalous_pixels
 from specvae.export.objects.frame import object_rows
 from specvae.export.objects.known import KnownObjects, mark_known, read_known
@@ -84,20 +85,21 @@ def find_objects(
     known: KnownObjects | None,
     folder: Path,
 ) -> SceneObjects:
-    """Outline the objects from ``anomaly.tif`` in ``folder``, judge them, and write their files there."""
+    """Judge the objects, and as far as asked for outline them from ``anomaly.tif`` in ``folder`` and write them there."""
     table, detector, request, cut = joined.table, job.model.detector, job.request, job.threshold.value
     normal = ObjectCalibration(detector.calibration.tiles, cut, detector.calibration.p_values)
     # An object is judged by how far its pixels exceed the cut, all together: a wide object of moderate scores may be
     # as remarkable as a small one with a high peak.
     p_values = normal.p_values(table.score - table.pixels * cut, table.peak, table.pixels)
-    with anomalous_pixels(folder / ANOMALY.name) as flags:
+    with anomalous_pixels(folder / ANOMALY.name) if request.outlines else nullcontext() as flags:
         rows = object_rows(table, grid, detector.bands.labels, flags, p_values)
     if known is not None:
         rows = rows.insert("bands", known=mark_known(rows, known))
     if request.fdr is not None:
         discovered, adjusted = discoveries(p_values, request.fdr)
         rows = rows.insert("bands", q_value=adjusted, keep=discovered)
-    files = [path.name for path in write_objects(rows, folder, request.objects)]
+    formats = request.objects if OBJECTS_GEOPACKAGE in request.written else ()
+    files = [path.name for path in write_objects(rows, folder, formats)]
     return SceneObjects(table, rows, _section(joined, rows, files, normal, request))
 
 
@@ -108,14 +110,15 @@ def _section(
     section: ObjectsSection = {
         "count": joined.count,
         "written": len(joined.table),
-        "left_out": _words(joined),
-        "file": files[0],
+        "left_out": _words(joined, ANOMALY in request.written),
+        "file": files[0] if files else None,
         "files": files,
         "p_value_method": normal.method,
         "p_value_note": normal.note if len(joined.table) else None,
-        "boxes": int((rows["outline"] == "box").sum()),
         "leading": _leading(rows),
     }
+    if "outline" in rows:
+        section["boxes"] = int((rows["outline"] == "box").sum())
     if "known" in rows:
         section["known"], section["new"] = int(rows["known"].sum()), int((~rows["known"]).sum())
     if "keep" in rows:
@@ -141,14 +144,15 @@ def _leading(rows: ObjectRows) -> list[LeadingObject]:
     ]
 
 
-def _words(joined: JoinedObjects) -> str | None:
+def _words(joined: JoinedObjects, mapped: bool) -> str | None:
     """What the cap on the number of objects left out, in words; None where it left out nothing."""
     omitted = joined.beyond_cap
     if not omitted.objects:
         return None
     return (
         f"the {len(joined.table):,} objects with the highest peaks are written; {omitted.objects:,} more of "
-        f"{omitted.pixels:,} pixels, with peaks of {omitted.peak:.4g} nats at most, are in anomaly.tif only"
+        f"{omitted.pixels:,} pixels, with peaks of {omitted.peak:.4g} nats at most, "
+        f"are {'in anomaly.tif only' if mapped else 'counted only'}"
     )
 
 

@@ -26,7 +26,10 @@ __all__ = ["map_page", "table_page"]
 
 def map_page(scene: Scene, detector: Detector, gathered: Gatherers, objects: SceneObjects) -> PageData:
     """The page of a raster."""
-    view, table = gathered.overview, objects.table
+    view, sample, table = gathered.overview, gathered.sample, objects.table
+    # What only the page needs is gathered where there is a page.
+    assert view is not None
+    assert sample is not None
     first = slice(0, 0 if objects.spectra is None else len(objects.spectra))
     # The footprint's ring begins with the four corners in the order in which the page interpolates between them.
     outline, _ = footprint(scene.grid)
@@ -35,8 +38,8 @@ def map_page(scene: Scene, detector: Detector, gathered: Gatherers, objects: Sce
         Picture(view.step, view.score, view.kl, view.composite, corners),
         _curves(detector, gathered.survival.finish()),
         _envelope(detector),
-        _spectra(gathered.sample.finish()),
-        gathered.sample.step,
+        _spectra(sample.finish()),
+        sample.step,
         objects.cases(),
         objects.spectra,
         (table.contribution / table.pixels)[:, first].astype(np.float32),

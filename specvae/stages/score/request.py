@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from specvae.errors import UsageError
-from specvae.export.contents import ITEM, REPORT
+from specvae.export.contents import EVIDENCE, ITEM, OBJECTS_GEOPACKAGE, PRODUCTS, REPORT, SCORE
+from specvae.export.products import Products
 from specvae.files.fingerprint import Fingerprint, identify
 from specvae.files.json_files import read_json
 from specvae.ingest.options import IngestOptions
@@ -65,6 +66,13 @@ class ScoreRequest:
         ),
     )
     """The formats that anomalous objects are written in."""
+    products: tuple[str, ...] = option(
+        (),
+        Option(
+            f"Write these alone, of {', '.join(PRODUCTS)}; report is always written. [default: all]", metavar="LIST"
+        ),
+    )
+    """The products to write, each entry one name or several with commas between them; (): all."""
     strict: bool = option(False, Option("Exit 5 where a verdict is do-not-use or a rate is unsupported."))
     """Whether a result that is not to be trusted changes the exit status."""
     device: str = option("auto", DEVICE)
@@ -82,11 +90,34 @@ class ScoreRequest:
         check_options(self)
         if self.threshold is not None and self.false_alarm_rate is not None:
             raise UsageError("threshold and false_alarm_rate exclude each other; give one")
+        # Asked for in any case: the names of products are checked here.
+        written = self.written
+        if self.pool and EVIDENCE not in written:
+            raise UsageError(
+                "pool makes the product evidence, which products leaves out; add it there or leave pool out"
+            )
+
+    @property
+    def written(self) -> Products:
+        """The products that are written."""
+        return Products.of(self.products)
+
+    @property
+    def outlines(self) -> bool:
+        """Whether objects are outlined: to be written, or to be compared with known ones."""
+        return OBJECTS_GEOPACKAGE in self.written or self.known is not None
+
+    @property
+    def score_parts(self) -> bool:
+        """Whether score.tif has the bands of ``parts``, for which every pixel is explained."""
+        return self.parts and SCORE in self.written
 
     def settings(self) -> dict[str, Any]:
         """What the outputs' content depends on, JSON-ready."""
         names = ("false_alarm_rate", "threshold", "parts", "pool", "fdr", "explain", "known", "objects")
-        return {name: getattr(self, name) for name in names} | {"ingest": self.ingest.to_json()}
+        settings = {name: getattr(self, name) for name in names} | {"ingest": self.ingest.to_json()}
+        # Where all is written nothing is said of it, as before there was a choice: older results stay done.
+        return settings if self.written == Products() else settings | {"products": list(self.written.names)}
 
     def cut(self, model: StoredModel) -> Threshold:
         """The threshold that applies."""

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.export.maps import MapWriter
 from specvae.export.report.quicklook import rgb_bands
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.patch_scene import in_patches
@@ -27,6 +26,7 @@ from specvae.stages.score.gatherers import Gatherers
 from specvae.stages.score.memory import LARGEST, parse_size
 from specvae.stages.score.reading import read_in_order
 from specvae.stages.score.request import ScoreRequest
+from specvae.stages.score.scene_maps import SceneMaps
 from specvae.stages.score.scored_windows import WindowScoring
 from specvae.stages.score.window import score_bands
 
@@ -66,7 +66,7 @@ def _opened(source: Source, model: StoredModel, request: ScoreRequest) -> Iterat
 def _groups(scene: Scene, model: StoredModel, request: ScoreRequest, rows: int) -> list[list[Window]]:
     """The scene's windows in groups of ``rows`` rows or a little more, each ending where a row of windows ends."""
     detector = model.detector
-    outputs = len(score_bands(request.parts)) + 3
+    outputs = len(score_bands(request.score_parts)) + 3
     components = detector.state.components
     pixel = len(detector.bands) * (np.dtype(scene.dtype).itemsize + 4) + components * 24 + outputs * 8 + 24
     allowed = parse_size(request.max_memory) // 2 // (UNDER_WAY * pixel)
@@ -94,17 +94,18 @@ def score_shard(
         windows = _groups(scene, model, request, rows)[number]
         first = windows[0].row
         tall = max(w.row + w.rows for w in windows) - first
+        rgb = rgb_bands(detector.bands)
         gathered = Gatherers.of(
-            detector, scene.rows, scene.cols, rgb_bands(detector.bands), scene.has_truth, threshold.value
+            detector, scene.rows, scene.cols, rgb, scene.has_truth, threshold.value, request.written
         )
-        bands = score_bands(request.parts)
+        bands = score_bands(request.score_parts)
         scores, flags = _arrays(place, number, (len(bands), tall, scene.cols))
 
         def store(window: Window, score_rows: NDArray[np.float32], flag_rows: NDArray[np.uint8]) -> None:
             at = (slice(None), *window.shift(-first, 0).slices)
             scores[at], flags[at] = score_rows, flag_rows
 
-        scoring = WindowScoring(scene, detector, threshold, gathered, request.parts)
+        scoring = WindowScoring(scene, detector, threshold, gathered, request.score_parts)
         with read_in_order(scene, detector, request.max_memory, len(bands), windows) as reader:
             scoring.run(reader, store)
         with gathered.timed("write"):
@@ -130,19 +131,19 @@ def _arrays(
     )
 
 
-def write_shards(shards: Shards, gathered: Gatherers, scores: MapWriter, anomalies: MapWriter) -> None:
+def write_shards(shards: Shards, gathered: Gatherers, maps: SceneMaps) -> None:
     """Copy the shards' rows into the maps, and take in what they gathered, in the order of their rows."""
     for shard in shards.parts:
         gathered.merge(shard.gathered)
         with gathered.timed("write"):
-            _copy(shard, Path(shards.place), scores, anomalies)
+            _copy(shard, Path(shards.place), maps)
 
 
-def _copy(shard: Shard, place: Path, scores: MapWriter, anomalies: MapWriter) -> None:
+def _copy(shard: Shard, place: Path, maps: SceneMaps) -> None:
     """Copy a shard's rows into the maps, some hundreds at a time, since a shard may be larger than the memory."""
     score, anomaly = (np.load(path, mmap_mode="r") for path in _names(place, shard.number))
     for row in range(0, shard.rows, COPIED_ROWS):
         rows = min(COPIED_ROWS, shard.rows - row)
         window = Window(shard.first + row, 0, rows, score.shape[2])
-        scores.write(window, np.ascontiguousarray(score[:, row : row + rows]))
-        anomalies.write(window, np.ascontiguousarray(anomaly[:, row : row + rows]))
+        parts = (np.ascontiguousarray(part[:, row : row + rows]) for part in (score, anomaly))
+        maps.write(window, *parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from specvae.detector import Detector
 from specvae.errors import InputError
-from specvae.export.contents import EXPLANATIONS, QUICKLOOK, result_folder
+from specvae.export.contents import EXPLANATIONS, PAGE, QUICKLOOK, SCORES_CSV, result_folder
+from specvae.export.products import Products
 from specvae.export.report.build import finish_folder, report_of
 from specvae.export.report.page_data import Case, Cell, PageData
 from specvae.export.report.sections import Report
@@ -52,7 +54,7 @@ def score_table(job: Job) -> Report:
     source, detector, threshold = job.source, job.model.detector, job.threshold
     file = _opened(source, job.request, detector)
     with result_folder(job.folder) as work:
-        with ScoresWriter(work.path / scores_name(source.path)) as writer:
+        with _writer(work.path, source, job.request) as writer:
             scored = _Scored.of(detector, job.request, threshold, writer, file.rows or 0)
             # A table is read in order by an iterator, which a thread of its own runs ahead of: the second step, the
             # reading of a window, has nothing to do here.
@@ -61,11 +63,17 @@ def score_table(job: Job) -> Report:
         figures = scored.gathered.finish(time.perf_counter() - started)
         about = _about(source, file, scored.rows, detector)
         report = report_of(about, job.model, threshold, figures, job.request.settings())
-        draw_table_quicklook(work.path / QUICKLOOK.name, scored.spread, source.key, threshold)
-        page = _page(detector, scored.gathered, scored.best, work.path)
-        finish_folder(work.path, report, page, job.fingerprint(), job.model, None, {})
+        if QUICKLOOK in job.request.written:
+            draw_table_quicklook(work.path / QUICKLOOK.name, scored.spread, source.key, threshold)
+        page = _page(detector, scored.gathered, scored.best, work.path, job.request.written)
+        finish_folder(work.path, report, page, job.fingerprint(), job.model, None, {}, job.request.written)
         work.commit()
     return report
+
+
+def _writer(folder: Path, source: Source, request: ScoreRequest) -> AbstractContextManager[ScoresWriter | None]:
+    """The writer of the scored rows; None where they are no product."""
+    return ScoresWriter(folder / scores_name(source.path)) if SCORES_CSV in request.written else nullcontext()
 
 
 def _opened(source: Source, request: ScoreRequest, detector: Detector) -> TableFile:
@@ -107,7 +115,7 @@ class _Scored:
     detector: Detector
     threshold: Threshold
     truth: str | None
-    writer: ScoresWriter
+    writer: ScoresWriter | None
     gathered: Gatherers
     best: BestRows
     spread: ScoreSpread
@@ -115,13 +123,13 @@ class _Scored:
 
     @classmethod
     def of(
-        cls, detector: Detector, request: ScoreRequest, threshold: Threshold, writer: ScoresWriter, rows: int
+        cls, detector: Detector, request: ScoreRequest, threshold: Threshold, writer: ScoresWriter | None, rows: int
     ) -> _Scored:
         """Nothing scored yet; ``rows`` is how many rows the table has, 0 where that is not known."""
         from specvae.stages.score.gatherers import Gatherers
 
         truth = request.ingest.truth
-        gathered = Gatherers.of(detector, 1, 1, (0, 0, 0), truth is not None, threshold.value)
+        gathered = Gatherers.of(detector, 1, 1, (0, 0, 0), truth is not None, threshold.value, request.written)
         # The drift of a table is measured on every n-th row: distances of distributions from a million rows are as sharp
         # as any verdict needs, and sorting all rows of a larger table would take longer than scoring them.
         step = max(1, rows // DRIFT_ROWS)
@@ -163,7 +171,8 @@ class _Scored:
             "p_value": p_values,
             "anomaly": np.where(table.valid, anomalous.astype(np.uint8), np.uint8(255)),
         }
-        self.writer.write(table.others, columns, table.plain)
+        if self.writer is not None:
+            self.writer.write(table.others, columns, table.plain)
         # The accumulators know windows of rasters; a table is to them a raster of one row, this chunk a window of it.
         window = Window(0, self.rows, 1, len(table))
         cube = Cube(table.values.T[:, None, :], table.reason[None], window)
@@ -190,15 +199,17 @@ class _Scored:
         metrics.update(LabelledScores(rows, ~normal[known]))
 
 
-def _page(detector: Detector, gathered: Gatherers, best: BestRows, folder: Path) -> PageData:
-    """The page's data, and explanations.csv of the highest-scoring rows."""
+def _page(detector: Detector, gathered: Gatherers, best: BestRows, folder: Path, written: Products) -> PageData | None:
+    """The page's data, None where there is no page, and explanations.csv of the highest-scoring rows."""
+    if PAGE not in written and EXPLANATIONS not in written:
+        return None
     rows = best.rows
     assert rows is not None
     explanation = detector.explain(rows.values)
     cases = _cases(rows, best.names, detector.bands.labels, explanation)
-    if rows.at.size:
+    if rows.at.size and EXPLANATIONS in written:
         explain_rows(folder / EXPLANATIONS.name, rows.at, detector.bands.labels, rows.values, explanation)
-    return table_page(detector, gathered, cases, rows, explanation)
+    return table_page(detector, gathered, cases, rows, explanation) if PAGE in written else None
 
 
 def _cases(rows: Rows, names: tuple[str, ...], labels: tuple[str, ...], explanation: Explanation) -> list[Case]:

@@ -35,7 +35,7 @@ class Piece:
     scored: ScoredWindow
     context: NDArray[np.float32] | None
     sampled: NDArray[np.float32] | None
-    """Reconstructions of the sample's pixels."""
+    """Reconstructions of the sample's pixels; None without a sample."""
     truth: NDArray[np.uint8] | None
     cube: Cube
     """The window as the model reads it: of patches, all their values, where ``scored`` has their means."""
@@ -52,7 +52,7 @@ def score_window(
     window: Window,
     truth: NDArray[np.uint8] | None,
     threshold: Threshold,
-    sample: SampleOfPixels,
+    sample: SampleOfPixels | None,
 ) -> Piece:
     """Score one window, and explain its sampled pixels; the anomalous ones are explained by who gathers objects."""
     parts, context = detector.score_with_context(cube, window)
@@ -61,9 +61,9 @@ def score_window(
     # at those of a million normal pixels.
     anomalous = parts.score > threshold.value
     explain = partial(_explained, detector, inner, context)
-    sampled = explain(*sample.at(inner), True)
+    sampled = None if sample is None else explain(*sample.at(inner), True).expected
     scored = ScoredWindow(detector.seen(inner), parts, anomalous, explain)
-    return Piece(scored, context, sampled.expected, truth, inner)
+    return Piece(scored, context, sampled, truth, inner)
 
 
 def map_bands(detector: Detector, piece: Piece, with_parts: bool) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
