@@ -86,7 +86,7 @@ class Calibration:
         trim: float = 0.0,
         stored: StoredCalibration | None = None,
     ) -> None:
-        self.law = NormalLaw(tiles, contaminated, trim)
+        self.law = NormalLaw(tiles, contaminated, trim, stored["summary"]["tail"] if stored else None)
         self._summary = stored["summary"] if stored else None
         self._thresholds: dict[tuple[float, bool], Threshold] = {}
         for summary in stored["thresholds"] if stored else ():
@@ -244,7 +244,7 @@ class Calibration:
 
     def survival(self, points: int = 200) -> SurvivalCurve:
         """The survival curve of all held-out scores with the law of their tail, for plots."""
-        return survival_curve(self.ordered, self.law.trimmed or self.law.tail, points)
+        return survival_curve(self.ordered, self.law.trimmed or self.law.tail_law, points)
 
     def summary(self) -> CalibrationSummary:
         """Sizes, tail and held-out check as JSON values."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.thresholds.calibration import Calibration
+from specvae.thresholds.calibration import TABLE_RATES, Calibration
+from specvae.thresholds.conformal import conformal_rank, conformal_threshold
+from specvae.thresholds.normal_law import ENOUGH
 
-__all__ = ["rates_of"]
+__all__ = ["cut_of", "rates_of"]
 
 KNOTS = 10.0 ** -np.arange(1.0, 6.01, 0.25)
 """Rates whose cuts are asked for; between them the rate follows a power law of the cut, as a Pareto tail does."""
@@ -23,9 +25,9 @@ def rates_of(calibration: Calibration, cuts: NDArray[np.floating]) -> NDArray[np
     if not calibration.size or not cuts.size:
         return np.full(cuts.shape, np.nan)
     rates = calibration.p_values(cuts)
-    thresholds = [calibration.threshold(float(rate), explicit=True) for rate in KNOTS]
+    asked = [cut_of(calibration, float(rate)) for rate in KNOTS]
     # A cut of zero nats or less has no logarithm, in which the rates between knots are interpolated.
-    knots = {t.value: t.false_alarm_rate for t in thresholds if t.false_alarm_rate and t.value > 0}
+    knots = {value: rate for value, rate in asked if value > 0}
     if not knots:
         return rates
     values = np.array(sorted(knots))
@@ -37,3 +39,18 @@ def rates_of(calibration: Calibration, cuts: NDArray[np.floating]) -> NDArray[np
     # little; in the order of the cuts the running minimum closes the step.
     order = np.argsort(cuts)
     return np.asarray(np.minimum.accumulate(rates[order])[np.argsort(order)])
+
+
+def cut_of(calibration: Calibration, rate: float) -> tuple[float, float]:
+    """The cut, nats, for a rate that is asked for explicitly, and the rate that it has: those of its threshold.
+
+    Without the intervals of a threshold, which take a bootstrap of the held-out scores; there must be some of these.
+    """
+    law, n = calibration.law, calibration.size
+    if rate in TABLE_RATES or law.contaminated:  # a model file holds the thresholds of the table
+        threshold = calibration.threshold(rate, explicit=True)
+        return threshold.value, threshold.false_alarm_rate or rate
+    rank = conformal_rank(n, rate)
+    if rank < ENOUGH and law.tail_law is not None:
+        return law.tail_law.threshold(rate), rate
+    return (conformal_threshold(law.normal, rate), rate) if rank else (float(law.normal[-1]), 1 / (n + 1))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from specvae.thresholds.bootstrap import BlockBootstrap
 from specvae.thresholds.conformal import conformal_rank
 from specvae.thresholds.p_values import PixelPValues
 from specvae.thresholds.tail import Tail, fit_tail
+from specvae.thresholds.tail_law import TailLaw
 from specvae.thresholds.tiles import CalibrationTiles
 from specvae.thresholds.trimmed_tail import TrimmedTail, fit_trimmed_tail
 
@@ -32,6 +35,8 @@ class NormalLaw:
     """Whether the tiles hold anomalies: then nothing above the trim quantile is used."""
     trim: float
     """Share of the scores above the trim quantile."""
+    stored_tail: Mapping[str, Any] | None = None
+    """The tail's summary in a model file; None where there is none."""
 
     def __post_init__(self) -> None:
         if self.contaminated and not 0 < self.trim < 0.5:
@@ -65,6 +70,13 @@ class NormalLaw:
         return fit_tail(self.tiles.scores, self.bootstrap)
 
     @cached_property
+    def tail_law(self) -> TailLaw | None:
+        """The law of the tail, without its uncertainty: from the model file where that holds it, for a fit takes longer."""
+        if self.contaminated or self.stored_tail is None:
+            return self.tail
+        return TailLaw.from_summary(self.stored_tail)
+
+    @cached_property
     def trimmed(self) -> TrimmedTail | None:
         """The tail below the trim quantile; None where not contaminated or too few scores."""
         if not self.contaminated or not self.size:
@@ -75,7 +87,7 @@ class NormalLaw:
     def p_values(self) -> PixelPValues:
         """The p-value of any score; where contaminated, ranks count the hidden normal pixels too."""
         if self.trimmed is None:
-            return PixelPValues(self.normal, self.tail)
+            return PixelPValues(self.normal, self.tail_law)
         return PixelPValues(self.normal, self.trimmed, self.trimmed.hidden)
 
     @cached_property

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.thresholds.conformal import conformal_p_values
-from specvae.thresholds.tail import Tail
+from specvae.thresholds.tail_law import TailLaw
 from specvae.thresholds.trimmed_tail import TrimmedTail
 
 __all__ = ["PixelPValues"]
@@ -26,7 +26,7 @@ class PixelPValues:
 
     ordered: NDArray[np.float32]
     """``(n,)``: held-out normal scores, ascending, nats."""
-    tail: Tail | TrimmedTail | None
+    tail: TailLaw | TrimmedTail | None
     """The law beyond the largest of them; None where ranks are all there is."""
     hidden: float = 0.0
     """Normal pixels expected among the scores that were trimmed away, above all of ``ordered``."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.thresholds.tail import Tail
+from specvae.thresholds.tail_law import TailLaw
 from specvae.thresholds.trimmed_tail import TrimmedTail
 
 __all__ = ["SurvivalCurve", "survival_curve"]
@@ -26,7 +26,7 @@ class SurvivalCurve(NamedTuple):
     """Share of pixels at or above each score by the tail's law; NaN below its start, and everywhere without a tail."""
 
 
-def survival_curve(ordered: NDArray[np.floating], tail: Tail | TrimmedTail | None, points: int) -> SurvivalCurve:
+def survival_curve(ordered: NDArray[np.floating], tail: TailLaw | TrimmedTail | None, points: int) -> SurvivalCurve:
     """About ``points`` points of the curve of ``ordered`` ``(n,)`` scores, ascending.
 
     Three quarters of them are at ranks evenly spaced in the logarithm, so that the rare high scores show as well as

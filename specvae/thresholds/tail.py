@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.thresholds.bootstrap import BlockBootstrap
-from specvae.thresholds.pareto import pareto_excess, pareto_survival
+from specvae.thresholds.pareto import pareto_survival
+from specvae.thresholds.tail_law import TailLaw, pareto_quantile
 
 __all__ = ["Tail", "TailSummary", "anderson_darling_p_value", "fit_pareto", "fit_tail"]
 
@@ -78,16 +79,9 @@ class TailSummary(TypedDict):
 
 
 @dataclass(frozen=True, eq=False)
-class Tail:
-    """A generalised Pareto tail above ``start``: P(score > s) = share * (1 + shape (s - start) / scale)^(-1 / shape)."""
+class Tail(TailLaw):
+    """A tail that was fitted to scores: its law, its checks and its uncertainty."""
 
-    start: float
-    """Nats; the tail describes what exceeds it."""
-    share: float
-    """Share of normal pixels above ``start``."""
-    shape: float
-    scale: float
-    """Nats."""
     excesses: int
     """Number of scores above ``start``."""
     effective_excesses: float
@@ -96,23 +90,12 @@ class Tail:
     """p-value of the Anderson-Darling test of the fit, whose statistic is divided by the design effect."""
     shape_interval: tuple[float, float]
     """90 % interval of the shape."""
-    smallest_rate: float
-    """The smallest false-alarm rate that the tail serves."""
     refused: str | None
     """Why the tail does not extrapolate, in words; None where it does."""
     draws: tuple[Floats, Floats, Floats]
     """``(replicates,)`` each: share, shape and scale of the block bootstrap."""
     spread: float
     """Widening of the intervals for the few blocks that hold the largest scores."""
-
-    def survival(self, scores: NDArray[np.floating] | float) -> Floats:
-        """P(score > s) for s at or above ``start``; below it, ``share``."""
-        excess = np.maximum(np.asarray(scores, np.float64) - self.start, 0.0)
-        return self.share * pareto_survival(excess, self.shape, self.scale)
-
-    def threshold(self, rate: float) -> float:
-        """The cut that a share ``rate`` of normal pixels exceeds, nats."""
-        return float(_quantile(rate, self.start, self.share, self.shape, self.scale))
 
     def rate_interval(self, value: float, rate: float) -> tuple[float, float]:
         """90 % interval of the rate that realises above ``value``, which was set for ``rate``."""
@@ -126,7 +109,7 @@ class Tail:
 
     def value_interval(self, rate: float) -> tuple[float, float]:
         """90 % interval of the cut for ``rate``, nats."""
-        values = _quantile(rate, self.start, *self.draws)
+        values = pareto_quantile(rate, self.start, *self.draws)
         low, high = np.quantile(values, [0.05, 0.95])
         middle = self.threshold(rate)
         low = max(middle - self.spread * max(middle - low, 0), min(self.start, middle))
@@ -277,9 +260,3 @@ def _refusal(effective: float, lowest_shape: float, p_value: float) -> str | Non
     if p_value < REJECTED_BELOW:
         return f"the generalised Pareto fit is rejected (p = {p_value:.3g})"
     return None
-
-
-def _quantile(rate: float, start: float, share: Floats | float, shape: Floats | float, scale: Floats | float) -> Floats:
-    """The score exceeded by ``rate``; ``start`` where the share above it is already less."""
-    beyond = np.minimum(rate / np.asarray(share, np.float64), 1.0)
-    return np.asarray(start + pareto_excess(beyond, shape, scale))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from specvae.errors import ModelError
+from specvae.thresholds import normal_law
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles, Tile
 
@@ -209,3 +210,23 @@ def test_rows_of_a_table_count_as_independent() -> None:
     low, high = calibration.threshold(0.1).interval or (0, 0)
     exact = stats.beta.ppf([0.05, 0.95], 300, 2701)
     assert (low, high) == pytest.approx(tuple(exact), rel=0.1)
+
+
+def test_a_stored_calibration_gives_p_values_to_the_bit_without_fitting_its_tail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tiles = tiles_of(np.random.default_rng(4).gamma(4, 2, 5000))
+    fitted = Calibration(tiles)
+    stored = json.loads(json.dumps(fitted.to_json()))
+    scores = np.r_[fitted.ordered[-3:], fitted.ordered[-1] * np.float32([1.1, 2, 10]), [np.nan]].astype(np.float32)
+    expected, curve = fitted.p_values(scores), fitted.survival()
+    assert 0 < expected[3] < 1 / 5001, "the law serves beyond the largest held-out score"
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a tail was fitted")
+
+    monkeypatch.setattr(normal_law, "fit_tail", refuse)
+    read = Calibration.from_json(tiles, stored)
+    np.testing.assert_array_equal(read.p_values(scores), expected)
+    for one, other in zip(read.survival(), curve, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from specvae.thresholds.calibration import Calibration
-from specvae.thresholds.cut_rates import rates_of
+from specvae.thresholds.cut_rates import cut_of, rates_of
 from specvae.thresholds.tiles import CalibrationTiles, Tile
 
 
@@ -38,3 +38,19 @@ def test_rates_fall_with_the_cut_in_any_order_and_match_the_true_law() -> None:
 def test_without_held_out_scores_no_rate_is_known() -> None:
     empty = Calibration(CalibrationTiles((), ()))
     assert np.isnan(rates_of(empty, np.array([1.0, 2.0]))).all()
+
+
+@pytest.mark.parametrize("n", [5, 60, 400, 5000, 60_000])
+@pytest.mark.parametrize("kind", ["gamma", "heavy", "ties", "contaminated"])
+def test_a_cut_is_the_threshold_without_its_intervals(n: int, kind: str) -> None:
+    rng = np.random.default_rng(n)
+    scores = {
+        "gamma": rng.gamma(4, 2, n),
+        "heavy": rng.pareto(1.2, n),
+        "ties": np.round(rng.gamma(4, 2, n)),
+        "contaminated": np.r_[rng.gamma(4, 2, n), 50 + rng.gamma(4, 2, max(1, n // 50))],
+    }[kind]
+    fitted = calibration(scores, contaminated=kind == "contaminated")
+    for rate in (0.5, 0.1, 3e-2, 2e-3, 1e-3, 5e-5, 1e-6):
+        threshold = Calibration(fitted.tiles, fitted.contaminated, 0.03).threshold(rate, explicit=True)
+        assert cut_of(fitted, rate) == (threshold.value, threshold.false_alarm_rate)
