@@ -22,6 +22,7 @@ from rasterio.crs import CRS
 from shapely.geometry import Point, box
 
 from specvae.errors import InputError, UsageError
+from specvae.export.objects import outlines as outlines_file
 from specvae.export.objects.frame import object_rows
 from specvae.export.objects.known import mark_known, read_known
 from specvae.export.objects.outlines import outlines
@@ -133,6 +134,21 @@ def test_an_object_too_ragged_to_draw_is_given_as_its_box() -> None:
     shapes, exact = outlines(table.take(table.pixels > 10_000), lambda w: mask[w.slices])
     assert exact.tolist() == [False]
     assert shapes[0].area > 0.9 * mask.size
+
+
+def test_outlines_of_large_objects_stop_at_a_number_of_corners(monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = np.zeros((300, 400), bool)
+    for col in range(0, 400, 100):
+        mask[:, col : col + 90 : 2] = mask[::2, col : col + 90] = True
+    table = table_of(mask)
+    assert len(table) == 4
+    assert outlines(table, lambda w: mask[w.slices])[1].all()
+    one = shapely.get_num_coordinates(outlines(table, lambda w: mask[w.slices])[0][0])
+    monkeypatch.setattr(outlines_file, "ALL_CORNERS", one + 1)
+    shapes, exact = outlines(table, lambda w: mask[w.slices])
+    assert exact.tolist() == [True, True, False, False]
+    assert [shape.area for shape in shapes[:2]] == pytest.approx(table.pixels[:2].tolist())
+    assert [shape.area for shape in shapes[2:]] == pytest.approx([300 * 90] * 2)
 
 
 def test_the_bands_that_drive_an_object_come_with_their_signed_deviation() -> None:

@@ -28,6 +28,8 @@ TILE = 512
 """Side of the squares of pixels in which small objects are drawn together."""
 MOST_EDGES = 200_000
 """Pixel edges of an outline, up to which it is drawn."""
+ALL_CORNERS = 1_000_000
+"""Corners of the outlines of large objects together, up to which they are drawn; some 100 bytes each until they are written."""
 
 
 def outlines(table: ObjectTable, flags: Flags) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -46,11 +48,15 @@ def outlines(table: ObjectTable, flags: Flags) -> tuple[NDArray[Any], NDArray[np
         polygons[members] = _drawn_together(table, members, flags)
     exact |= small
     size = np.where(~exact & (rows * cols <= LARGEST_BOX), rows * cols, 0)
+    corners = 0
     for i in np.flatnonzero((size > 0) & (np.cumsum(size) <= ALL_BOXES)):
+        if corners > ALL_CORNERS:
+            break
         window = Window(int(table.row[i]), int(table.col[i]), int(rows[i]), int(cols[i]))
         outline = _outline(flags(window), window, int(table.peak_row[i]), int(table.peak_col[i]))
         if outline is not None:
             polygons[i], exact[i] = outline, True
+            corners += int(shapely.get_num_coordinates(outline))
     return polygons, exact
 
 
