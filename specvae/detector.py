@@ -103,7 +103,10 @@ class Detector:
 
     def on(self, device: str, threads: int = 1) -> Detector:
         """The same detector on another device, or with other threads."""
-        return replace(self, device=pick_device(device), threads=threads)
+        device = pick_device(device)
+        # A scorer moves its net to its device: the detector there has a net of its own, so that this one stays where it is.
+        state = self.state if device == self.device else replace(self.state)
+        return replace(self, state=state, device=device, threads=threads)
 
     @classmethod
     def fit(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from specvae.errors import UsageError
 
-__all__ = ["pick_device"]
+__all__ = ["device_name", "pick_device"]
 
 DRIVERS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvmap")
 """One of these is there wherever CUDA can work: the driver's own, one card's, Windows' for Linux within it, and Tegra's."""
@@ -24,6 +24,15 @@ def pick_device(device: str) -> str:
     if device.startswith("cuda") and not available:
         raise UsageError("--device cuda was asked for, but torch sees no CUDA device; use --device auto or cpu")
     return device
+
+
+def device_name(device: str) -> str:
+    """What reports call a device: ``cpu``, or a GPU's own name."""
+    if device == "cpu":
+        return device
+    import torch
+
+    return torch.cuda.get_device_name(device)
 
 
 def _torch_sees_a_gpu() -> bool:

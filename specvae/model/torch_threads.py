@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from threading import local
 from typing import ParamSpec, TypeVar
 
 import torch
+
+from specvae.model.precision import full_precision
 
 __all__ = ["inferred_on_one_thread", "settings_of_new_threads", "single_threaded_pool", "undisturbed"]
 
@@ -51,7 +53,9 @@ def inferred_on_one_thread(function: Callable[Given, Result]) -> Callable[Given,
 
     @wraps(function)
     def inferred(*args: Given.args, **kwargs: Given.kwargs) -> Result:
-        with torch.inference_mode():
+        # The switches concern GPUs alone; they are left alone where there is none.
+        exact = full_precision() if torch.cuda.is_available() else nullcontext()
+        with torch.inference_mode(), exact:
             return function(*args, **kwargs)
 
     @wraps(function)

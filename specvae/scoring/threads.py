@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import torch
 
+from specvae.model.precision import full_precision
 from specvae.model.torch_threads import settings_of_new_threads, single_threaded_pool
 from specvae.spectra import Window
 
@@ -52,7 +53,7 @@ class Workers:
 
     def spread(self, numbers: Sequence[int], job: Callable[[int], None]) -> None:
         """Do ``job`` for each number; all have ended when this does."""
-        with settings_of_new_threads():
+        with settings_of_new_threads(), self._precision():
             under_way = [self._opened().submit(job, number) for number in numbers]
             # All have ended before an error is raised, so that none still writes into the caller's arrays.
             wait(under_way)
@@ -66,7 +67,7 @@ class Workers:
             with torch.inference_mode():
                 return job()
 
-        with settings_of_new_threads():
+        with settings_of_new_threads(), self._precision():
             return self._opened().submit(inferred).result()
 
     def _opened(self) -> ThreadPoolExecutor:
@@ -86,6 +87,9 @@ class Workers:
             self.group = min(self.group, half)
             for part in (cells[:half], cells[half:]):
                 self._in_memory(part, work)
+
+    def _precision(self) -> AbstractContextManager[object]:
+        return nullcontext() if self.device == "cpu" else full_precision()
 
     def _stream(self) -> AbstractContextManager[object]:
         if self.device == "cpu":

@@ -15,7 +15,7 @@ from specvae.model.vae import VAE
 from specvae.training.closed_form import start_linear
 from specvae.training.optimiser import optimiser_of, schedule_of
 
-__all__ = ["Check", "History", "Sample", "train"]
+__all__ = ["Check", "Descent", "History", "Sample", "train"]
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def train(
     """
     begun = time.perf_counter()
     start_linear(vae, sample.x, sample.c, config.trim if config.refits else 0.0, seed)
-    descent = _Descent(vae, sample, validation, config, seed, begun)
+    descent = Descent(vae, sample, validation, config, seed, begun)
     try:
         for step in range(1, descent.steps + 1):
             check = descent.advance(step)
@@ -148,7 +148,7 @@ def step_count(size: int, batch: int, config: TrainingConfig) -> int:
     return min(config.steps, max(LEAST_STEPS, PASSES * per_epoch))
 
 
-class _Descent:
+class Descent:
     """One descent: optimiser, schedule, the spectra that are not trimmed, and the best weights so far."""
 
     def __init__(

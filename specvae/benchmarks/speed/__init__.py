@@ -13,6 +13,8 @@ from pathlib import Path
 from specvae.benchmarks.report import Row, environment, write_metrics
 from specvae.benchmarks.settings import Settings
 from specvae.benchmarks.speed.fitting import fit_rows
+from specvae.benchmarks.speed.large_fit import large_fit_rows
+from specvae.benchmarks.speed.on_device import on_device_rows
 from specvae.benchmarks.speed.page import Measured, write_page
 from specvae.benchmarks.speed.processes import (
     Timing,
@@ -23,7 +25,9 @@ from specvae.benchmarks.speed.processes import (
     timed_process,
 )
 from specvae.benchmarks.speed.resident import resident_rows
+from specvae.benchmarks.speed.step_profile import step_profile_rows
 from specvae.benchmarks.speed.tables import table_rows
+from specvae.model.device import device_name, pick_device
 from specvae.stages.demo.scenes import write_large_scene, write_scene
 from specvae.stages.demo.synthetic import make_scene
 
@@ -53,7 +57,7 @@ def run(settings: Settings) -> Path:
     """Make scenes, time everything in turn, and write the report; its folder."""
     out = settings.place("speed")
     sizes = tuple(sorted(settings.sizes)) or (QUICK_SIZES if settings.quick else SIZES)
-    repeats = settings.seed_count(REPEATS)
+    repeats, device = settings.seed_count(REPEATS), pick_device(settings.device)
     bands, dtype = settings.bands or BANDS, settings.dtype or DTYPE
     with tempfile.TemporaryDirectory(prefix="specvae-speed-") as place:
         work = Path(place)
@@ -62,14 +66,17 @@ def run(settings: Settings) -> Path:
         fit_models(work, small, settings.device)
         timings = _timings(work, sizes, repeats, bands, dtype, settings)
         rows = [
-            *resident_rows(work, small, settings.device, THREADS),
+            *resident_rows(work, small, device, THREADS),
+            *on_device_rows(device),
             *fit_rows(work, QUICK_FIT_SIDE if settings.quick else FIT_SIDE, settings.device),
+            *large_fit_rows(device, settings.quick),
+            *step_profile_rows(device),
             *table_rows(work, QUICK_ROWS if settings.quick else ROWS),
             *_flagged(work, min(FLAGGED_SIDE, sizes[-1]), bands, dtype, settings),
             *_batch(work, repeats, settings.device),
             *_start_up(work, bands, dtype, repeats, settings.device),
         ]
-    made_with = environment(threads=THREADS, repeats=repeats, bands=bands, dtype=dtype, device=settings.device)
+    made_with = environment(threads=THREADS, repeats=repeats, bands=bands, dtype=dtype, device=device_name(device))
     measured = Measured(timings, sizes, repeats, bands)
     rows = [*measured.rows(), *rows]
     write_metrics(out, "speed", rows, made_with)

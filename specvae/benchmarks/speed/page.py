@@ -16,10 +16,13 @@ SCORES = ("score", "score-context")
 BASES = ("decode", "copy")
 """What the product's cost is compared with."""
 SECTIONS = {
-    "resident": "Spectra in memory already",
+    "resident": "A scene in memory already",
+    "device": "Spectra in the device's memory already, beside what a copy and a product reach there",
     "flagged": "A scene of another place, most of it flagged, beside a calm one of the same size",
     "batch": "Small scenes in a batch",
     "fit": "Fitting",
+    "large-fit": "A large fit of a scene in memory, from the split to the thresholds",
+    "training-step": "One training step, operation by operation",
     "table": "Tables",
 }
 """Dataset of the rows -> title of their table."""

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.benchmarks.report import Row
+from specvae.benchmarks.speed.work import SpectrumWork
 from specvae.detector import Detector
 from specvae.ingest.scene.opening import open_scene
-from specvae.model.spectral_net import SpectralNet
 from specvae.model_file import load_model
 from specvae.spectra import CELL, Cube, Window
 
@@ -37,15 +37,15 @@ def resident_rows(work: Path, scene: Path, device: str, threads: int) -> list[Ro
         # Once untimed: the first score of a shape prepares and allocates what the others use again.
         detector.score(cube, window)
         seconds = min(_timed(detector, cube, window) for _ in range(REPEATS))
-        operations, size = _work(detector.net, len(detector.bands))
+        work_of_one = SpectrumWork.of(detector.net, len(detector.bands))
         values = {
             "mpx_per_s": window.size / 1e6 / seconds,
-            "operations_per_pixel": operations,
-            "bytes_per_pixel": size,
-            "gflop_per_s": operations * window.size / seconds / 1e9,
+            "operations_per_pixel": work_of_one.operations,
+            "bytes_per_pixel": work_of_one.bytes,
+            "gflop_per_s": work_of_one.operations * window.size / seconds / 1e9,
         }
         if detector.device == "cpu":
-            values["floor_mpx_per_s"] = _product_rate(threads) / operations * 1e3
+            values["floor_mpx_per_s"] = _product_rate(threads) / work_of_one.operations * 1e3
         rows += [Row("resident", name, metric, value, REPEATS, seconds) for metric, value in values.items()]
     return rows
 
@@ -55,16 +55,6 @@ def _timed(detector: Detector, cube: Cube, window: Window) -> float:
     begun = time.perf_counter()
     detector.score(cube, window)
     return time.perf_counter() - begun
-
-
-def _work(net: SpectralNet, bands: int) -> tuple[float, float]:
-    """Floating-point operations of the matrix products for one pixel, and the bytes of its values in and out."""
-    # Vectors are added, at a cost that is nothing beside the products.
-    matrices = [p for p in net.parameters() if p.dim() == 2 and min(p.shape) > 1]
-    # A multiplication and an addition for each weight.
-    operations = 2.0 * sum(p.numel() for p in matrices)
-    operations += 2.0 * net.components * net.bands  # the projection of the context
-    return operations, 4.0 * (bands + 2)
 
 
 def _product_rate(threads: int) -> float:
