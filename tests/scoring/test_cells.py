@@ -363,28 +363,6 @@ def test_without_memory_on_the_gpu_the_cpu_goes_on(monkeypatch: pytest.MonkeyPat
     np.testing.assert_array_equal(parts.score, whole("torch", True).score)
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_scores_like_the_cpu() -> None:
-    other = CellScorer(fitted_detector(True).net, "cuda")
-    score = other.score(cube_of(small_scene()), Window(0, 0, 200, 230))[0].score
-    fitted_detector(True).net.to("cpu")
-    np.testing.assert_allclose(score, whole("torch", True).score, rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_model_fitted_on_cuda_scores_alike_on_the_cpu_and_on_cuda() -> None:
-    cube = cube_of(small_scene())
-    split = split_blocks((200, 230), 7, SHORT_FIT.sampling, 0)
-    role = Quota.share(SHORT_FIT.sampling, 1).take(np.where(cube.valid, split.role(cube.window), 0).astype(np.uint8))
-    region = Region(cube, cube.window, role, split.block(cube.window), 0)
-    fitted = Detector.fit([region], TEN_BANDS, SHORT_FIT, ("scene",), True, "cuda")
-    on_cuda = fitted.score(cube, cube.window).score
-    on_cpu = fitted.on("cpu").score(cube, cube.window).score
-    np.testing.assert_allclose(on_cuda, on_cpu, rtol=1e-3, atol=1e-3)
-
-
 def test_an_interrupted_fit_keeps_the_best_so_far_and_says_so() -> None:
     cube = cube_of(small_scene())
     split = split_blocks((200, 230), 7, SHORT_FIT.sampling, 0)
