@@ -11,8 +11,13 @@ import rasterio
 
 from specvae.benchmarks.settings import Settings, run_benchmark
 from specvae.benchmarks.speed.fitting import settled
+from specvae.benchmarks.speed.large_fit import large_fit_rows
+from specvae.benchmarks.speed.on_device import DeviceLimits, on_device_rows
 from specvae.benchmarks.speed.page import Measured
 from specvae.benchmarks.speed.processes import METHODS, Timing
+from specvae.benchmarks.speed.work import SpectrumWork
+from specvae.model.config import ModelConfig
+from specvae.model.spectral_net import SpectralNet
 from specvae.stages.demo.scenes import write_large_scene
 
 
@@ -49,6 +54,54 @@ def test_a_short_run_writes_a_row_for_every_method(tmp_path: Path) -> None:
     calm, other = (value[("flagged", name, "share_flagged")] for name in ("calm", "another place"))
     assert 0 <= calm < other <= 1
     assert "What was tried" in (folder / "report.md").read_text()
+
+
+def test_the_work_of_a_spectrum_is_counted_from_the_layers() -> None:
+    spectra = np.random.default_rng(0).normal(size=(12, 100)).astype(np.float32)
+    config = ModelConfig.model_validate({"network": {"latent": 3, "hidden": [16]}, "context": {"components": 5}})
+    work = SpectrumWork.of(SpectralNet.untrained(spectra, config, context=False), 12)
+    # Encoder: 12 bands to 2 x 3 outputs and 16 hidden, then 16 to 6. Decoder: 3 to 12 and 16, then 16 to 12.
+    weights = (6 + 16) * 12 + 6 * 16 + (12 + 16) * 3 + 12 * 16
+    assert (work.operations, work.bytes) == (2 * weights, 4 * (12 + 2))
+    ring = SpectralNet.untrained(spectra, config, context=True)
+    # Both also take the context's 5 numbers, and the prior takes them alone.
+    weights += (6 + 16) * 5 + (12 + 16) * 5 + (6 + 16) * 5 + 6 * 16
+    assert SpectrumWork.of(ring, 12, given_contexts=True) == SpectrumWork(2 * weights, 4 * (12 + 5 + 2))
+    assert SpectrumWork.of(ring, 12) == SpectrumWork(2 * (weights + 5 * 12), 4 * (12 + 2))
+
+
+def test_the_roofline_is_the_lower_of_both_limits() -> None:
+    limits = DeviceLimits(copied=1e9, multiplied=1e12)
+    assert limits.spectra_per_s(SpectrumWork(operations=100.0, bytes=50.0)) == 1e9 / 50
+    assert limits.spectra_per_s(SpectrumWork(operations=1e6, bytes=50.0)) == 1e12 / 1e6
+
+
+def test_scoring_in_the_device_s_memory_is_timed_beside_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {"SMALL_SPECTRA_BYTES": 1_000_000, "SMALL_COPY_BYTES": 4_000_000, "SMALL_PRODUCT_SIDE": 128, "REPEATS": 1}
+    for name, value in small.items():
+        monkeypatch.setattr(f"specvae.benchmarks.speed.on_device.{name}", value)
+    value = {(row.method, row.metric): row.value for row in on_device_rows("cpu")}
+    for bands in (12, 200):
+        for context in ("without", "with"):
+            figures = {
+                metric: v for (method, metric), v in value.items() if method == f"{bands} bands, {context} context"
+            }
+            assert figures["limit_by_bytes_mspectra_per_s"] == pytest.approx(
+                1e3 * value[("copy", "gb_per_s")] / figures["bytes_per_spectrum"]
+            )
+            assert figures["limit_by_operations_mspectra_per_s"] == pytest.approx(
+                1e3 * value[("product", "gflop_per_s")] / figures["operations_per_spectrum"]
+            )
+            assert figures["mspectra_per_s"] > 0
+            assert 1 <= figures["spectra_at_once"] <= 1_000_000 / (4 * bands)
+
+
+def test_a_large_fit_passes_over_all_spectra_as_often_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("specvae.benchmarks.speed.large_fit.QUICK_SPECTRA", 5000)
+    value = {row.metric: row.value for row in large_fit_rows("cpu", quick=True)}
+    assert value["spectra"] == 5000
+    assert value["steps"] == value["epochs"] * value["spectra"] / value["batch"]
+    assert 0 < value["seconds_training"] < value["seconds"]
 
 
 def test_large_and_small_scenes_are_one_ground_under_fresh_noise(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ transfers included.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ REPEATS = 5
 """Rounds, of which the quickest counts: other work on the machine only ever slows one."""
 SPECTRA_BYTES, SMALL_SPECTRA_BYTES = 800_000_000, 4_000_000
 """Bytes of the spectra that are scored, on a GPU and on the CPU: far more than the caches of a GPU hold."""
-CELLS_AT_ONCE = (4096, 65_536, 262_144, 1_048_576)
+SPECTRA_AT_ONCE = (4096, 65_536, 262_144, 1_048_576)
 """Spectra that are scored at once; the quickest number counts, and is stated."""
 COPY_BYTES, SMALL_COPY_BYTES = 2_000_000_000, 64_000_000
 PRODUCT_SIDE, SMALL_PRODUCT_SIDE = 8192, 512
@@ -112,11 +113,11 @@ def _quickest_width(device: str, net: SpectralNet, spectra: Tensor, contexts: Te
     programs = Programs(net, device)
     size = spectra.shape[1]
     timed = []
-    for width in sorted({min(width, size) for width in CELLS_AT_ONCE}):
-        # Cells are contiguous, as they are where a scene's windows are gathered.
+    for width in sorted({min(width, size) for width in SPECTRA_AT_ONCE}):
+        # Contiguous, as the cells of a scene are once they are gathered.
         pieces = [_piece(spectra, contexts, start, width) for start in range(0, size - width + 1, width)]
         with full_precision():
-            seconds = quickest(device, lambda pieces=pieces: [_terms(programs, net, piece) for piece in pieces])  # type: ignore[misc]
+            seconds = quickest(device, partial(_score, programs, net, pieces))
         # What does not fill the last piece is not scored.
         timed.append((seconds * size / (width * len(pieces)), width))
     return min(timed)
@@ -127,10 +128,10 @@ def _piece(spectra: Tensor, contexts: Tensor | None, start: int, width: int) -> 
     return tuple(array[:, start : start + width].contiguous() for array in arrays)
 
 
-def _terms(programs: Programs, net: SpectralNet, piece: tuple[Tensor, ...]) -> Tensor:
-    """Both terms of the spectra of a piece, as a scene's cells have them."""
-    spectra = net.normalised(piece[0])
-    return programs.run(BothTerms, spectra.values, *piece[1:])
+def _score(programs: Programs, net: SpectralNet, pieces: Sequence[tuple[Tensor, ...]]) -> None:
+    """Normalise the spectra of each piece and compute both terms, as for a scene's cells."""
+    for spectra, *contexts in pieces:
+        programs.run(BothTerms, net.normalised(spectra).values, *contexts)
 
 
 def quickest(device: str, job: Callable[[], object]) -> float:
