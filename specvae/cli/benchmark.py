@@ -20,7 +20,9 @@ __all__ = ["command"]
 @click.option("--seeds", type=click.IntRange(1, 100), help="How many seeds to average. [default: the benchmark's]")
 @click.option("--quick", is_flag=True, help="A short run that exercises everything; its figures mean little.")
 @click.option(
-    "--presets", metavar="LIST", help="Presets to run, separated by commas; mnist takes NAME:EPOCHS too. [default: all]"
+    "--presets",
+    metavar="LIST",
+    help="Presets to run, separated by commas; mnist takes NAME:EPOCHS too; speed: processes, device. [default: all]",
 )
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of training, in place of each preset's own.")
 @device_option

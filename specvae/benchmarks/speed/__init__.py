@@ -27,12 +27,15 @@ from specvae.benchmarks.speed.processes import (
 from specvae.benchmarks.speed.resident import resident_rows
 from specvae.benchmarks.speed.step_profile import step_profile_rows
 from specvae.benchmarks.speed.tables import table_rows
+from specvae.errors import UsageError
 from specvae.model.device import device_name, pick_device
 from specvae.stages.demo.scenes import write_large_scene, write_scene
 from specvae.stages.demo.synthetic import make_scene
 
 __all__ = ["run"]
 
+PARTS = ("processes", "device")
+"""Complete processes; and spectra in the device's memory, a large fit and a training step."""
 SIZES, QUICK_SIZES = (1024, 2048, 4096, 8192), (512, 1024)
 """Sides of the scenes, pixels."""
 BANDS, DTYPE = 12, "uint16"
@@ -54,11 +57,37 @@ ROWS, QUICK_ROWS = 5_000_000, 50_000
 
 
 def run(settings: Settings) -> Path:
-    """Make scenes, time everything in turn, and write the report; its folder."""
-    out = settings.place("speed")
+    """Time the parts that ``settings.presets`` names, or all, and write the report; its folder.
+
+    Raises UsageError for a part that there is none of.
+    """
+    unknown = set(settings.presets) - set(PARTS)
+    if unknown:
+        raise UsageError(f"--presets: speed has no part {min(unknown)!r}; known: {', '.join(PARTS)}")
+    parts, device = settings.presets or PARTS, pick_device(settings.device)
+    out, name = settings.place("speed"), device_name(device)
+    measured, rows, made_with = None, list[Row](), environment(threads=THREADS, device=name)
+    if "processes" in parts:
+        measured, rows = _processes(settings, device)
+        made_with = environment(
+            threads=THREADS, repeats=measured.repeats, bands=measured.bands, dtype=_dtype(settings), device=name
+        )
+    if "device" in parts:
+        rows += [*on_device_rows(device), *large_fit_rows(device, settings.quick), *step_profile_rows(device)]
+    write_metrics(out, "speed", rows, made_with)
+    write_page(out, measured, rows, made_with)
+    return out
+
+
+def _dtype(settings: Settings) -> str:
+    return settings.dtype or DTYPE
+
+
+def _processes(settings: Settings, device: str) -> tuple[Measured, list[Row]]:
+    """Make scenes and time complete processes in turn."""
     sizes = tuple(sorted(settings.sizes)) or (QUICK_SIZES if settings.quick else SIZES)
-    repeats, device = settings.seed_count(REPEATS), pick_device(settings.device)
-    bands, dtype = settings.bands or BANDS, settings.dtype or DTYPE
+    repeats = settings.seed_count(REPEATS)
+    bands, dtype = settings.bands or BANDS, _dtype(settings)
     with tempfile.TemporaryDirectory(prefix="specvae-speed-") as place:
         work = Path(place)
         small = work / "fit.tif"
@@ -67,21 +96,14 @@ def run(settings: Settings) -> Path:
         timings = _timings(work, sizes, repeats, bands, dtype, settings)
         rows = [
             *resident_rows(work, small, device, THREADS),
-            *on_device_rows(device),
             *fit_rows(work, QUICK_FIT_SIDE if settings.quick else FIT_SIDE, settings.device),
-            *large_fit_rows(device, settings.quick),
-            *step_profile_rows(device),
             *table_rows(work, QUICK_ROWS if settings.quick else ROWS),
             *_flagged(work, min(FLAGGED_SIDE, sizes[-1]), bands, dtype, settings),
             *_batch(work, repeats, settings.device),
             *_start_up(work, bands, dtype, repeats, settings.device),
         ]
-    made_with = environment(threads=THREADS, repeats=repeats, bands=bands, dtype=dtype, device=device_name(device))
     measured = Measured(timings, sizes, repeats, bands)
-    rows = [*measured.rows(), *rows]
-    write_metrics(out, "speed", rows, made_with)
-    write_page(out, measured, rows, made_with)
-    return out
+    return measured, [*measured.rows(), *rows]
 
 
 def _timings(

@@ -69,10 +69,28 @@ class Measured:
         return rows
 
 
-def write_page(out: Path, measured: Measured, rows: list[Row], made_with: Environment) -> None:
-    """Write ``report.md`` into ``out``."""
-    sizes = measured.sizes
+def write_page(out: Path, measured: Measured | None, rows: list[Row], made_with: Environment) -> None:
+    """Write ``report.md`` into ``out``; ``measured`` is None where no complete process was timed."""
     report = Report("Speed")
+    if measured is not None:
+        _complete(report, measured, rows, made_with)
+    for dataset, title in SECTIONS.items():
+        values = _values(rows, dataset)
+        names = tuple(dict.fromkeys(metric for _, metric in values))
+        if values:
+            report.section(title).text(_by_metric(values, tuple(dict.fromkeys(m for m, _ in values)), names))
+    small = [
+        [row.method, row.value] for row in rows if row.method in ("help", "imports") or row.dataset.startswith("100x")
+    ]
+    if small:
+        report.section("Start-up, seconds").text(table(["", "seconds"], small))
+    report.section("What was tried").text(tried("specvae.benchmarks.speed"))
+    report.made_with(made_with).write(out)
+
+
+def _complete(report: Report, measured: Measured, rows: list[Row], made_with: Environment) -> None:
+    """Add what was timed of complete processes: marginal costs, seconds and memory, growth, and what bounds each stage."""
+    sizes = measured.sizes
     report.text(
         f"Whole processes, {measured.bands} bands of {made_with['dtype']}, deflated with predictor 2 in tiles of 512: the "
         f"median of {measured.repeats} runs taken in turn. Marginal: {sizes[-1]} less {sizes[0]} pixels square, so that start-up "
@@ -85,16 +103,6 @@ def write_page(out: Path, measured: Measured, rows: list[Row], made_with: Enviro
     _processes(report, measured, rows)
     _growth(report, measured)
     _stages(report, measured, rows)
-    for dataset, title in SECTIONS.items():
-        values = _values(rows, dataset)
-        names = tuple(dict.fromkeys(metric for _, metric in values))
-        report.section(title).text(_by_metric(values, tuple(dict.fromkeys(m for m, _ in values)), names))
-    small = [
-        [row.method, row.value] for row in rows if row.method in ("help", "imports") or row.dataset.startswith("100x")
-    ]
-    report.section("Start-up, seconds").text(table(["", "seconds"], small))
-    report.section("What was tried").text(tried("specvae.benchmarks.speed"))
-    report.made_with(made_with).write(out)
 
 
 def _processes(report: Report, measured: Measured, rows: list[Row]) -> None:
