@@ -16,6 +16,7 @@ from specvae.benchmarks.speed.on_device import DeviceLimits, on_device_rows
 from specvae.benchmarks.speed.page import Measured
 from specvae.benchmarks.speed.processes import METHODS, Timing
 from specvae.benchmarks.speed.work import SpectrumWork
+from specvae.errors import UsageError
 from specvae.model.config import ModelConfig
 from specvae.model.spectral_net import SpectralNet
 from specvae.stages.demo.scenes import write_large_scene
@@ -102,6 +103,11 @@ def test_a_large_fit_passes_over_all_spectra_as_often_as_it_says(monkeypatch: py
     assert value["spectra"] == 5000
     assert value["steps"] == value["epochs"] * value["spectra"] / value["batch"]
     assert 0 < value["seconds_training"] < value["seconds"]
+
+
+def test_a_part_that_speed_does_not_have_is_refused_with_those_it_has() -> None:
+    with pytest.raises(UsageError, match="speed has no part 'gpu'; known: processes, device"):
+        run_benchmark("speed", Settings(presets=("device", "gpu"), device="cpu"))
 
 
 def test_large_and_small_scenes_are_one_ground_under_fresh_noise(tmp_path: Path) -> None:
