@@ -186,12 +186,11 @@ def _enlarged(pixels: NDArray[np.uint8]) -> Image.Image:
 
 def _flagged(colour: NDArray[np.uint8], flags: NDArray[np.bool_], thicken: bool) -> Image.Image:
     """The scene faded, flagged pixels on it; ``thicken``: at least three wide, so that one alone is seen."""
-    faded = _enlarged((colour * 0.45 + 255 * 0.5).astype(np.uint8))
+    faded = (colour * 0.45 + 255 * 0.5).astype(np.uint8)
     if thicken:
         wide = np.pad(flags, 1)
         flags = np.logical_or.reduce(
             [wide[r : r + flags.shape[0], c : c + flags.shape[1]] for r in range(3) for c in range(3)]
         )
-    mask = Image.fromarray(flags.astype(np.uint8) * 255).resize(faded.size, Image.Resampling.NEAREST)
-    faded.paste(FLAG, mask=mask)
-    return faded
+    faded[flags] = FLAG
+    return _enlarged(faded)
