@@ -80,13 +80,15 @@ class Workers:
     def _in_memory(self, cells: Sequence[Window], work: Callable[[Sequence[Window]], None]) -> None:
         try:
             work(cells)
+            return
         except torch.OutOfMemoryError:
             if len(cells) == 1:
                 raise
-            half = len(cells) // 2
-            self.group = min(self.group, half)
-            for part in (cells[:half], cells[half:]):
-                self._in_memory(part, work)
+        # After the except clause: within it, the error holds on to what the failed attempt had taken of the device's memory.
+        half = len(cells) // 2
+        self.group = min(self.group, half)
+        for part in (cells[:half], cells[half:]):
+            self._in_memory(part, work)
 
     def _precision(self) -> AbstractContextManager[object]:
         return nullcontext() if self.device == "cpu" else full_precision()

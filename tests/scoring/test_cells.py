@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -344,6 +345,21 @@ def test_groups_that_do_not_fit_are_halved_and_no_cell_is_lost(most: int, thread
 def test_a_cell_that_does_not_fit_is_refused() -> None:
     with pytest.raises(torch.OutOfMemoryError, match="too many"):
         Workers("cpu", 2, 1, group=4).each(cells_of(Window(0, 0, 640, 300)), Short(0).work)
+
+
+def test_what_a_group_that_did_not_fit_had_taken_is_free_before_its_halves_are_tried() -> None:
+    taken: list[weakref.ref[torch.Tensor]] = []
+    still_taken: list[int] = []
+
+    def work(cells: Sequence[Window]) -> None:
+        still_taken.append(sum(tensor() is not None for tensor in taken))
+        tensor = torch.zeros(len(cells))
+        taken.append(weakref.ref(tensor))
+        if len(cells) > 1:
+            raise torch.OutOfMemoryError("too many cells")
+
+    Workers("cpu", 1, 1, group=4).each(cells_of(Window(0, 0, 128, 128)), work)
+    assert still_taken == [0] * 7
 
 
 def test_without_memory_on_the_gpu_the_cpu_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
