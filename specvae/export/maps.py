@@ -1,10 +1,6 @@
 """Maps: windows are written to a tiled TIFF beside the target, which GDAL's COG driver copies into place at the end.
 
 The copy is needed because a cloud-optimised GeoTIFF has its overviews in front of its pixels, and these are known last.
-
-GDAL has no resampling of overviews that keeps a single anomalous pixel: averages dilute it, and the nearest pixel is
-another one in three of four cases. So overviews are pooled here: each pixel of an overview is the one of its four that
-has the highest first band, all bands taken from it.
 """
 
 from __future__ import annotations
@@ -23,10 +19,11 @@ from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
 from specvae.errors import OutputError
+from specvae.export.overviews import begins_and_ends_in_fours, pooled
 from specvae.ingest.grid import Grid
 from specvae.spectra import Window
 
-__all__ = ["AssetBand", "AssetBands", "MapBand", "MapWriter", "pooled"]
+__all__ = ["AssetBand", "AssetBands", "MapBand", "MapWriter"]
 
 TILE = 512
 SMALL = 1 << 28
@@ -66,41 +63,6 @@ class _Level:
     finer: tuple[int, int]
     """Rows and columns of the level below it, which has twice as many."""
     dataset: rasterio.io.DatasetWriter
-
-
-def pooled(block: NDArray[Any], nodata: float) -> NDArray[Any]:
-    """``(bands, rows, cols)`` -> half the size, rounded up: of each 2 x 2 the pixel with the highest first band."""
-    bands, rows, cols = block.shape
-    if bands == 1:
-        return _highest(block[0], nodata)[None]
-    tall, wide = -(-rows // 2), -(-cols // 2)
-    padded = np.full((bands, 2 * tall, 2 * wide), nodata, block.dtype)
-    padded[:, :rows, :cols] = block
-    squares = padded.reshape(bands, tall, 2, wide, 2).transpose(0, 1, 3, 2, 4).reshape(bands, tall, wide, 4)
-    # All bands come from the pixel that wins by its score: the terms of a pixel of the overview add up to its score,
-    # which the highest of each band by itself would not.
-    score = squares[0].astype(np.float32)
-    key = np.where(np.isnan(score) | (score == nodata), -np.inf, score)
-    return np.take_along_axis(squares, key.argmax(axis=-1)[None, :, :, None], axis=-1)[..., 0]
-
-
-def _highest(band: NDArray[Any], nodata: float) -> NDArray[Any]:
-    """``(rows, cols)`` -> half the size: of each 2 x 2 the highest value that is not nodata."""
-    if np.isnan(nodata):
-        return _pairs(_pairs(band).T).T
-    if band.dtype.kind == "u" and nodata == np.iinfo(band.dtype).max:
-        # One more, and nodata, the highest unsigned number, overflows to 0, the lowest: no mask has to be made.
-        one = band.dtype.type(1)
-        return np.asarray(_pairs(_pairs(band + one).T).T - one)
-    best = _pairs(_pairs(np.where(band == nodata, np.float32(np.nan), band)).T).T
-    return np.asarray(np.where(np.isnan(best), nodata, best), band.dtype)
-
-
-def _pairs(values: NDArray[Any]) -> NDArray[Any]:
-    """Half the rows, rounded up: of each two values the higher, of a number and NaN the number."""
-    best = values[::2].copy()
-    np.fmax(best[: len(values) // 2], values[1::2], out=best[: len(values) // 2])
-    return best
 
 
 class MapWriter:
@@ -213,7 +175,7 @@ class MapWriter:
         try:
             self._dataset.write(block, window=_place(window))
             for number, level in enumerate(self._levels[: self._pooled]):
-                if not _in_fours(window, level.finer):
+                if not begins_and_ends_in_fours(window, level.finer):
                     # Four pixels of this level lie in two windows: it is pooled from the finished file below it.
                     self._pooled = number
                     return
@@ -305,12 +267,6 @@ class MapWriter:
 def _place(window: Window) -> RasterWindow:
     """A window as rasterio takes it."""
     return RasterWindow(window.col, window.row, window.cols, window.rows)
-
-
-def _in_fours(window: Window, size: tuple[int, int]) -> bool:
-    """Whether a window of a raster of this size begins and ends where a pixel of its overview does."""
-    ends = ((window.row + window.rows, size[0]), (window.col + window.cols, size[1]))
-    return window.row % 2 == window.col % 2 == 0 and all(end % 2 == 0 or end == last for end, last in ends)
 
 
 def _escaped(name: str) -> str:

@@ -12,7 +12,8 @@ from rasterio.crs import CRS
 
 from specvae.errors import OutputError
 from specvae.export.contents import result_folder
-from specvae.export.maps import MapBand, MapWriter, pooled
+from specvae.export.maps import MapBand, MapWriter
+from specvae.export.overviews import pooled
 from specvae.files.atomic import atomic_file
 from specvae.ingest.grid import Grid
 from specvae.spectra import Window
