@@ -51,7 +51,7 @@ score = score_array(series, stored)
 print(score)
 score = score.compute()
 
-# %% A cut at one false alarm in a thousand, measured on blocks of the clear dates that were held out.
+# %% A cut at one false alarm in a thousand, from blocks of the clear dates that were held out.
 cut = stored.detector.calibration.threshold(1e-3)
 share = (score > cut.value).sum(("y", "x")) / score.notnull().sum(("y", "x"))
 median = score.median(("y", "x"))
