@@ -18,7 +18,7 @@ BASES = ("decode", "copy")
 SECTIONS = {
     "resident": "A scene in memory already",
     "device": "Spectra in the device's memory already, beside what a copy and a product reach there",
-    "flagged": "A scene of another place, most of it flagged, beside a calm one of the same size",
+    "flagged": "A scene of a failed sensor, most of it flagged, beside a calm one of the same size, with context",
     "batch": "Small scenes in a batch",
     "fit": "Fitting",
     "large-fit": "A large fit of a scene in memory, from the split to the thresholds",

@@ -119,7 +119,9 @@ def claim(report: Report) -> str:
         chance = rate * pixels["valid"]
         # So many would be flagged by chance; the sentence must not let fewer than that pass for a finding.
         word = " even" if 0 < pixels["anomalous"] <= chance else ""
-        expected = f"; about {_n(chance)} would be{word} if all were normal{': no more than chance' if word else ''}"
+        expected = (
+            f"; about {_n(chance)} {noun} would be{word} if all were normal{': no more than chance' if word else ''}"
+        )
     counts = f"{pixels['anomalous']:,} of {pixels['valid']:,} valid {noun}"
     if extent is not None:
         what = "table" if noun == "rows" else "scene"

@@ -57,8 +57,10 @@ class Chart {
 const linear = (a, b) => (v) => (v - a) / (b - a || 1);
 const bandPlaces = data.wavelengths ?? data.bands.map((_, i) => i);
 const bandName = (v) => data.wavelengths ? shown(v) : data.bands[v] ?? "";
-function bandAxis() {
-  const a = Math.min(...bandPlaces), b = Math.max(...bandPlaces), room = data.wavelengths ? 0 : 0.5;
+// Bars need half a bar of room at both ends, or the first one covers the labels of the axis; lines need none.
+function bandAxis(bars) {
+  const a = Math.min(...bandPlaces), b = Math.max(...bandPlaces);
+  const room = !data.wavelengths ? 0.5 : bars ? 0.5 * (b - a) / Math.max(1, bandPlaces.length - 1) || 0.5 : 0;
   return [linear(a - room, b + room), data.wavelengths && b > a ? ticks(a, b, 6) : bandPlaces];
 }
 
@@ -84,9 +86,11 @@ function drawDrivers(contribution, deviation) {
   root.style.display = contribution ? "" : "none";
   if (!contribution) return;
   const chart = new Chart("drivers", data.wavelengths ? "wavelength, nm" : "band", "nats a band: pink brighter, blue darker than expected");
-  const [fx, xTicks] = bandAxis(), least = Math.min(0, ...contribution), most = Math.max(1e-9, ...contribution);
+  const [fx, xTicks] = bandAxis(true), least = Math.min(0, ...contribution), most = Math.max(1e-9, ...contribution);
   chart.axes(fx, xTicks, linear(least, most * 1.05), ticks(least, most, 3), bandName);
-  const wide = Math.max(1, Math.min(26, (0.7 * (chart.right - chart.left)) / contribution.length)), floor = chart.fy(0);
+  // No wider than the narrowest gap between bands, so that no bar hides its neighbour.
+  const at = bandPlaces.map(chart.fx).sort((p, q) => p - q), gaps = at.slice(1).map((x, i) => x - at[i]).filter((gap) => gap > 0);
+  const wide = Math.max(1, Math.min(26, 0.8 * Math.min(chart.right - chart.left, ...gaps))), floor = chart.fy(0);
   contribution.forEach((v, i) => {
     const y = chart.fy(v), bar = svg(root, "rect", { class: deviation[i] < 0 ? "down" : "up", x: chart.fx(bandPlaces[i]) - wide / 2, width: wide, y: Math.min(y, floor), height: Math.abs(y - floor) });
     svg(bar, "title", {}, `${data.bands[i]}: ${shown(v, 3)} nats, deviation ${shown(deviation[i], 3)}`);

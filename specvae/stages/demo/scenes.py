@@ -34,15 +34,19 @@ def write_scene(
     file.write(path, [(Window(0, 0, rows, cols), values)])
 
 
-def write_large_scene(path: Path, size: int, bands: int, dtype: str = "uint16", seed: int = 0) -> None:
+def write_large_scene(
+    path: Path, size: int, bands: int, dtype: str = "uint16", seed: int = 0, reverse: bool = False
+) -> None:
     """Write a ``size x size`` scene, deflated in tiles of 512: one ground, mirrored at its edges, under fresh noise.
 
-    Large and small scenes of a ``seed`` are of the same ground, so that a model of one flags the same share of any.
+    Large and small scenes are of the same ground, so that a model of one flags the same share of any. With ``reverse`` the
+    bands come in reverse order, as if the sensor had failed: nearly every pixel is then strange.
     """
     land = make_scene(GROUND, GROUND, seed, wavelengths=np.linspace(443, 2202, bands)).values
     collar = (land == 0).all(axis=0)
     # No nodata is declared here, so the collar is filled with ground: the scene is for timing, and all of it valid.
     land[:, collar] = land[:, ~collar][:, : int(collar.sum())]
+    land = land[::-1] if reverse else land
     predictor = 3 if dtype == "float32" else 2
     blocks = _repeated(land.astype(np.float32), size, dtype, seed)
     GeoTiff((bands, size, size), dtype, PLACE, tile=512, predictor=predictor).write(path, blocks)
