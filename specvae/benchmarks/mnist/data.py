@@ -24,7 +24,7 @@ class ImageSet:
     """Grey images of ten classes in four IDX files, as MNIST has them."""
 
     name: str
-    """Of its benchmark, of its folders and of its rows in ``metrics.json``."""
+    """How its benchmark, its folders and its rows in ``metrics.json`` are called."""
     title: str
     """What people call it."""
     url: str

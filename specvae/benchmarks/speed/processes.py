@@ -91,7 +91,7 @@ class Timing:
     seconds: float
     peak_mib: float
     cpu_seconds: float = 0.0
-    """Of all threads, in the program and in the kernel."""
+    """Processor time of all threads, in the program and in the operating system."""
     stages: dict[str, float] = field(default_factory=dict)
     """Seconds of each stage of a score, as its report states them; empty for other methods."""
     share_flagged: float = 0.0

@@ -37,7 +37,7 @@ class Operation:
 
     calls: int
     seconds: float
-    """Of the operation itself, without those that it calls; on a GPU those of the device."""
+    """Time of the operation itself, without those that it calls; on a GPU the time of the device."""
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ class SpectrumWork:
     """The least that scoring one spectrum takes."""
 
     operations: float
-    """Of the matrix products: a multiplication and an addition for each weight."""
+    """Operations of the matrix products: a multiplication and an addition for each weight."""
     bytes: float
-    """Of the values that go in, and of the two terms that come out."""
+    """Bytes of the values that go in, and of the two terms that come out."""
 
     @classmethod
     def of(cls, net: SpectralNet, bands: int, given_contexts: bool = False) -> SpectrumWork:
-        """Of spectra whose contexts are computed from their neighbours, or with ``given_contexts`` read beside them."""
+        """The work on spectra whose contexts are computed from their neighbours, or are read beside them."""
         # Vectors are added, at a cost that is nothing beside the products.
         matrices = [p for p in net.parameters() if p.dim() == 2 and min(p.shape) > 1]
         operations = 2.0 * sum(p.numel() for p in matrices)

@@ -49,7 +49,7 @@ class CarryingReader:
         self._scene, self._bands, self._halo = scene, bands, halo
         self._scene_window = Window(0, 0, *shape)
         self._plans: list[tuple[list[Step], list[Step], list[list[Window]]]] = []
-        """Of each area the rows and columns of its rectangles, and the windows scored with each, in row-major order."""
+        """The rows and columns of each area's rectangles, and the windows scored with each, in row-major order."""
         for area in areas or [self._scene_window]:
             rows = steps(area.row, area.row + area.rows, shape[0], step[0], halo)
             cols = steps(area.col, area.col + area.cols, shape[1], step[1], halo)
