@@ -29,7 +29,7 @@ CONTEXT_LIMIT = 3 * 2**14
 """Components stay within +-3 standard deviations, in quanta, so that an anomaly weighs little in the rings of its neighbours, and
 49 x 49 of them fit an int32 sum."""
 KNOTS = 1024
-"""Of each band's marginal table, evenly over its range in training and four kernel widths beyond."""
+"""Knots of each band's marginal table, evenly over its range in training and four kernel widths beyond."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ AT_ONCE = 1 << 14
 MANY_PIXELS = 4096
 """Pixels of an object in a window up to which all are explained."""
 ONE_IN = 11
-"""Of more pixels, one in so many is, which leaves hundreds: to explain a pixel costs more than to score it."""
+"""One pixel in so many of a larger object is explained, which leaves hundreds: explaining costs more than scoring."""
 SLANT = 3
 """Columns by which the explained pixels of a row lie before those of the row above.
 

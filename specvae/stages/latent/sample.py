@@ -25,7 +25,7 @@ __all__ = ["sample"]
 SIDE = 10
 """Images in a row of the grid."""
 QUANTILES = (0.05, 0.5, 0.95)
-"""Of each band's values: the lower edge, the middle and the upper edge of an envelope."""
+"""Quantiles of each band's values: the lower edge, the middle and the upper edge of an envelope."""
 
 
 def sample(
