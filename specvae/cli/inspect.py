@@ -7,6 +7,7 @@ import json
 import click
 
 from specvae.cli.derived_options import json_option, reading_options
+from specvae.ingest.decision import Decision
 from specvae.ingest.options import IngestOptions
 from specvae.option import build
 
@@ -33,7 +34,9 @@ def command(path: str, as_json: bool, **options: object) -> int:
         click.echo(json.dumps(about, indent=1))
         return 0
     for key, value in about.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
+        if key == "decisions":
+            click.echo(_decisions(value))
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
             click.echo(f"{key}:")
             for row in value:
                 click.echo("  " + "  ".join(f"{k} {_short(v)}" for k, v in row.items() if v not in (None, "", [])))
@@ -42,6 +45,13 @@ def command(path: str, as_json: bool, **options: object) -> int:
         else:
             click.echo(f"{key}: {_short(value)}")
     return 0
+
+
+def _decisions(rows: object) -> str:
+    """What the reader decided, a sentence a line."""
+    assert isinstance(rows, list)
+    sentences = (Decision(**{**row, "others": tuple(row["others"])}).sentence for row in rows)
+    return "\n  ".join(("decisions:", *sentences)) if rows else "decisions: -"
 
 
 def _short(value: object) -> str:

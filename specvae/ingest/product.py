@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from specvae.ingest.band_reader import BandStorage
+from specvae.ingest.decision import Decision
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
 
@@ -33,6 +34,8 @@ class Product:
     """How the bands are stored, and so which reader opens them."""
     notes: tuple[str, ...] = ()
     """What a user should know, in sentences without a full stop."""
+    decisions: tuple[Decision, ...] = ()
+    """What its reader decided, and on what evidence; those that were guessed need no note."""
     datetime: str | None = None
     """Acquisition, ISO 8601, where known."""
     level: str | None = None

@@ -46,6 +46,7 @@ def calibrate(source: Sequence[str], request: CalibrateRequest) -> FitOutcome:
         **loaded.metadata["provenance"],
         "fingerprint": fingerprint.to_json(),
         "calibrated_from": loaded.sha256,
+        "calibrate_decisions": list(gathered.decisions),
         "calibrate_command": call_of("specvae.stages.calibrate.calibrate", tuple(source), request),
     }
     digest = save_model(fresh, target, provenance)

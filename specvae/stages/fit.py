@@ -123,6 +123,7 @@ def _save(
         "command": command,
         "versions": {"specvae": __version__, **{name: version(name) for name in ("torch", "numpy", "rasterio")}},
         "notes": list(gathered.notes),
+        "decisions": list(gathered.decisions),
         "pixel_size": gathered.pixel_size,
         "invalid_by_reason": gathered.invalid,
     }

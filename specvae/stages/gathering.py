@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from specvae.bands import BandSet
 from specvae.errors import InputError, ModelError
+from specvae.ingest.decision import DecisionRow
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.patch_scene import in_patches
@@ -29,6 +30,13 @@ Read: TypeAlias = tuple[Cube, NDArray[np.bool_], Window]
 """A window that was read: its cube with halo, which of its pixels ``(rows, cols)`` are normal, and the window itself."""
 
 
+class SourceDecision(DecisionRow):
+    """What the reader of one source decided."""
+
+    source: str
+    """The source's key."""
+
+
 @dataclass(frozen=True)
 class Gathered:
     """What was read of all sources for a fit or a calibration."""
@@ -43,6 +51,8 @@ class Gathered:
     """Whether the model may look at what surrounds a pixel."""
     notes: tuple[str, ...]
     """What was assumed in reading the sources, a line each, none twice."""
+    decisions: tuple[SourceDecision, ...]
+    """What the readers of the sources decided, source by source."""
     pixel_size: float | None
     """Side of a pixel in metres; None where no source has one."""
     invalid: dict[str, int]
@@ -77,6 +87,7 @@ def gather(
         names=tuple(source.key for source in sources),
         context=context,
         notes=tuple(dict.fromkeys(reading.notes)),
+        decisions=tuple(reading.decisions),
         pixel_size=reading.pixel_size,
         invalid={kind.label: int(reading.counts[kind]) for kind in Invalid if kind != Invalid.VALID},
     )
@@ -96,6 +107,7 @@ class _Gathering:
     bands: BandSet | None
     regions: list[Region] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    decisions: list[SourceDecision] = field(default_factory=list)
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(Invalid), np.int64))
     """Pixels that were read, by reason."""
     pixel_size: float | None = None
@@ -110,6 +122,7 @@ class _Gathering:
             sampling, seed = self.config.sampling, self.config.seed
             self.regions.append(region_of_rows(table.values, usable, sampling, seed, quota, number, only))
         self.notes += table.notes
+        self.decisions += [{"source": source.key, **decision.to_json()} for decision in table.decisions]
         self.counts += np.bincount(table.reason, minlength=len(self.counts))
 
     def add_scene(self, source: Source, number: int, quota: Quota) -> None:
@@ -124,6 +137,7 @@ class _Gathering:
             reads = _reads(scene, split, quota, self.buffer, config, seed, self.hold_all)
             self.regions += _regions(split, number, reads, quota, self.hold_all, self.counts)
             self.notes += [f"{source.key}: {note}" for note in scene.notes]
+            self.decisions += [{"source": source.key, **decision.to_json()} for decision in scene.decisions]
 
 
 def _open_alike(source: Source, options: IngestOptions, bands: BandSet | None, first: Source | None) -> PixelScene:

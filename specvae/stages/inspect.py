@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from specvae.detector import Detector
 from specvae.errors import InputError, ModelError
+from specvae.ingest.decision import DecisionRow
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.describe import SceneDescription, description
 from specvae.ingest.scene.opening import open_scene
@@ -60,6 +61,7 @@ class TableDescription(TypedDict):
     wavelengths_nm: tuple[float, ...] | None
     other_columns: list[str]
     notes: list[str]
+    decisions: list[DecisionRow]
 
 
 class ModelBand(TypedDict):
@@ -149,6 +151,7 @@ def _table(path: str, options: IngestOptions | None) -> TableDescription:
         "wavelengths_nm": table.bands.wavelengths,
         "other_columns": [name for name in table.others.column_names if name not in set(table.bands.names)],
         "notes": table.notes,
+        "decisions": [decision.to_json() for decision in table.decisions],
     }
 
 

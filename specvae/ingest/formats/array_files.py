@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.ingest.band_reader import FileMasks, StoredValues
+from specvae.ingest.decision import Decision
 from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.limits import check_array
 from specvae.ingest.grid import Grid
@@ -122,11 +123,10 @@ def product_of_array(source: Source, options: IngestOptions) -> Product | None:
     shape, dtype = headers[key].shape, headers[key].dtype
     size = "x".join(map(str, shape))
     check_array(path, shape, dtype.itemsize, options.allow_huge)
-    first, why = _bands_first(path, shape, options.layout)
+    first = _bands_first(path, shape, options.layout)
     bands, rows, cols = shape if first else (shape[2], shape[0], shape[1])
     if not bands * rows * cols:
         raise InputError(f"{path} holds an empty array, {size}")
-    axes = "bands, rows, cols" if first else "rows, cols, bands"
     return Product(
         name=Path(path).stem,
         path=path,
@@ -137,10 +137,8 @@ def product_of_array(source: Source, options: IngestOptions) -> Product | None:
         blocks={path: (min(rows, 64), cols)},
         files=(path,),
         storage=ArrayCube(key, first),
-        notes=(
-            f"{key or 'the array'} of {size} is read as ({axes}), {why}",
-            "no CRS: areas and distances are in pixels",
-        ),
+        notes=("no CRS: areas and distances are in pixels",),
+        decisions=(_axes(key, size, first, options.layout),),
     )
 
 
@@ -171,20 +169,28 @@ def _cube_key(path: str, headers: Headers, asked: str | None) -> str:
     return cubes[0]
 
 
-def _bands_first(path: str, shape: tuple[int, ...], layout: str) -> tuple[bool, str]:
-    """Whether the first axis counts bands, and why in words: as the option says, else inferred from the lengths.
+def _axes(key: str, size: str, first: bool, layout: str) -> Decision:
+    """Which axis counts bands, as a decision."""
+    readings = ("(bands, rows, cols)", "(rows, cols, bands)")
+    chosen = f"{key or 'the array'} of {size} is read as {readings[not first]}"
+    if layout != "auto":
+        return Decision("axes", chosen, f"the option --layout {layout}")
+    other = "bands-last" if first else "bands-first"
+    return Decision("axes", chosen, "its shape alone", (readings[first],), f"--layout {other}", guessed=True)
+
+
+def _bands_first(path: str, shape: tuple[int, ...], layout: str) -> bool:
+    """Whether the first axis counts bands: as the option says, else inferred from the lengths.
 
     MATLAB files of the field hold (rows, cols, bands), so there it takes two equal axes behind a shorter one to be
     read otherwise; in numpy's files a first axis of less than half the others' length counts bands.
     """
     if layout != "auto":
-        return layout == "bands-first", "as told"
+        return layout == "bands-first"
     a, b, c = shape
     if path.casefold().endswith(".mat"):
-        first = c > 1 and b == c != a and a != b and a < b
-    else:
-        first = (b == c != a) or (a != b and 2 * a < min(b, c))
-    return first, "inferred from its shape; say --layout bands-first or bands-last if that is wrong"
+        return c > 1 and b == c != a and a != b and a < b
+    return (b == c != a) or (a != b and 2 * a < min(b, c))
 
 
 def _headers(path: str) -> Headers:

@@ -14,6 +14,7 @@ from rasterio.windows import Window as RasterioWindow
 from specvae.bands import Band
 from specvae.errors import InputError, ReadError
 from specvae.ingest.band_reader import FileMasks, StoredValues
+from specvae.ingest.decision import Decision
 from specvae.ingest.formats.band_metadata import layers_of
 from specvae.ingest.formats.gdal import errors_in_one_line, open_dataset
 from specvae.ingest.formats.gdal_reader import GdalBands
@@ -143,8 +144,13 @@ def _of_cube(path: str, cube: Variable) -> Product:
         blocks={cube.path: cube.block},
         files=(path,),
         storage=GdalBands(),
-        notes=(f"{cube.name} is read with {cube.extra or 'its first axis'} as bands",),
+        decisions=(_axes(cube, cube.extra or "its first axis"),),
     )
+
+
+def _axes(cube: Variable, axis: str) -> Decision:
+    """Which axis of a variable counts bands, as GDAL has it."""
+    return Decision("axes", f"{cube.name} is read with {axis} as bands", "the order of its axes", guessed=True)
 
 
 def _of_bands_last(path: str, cube: Variable) -> Product:
@@ -161,7 +167,8 @@ def _of_bands_last(path: str, cube: Variable) -> Product:
         blocks={cube.path: (1, grid.cols)},
         files=(path,),
         storage=BandsLastVariable(),
-        notes=(f"{cube.name} is read as (rows, cols, bands), in the sensor's own geometry, without a CRS",),
+        notes=(f"{cube.name} is in the sensor's own geometry, without a CRS",),
+        decisions=(Decision("axes", f"{cube.name} is read as (rows, cols, bands)", f"its first axis, {cube.extra}"),),
     )
 
 
@@ -179,8 +186,15 @@ def _of_planes(path: str, planes: list[Variable]) -> Product:
         blocks={v.path: v.block for v in used},
         files=(path,),
         storage=GdalBands(),
-        notes=(f"each of {len(used)} variables is read as a band",),
+        decisions=(
+            Decision("bands", f"each of {len(used)} variables is a band", f"their common size, {_size(shape)}"),
+        ),
     )
+
+
+def _size(shape: tuple[int, int]) -> str:
+    """``500x400``, rows and columns."""
+    return "x".join(map(str, shape))
 
 
 def _band(variable: Variable) -> Band:

@@ -11,6 +11,7 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.warp import transform as warp
 
+from specvae.ingest.decision import DecisionRow
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
 from specvae.ingest.scene.plan import unused
@@ -88,6 +89,7 @@ class SceneDescription(TypedDict):
     masks: MaskPaths
     files: list[str]
     notes: list[str]
+    decisions: list[DecisionRow]
 
 
 class SceneSection(TypedDict):
@@ -107,6 +109,8 @@ class SceneSection(TypedDict):
     datetime: NotRequired[str | None]
     """Acquisition, ISO 8601; only of a raster."""
     notes: list[str]
+    decisions: list[DecisionRow]
+    """What its reader decided, on what evidence, and what else it could have been."""
 
 
 def description(scene: Scene) -> SceneDescription:
@@ -130,6 +134,7 @@ def description(scene: Scene) -> SceneDescription:
         "masks": {"mask": plan.options.mask, "aoi": plan.options.aoi, "normal": plan.options.normal},
         "files": list(plan.files),
         "notes": scene.notes,
+        "decisions": [decision.to_json() for decision in scene.decisions],
     }
 
 
@@ -183,6 +188,7 @@ def about(scene: Scene) -> SceneSection:
         "pixel_area_m2": scene.pixel_area_m2,
         "datetime": scene.datetime,
         "notes": scene.notes,
+        "decisions": [decision.to_json() for decision in scene.decisions],
     }
 
 

@@ -77,7 +77,7 @@ class PatchScene(Scene):
     def notes(self) -> list[str]:
         """What a user should know about how this is read."""
         anchored = "anchored in the CRS" if self.plan.grid.placed else "anchored at the first pixel, as it has no CRS"
-        return [*self.plan.notes, f"rows, cols and pixels are patches of {self.side} x {self.side} pixels, {anchored}"]
+        return [*self.plan.said, f"rows, cols and pixels are patches of {self.side} x {self.side} pixels, {anchored}"]
 
     def cached(self, size: int, rows: int = 0) -> AbstractContextManager[None]:
         """Read with GDAL's block cache bounded to ``size`` bytes; with ``rows``, hold whole rows of so many bytes."""

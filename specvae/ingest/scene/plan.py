@@ -10,6 +10,7 @@ from pathlib import Path
 from specvae.bands import BandMatch, BandSet
 from specvae.errors import InputError, UsageError
 from specvae.ingest.band_reader import BandReader
+from specvae.ingest.decision import Decision, guesses
 from specvae.ingest.formats.references import is_remote
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
@@ -40,6 +41,13 @@ class Plan:
     """The files behind the scene, as far as they are on this machine."""
     notes: tuple[str, ...]
     """What a user should know about how the scene is read, in sentences without a full stop."""
+    decisions: tuple[Decision, ...] = ()
+    """What was decided about how the scene is read: by its format, and in planning."""
+
+    @property
+    def said(self) -> list[str]:
+        """What fit and score say: the notes and the decisions that were guessed."""
+        return [*self.notes, *guesses(self.decisions)]
 
     @property
     def bands(self) -> BandSet:
@@ -71,7 +79,22 @@ def plan_product(key: str, product: Product, options: IngestOptions, match: Band
     notes = [*product.notes, *_left_out(product, layers), *_resampled(product, layers, grid)]
     if served is not None and served.warning:
         notes.append(served.warning)
-    return Plan(key, product, options, layers, grid, product.blocks[reference], served, _files(product), tuple(notes))
+    decisions = (*product.decisions, _chosen(product, layers, options.bands, served))
+    block, files = product.blocks[reference], _files(product)
+    return Plan(key, product, options, layers, grid, block, served, files, tuple(notes), decisions)
+
+
+def _chosen(product: Product, layers: tuple[Layer, ...], asked: str | None, served: BandMatch | None) -> Decision:
+    """Which bands are read, and why these."""
+    if served is not None:
+        evidence = f"the model's bands, matched by {served.by}"
+    elif asked:
+        evidence = f"the option --bands {asked}"
+    else:
+        evidence = "their names, wavelengths and colours, which say what is spectral"
+    others = tuple(f"{layer.label} ({why})" for layer, why in unused(product, layers)[:12])
+    chosen = f"{len(layers)} of {len(product.layers)} bands: {_few([layer.label for layer in layers])}"
+    return Decision("bands", chosen, evidence, others, "--bands" if others else "")
 
 
 def _reference(product: Product, layers: tuple[Layer, ...], asked: str | None) -> str:

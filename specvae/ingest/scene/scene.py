@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 
 from specvae.bands import BandMatch, BandSet
+from specvae.ingest.decision import Decision
 from specvae.ingest.grid import Grid
 from specvae.ingest.scene.area import pixel_areas
 from specvae.ingest.scene.plan import Plan
@@ -140,8 +141,13 @@ class Scene(ABC):
 
     @property
     def notes(self) -> list[str]:
-        """What a user should know about how this is read."""
-        return list(self.plan.notes)
+        """What a user should know about how this is read, the decisions that were guessed among it."""
+        return self.plan.said
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What was decided about how this is read, and on what evidence."""
+        return self.plan.decisions
 
     @property
     def datetime(self) -> str | None:

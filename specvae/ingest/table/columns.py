@@ -14,6 +14,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from specvae.errors import InputError, ReadError
+from specvae.ingest.decision import Decision
 from specvae.ingest.table.arrow_arrays import to_numpy
 from specvae.ingest.table.cells import MISSING, numbers_in, read_cells
 from specvae.ingest.table.chunk import Chunk
@@ -38,6 +39,8 @@ class ChunkFile(Protocol):
     """All columns."""
     notes: tuple[str, ...]
     """What a user should know about how it is read."""
+    decisions: tuple[Decision, ...]
+    """What was decided about how it is read."""
     rows: int | None
     """How many there are, where the file says so."""
 
@@ -87,7 +90,8 @@ class CsvFile:
         self.rows: int | None = None
         self.dialect: Dialect = read_dialect(path)
         self.names = self.dialect.names
-        self.notes = _csv_notes(self.dialect)
+        self.notes: tuple[str, ...] = ()
+        self.decisions = _csv_decisions(self.dialect)
 
     @cached_property
     def sample(self) -> list[NDArray[Any] | None]:
@@ -151,6 +155,7 @@ class ParquetFile:
     def __init__(self, path: str) -> None:
         self.path = path
         self.notes: tuple[str, ...] = ()
+        self.decisions: tuple[Decision, ...] = ()
         try:
             self._file = pa.parquet.ParquetFile(path)
             self._schema = self._file.schema_arrow
@@ -184,14 +189,15 @@ class ParquetFile:
             raise ReadError(f"{self.path} cannot be read past row {seen}: {error}") from error
 
 
-def _csv_notes(dialect: Dialect) -> tuple[str, ...]:
-    """What a user should know about how a CSV file is read."""
-    notes = []
+def _csv_decisions(dialect: Dialect) -> tuple[Decision, ...]:
+    """What was decided about the text of a CSV file."""
+    decisions = []
     if not dialect.header_lines:
-        notes.append("the first row is data, not a header: columns are called c1, c2, ...")
+        chosen = "the first row is data, not a header: columns are called c1, c2, ..."
+        decisions.append(Decision("header", chosen, "its cells, all numbers", ("a header",), guessed=True))
     if dialect.decimal == ",":
-        notes.append("decimal commas")
-    return tuple(notes)
+        decisions.append(Decision("format", "decimal commas", "its cells", ("thousands commas",), guessed=True))
+    return tuple(decisions)
 
 
 def _parsed(table: pa.Table, bands: list[str], decimal: str) -> Chunk:

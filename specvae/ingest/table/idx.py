@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from specvae.errors import InputError
+from specvae.ingest.decision import Decision
 from specvae.ingest.table.arrow_arrays import from_numpy
 from specvae.ingest.table.chunk import Chunk
 from specvae.ingest.table.endings import IDX_ENDINGS
@@ -69,6 +70,7 @@ class IdxFile:
         self._images = images.reshape(len(images), -1)
         self._others: dict[str, NDArray[Any]] = {"image": np.arange(1, len(images) + 1)}
         self.notes: tuple[str, ...] = ("grey levels 0..255 are scaled to 0..1",)
+        self.decisions: tuple[Decision, ...] = ()
         label_path = labels_beside(path)
         if label_path is not None:
             labels = read_idx(Path(label_path))

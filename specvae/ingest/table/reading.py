@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from specvae.bands import Band, BandSet
 from specvae.errors import InputError
+from specvae.ingest.decision import Decision, guesses
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.table.cells import is_one_of
 from specvae.ingest.table.chunk import Chunk
@@ -44,6 +45,8 @@ class Table:
     """What a user should know about how the table is read."""
     plain: frozenset[str] = frozenset()
     """Names of the columns of text that hold nothing but numbers and missing cells."""
+    decisions: tuple[Decision, ...] = ()
+    """What was decided about how the table is read."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -60,7 +63,7 @@ class Table:
         rows = slice(start, stop)
         others = self.others.slice(start, stop - start)
         arrays = self.values[rows], self.reason[rows], self.normal[rows]
-        return Table(self.bands, *arrays, others, self.notes, self.plain)
+        return Table(self.bands, *arrays, others, self.notes, self.plain, self.decisions)
 
 
 def _joined(parts: list[Table]) -> Table:
@@ -72,7 +75,8 @@ def _joined(parts: list[Table]) -> Table:
     reason, normal = (np.concatenate([getattr(p, name) for p in parts]) for name in ("reason", "normal"))
     plain = frozenset.intersection(*(p.plain for p in parts))
     others = _below([p.others for p in parts])
-    return Table(parts[0].bands, values, reason, normal, others, list(parts[0].notes), plain)
+    first = parts[0]
+    return Table(first.bands, values, reason, normal, others, list(first.notes), plain, first.decisions)
 
 
 def _below(tables: list[pa.Table]) -> pa.Table:
@@ -111,7 +115,9 @@ class TableFile:
     nodata: float | None
     """A value that marks a missing cell."""
     notes: tuple[str, ...]
-    """What a user should know."""
+    """What a user should know, the decisions that were guessed among it."""
+    decisions: tuple[Decision, ...] = ()
+    """What was decided about how it is read: header, columns, rows."""
     rows: int | None = None
     """How many there are, where the file says so."""
 
@@ -158,7 +164,8 @@ class TableFile:
         # none.
         if self.nodata is not None:
             np.copyto(reason, np.uint8(Invalid.NODATA), where=(values == np.float32(self.nodata)).any(axis=1))
-        return Table(self.bands, values, reason, self._normal(chunk.table), chunk.table, list(self.notes), chunk.plain)
+        normal, notes = self._normal(chunk.table), list(self.notes)
+        return Table(self.bands, values, reason, normal, chunk.table, notes, chunk.plain, self.decisions)
 
     def _normal(self, table: pa.Table) -> NDArray[np.bool_]:
         """Where the label says normal, ``(n,)``; everywhere without a label column."""
@@ -183,7 +190,8 @@ def open_table(path: str, options: IngestOptions | None = None, match: BandSet |
     matched = match.match(BandSet(tuple(bands))) if match is not None else None
     if matched is not None:
         at, bands = [at[i] for i in matched.order], [bands[i] for i in matched.order]
-    notes = [*file.notes, *([matched.warning] if matched and matched.warning else [])]
+    decisions = file.decisions
+    notes = [*file.notes, *guesses(decisions), *([matched.warning] if matched and matched.warning else [])]
     if match is None and options.label_column is None and not isinstance(file, IdxFile):
         notes += _unread_labels([name for i, name in enumerate(names) if i not in set(at) and is_label(name)])
     return TableFile(
@@ -195,6 +203,7 @@ def open_table(path: str, options: IngestOptions | None = None, match: BandSet |
         normal_value=options.normal_value,
         nodata=options.nodata if isinstance(options.nodata, float | int) else None,
         notes=tuple(notes),
+        decisions=decisions,
         rows=file.rows,
     )
 

@@ -101,6 +101,7 @@ def _about(source: Source, file: TableFile, rows: int, detector: Detector) -> Sc
         "cols": 1,
         "bands": list(file.bands.labels),
         "notes": list(file.notes),
+        "decisions": [decision.to_json() for decision in file.decisions],
         "crs": None,
         "pixel_area_m2": None,
         "band_match": detector.bands.match(file.bands).by,
