@@ -138,7 +138,8 @@ def check(expected: Expected, folder: Path) -> None:
             assert counts.pop("valid", 0) == expected.valid
             assert counts == expected.invalid
         for note in expected.notes:
-            assert any(note in text for text in scene.notes), (note, scene.notes)
+            said = [*scene.notes, *(decision.chosen for decision in scene.decisions)]
+            assert any(note in text for text in said), (note, said)
         if expected.oracle:
             check_against_gdal(scene, path)
 
