@@ -23,6 +23,7 @@ COMMANDS = {
     "calibrate": "Give a model new thresholds from other normal data, without refitting.",
     "run": "Run a scheduled batch declared in a TOML file.",
     "inspect": "Tell what a model is, or how a scene will be read.",
+    "compare": "Compare two results or two models: equal, equal within a tolerance, or what differs.",
     "sample": "Draw spectra or images from a model.",
     "interpolate": "Draw the path between two spectra or images.",
     "encode": "Write latent means of a scene, a table or images.",
