@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,7 @@ from specvae.pipeline.plan import Decision, decide, model_hash
 from specvae.pipeline.summary.events import EventLog
 from specvae.pipeline.summary.outcome import Batch, SceneRecord, StageRecord
 from specvae.pipeline.summary.summary import write_summary
+from specvae.pipeline.workers.heartbeat import BeatingWorkers, Heartbeat
 from specvae.pipeline.workers.local import LocalWorkers
 from specvae.pipeline.workers.schedule import Workers, carry_out_all
 from specvae.pipeline.workers.sharding import in_shards
@@ -49,6 +51,8 @@ class Options:
     retries: int | None = None
     max_memory: str | None = None
     shard_rows: int | None = None
+    heartbeat: str | None = None
+    max_seconds_per_scene: float | None = None
     set: tuple[str, ...] = ()
     """Single keys to change, each ``key=value``."""
     dry_run: bool = False
@@ -59,7 +63,7 @@ class Options:
     """Called with a stage and each scene of it that a worker finished, and with each finished stage and None."""
 
 
-OVERRIDES = ("jobs", "cluster", "retries", "max_memory", "shard_rows")
+OVERRIDES = ("jobs", "cluster", "retries", "max_memory", "shard_rows", "heartbeat", "max_seconds_per_scene")
 """Options that take the place of the TOML's key of the same name."""
 
 
@@ -70,7 +74,11 @@ def run(pipeline: str | Path, options: Options | None = None) -> Batch:
     Whatever goes wrong later is part of the batch that is returned.
     """
     options = options or Options()
-    spec = load_pipeline(pipeline, options.set, **{name: getattr(options, name) for name in OVERRIDES})
+    overrides = {name: getattr(options, name) for name in OVERRIDES}
+    if options.heartbeat is not None:
+        # What the command line names starts where the command was called, and not at the pipeline's root.
+        overrides["heartbeat"] = os.path.abspath(options.heartbeat)
+    spec = load_pipeline(pipeline, options.set, **overrides)
     batch = Batch(spec.name, str(pipeline), spec.out, datetime.now(UTC), options.dry_run)
     places = {spec.out, *(stage.target for stage in spec.scores)}
     with nullcontext() if options.dry_run else alone(places):
@@ -96,8 +104,10 @@ class _Run:
         started = time.perf_counter()
         self.log("run-start", name=self.spec.name, jobs=self.spec.jobs, stages=len(self.spec.stage))
         self._sweep(places)
+        beats = None if self.options.dry_run else self.spec.heartbeat
         try:
-            with _workers(self.spec) as workers:
+            with _workers(self.spec) as started_workers:
+                workers = BeatingWorkers(started_workers, Heartbeat(beats)) if beats else started_workers
                 for number, stage in enumerate(self.spec.stage, start=1):
                     self._stage(number, stage, workers)
         # An interrupt from the keyboard too: the log must say where a run ended, whatever ended it.
@@ -183,7 +193,8 @@ class _Run:
         if todo:
             workers.prepare(request)
         lock = str(output_place(stage.target, WORKERS))
-        tasks = [SceneTask(decisions[at].source, request, lock) for at in todo]
+        limit = self.spec.max_seconds_per_scene
+        tasks = [SceneTask(decisions[at].source, request, lock, seconds=limit) for at in todo]
         self._score_scenes(in_shards(tasks, workers, self.spec, self.log), todo, record, workers)
         record.status = "done" if tasks else "already"
 

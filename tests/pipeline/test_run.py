@@ -21,6 +21,7 @@ from specvae.pipeline import run as batch
 from specvae.pipeline.run import Options, run
 from specvae.pipeline.summary.outcome import Batch
 from specvae.pipeline.workers import schedule
+from specvae.pipeline.workers.task import over_limit
 from specvae.stages.demo.scenes import write_scene
 from specvae.stages.demo.synthetic import make_scene
 from tests.batches import SCORE, inline_workers
@@ -324,6 +325,36 @@ def test_a_scene_whose_shards_fail_says_what_is_wrong_itself(place: Path) -> Non
     result = go(place, shard_rows=64)
     assert states(result) == ["done", "invalid", "done"]
     assert "cannot be read as a raster" in result.scenes[1].message
+
+
+def test_a_scene_gives_itself_up_between_windows(place: Path) -> None:
+    """As a worker of a cluster does, which no run can end; the scene is not tried again in this run, and is in the next."""
+    (place / "x.toml").write_text("max_seconds_per_scene = 1e-9\n" + SCORE, encoding="utf-8")
+    result = go(place)
+    assert (states(result), result.exit_status) == (["failed"] * 3, 3)
+    assert {s.attempts for s in result.scenes} == {1}
+    assert {s.message for s in result.scenes} == {over_limit(1e-9)}
+    assert states(go(place, max_seconds_per_scene=600.0)) == ["done"] * 3
+
+
+def test_a_heartbeat_starts_at_the_pipelines_root_or_where_the_command_was_called(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "x.toml").write_text('heartbeat = "beat/a"\n' + SCORE, encoding="utf-8")
+    (place / "elsewhere").mkdir()
+    monkeypatch.chdir(place / "elsewhere")
+    go(place, dry_run=True)
+    assert not (place / "beat").exists()
+    go(place)
+    assert (place / "beat" / "a").exists()
+    go(place, heartbeat="b")
+    assert (place / "elsewhere" / "b").exists()
+
+
+def test_a_heartbeat_that_cannot_be_written_is_one_line(place: Path) -> None:
+    (place / "file").write_text("no folder", encoding="utf-8")
+    with pytest.raises(OutputError, match=r"heartbeat .* cannot be written"):
+        go(place, heartbeat=str(place / "file" / "beat"))
 
 
 def test_scenes_may_lie_behind_an_address_or_in_an_archive(place: Path) -> None:

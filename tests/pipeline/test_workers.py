@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from specvae.pipeline.workers.local import LocalWorkers
 from specvae.pipeline.workers.schedule import carry_out_all
 from specvae.pipeline.workers.task import Result, StageTask
 from specvae.stages.requests import FitRequest
-from tests.batches import check_complete, complete_items, finish, maps, start, wait_for
+from tests.batches import SCORE, check_complete, complete_items, finish, maps, start, wait_for
 
 FIT = FitStage(("/nothing.tif",), FitRequest())
 
@@ -133,6 +134,28 @@ def test_a_run_killed_many_times_is_ended_by_the_next(place: Path, seed: int) ->
     shutil.copytree(place, reference, ignore=shutil.ignore_patterns("out"))
     finish(reference)
     assert maps(place) == maps(reference)
+
+
+def test_a_scene_over_its_limit_is_failed_and_the_others_go_on(place: Path) -> None:
+    """A server that takes the connection and never answers holds up a scene in GDAL, where no exception reaches it."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        names = ["in/*.tif", f"http://127.0.0.1:{silent.getsockname()[1]}/silent.tif"]
+        text = SCORE.replace('["in/*.tif"]', json.dumps(names)).replace('"in/*.tif"', json.dumps(names))
+        (place / "x.toml").write_text(text + "allow_remote = true\n", encoding="utf-8")
+        beat = place / "beats" / "heartbeat"
+        with start(place, "--max-seconds-per-scene", "12", "--heartbeat", str(beat), "--json") as process:
+            wait_for(process, beat.exists)
+            first = beat.stat().st_mtime
+            wait_for(process, lambda: beat.stat().st_mtime > first + 2)
+            printed, complaint = process.communicate(timeout=200)
+    scenes = {s["key"]: s for s in json.loads(printed)["stages"][0]["scenes"]}
+    assert process.returncode == 3, complaint
+    assert {s["status"] for key, s in scenes.items() if key != "silent"} == {"done"}
+    assert (scenes["silent"]["status"], scenes["silent"]["attempts"]) == ("failed", 1)
+    assert "given up after 12 s" in scenes["silent"]["message"]
+    check_complete(place)
 
 
 def test_two_runs_started_at_once_end_with_every_scene_done_once(place: Path) -> None:

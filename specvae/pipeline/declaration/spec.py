@@ -61,6 +61,8 @@ def load_pipeline(path: str | Path, settings: tuple[str, ...] = (), **overrides:
     _refuse_shared_targets(stages, path)
     scores = [stage.target for stage in stages if isinstance(stage, ScoreStage)]
     out = _join(root, top["out"]) if top["out"] else next(iter(scores), os.path.join(root, "reports", path.stem))
+    if top["heartbeat"]:
+        top["heartbeat"] = _join(root, top["heartbeat"])
     return Pipeline(**top | {"name": top["name"] or path.stem, "root": root, "out": out, "stage": stages})
 
 

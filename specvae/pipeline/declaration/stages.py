@@ -122,6 +122,14 @@ class Pipeline:
     """How often a task that failed for a passing reason is tried again."""
     max_memory: str | None = option(None, Option("Working memory of all processes together: 400M, 2G.", metavar="SIZE"))
     """Bound of the working buffers of all processes together; None: each stage's own."""
+    heartbeat: str | None = option(
+        None, Option("A file that is touched once a second while work goes on.", metavar="FILE", is_path=True)
+    )
+    """A file whose time tells a scheduler that the run still looks after its workers; None: no such file."""
+    max_seconds_per_scene: float | None = option(
+        None, Option("Fail a scene that takes longer.", metavar="SECONDS", range=Range(0, low_open=True))
+    )
+    """Seconds that one scene may take, each shard of a giant one by itself; a scene over the limit is failed."""
     shard_rows: int | None = option(
         None, Option("Split scenes over the processes, N rows each.", metavar="N", range=Range(64))
     )

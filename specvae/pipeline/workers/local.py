@@ -6,6 +6,7 @@ pipe, answers each with a result, and ends when the pipe closes, when it is term
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from specvae.pipeline.workers.task import Result, Task
+from specvae.pipeline.workers.task import Result, Task, over_limit
 from specvae.stages.score.request import ScoreRequest
 
 __all__ = ["LocalWorkers", "processors"]
@@ -35,6 +36,10 @@ class _Worker:
     connection: Connection
     number: int | None = None
     """Number of the task that it is carrying out; None while it is idle."""
+    limit: float | None = None
+    """Seconds that the task may take; None: any."""
+    deadline: float = math.inf
+    """Monotonic time at which a task that is not done is given up."""
 
 
 class LocalWorkers:
@@ -78,7 +83,8 @@ class LocalWorkers:
         worker = next((w for w in self._workers if w.number is None), None)
         if worker is None:
             worker = self._start()
-        worker.number = number
+        worker.number, worker.limit = number, task.seconds
+        worker.deadline = math.inf if task.seconds is None else time.monotonic() + task.seconds
         try:
             worker.connection.send(task)
         except OSError:
@@ -97,7 +103,21 @@ class LocalWorkers:
                 assert worker.number is not None
                 results.append((worker.number, self._result(worker)))
                 worker.number = None
+            elif time.monotonic() > worker.deadline:
+                assert worker.number is not None
+                results.append((worker.number, self._given_up(worker)))
         return results
+
+    def _given_up(self, worker: _Worker) -> Result:
+        """End the worker of a task that is over its limit; it gets the time to remove what it was writing."""
+        worker.process.terminate()
+        worker.process.join(GRACE)
+        worker.process.kill()  # in compiled code that no signal's handler interrupts; no harm where it has ended
+        worker.process.join()
+        self._workers.remove(worker)
+        worker.connection.close()
+        # Not for a passing reason: each further attempt would hold a worker as long again.
+        return Result("failed", over_limit(worker.limit))
 
     def _result(self, worker: _Worker) -> Result:
         """What a worker answered; a dead one is removed, and its task has failed for a reason that may pass."""

@@ -18,7 +18,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds before the second attempt, doubled before each later one up to the limit: an overloaded disk or network gets time
 to recover, and no batch waits long for one scene."""
 POLL_SECONDS = 1.0
-"""How long to wait for a result when nothing else is due, before looking again whether workers are idle."""
+"""How long to wait for a result at most, before looking again whether workers are idle or over their limit."""
 SHORTEST_WAIT = 0.01
 """Least seconds to wait for a result when another attempt is due: no busy loop where no worker is idle for it."""
 
@@ -74,7 +74,8 @@ def carry_out_all(
             attempts[number] += 1
             workers.submit(number, tasks[number])
             under_way += 1
-        for number, result in workers.collect(max(SHORTEST_WAIT, pausing[0][0] - now) if pausing else POLL_SECONDS):
+        due = max(SHORTEST_WAIT, pausing[0][0] - now) if pausing else POLL_SECONDS
+        for number, result in workers.collect(min(due, POLL_SECONDS)):
             under_way -= 1
             if result.status == "failed" and result.transient and attempts[number] <= retries:
                 pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempts[number] - 1))

@@ -52,7 +52,9 @@ def _sharded(task: SceneTask, workers: Workers, spec: Pipeline, log: EventLog) -
     place = folder.with_name(f".{folder.name[:LONGEST_NAME]}.part-shards")
     # The windows follow from the memory limit, and workers may have different memories: a stated one makes them alike.
     request = replace(task.request, max_memory=str(parse_size(task.request.max_memory)))
-    question = ShardTask(task.source, request, task.lock, spec.shard_rows or DEFAULT_ROWS, str(place))
+    question = ShardTask(
+        task.source, request, task.lock, spec.shard_rows or DEFAULT_ROWS, str(place), seconds=task.seconds
+    )
     answers = _done([question], workers, spec.retries)
     count = answers[0].shard_count if answers else 0
     if count < 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from specvae.ingest.source import Source
 from specvae.pipeline.declaration.stages import WholeStage
@@ -13,7 +13,7 @@ from specvae.stages.score.request import ScoreRequest
 if TYPE_CHECKING:  # torch comes with it, which a run that only plans does without
     from specvae.stages.score.shards import Shard, Shards
 
-__all__ = ["Result", "SceneTask", "ShardTask", "StageTask", "Status", "Task"]
+__all__ = ["Result", "SceneTask", "ShardTask", "StageTask", "Status", "Task", "over_limit"]
 
 Status = Literal["done", "already", "invalid", "failed"]
 
@@ -28,6 +28,8 @@ class SceneTask:
     """Path of the lock file to share while at work; see :mod:`specvae.pipeline.locks`."""
     shards: Shards | None = None
     """The scores of all rows, where shard tasks have computed them; only to be merged and written then."""
+    seconds: float | None = None
+    """Seconds that it may take; None: any."""
     record: bool = True
     """Whether to write a record into the folder of a scene that cannot be used, and to hold the lock; a run does."""
 
@@ -49,6 +51,8 @@ class ShardTask:
     place: str
     """A folder that all workers see, for the rows that are scored."""
     number: int | None = None
+    seconds: float | None = None
+    """Seconds that it may take; None: any."""
 
     @property
     def name(self) -> str:
@@ -63,6 +67,8 @@ class StageTask:
     stage: WholeStage
     dry_run: bool = False
     """Whether it is only compared with what stands there."""
+    seconds: ClassVar[None] = None
+    """A fit takes as long as it takes."""
 
     @property
     def name(self) -> str:
@@ -71,6 +77,11 @@ class StageTask:
 
 
 Task = SceneTask | ShardTask | StageTask
+
+
+def over_limit(seconds: float | None) -> str:
+    """What is said of a scene that took longer than it may."""
+    return f"given up after {seconds:g} s, its max_seconds_per_scene; give more, or shard_rows for a giant scene"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ always needs the same one.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -22,7 +23,7 @@ from specvae.pipeline.declaration.stages import BenchmarkStage, CalibrateStage, 
 from specvae.pipeline.invalid import record_invalid
 from specvae.pipeline.locks import at_work
 from specvae.pipeline.summary.facts import facts_of
-from specvae.pipeline.workers.task import Result, SceneTask, ShardTask, StageTask, Status, Task
+from specvae.pipeline.workers.task import Result, SceneTask, ShardTask, StageTask, Status, Task, over_limit
 from specvae.stages.score.request import ScoreRequest, fingerprint_of, stored_item
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _score_scene(task: SceneTask) -> Result:
     model = _model_of(request)
     folder = output_place(request.out, source.key)
     with at_work(task.lock) if task.record else nullcontext():
-        outcome = score_one(source, model, request, shards=task.shards)
+        outcome = score_one(source, model, request, _watch(task.seconds), task.shards)
         if outcome.status != "failed":
             item = stored_item(folder) or {}
             return Result("done" if outcome.status == "done" else "already", outcome.message, facts=facts_of(item))
@@ -80,10 +81,27 @@ def _score_scene(task: SceneTask) -> Result:
         # Only the scene itself or its mismatch with the model makes it invalid. A remote scene that cannot be read may be
         # there tomorrow, unchanged, so that a record of it would never be looked at again.
         if not issubclass(fault, InputError | ModelError) or is_remote(source.path):
-            return Result("failed", outcome.message, transient=not issubclass(fault, UsageError))
+            given_up = task.seconds is not None and outcome.message == over_limit(task.seconds)
+            return Result("failed", outcome.message, transient=not given_up and not issubclass(fault, UsageError))
         if task.record:
             record_invalid(folder, fingerprint_of(source, model.sha256, request, None), outcome.message)
     return Result("invalid", outcome.message)
+
+
+def _watch(seconds: float | None) -> Callable[[str, float], None] | None:
+    """What ends a scene between two windows once its time is over; None where it has no limit.
+
+    The run ends a process of its own that is over the limit, but no worker of a cluster, which gives itself up here.
+    """
+    if seconds is None:
+        return None
+    deadline = time.monotonic() + seconds
+
+    def progress(key: str, share: float) -> None:
+        if time.monotonic() > deadline:
+            raise SpecvaeError(over_limit(seconds))
+
+    return progress
 
 
 def _score_shard(task: ShardTask) -> Result:
