@@ -21,7 +21,7 @@ __all__ = ["SpectralVAE", "__version__", "load_model", "score_array"]
 ROOMS: tuple[tuple[str, ...], ...] = (
     ("components", "errors", "spectra", "version"),
     ("bands", "files", "model", "option", "thresholds"),
-    ("scoring", "ingest"),
+    ("scoring", "ingest", "alerts"),
     ("training",),
     ("detector",),
     ("model_file",),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["components", "label"]
+__all__ = ["components", "label", "touching_groups"]
 
 Nodes = NDArray[np.int64]
 
@@ -20,17 +20,25 @@ def label(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
     Returns the numbers ``(rows, cols)``, 0 where the mask is False, and how many components there are.
     """
     rows, cols = mask.shape
-    # A column that is False between the rows keeps runs of True pixels from going on in the next row.
-    width = cols + 1
-    padded = np.zeros((rows, width), bool)
-    padded[:, :cols] = mask
-    at = np.flatnonzero(padded)
-    begins = np.diff(at, prepend=-2) > 1
-    first, last = at[begins], at[np.append(begins[1:], True)[: at.size]]
-    component = components(first.size, *_touching_below(first, last, width))
+    at = np.flatnonzero(mask)
+    component = touching_groups(at, cols)
     labels = np.zeros(rows * cols, np.int32)
-    labels[at - at // width] = component[np.cumsum(begins) - 1] + 1
+    labels[at] = component + 1
     return labels.reshape(rows, cols), int(component.max(initial=-1)) + 1
+
+
+def touching_groups(at: Nodes, cols: int) -> Nodes:
+    """The 8-connected component ``(n,)`` of each of some pixels of a raster of ``cols`` columns, numbered as by :func:`label`.
+
+    ``at`` ``(n,)``: their places ``row * cols + col``, ascending; memory grows with these alone and not with the raster.
+    """
+    # A column that is empty between the rows keeps runs of pixels from going on in the next row.
+    width = cols + 1
+    wide = at + at // cols
+    begins = np.diff(wide, prepend=-2) > 1
+    first, last = wide[begins], wide[np.append(begins[1:], True)[: wide.size]]
+    component = components(first.size, *_touching_below(first, last, width))
+    return np.asarray(component[np.cumsum(begins) - 1])
 
 
 def _touching_below(first: Nodes, last: Nodes, width: int) -> tuple[Nodes, Nodes]:

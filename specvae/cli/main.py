@@ -21,6 +21,7 @@ COMMANDS = {
     "fit": "Learn what is normal from rasters or tables and write one model file.",
     "score": "Score scenes or tables against a model and write maps and reports.",
     "calibrate": "Give a model new thresholds from other normal data, without refitting.",
+    "watch": "Follow the scored dates of a place: alerts over nights, confirmed at a stated rate.",
     "run": "Run a scheduled batch declared in a TOML file.",
     "inspect": "Tell what a model is, or how a scene will be read.",
     "compare": "Compare two results or two models: equal, equal within a tolerance, or what differs.",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from specvae.training.descent import Check
 
-__all__ = ["FitProgress", "ScoreProgress"]
+__all__ = ["FitProgress", "ScoreProgress", "WatchProgress"]
 
 
 class _Bar:
@@ -63,3 +63,11 @@ class ScoreProgress(_Bar):
     def __call__(self, scene: str, share: float) -> None:
         """Show the share of one scene that is scored."""
         self._show(scene, share)
+
+
+class WatchProgress(_Bar):
+    """A bar of a watch, with the dates that are done."""
+
+    def __call__(self, number: int, count: int) -> None:
+        """Show one date."""
+        self._show(f"date {number} of {count}", number / count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as xml
 
@@ -10,7 +11,7 @@ from specvae.export.contents import ANOMALY_STYLE, SCORE_STYLE
 from specvae.export.products import Products
 from specvae.scoring.gathered.survival import Survival
 
-__all__ = ["write_flag_style", "write_score_style", "write_styles"]
+__all__ = ["write_flag_style", "write_palette_style", "write_score_style", "write_styles"]
 
 
 def write_styles(folder: Path, survival: Survival, threshold: float | None, written: Products) -> None:
@@ -59,8 +60,13 @@ def write_score_style(path: Path, low: float, high: float) -> None:
 
 def write_flag_style(path: Path) -> None:
     """Write the style of anomaly.tif: anomalous pixels coloured, normal ones see-through."""
+    write_palette_style(path, [(0, "#000000", 0, "normal"), (1, FLAG, 255, "anomalous")])
+
+
+def write_palette_style(path: Path, entries: Sequence[tuple[int, str, int, str]]) -> None:
+    """Write the style of a map of few values: for each its value, colour, opacity (0..255) and label."""
     root, renderer = _renderer("paletted")
     palette = xml.SubElement(renderer, "colorPalette")
-    xml.SubElement(palette, "paletteEntry", value="0", color="#000000", alpha="0", label="normal")
-    xml.SubElement(palette, "paletteEntry", value="1", color=FLAG, alpha="255", label="anomalous")
+    for value, colour, alpha, label in entries:
+        xml.SubElement(palette, "paletteEntry", value=str(value), color=colour, alpha=str(alpha), label=label)
     _write(path, root)

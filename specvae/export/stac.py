@@ -16,6 +16,7 @@ from specvae.detector import Detector
 from specvae.export.contents import ITEM, MODEL_ITEM, ResultFile, result_file
 from specvae.export.maps import AssetBands
 from specvae.export.report.sections import Report
+from specvae.export.watch.contents import ITEM as WATCH_ITEM
 from specvae.files.atomic import atomic_file
 from specvae.files.fingerprint import Fingerprint, sha256_of
 from specvae.files.json_files import json_text, read_json
@@ -23,7 +24,19 @@ from specvae.ingest.grid import Grid
 from specvae.ingest.scene.describe import footprint
 from specvae.model_file import StoredModel
 
-__all__ = ["COLLECTION", "FolderFiles", "model_item", "scene_item", "write_collection"]
+__all__ = [
+    "COLLECTION",
+    "FILE",
+    "RASTER",
+    "FolderFiles",
+    "add_projection",
+    "asset_of",
+    "model_item",
+    "scene_item",
+    "time_of",
+    "tree_of",
+    "write_collection",
+]
 
 COLLECTION = "collection.json"
 SITE = "https://stac-extensions.github.io"
@@ -50,29 +63,29 @@ def scene_item(report: Report, mark: Fingerprint, files: FolderFiles, grid: Grid
     Its time is the acquisition where it is known, else the processing, and ``specvae:datetime_from`` says which.
     """
     geometry, box = (None, None) if grid is None else footprint(grid)
-    taken = _time(report["scene"].get("datetime"))
+    taken = time_of(report["scene"].get("datetime"))
     # An item must have a time. Where the acquisition is unknown, the time of processing takes its place, and a property
     # says so: a series over dates must not be sorted by the moment at which somebody scored it.
-    when = taken or _time(report["created"])
+    when = taken or time_of(report["created"])
     properties = _properties(report, mark, "scene" if taken else "processing")
     # A table has no raster bands, which are all that the raster extension describes.
     extensions = [FILE, PROCESSING, RASTER] if grid else [FILE, PROCESSING]
     item = pystac.Item(_name(report["scene"]["key"]), geometry, box, when, properties, stac_extensions=extensions)
     if grid is not None:
-        _add_projection(item, grid)
+        add_projection(item, grid)
     for key, file in _assets(files.path).items():
-        item.add_asset(key, _asset(files.path, file, files.maps.get(file.name), files.sums.get(file.name)))
+        item.add_asset(key, asset_of(files.path, file, files.maps.get(file.name), files.sums.get(file.name)))
     item.add_links(_origins(report, mark, files.path))
-    return _tree(item)
+    return tree_of(item)
 
 
-def _properties(report: Report, mark: Fingerprint, time_of: str) -> dict[str, Any]:
+def _properties(report: Report, mark: Fingerprint, origin: str) -> dict[str, Any]:
     """The item's properties: what a batch's summary needs to know of a scene without opening its report."""
     return {
         "created": report["created"],
         "processing:software": {"specvae": report["version"]},
         "processing:lineage": "Anomaly score, reconstruction + KL of a variational autoencoder, against a calibrated cut",
-        "specvae:datetime_from": time_of,
+        "specvae:datetime_from": origin,
         "specvae:key": report["scene"]["key"],
         "specvae:verdict": report["drift"]["verdict"],
         "specvae:drift": report["drift"].get("score_distance"),
@@ -98,13 +111,13 @@ def _origins(report: Report, mark: Fingerprint, folder: Path) -> list[pystac.Lin
     return links
 
 
-def _tree(item: pystac.Item) -> dict[str, Any]:
+def tree_of(item: pystac.Item) -> dict[str, Any]:
     """The item as JSON. Without a link to itself and with links as they are, the folder can be moved anywhere."""
     tree: dict[str, Any] = item.to_dict(include_self_link=False, transform_hrefs=False)
     return tree
 
 
-def _time(text: str | None) -> datetime | None:
+def time_of(text: str | None) -> datetime | None:
     """The time that a text in ISO 8601 states; None where it states none."""
     if not text:
         return None
@@ -121,7 +134,7 @@ def _name(key: str) -> str:
     return key.replace("/", "_") or "scene"
 
 
-def _add_projection(item: pystac.Item, grid: Grid) -> None:
+def add_projection(item: pystac.Item, grid: Grid) -> None:
     """State the raster's shape, transform and reference system, as far as it has them."""
     item.stac_extensions.append(PROJECTION)
     item.properties["proj:shape"] = [grid.rows, grid.cols]
@@ -142,7 +155,7 @@ def _assets(folder: Path) -> dict[str, ResultFile]:
     return {file.stem if stems[file.stem] == 1 else file.name: file for file in there}
 
 
-def _asset(folder: Path, file: ResultFile, bands: AssetBands | None, sha256: str | None) -> pystac.Asset:
+def asset_of(folder: Path, file: ResultFile, bands: AssetBands | None, sha256: str | None) -> pystac.Asset:
     """One file with its size and checksum; a file without a known ``sha256`` is hashed."""
     path = folder / file.name
     extra: dict[str, Any] = {"file:size": path.stat().st_size, "file:checksum": _multihash(sha256 or sha256_of(path))}
@@ -173,10 +186,10 @@ def model_item(model: StoredModel, folder: Path) -> dict[str, Any]:
     if torch:
         properties["mlm:framework_version"] = torch
     # A model lies nowhere on Earth, which STAC allows: a geometry of null, and then no bounding box.
-    when = _time(model.created) or datetime.now(UTC)
+    when = time_of(model.created) or datetime.now(UTC)
     item = pystac.Item(_model_name(model.sha256), None, None, when, properties, stac_extensions=[FILE, MLM])
     item.add_asset("model", _model_asset(model, folder))
-    return _tree(item)
+    return tree_of(item)
 
 
 def _model_name(sha256: str) -> str:
@@ -242,11 +255,12 @@ MODEL_OUTPUT = {
 
 
 def write_collection(out: Path, name: str = "specvae") -> Path | None:
-    """Write ``collection.json`` over every finished folder below ``out``; None where there is none."""
-    items = [(path, tree) for path in sorted(out.rglob(ITEM.name)) if (tree := _read(path, out))]
+    """Write ``collection.json`` over every finished folder below ``out``, watched places too; None where there is none."""
+    paths = sorted({*out.rglob(ITEM.name), *out.rglob(WATCH_ITEM.name)})
+    items = [(path, tree) for path in paths if (tree := _read(path, out))]
     if not items:
         return None
-    times = sorted(t for _, tree in items if (t := _time(tree["properties"].get("datetime"))))
+    times = sorted(t for _, tree in items if (t := time_of(tree["properties"].get("datetime"))))
     interval: list[datetime | None] = [times[0], times[-1]] if times else [None, None]
     collection = pystac.Collection(
         _name(name),

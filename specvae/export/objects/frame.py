@@ -20,7 +20,7 @@ from specvae.ingest.scene.area import pixel_areas
 from specvae.scoring.gathered.object_table import ObjectTable
 from specvae.spectra import Window
 
-__all__ = ["TOP_BANDS", "object_rows"]
+__all__ = ["TOP_BANDS", "longitude_latitude", "object_rows", "placed"]
 
 TOP_BANDS = 3
 
@@ -39,7 +39,7 @@ def object_rows(
     are missing where nothing places the raster on Earth. Their CRS is the raster's.
     """
     rows, cols = table.centroid
-    lon, lat = _longitude_latitude(grid, rows, cols)
+    lon, lat = longitude_latitude(grid, rows, cols)
     share = np.where(table.score > 0, table.score, np.nan)
     columns: dict[str, NDArray[Any]] = {
         "id": np.arange(1, len(table) + 1),
@@ -60,7 +60,7 @@ def object_rows(
         return ObjectRows(columns, np.full(len(table), None, object), grid.place_crs)
     polygons, exact = outlines(table, flags)
     columns["outline"] = np.where(exact, "exact", "box").astype(object)
-    return ObjectRows(columns, _placed(polygons, grid), grid.place_crs)
+    return ObjectRows(columns, placed(polygons, grid), grid.place_crs)
 
 
 def _top_bands(table: ObjectTable, labels: tuple[str, ...]) -> list[str]:
@@ -84,7 +84,7 @@ def _areas(grid: Grid, rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(areas[np.clip(rows.astype(int) - first, 0, len(areas) - 1)])
 
 
-def _longitude_latitude(
+def longitude_latitude(
     grid: Grid, rows: NDArray[np.float64], cols: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Longitude and latitude of positions ``(n,)``; NaN where nothing places the raster."""
@@ -99,7 +99,7 @@ def _longitude_latitude(
     return np.where(np.isfinite(lon), lon, np.nan), np.where(np.isfinite(lat), lat, np.nan)
 
 
-def _placed(polygons: NDArray[Any], grid: Grid) -> NDArray[Any]:
+def placed(polygons: NDArray[Any], grid: Grid) -> NDArray[Any]:
     """The polygons in the coordinates of the grid instead of pixels, their outer rings counter-clockwise."""
 
     def place(xy: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -42,10 +42,11 @@ CREATE TABLE gpkg_geometry_columns (table_name TEXT NOT NULL, column_name TEXT N
 WGS84 = CRS.from_epsg(4326)
 
 
-def write_geopackage(rows: ObjectRows, path: Path) -> None:
-    """Write the layer ``objects``; an empty one where there are no rows.
+def write_geopackage(rows: ObjectRows, path: Path, layer: str = LAYER, changed: str | None = None) -> None:
+    """Write a layer; an empty one where there are no rows.
 
-    Raises rasterio's CRSError for a reference system that the format's first WKT cannot say.
+    ``changed``: the time of the last change that the file states, ISO 8601; None: now. Raises rasterio's CRSError for a
+    reference system that the format's first WKT cannot say.
     """
     number, systems = _systems(rows.crs)
     path.unlink(missing_ok=True)
@@ -58,18 +59,20 @@ def write_geopackage(rows: ObjectRows, path: Path) -> None:
         file.execute(
             "INSERT INTO gpkg_contents (table_name, data_type, identifier, min_x, min_y, max_x, max_y, srs_id) "
             "VALUES (?, 'features', ?, ?, ?, ?, ?, ?)",
-            (LAYER, LAYER, *box, number),
+            (layer, layer, *box, number),
         )
-        file.execute("INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', 'MULTIPOLYGON', ?, 0, 0)", (LAYER, number))
+        if changed is not None:
+            file.execute("UPDATE gpkg_contents SET last_change = ?", (changed,))
+        file.execute("INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', 'MULTIPOLYGON', ?, 0, 0)", (layer, number))
         columns = "".join(f', "{name}" {KINDS[values.dtype.kind]}' for name, values in rows.columns.items())
         file.execute(
-            f'CREATE TABLE "{LAYER}" (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom MULTIPOLYGON{columns})'
+            f'CREATE TABLE "{layer}" (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom MULTIPOLYGON{columns})'
         )
         marks = ", ".join("?" * (len(rows.columns) + 1))
         names = "".join(f', "{name}"' for name in rows.columns)
         values = [_values(column) for column in rows.columns.values()]
         blobs = _blobs(rows, number)
-        file.executemany(f'INSERT INTO "{LAYER}" (geom{names}) VALUES ({marks})', zip(blobs, *values, strict=True))
+        file.executemany(f'INSERT INTO "{layer}" (geom{names}) VALUES ({marks})', zip(blobs, *values, strict=True))
 
 
 def _systems(crs: CRS | None) -> tuple[int, list[tuple[Any, ...]]]:

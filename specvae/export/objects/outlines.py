@@ -15,7 +15,7 @@ from specvae.components import label
 from specvae.scoring.gathered.object_table import ObjectTable
 from specvae.spectra import Window
 
-__all__ = ["outlines"]
+__all__ = ["outlines", "traced"]
 
 Flags = Callable[[Window], NDArray[np.bool_]]
 LARGEST_BOX = 1 << 22
@@ -78,7 +78,7 @@ def _drawn_together(table: ObjectTable, members: NDArray[np.intp], flags: Flags)
     owner = np.zeros(count + 1, np.int32)
     owner[labels[table.peak_row[members] - row, table.peak_col[members] - col]] = np.arange(1, len(members) + 1)
     owner[0] = 0
-    return _traced(owner[labels], len(members), window)
+    return traced(owner[labels], len(members), window)
 
 
 def _outline(flags: NDArray[np.bool_], window: Window, peak_row: int, peak_col: int) -> Any:
@@ -87,10 +87,10 @@ def _outline(flags: NDArray[np.bool_], window: Window, peak_row: int, peak_col: 
     component = labels == labels[peak_row - window.row, peak_col - window.col]
     padded = np.pad(component, 1)
     edges = int((padded[1:] != padded[:-1]).sum() + (padded[:, 1:] != padded[:, :-1]).sum())
-    return None if edges > MOST_EDGES else _traced(component.astype(np.int32), 1, window)[0]
+    return None if edges > MOST_EDGES else traced(component.astype(np.int32), 1, window)[0]
 
 
-def _traced(owner: NDArray[np.int32], count: int, window: Window) -> NDArray[Any]:
+def traced(owner: NDArray[np.int32], count: int, window: Window) -> NDArray[Any]:
     """``(count,)`` MultiPolygons of the pixels of ``window`` that are 1, 2 ... ``count`` in ``owner``; 0 is no object.
 
     The 4-connected parts of an object touch only at corners, so that together they make a valid MultiPolygon.

@@ -37,6 +37,7 @@ from specvae.ingest.scene.scene import Scene
 from specvae.model_file import StoredModel
 from specvae.scoring.gathered.survival import Survival
 from specvae.thresholds.calibration import Calibration
+from specvae.thresholds.p_value_curve import p_value_points
 from specvae.thresholds.threshold import Threshold
 from specvae.version import __version__
 
@@ -65,6 +66,7 @@ def report_of(
         "threshold": threshold.summary(),
         "thresholds": threshold_table(detector.calibration, figures.survival, valid, scene["pixel_area_m2"]),
         "calibration": detector.calibration.summary(),
+        "p_values": p_value_points(detector.calibration),
         "drift": figures.drift.summary(),
         "objects": objects or {"count": None, "file": None},
         "diagnostics": diagnostics,
@@ -75,8 +77,7 @@ def report_of(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__,
     }
-    extent = extent_warning(figures.pixels, noun_of(report))
-    if extent is not None:
+    if (extent := extent_warning(figures.pixels, noun_of(report))) is not None:
         report["warnings"].insert(0, extent)
     if evidence is not None:
         report["evidence"] = evidence

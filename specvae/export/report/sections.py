@@ -11,6 +11,7 @@ from specvae.scoring.gathered.pixels import PixelSection
 from specvae.scoring.gathered.survival import Survival
 from specvae.thresholds.calibration import CalibrationSummary
 from specvae.thresholds.drift.verdict import Drift, DriftSummary
+from specvae.thresholds.p_value_curve import PValuePoints
 from specvae.thresholds.threshold import ThresholdSummary
 
 __all__ = ["EvidenceSection", "ModelSection", "ObjectsSection", "Report", "SceneFigures", "ThresholdRow"]
@@ -101,6 +102,7 @@ class Report(TypedDict):
     threshold: ThresholdSummary
     thresholds: list[ThresholdRow]
     calibration: CalibrationSummary
+    p_values: PValuePoints | None
     drift: DriftSummary
     objects: ObjectsSection
     diagnostics: dict[str, Any]

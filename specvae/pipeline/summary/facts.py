@@ -6,13 +6,11 @@ without opening a single report.
 
 from __future__ import annotations
 
-import re
 from typing import Any, TypedDict
 
-__all__ = ["SceneFacts", "facts_of"]
+from specvae.stages.acquisition import date_of
 
-DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_]?(0[1-9]|1[0-2])[-_]?(0[1-9]|[12]\d|3[01])(?!\d)")
-"""A calendar date in a file name, as in ``S2_20240131`` or ``2024-01-31``; longer digit runs are no dates."""
+__all__ = ["SceneFacts", "facts_of"]
 
 
 class SceneFacts(TypedDict, total=False):
@@ -48,13 +46,5 @@ def facts_of(item: dict[str, Any]) -> SceneFacts:
         "drift": properties.get("specvae:drift"),
         "pixel_area_m2": properties.get("specvae:pixel_area_m2"),
         "supported": properties.get("specvae:supported"),
-        "date": _date(properties),
+        "date": date_of(properties),
     }
-
-
-def _date(properties: dict[str, Any]) -> str | None:
-    """The date that the scene itself states, else one in its key; the time of scoring is no date of a scene."""
-    if properties.get("specvae:datetime_from") == "scene" and properties.get("datetime"):
-        return str(properties["datetime"])[:10]
-    match = DATE.search(str(properties.get("specvae:key", "")))
-    return "-".join(match.groups()) if match else None

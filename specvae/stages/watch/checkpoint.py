@@ -1,0 +1,96 @@
+"""Checkpoints: the state of a place after a date, in two files, so that a night costs one night."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.alerts.night_effect import Survey
+from specvae.alerts.past import PAST
+from specvae.alerts.place import Place
+from specvae.alerts.registry import Registry
+from specvae.errors import InputError
+
+__all__ = ["PastFile", "duplicate", "load_place", "read_arrays", "save_pixels", "write_arrays"]
+
+
+class PastFile:
+    """The past of a place as a file of its records, row by row; read and written in pieces, so that memory stays bounded."""
+
+    def __init__(self, path: Path, rows: int, cols: int, fresh: bool = False) -> None:
+        """Open the file; ``fresh``: make it anew, of ground that was never seen."""
+        self.path, self._shape = path, (rows, cols)
+        if fresh:
+            with path.open("wb") as file:
+                file.truncate(rows * cols * PAST.itemsize)
+        elif path.stat().st_size != rows * cols * PAST.itemsize:
+            raise InputError(f"{path} is no checkpoint of {rows} x {cols} pixels; run again with --overwrite")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self._shape
+
+    def read(self, first: int, stop: int) -> NDArray[np.void]:
+        """Some rows."""
+        cols = self._shape[1]
+        with self.path.open("rb") as file:
+            file.seek(first * cols * PAST.itemsize)
+            return np.fromfile(file, PAST, (stop - first) * cols).reshape(stop - first, cols)
+
+    def write(self, first: int, records: NDArray[np.void]) -> None:
+        """Put some rows."""
+        with self.path.open("r+b") as file:
+            file.seek(first * self._shape[1] * PAST.itemsize)
+            np.ascontiguousarray(records).tofile(file)
+
+
+def duplicate(source: Path, target: Path) -> None:
+    """The same file under another name, without copying its bytes where the file system can: checkpoints are never changed."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def save_pixels(path: Path, place: Place) -> None:
+    """Write what a checkpoint holds beside the past."""
+    rest = json.dumps({"registry": place.registry.to_json(), "survey": asdict(place.survey)}, sort_keys=True)
+    write_arrays(path, pixels=place.pixels, rest=np.frombuffer(rest.encode(), np.uint8))
+
+
+def load_place(past: PastFile, pixels: Path) -> Place:
+    """The place of a checkpoint."""
+    stored = read_arrays(pixels)
+    rest = json.loads(stored["rest"].tobytes().decode())
+    survey = rest["survey"]
+    return Place(
+        past,
+        stored["pixels"],
+        Registry.from_json(rest["registry"]),
+        Survey(survey["nights"], survey["looks"], tuple(survey["at_most"])),
+    )
+
+
+def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
+    """Write arrays as ``.npz``, the same arrays as the same bytes: numpy's own writer may put the time into the archive."""
+    with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, values in sorted(arrays.items()):
+            buffer = BytesIO()
+            np.lib.format.write_array(buffer, np.ascontiguousarray(values), allow_pickle=False)
+            archive.writestr(ZipInfo(f"{name}.npy"), buffer.getvalue(), ZIP_DEFLATED, 1)
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an ``.npz``, by name."""
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}

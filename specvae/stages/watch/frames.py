@@ -1,0 +1,75 @@
+"""Frames: small maps of each date, for the slider of the page: status and score, at one in ``step`` pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.alerts.pixels import Status
+
+__all__ = ["MOST_SIDE", "UNSEEN", "Frames", "lessened", "score_bytes"]
+
+MOST_SIDE = 512
+"""Longest side of a frame: 60 dates of a square place then fit into a page of 8 MB."""
+UNSEEN = 255
+"""Byte of a score's frame where there was no look."""
+LOW, HIGH = -2.0, 8.0
+"""Normal scores that the first and the last byte of a score stand for."""
+ORDER = np.array(
+    [Status.NEVER_SEEN, Status.NOTHING, Status.CLOSED, Status.FIRST, Status.PROVISIONAL, Status.CONFIRMED], np.uint8
+)
+"""Statuses from the least to the most that a person needs to see: of the pixels that become one, the last one shows."""
+RANK = np.zeros(256, np.uint8)
+RANK[ORDER] = np.arange(ORDER.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """The frames of all dates so far, ``(dates, rows, cols)`` each."""
+
+    status: NDArray[np.uint8]
+    score: NDArray[np.uint8]
+
+    @staticmethod
+    def of(rows: int, cols: int) -> Frames:
+        """No frame yet, of a place of so many pixels."""
+        step = Frames.step(rows, cols)
+        empty = np.zeros((0, -(-rows // step), -(-cols // step)), np.uint8)
+        return Frames(empty, empty)
+
+    @staticmethod
+    def step(rows: int, cols: int) -> int:
+        """Pixels of the place to the side of one of a frame."""
+        return max(1, -(-max(rows, cols) // MOST_SIDE))
+
+    def first(self, count: int) -> Frames:
+        """The frames of the first dates alone."""
+        return Frames(self.status[:count], self.score[:count])
+
+    def plus(self, status: NDArray[np.uint8], score: NDArray[np.uint8]) -> Frames:
+        """The frames with those of one more date."""
+        return Frames(np.concatenate([self.status, status[None]]), np.concatenate([self.score, score[None]]))
+
+
+def lessened(status: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
+    """Status ``(rows, cols)`` at one in ``step`` pixels, the one that most needs to be seen."""
+    return np.asarray(ORDER[_highest(RANK[status], step, 0)])
+
+
+def score_bytes(normal: NDArray[np.float32], step: int) -> NDArray[np.uint8]:
+    """Normal scores ``(rows, cols)`` as bytes 0..254 at one in ``step`` pixels, the highest; UNSEEN where there was no look."""
+    best = _highest(np.where(np.isnan(normal), np.float32(-np.inf), normal), step, -np.inf)
+    scaled = np.clip((best - LOW) / (HIGH - LOW), 0, 1) * (UNSEEN - 1)
+    return np.where(np.isneginf(best), UNSEEN, np.rint(scaled)).astype(np.uint8)
+
+
+def _highest(values: NDArray[Any], step: int, fill: float) -> NDArray[Any]:
+    """The highest value of each square of ``step`` pixels."""
+    rows, cols = (-(-size // step) for size in values.shape)
+    padded = np.full((rows * step, cols * step), fill, values.dtype)
+    padded[: values.shape[0], : values.shape[1]] = values
+    highest: NDArray[Any] = padded.reshape(rows, step, cols, step).max(axis=(1, 3))
+    return highest

@@ -1,0 +1,211 @@
+"""The series of a place: its dates one after the other, from the last checkpoint that still holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.alerts.e_values import needed_evidence
+from specvae.alerts.past import UnseenPast
+from specvae.alerts.place import Night, Place, advance
+from specvae.export.contents import ITEM
+from specvae.export.watch.contents import FRAMES, checkpoint_names
+from specvae.files.fingerprint import sha256_of
+from specvae.ingest.aligned_rows import AlignedRows
+from specvae.ingest.grid import Grid
+from specvae.stages.watch.checkpoint import PastFile, duplicate, load_place, read_arrays, save_pixels, write_arrays
+from specvae.stages.watch.dates import ScoredDate
+from specvae.stages.watch.frames import Frames, lessened, score_bytes
+from specvae.stages.watch.request import WatchRequest
+
+__all__ = ["DateRecord", "Series", "records_of", "walk"]
+
+STATE_VERSION = 1
+"""Raised when the arithmetic of the state changes, so that checkpoints of an earlier version are not gone on from."""
+
+
+class DateRecord(TypedDict):
+    """A date as ``watch.json`` lists it."""
+
+    key: str
+    date: str
+    """ISO 8601, with the time where it is known."""
+    sha256: str
+    """Of the folder's item, which holds the checksums of its other files."""
+    used: bool
+    """False where the verdict is do-not-use: its looks are left out of the evidence."""
+
+
+def records_of(dates: Sequence[ScoredDate]) -> list[DateRecord]:
+    """The records of dates: what the state is a function of."""
+    return [
+        {"key": d.key, "date": d.moment, "sha256": sha256_of(d.folder / ITEM.name), "used": d.usable} for d in dates
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A place after all of its dates."""
+
+    grid: Grid
+    dates: tuple[ScoredDate, ...]
+    place: Place
+    frames: Frames
+    needed: float
+    """Nats of evidence that confirm."""
+    warped: tuple[str, ...] = ()
+    """Keys of dates whose grid is no shift of the first one's by whole pixels."""
+    computed: int = 0
+    """How many dates were computed now; the others are those of the checkpoint."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Start:
+    """Where the walk begins: after ``count`` dates."""
+
+    count: int
+    place: Place
+    frames: Frames
+    warped: tuple[str, ...] = ()
+    files: tuple[Path, Path] | None = None
+    """The checkpoint's files; None at the beginning of all."""
+
+
+def walk(
+    dates: Sequence[ScoredDate],
+    grid: Grid,
+    request: WatchRequest,
+    folder: Path,
+    stored: dict[str, Any],
+    records: Sequence[DateRecord],
+    work: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> Series:
+    """Compute the dates that no checkpoint in ``folder`` holds, and write the new checkpoints into ``work``."""
+    start = _start(grid, request, folder, stored, records)
+    walked = _Walk(grid, request, work, start.place, start.frames, list(start.warped), start.files)
+    for number, scored in enumerate(dates[start.count :], start=start.count + 1):
+        walked.add(scored)
+        if progress:
+            progress(number, len(dates))
+    walked.finish()
+    todo = len(dates) - start.count
+    return Series(grid, tuple(dates), walked.place, walked.frames, walked.needed, tuple(walked.warped), todo)
+
+
+def _start(
+    grid: Grid, request: WatchRequest, folder: Path, stored: dict[str, Any], records: Sequence[DateRecord]
+) -> _Start:
+    """After the newest date of the stored result or the one before it, where all dates until then are the same; else nowhere."""
+    before = stored.get("specvae:dates") or []
+    usable = stored.get("specvae:state_version") == STATE_VERSION and not request.overwrite
+    usable &= stored.get("specvae:settings") == request.settings() and stored.get("proj:shape") == list(grid.shape)
+    for back in (False, True) if usable else ():
+        count = len(before) - back
+        files = tuple(folder / name for name in checkpoint_names(back))
+        if 0 < count <= len(records) and before[:count] == list(records[:count]) and all(f.is_file() for f in files):
+            place = load_place(PastFile(files[0], *grid.shape), files[1])
+            frames = Frames(**read_arrays(folder / FRAMES.name)).first(count)
+            keys = {record["key"] for record in records[:count]}
+            warped = tuple(key for key in stored.get("specvae:warped", ()) if key in keys)
+            return _Start(count, place, frames, warped, (files[0], files[1]))
+    return _Start(0, Place(UnseenPast(*grid.shape)), Frames.of(*grid.shape))
+
+
+@dataclass(eq=False)
+class _Walk:
+    """The walk over the dates; at any time the files of the last two states are in ``work``."""
+
+    grid: Grid
+    request: WatchRequest
+    work: Path
+    place: Place
+    frames: Frames
+    warped: list[str]
+    last: tuple[Path, Path] | None
+    """Files of the state before tonight; None before the first date."""
+    older: tuple[Path, Path] | None = None
+    number: int = 0
+
+    @property
+    def needed(self) -> float:
+        """Nats of evidence that confirm."""
+        return needed_evidence(self.grid.rows * self.grid.cols, self.request.false_alert_rate)
+
+    def add(self, scored: ScoredDate) -> None:
+        """Take one date."""
+        self.number += 1
+        past, pixels = self.work / f"past-{self.number}", self.work / f"pixels-{self.number}"
+        if scored.usable:
+            out = PastFile(past, *self.grid.shape, fresh=True)
+            with _night(scored, self.grid) as (night, rows):
+                self.place = advance(self.place, night, out, self.needed, self.request.close_after)
+                self._show(night)
+                if rows.warped:
+                    self.warped.append(scored.key)
+        else:
+            self._pass_over(past)
+        save_pixels(pixels, self.place)
+        self._keep(past, pixels)
+
+    def _pass_over(self, past: Path) -> None:
+        """A date whose looks do not count: the state stays, and nothing has changed since the date before."""
+        source = self.last[0] if self.last else None
+        if source is None:
+            PastFile(past, *self.grid.shape, fresh=True)
+        else:
+            duplicate(source, past)
+        self.place = replace(
+            self.place, past=PastFile(past, *self.grid.shape), registry=self.place.registry.unchanged()
+        )
+        unseen = np.full(self.frames.score.shape[1:], 255, np.uint8)
+        self.frames = self.frames.plus(self._status(), unseen)
+
+    def _keep(self, past: Path, pixels: Path) -> None:
+        """Make tonight's files the last ones, and remove those before the date before."""
+        if self.older is not None and self.older[0].parent == self.work:
+            for path in self.older:
+                path.unlink()
+        self.older, self.last = self.last, (past, pixels)
+
+    def _show(self, night: Night) -> None:
+        """Add tonight's frames."""
+        step = Frames.step(*self.grid.shape)
+        rows = step * max(1, 256 // step)
+        pieces = [
+            score_bytes(night.normal_scores(night.scores(row, min(row + rows, self.grid.rows))), step)
+            for row in range(0, self.grid.rows, rows)
+        ]
+        self.frames = self.frames.plus(self._status(), np.concatenate(pieces))
+
+    def _status(self) -> NDArray[np.uint8]:
+        step = Frames.step(*self.grid.shape)
+        rows = step * max(1, 256 // step)
+        bounds = ((row, min(row + rows, self.grid.rows)) for row in range(0, self.grid.rows, rows))
+        return np.concatenate([lessened(self.place.status(*each), step) for each in bounds])
+
+    def finish(self) -> None:
+        """Give the checkpoints their names; those that nothing was computed after are taken from the stored result."""
+        for files, back in ((self.last, False), (self.older, True)):
+            for path, name in zip(files or (), checkpoint_names(back), strict=False):
+                target = self.work / name
+                if path.parent == self.work:
+                    path.rename(target)
+                else:
+                    duplicate(path, target)
+        self.place = replace(self.place, past=PastFile(self.work / checkpoint_names(False)[0], *self.grid.shape))
+        write_arrays(self.work / FRAMES.name, status=self.frames.status, score=self.frames.score)
+
+
+@contextmanager
+def _night(scored: ScoredDate, grid: Grid) -> Iterator[tuple[Night, AlignedRows]]:
+    """A date's scores on the grid of the place, while its file is open."""
+    curve = scored.curve()
+    with AlignedRows(scored.scores, grid) as rows:
+        yield Night(scored.day, rows.read, curve.normal_scores), rows
