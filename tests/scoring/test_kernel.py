@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,14 @@ from specvae.model.normaliser import Normaliser
 from specvae.model.spectral_net import SpectralNet
 from specvae.model.vae import VAE
 from specvae.scoring.cells import CellScorer
+from specvae.scoring.kernel import library
 from specvae.scoring.kernel.library import Variant, variants
 from specvae.scoring.kernel.scorer import CompiledScorer, why_not_compiled
 from specvae.spectra import Cube, Window
 
 pytestmark = pytest.mark.skipif(not variants(), reason="the install has no compiled scorer")
 
+SOURCES = [path for path in Path(library.__file__).parent.iterdir() if path.suffix in {".c", ".h"}]
 FUSED = [variant for variant in variants() if variant.name != "baseline"]
 
 
@@ -78,7 +81,19 @@ KINDS: dict[str, dict[str, Any]] = {
     "mixture": {"mixture": 5, "latent": 4},
     "marginals": {"marginal": True, "latent": 3},
     "marginals and mixture": {"marginal": True, "mixture": 16, "latent": 6},
+    "sigmoid": {"output": "sigmoid", "linear": False, "hidden": (20,)},
+    "tanh": {"output": "tanh", "linear": False, "hidden": (9, 5)},
+    "bernoulli": {"likelihood": "bernoulli", "output": "sigmoid", "linear": False, "hidden": (20,)},
+    "bernoulli, marginals and mixture": {
+        "likelihood": "bernoulli",
+        "output": "sigmoid",
+        "linear": False,
+        "marginal": True,
+        "mixture": 3,
+        "latent": 4,
+    },
     "ring": {"context": 4},
+    "ring and marginals": {"context": 3, "marginal": True},
     "ring of more components": {"context": 11, "hidden": (20,)},
     "ring and two layers": {"context": 3, "hidden": (12, 8), "latent": 7},
 }
@@ -130,6 +145,36 @@ def test_all_fused_variants_give_the_same_bits_and_the_baseline_nearly(kind: str
     np.testing.assert_allclose(scored["baseline"].score, first.score, rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize("kind", ["plain", "ring and marginals"])
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float64", ">i2"])
+def test_values_as_stored_score_to_the_bits_of_the_same_values_as_float32(kind: str, dtype: str) -> None:
+    net, config = random_net(9, 5, **KINDS[kind])
+    limits = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else None
+    values = np.random.default_rng(3).normal(100.0, 60.0, (5, 61, 70)).round()
+    values[:, 4, 4], values[:, 5, 5] = (limits.min, limits.max) if limits else (-1e9, 1e9)
+    stored = np.clip(values, 0 if dtype == "uint8" else -3e4, 255 if dtype == "uint8" else 3e4).astype(dtype)
+    reason = (np.random.default_rng(4).random((61, 70)) < 0.1).astype(np.uint8)
+    window, scorer = Window(45, 2, 50, 60), compiled(net, config)
+    scores = [
+        scorer.score(Cube(array, reason, Window(40, -3, 61, 70)), window)[0]
+        for array in (stored, stored.astype(np.float32), np.asfortranarray(stored))
+    ]
+    for other in scores[1:]:
+        np.testing.assert_array_equal(scores[0].score.view(np.uint32), other.score.view(np.uint32))
+        np.testing.assert_array_equal(scores[0].kl.view(np.uint32), other.kl.view(np.uint32))
+
+
+def test_the_score_is_exactly_the_sum_of_its_terms() -> None:
+    net, config = random_net(9, 5, **KINDS["ring"])
+    parts = compiled(net, config).score(cube_for(net, 33, 70, seed=1), Window(44, 4, 25, 60))[0]
+    np.testing.assert_array_equal(parts.score, parts.reconstruction + parts.kl)
+
+
+def test_the_sources_can_be_read_in_one_sitting() -> None:
+    lines = [line.strip() for path in SOURCES for line in path.read_text(encoding="utf-8").splitlines()]
+    assert len([line for line in lines if line and not line.startswith(("/*", "* ", "*/"))]) < 500
+
+
 windows = st.builds(
     lambda r, c, h, w: Window(40 + r, -3 + c, min(h, 150 - r), min(w, 1100 - c)),
     st.integers(0, 149),
@@ -139,7 +184,7 @@ windows = st.builds(
 )
 
 
-@pytest.mark.parametrize("kind", ["plain", "ring", "marginals and mixture"])
+@pytest.mark.parametrize("kind", ["plain", "ring", "ring and marginals", "marginals and mixture"])
 @settings(max_examples=20, deadline=None)
 @given(window=windows, threads=st.integers(1, 3))
 def test_any_window_and_any_number_of_threads_give_the_same_bits(kind: str, window: Window, threads: int) -> None:
@@ -201,7 +246,7 @@ def test_a_scene_without_a_valid_pixel_is_all_nan() -> None:
 
 def test_what_is_not_covered_says_why() -> None:
     for setting, reason in (
-        ({"network": {"likelihood": "bernoulli", "output": "sigmoid", "linear": False}}, "bernoulli"),
+        ({"network": {"linear": True, "hidden": ()}}, "linear path"),
         ({"patch": 8}, "patches"),
         ({"network": {"kind": "conv", "shape": (1, 4, 4), "linear": False}}, "images"),
     ):

@@ -21,6 +21,7 @@ typedef struct { lanes r[REGISTERS]; } Row;                     /* one value of 
 #define EACH for (int k = 0; k < REGISTERS; k++)
 #define SPLAT(a) ((a) - (lanes){0})                              /* a in each lane; a sum would make +0 of -0, at a cost */
 static inline lanes choose(ints mask, lanes yes, lanes no) { return (lanes)(((ints)yes & mask) | ((ints)no & ~mask)); }
+static inline lanes size_of(lanes a) { return (lanes)((ints)a & 0x7fffffff); }
 static inline lanes at_most(lanes a, float top) { return choose(a < SPLAT(top), a, SPLAT(top)); }
 static inline lanes at_least(lanes a, float bottom) { return choose(a > SPLAT(bottom), a, SPLAT(bottom)); }
 
@@ -40,6 +41,15 @@ static inline lanes exponential(lanes x) {
     p = FMA(p, r * r, r) + 1.0f;
     ints power = (((ints)shifted - (ints)SPLAT(magic)) + 127) << 23;
     return p * (lanes)power;
+}
+
+static inline lanes logistic(lanes x) { return 1.0f / (1.0f + exponential(-x)); }
+
+/* log(1 + e) of 0 <= e <= 1, by the atanh series of e / (2 + e). */
+static inline lanes log_of_one_and(lanes e) {
+    lanes t = e / (2.0f + e), sum = SPLAT(0.0f);
+    for (int k = 15; k >= 1; k -= 2) sum = FMA(sum, t * t, SPLAT(1.0f / (float)k));
+    return 2.0f * t * sum;
 }
 
 /* log x of a positive double, to some 1e-12: atanh series of the mantissa. In double and without FMA, so alike everywhere. */
@@ -69,7 +79,8 @@ static void product(const float *w, const float *bias, int outputs, int inputs, 
     for (; o + TOGETHER <= outputs; o += TOGETHER)
         rows_of_product(w + o * inputs, bias ? bias + o : NULL, inputs, TOGETHER, x, y + o);
     for (; o + 4 <= outputs; o += 4) rows_of_product(w + o * inputs, bias ? bias + o : NULL, inputs, 4, x, y + o);
-    for (; o < outputs; o++) rows_of_product(w + o * inputs, bias ? bias + o : NULL, inputs, 1, x, y + o);
+    for (; o + 2 <= outputs; o += 2) rows_of_product(w + o * inputs, bias ? bias + o : NULL, inputs, 2, x, y + o);
+    if (o < outputs) rows_of_product(w + o * inputs, bias ? bias + o : NULL, inputs, 1, x, y + o);
 }
 
 static void activate(Row *x, int count, int silu) {
@@ -79,31 +90,20 @@ static void activate(Row *x, int count, int silu) {
     }
 }
 
-/* model/dense.py, Stack.forward. `y` has lead + widths[0] rows at first; the outputs end in its first rows. */
+/* model/dense.py, Stack.forward. The first product makes the linear path's share of the outputs, to which the last one adds. */
 static void network(const Stack *s, const Row *x, Row *y, Row *hidden) {
-    if (s->lead) {
-        product(s->first, s->first_bias, s->lead + s->widths[0], s->inputs, x, y);
-        Row *last = y + s->lead;
-        activate(last, s->widths[0], 1);
-        for (int i = 1; i < s->layers; i++) {
-            Row *next = hidden + (i % 2) * s->widest;
-            product(s->rest[i - 1], s->rest_bias[i - 1], s->widths[i], s->widths[i - 1], last, next);
-            activate(next, s->widths[i], 1);
-            last = next;
-        }
-        product(s->rest[s->layers - 1], NULL, s->outputs, s->widths[s->layers - 1], last, y);
-        return;
-    }
-    const Row *last = x;
-    int inputs = s->inputs;
-    for (int i = 0; i < s->layers; i++) {
+    Row *last = s->lead || !s->layers ? y : hidden;
+    product(s->first, s->first_bias, s->lead + (s->layers ? s->widths[0] : s->outputs), s->inputs, x, last);
+    if (!s->layers) return;
+    last += s->lead;
+    activate(last, s->widths[0], s->silu);
+    for (int i = 1; i < s->layers; i++) {
         Row *next = hidden + (i % 2) * s->widest;
-        product(i ? s->rest[i - 1] : s->first, i ? s->rest_bias[i - 1] : s->first_bias, s->widths[i], inputs, last, next);
+        product(s->rest[i - 1], s->rest_bias[i - 1], s->widths[i], s->widths[i - 1], last, next);
         activate(next, s->widths[i], s->silu);
-        last = next, inputs = s->widths[i];
+        last = next;
     }
-    product(s->layers ? s->rest[s->layers - 1] : s->first, s->layers ? s->rest_bias[s->layers - 1] : s->first_bias, s->outputs,
-            inputs, last, y);
+    product(s->rest[s->layers - 1], s->lead ? NULL : s->rest_bias[s->layers - 1], s->outputs, s->widths[s->layers - 1], last, y);
 }
 
 /* model/normaliser.py, _compressed: what lies beyond the reach grows by its logarithm, so that the absurd stays finite and ranked. */
@@ -137,8 +137,7 @@ static void normalise(const Model *m, const Row *raw, Row *x, Row *cost) {
             t[j] = marginal(m, b, t[j], &nats);
             cost[b].r[k][j] = nats;
         }
-        lanes size = (lanes)((ints)t & 0x7fffffff);
-        largest[k] = choose(size > largest[k], size, largest[k]);           /* a NaN, which only an invalid pixel has, is passed over */
+        largest[k] = choose(size_of(t) > largest[k], size_of(t), largest[k]);  /* a NaN, which only an invalid pixel has, is passed over */
         x[b].r[k] = t;
     }
     int absurd = 0;                                             /* rare: one test a block, the logarithm one pixel at a time */
@@ -210,16 +209,52 @@ static void divergence(const Model *m, const Row *mean, const Row *log_variance,
     EACH kl->r[k] = 0.5f * kl->r[k];
 }
 
-static int64_t scratch_rows(const Model *m) {
-    return 3 * (int64_t)m->bands + 2 * m->components + 3 * m->latent + 4 * (int64_t)m->widest;
+/* model/likelihoods.py, expected: the mean of p(x | z) of what the decoder makes of z, `raw`. */
+static inline lanes expected(const Model *m, lanes raw) {
+    if (m->output == LINEAR) return raw;
+    return m->output == TANH ? 2.0f * logistic(2.0f * raw) - 1.0f : logistic(raw);
 }
 
-/* model/vae.py, terms and explain: both terms of BLOCK pixels from physical units `raw` (bands) and `context` (components). */
-static void score_block(const Model *m, const Row *raw, const Row *context, Row *scratch, Row *reconstruction, Row *kl, Row **reasons) {
+/* model/likelihoods.py, Bernoulli.nats: binary cross-entropy from the logit, and what a value outside 0..1 costs. */
+static inline lanes cross_entropy(lanes x, lanes raw) {
+    lanes inside = at_most(at_least(x, 0.0f), 1.0f), outside = (x - inside) / 0.05f;
+    lanes softplus = at_least(raw, 0.0f) + log_of_one_and(exponential(-size_of(raw)));
+    return softplus - inside * raw + 0.5f * outside * outside;
+}
+
+/* model/likelihoods.py, total, nats and deviation: of BLOCK pixels `x` and the decoder's outputs `y`, (bands) each; and where
+ * asked for the `reasons` (3, bands): contribution, deviation and expected value. */
+static void likelihood(const Model *m, const Row *x, const Row *cost, const Row *y, Row *total, Row *reasons) {
+    EACH {
+        lanes sum = SPLAT(0.0f), change = SPLAT(0.0f);
+        for (int b = 0; b < m->bands; b++) {
+            lanes mean = expected(m, y[b].r[k]), away = x[b].r[k] - mean, square = away * away, nats = m->precision[b] * square;
+            if (m->output == BERNOULLI) nats = cross_entropy(x[b].r[k], y[b].r[k]), sum = sum + nats;
+            else sum = FMA(SPLAT(m->precision[b]), square, sum);
+            if (m->has_marginals) change = change + cost[b].r[k];
+            if (!reasons) continue;
+            Row *contribution = reasons + b, *deviation = contribution + m->bands;
+            contribution->r[k] = nats + (m->has_marginals ? cost[b].r[k] : SPLAT(0.0f));
+            deviation->r[k] = away * sqrtf(2.0f * m->precision[b]);
+            deviation[m->bands].r[k] = mean;
+            if (m->output == BERNOULLI) for (int j = 0; j < WIDTH; j++)     /* in units of the variance that follows from the mean */
+                deviation->r[k][j] = away[j] / sqrtf(fmaxf(mean[j] * (1.0f - mean[j]), 1e-3f));
+        }
+        total->r[k] = m->has_marginals ? sum + change : sum;
+    }
+}
+
+/* Rows of a normalised block: the bands and, behind them, what their marginals cost. */
+static int rows_of_block(const Model *m) { return m->has_marginals ? 2 * m->bands : m->bands; }
+
+/* Rows that score_block works in. */
+static int64_t scratch_rows(const Model *m) { return m->bands + 2 * m->components + 3 * m->latent + 3 * (int64_t)m->widest; }
+
+/* model/vae.py, terms and explain: both terms of BLOCK pixels from a normalised `block` and its `context` (components). */
+static void score_block(const Model *m, const Row *block, const Row *context, Row *scratch, Row *reconstruction, Row *kl, Row *reasons) {
     Row *x = scratch, *c = x + m->bands, *q = c + m->components;            /* the encoder takes x and c, */
-    Row *z = q + 2 * m->latent, *y, *hidden, *cost;                         /* the decoder z and c */
-    cost = z + m->latent + m->components, y = cost + m->bands, hidden = y + m->widest;
-    normalise(m, raw, x, cost);
+    Row *z = q + 2 * m->latent, *y = z + m->latent + m->components, *hidden = y + m->widest;     /* the decoder z and c */
+    memcpy(x, block, m->bands * sizeof(Row));
     if (m->components) bound(m, context, c);
     network(&m->encoder, x, y, hidden);
     for (int l = 0; l < m->latent; l++) EACH {
@@ -229,17 +264,5 @@ static void score_block(const Model *m, const Row *raw, const Row *context, Row 
     divergence(m, q, q + m->latent, c, y, hidden, kl);
     memcpy(z + m->latent, c, m->components * sizeof(Row));
     network(&m->decoder, z, y, hidden);
-    EACH {
-        lanes sum = SPLAT(0.0f), change = SPLAT(0.0f);
-        for (int b = 0; b < m->bands; b++) {
-            lanes away = x[b].r[k] - y[b].r[k], square = away * away;
-            sum = FMA(SPLAT(m->precision[b]), square, sum);
-            if (m->has_marginals) change = change + cost[b].r[k];
-            if (!reasons) continue;
-            reasons[0][b].r[k] = m->precision[b] * square + (m->has_marginals ? cost[b].r[k] : SPLAT(0.0f));
-            reasons[1][b].r[k] = away * sqrtf(2.0f * m->precision[b]);
-            reasons[2][b].r[k] = y[b].r[k];
-        }
-        reconstruction->r[k] = m->has_marginals ? sum + change : sum;
-    }
+    likelihood(m, x, block + m->bands, y, reconstruction, reasons);
 }

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.scoring.kernel.packing import PackedModel
-from specvae.scoring.kernel.structures import Columns, Job, Model, Stack
+from specvae.scoring.kernel.structures import KINDS, Columns, Job, Model, Stack
 from specvae.spectra import Cube, Window
 
 __all__ = ["Variant", "best_variant", "variants"]
 
 Floats = NDArray[np.float32]
+READ = tuple(np.dtype(kind) for kind in KINDS)
+"""Types of a cube that C reads as they are, in the processor's own byte order."""
 
 
 class _Variant(ctypes.Structure):
@@ -44,7 +46,7 @@ class Variant:
         out: Floats,
         context: Floats | None = None,
     ) -> None:
-        """Fill some ``rows`` of a window's terms ``out`` ``(2, rows, cols)``, and its ``context`` ``(components, rows, cols)``.
+        """Fill ``rows`` of a window's score and terms ``out`` ``(3, rows, cols)``, and ``context`` ``(components, rows, cols)``.
 
         ``valid`` is that of the cube, which covers the window and, as far as the scene goes, the halo around it.
         """
@@ -56,8 +58,9 @@ class Variant:
         _check_outputs(model, window, out, context)
         job = Job(
             values=values.ctypes.data,
-            band_stride=values.strides[0] // 4,
-            row_stride=values.strides[1] // 4,
+            kind=READ.index(values.dtype),
+            band_stride=values.strides[0] // values.itemsize,
+            row_stride=values.strides[1] // values.itemsize,
             valid=flags.ctypes.data,
             valid_stride=flags.strides[0],
             cube_rows=flags.shape[0],
@@ -66,8 +69,9 @@ class Variant:
             col=here.col,
             rows=len(rows),
             cols=here.cols,
-            reconstruction=out[0, rows.start :].ctypes.data,
-            kl=out[1, rows.start :].ctypes.data,
+            score=out[0, rows.start :].ctypes.data,
+            reconstruction=out[1, rows.start :].ctypes.data,
+            kl=out[2, rows.start :].ctypes.data,
             out_stride=out.shape[2],
         )
         if context is not None:
@@ -93,9 +97,7 @@ class Variant:
             count=n,
             reconstruction=terms[0].ctypes.data,
             kl=terms[1].ctypes.data,
-            contribution=reasons[0].ctypes.data,
-            deviation=reasons[1].ctypes.data,
-            expected=reasons[2].ctypes.data,
+            reasons=reasons.ctypes.data,
         )
         if self._explain(model.structure, call):
             raise MemoryError("no memory for a block of pixels")
@@ -105,7 +107,7 @@ class Variant:
 # Everything that C trusts is checked in Python: C would read and write beyond an array without a word.
 
 
-def _check_inputs(model: PackedModel, values: Floats, valid: NDArray[np.bool_], here: Window) -> None:
+def _check_inputs(model: PackedModel, values: NDArray[Any], valid: NDArray[np.bool_], here: Window) -> None:
     """Raise ValueError where a cube's arrays are not of one size, or do not cover ``here``, a window of them."""
     if len(values) != model.bands or valid.shape != values.shape[1:]:
         raise ValueError(f"values {values.shape} and valid {valid.shape} are not of {model.bands} bands and one cube")
@@ -116,7 +118,7 @@ def _check_inputs(model: PackedModel, values: Floats, valid: NDArray[np.bool_], 
 
 def _check_outputs(model: PackedModel, window: Window, out: Floats, context: Floats | None) -> None:
     """Raise ValueError where the arrays to fill do not have the size of the window."""
-    if out.shape != (2, window.rows, window.cols) or out.dtype != np.float32 or not out.flags.c_contiguous:
+    if out.shape != (3, window.rows, window.cols) or out.dtype != np.float32 or not out.flags.c_contiguous:
         raise ValueError(f"results of {out.shape} and {out.dtype} for {window}")
     if context is None:
         return
@@ -124,11 +126,12 @@ def _check_outputs(model: PackedModel, window: Window, out: Floats, context: Flo
         raise ValueError(f"contexts of {context.shape} for {window}")
 
 
-def _rows_packed(values: NDArray[Any]) -> Floats:
-    """The values, copied only where they are not float32 or their rows have gaps."""
-    if values.dtype == np.float32 and values.strides[2] == 4 and all(s >= 0 and s % 4 == 0 for s in values.strides):
+def _rows_packed(values: NDArray[Any]) -> NDArray[Any]:
+    """The values, copied only where C does not read their type or their rows have gaps."""
+    item, read = values.itemsize, values.dtype in READ
+    if read and values.strides[2] == item and all(s >= 0 and s % item == 0 for s in values.strides):
         return values
-    return np.ascontiguousarray(values, np.float32)
+    return np.ascontiguousarray(values, values.dtype if read else np.float32)
 
 
 @cache

@@ -23,7 +23,7 @@ from specvae.model.sizes import (
     component_count,
     default_hidden,
 )
-from specvae.scoring.kernel.structures import LAYERS, Model, Stack
+from specvae.scoring.kernel.structures import LAYERS, OUTPUTS, Model, Stack
 
 __all__ = ["PackedModel", "not_covered"]
 
@@ -36,8 +36,6 @@ def not_covered(state: NetState) -> str | None:
     config, network = state.config, state.config.network
     if network.kind != "mlp" or config.patch or network.shape:
         return "a model of images or patches"
-    if network.likelihood != "gaussian" or network.output != "linear":
-        return f"a {network.likelihood} likelihood with output {network.output}"
     if config.normaliser.length or state.parts.get("smooth") or state.parts.get("mixed"):
         return "values that are blurred, mixed or brought to one length"
     hidden = _widths(config, state.values)
@@ -152,7 +150,11 @@ class PackedModel:
         s.roughness = self._put(np.square(factor).sum(axis=2))
 
     def _likelihood(self) -> None:
-        """Half the reciprocal of each band's variance."""
+        """The output function, and half the reciprocal of each band's variance."""
+        network = self._config.network
+        self.structure.output = OUTPUTS.index(
+            network.output if network.likelihood == "gaussian" else network.likelihood
+        )
         log_sigma = np.maximum(self._take("vae.log_sigma", self.bands, 1), LOG_SIGMA_FLOOR)
         self.structure.precision = self._put(0.5 * np.exp(-2.0 * log_sigma))
 
@@ -170,7 +172,8 @@ class PackedModel:
         inputs, *hidden, outputs = sizes
         lead = outputs if linear else 0
         rows = lead + (hidden[0] if hidden else outputs)
-        stack.inputs, stack.outputs, stack.lead, stack.silu = inputs, outputs, lead, silu
+        # A linear path goes with SiLU, whatever the configuration says of the activation (model/dense.py).
+        stack.inputs, stack.outputs, stack.lead, stack.silu = inputs, outputs, lead, silu or linear
         stack.layers, stack.widest = len(hidden), max([1, *hidden])
         stack.widths[: len(hidden)] = hidden
         stack.first = self._put(self._take(f"vae.{name}.first", rows, inputs))

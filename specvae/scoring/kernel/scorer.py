@@ -53,14 +53,14 @@ class CompiledScorer:
 
         ``cube`` covers the window and, where the scene goes on, the halo around it; beyond it nothing is valid.
         """
-        valid, terms = cube.valid, np.empty((2, window.rows, window.cols), np.float32)
+        valid, terms = cube.valid, np.empty((3, window.rows, window.cols), np.float32)
         components = self.model.components
         context = np.empty((components, window.rows, window.cols), np.float32) if components else None
         self._each(
             _strips(window.rows, self.threads),
             lambda rows: self.variant.score(self.model, cube, valid, window, rows, terms, context),
         )
-        return Parts(terms[0] + terms[1], terms[0], terms[1]), context
+        return Parts(*terms), context
 
     def context(self, cube: Cube, window: Window) -> NDArray[np.float32] | None:
         """Contexts ``(components, rows, cols)`` of ``window``, or None for a model without."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ctypes
 
-__all__ = ["LAYERS", "Columns", "Job", "Model", "Stack"]
+__all__ = ["KINDS", "LAYERS", "OUTPUTS", "Columns", "Job", "Model", "Stack"]
 
 LAYERS = 8
 """Hidden layers of one network at most (MOST_LAYERS of model.h)."""
+KINDS = ("float32", "uint8", "int16", "uint16")
+"""Types of a cube's values, as numpy names them, in the order of model.h."""
+OUTPUTS = ("linear", "sigmoid", "tanh", "bernoulli")
+"""Output functions of a decoder, and last the likelihood that has one of its own, in the order of model.h."""
 Floats = ctypes.c_void_p
 """The address of float32 values."""
 
@@ -30,7 +34,7 @@ class Model(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_int) for name in ("bands", "latent", "components", "outer", "guard", "mixture")),
-        *((name, ctypes.c_int) for name in ("has_marginals", "has_kl", "has_prior")),
+        *((name, ctypes.c_int) for name in ("has_marginals", "has_kl", "has_prior", "output")),
         *((name, ctypes.c_float) for name in ("reach", "prior_spread", "context_reach", "weight")),
         *((name, Floats) for name in ("centre", "scale", "low", "step", "value", "slope", "penalty")),
         *((name, Floats) for name in ("projection", "shift", "context_mean", "context_scale", "precision")),
@@ -46,14 +50,12 @@ class Job(ctypes.Structure):
     """A window of a cube to score."""
 
     _fields_ = (
-        ("values", Floats),
-        ("band_stride", ctypes.c_int64),
-        ("row_stride", ctypes.c_int64),
+        ("values", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("kind", "band_stride", "row_stride")),
         ("valid", ctypes.c_void_p),
         ("valid_stride", ctypes.c_int64),
         *((name, ctypes.c_int64) for name in ("cube_rows", "cube_cols", "row", "col", "rows", "cols")),
-        ("reconstruction", Floats),
-        ("kl", Floats),
+        *((name, Floats) for name in ("score", "reconstruction", "kl")),
         ("out_stride", ctypes.c_int64),
         ("context", Floats),
         ("context_band", ctypes.c_int64),
@@ -68,5 +70,5 @@ class Columns(ctypes.Structure):
         ("values", Floats),
         ("context", Floats),
         ("count", ctypes.c_int64),
-        *((name, Floats) for name in ("reconstruction", "kl", "contribution", "deviation", "expected")),
+        *((name, Floats) for name in ("reconstruction", "kl", "reasons")),
     )
