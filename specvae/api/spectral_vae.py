@@ -18,7 +18,7 @@ from specvae.api.explaining import ExplainingEstimator
 from specvae.api.rows import Rows, region_to_fit, seed_of
 from specvae.bands import Band, BandSet
 from specvae.detector import Detector
-from specvae.ingest.table.headers import wavelength_of
+from specvae.ingest.table.families import wavelength_of
 from specvae.model.config import ModelConfig
 from specvae.model.config_file import load_config
 from specvae.model.torch_threads import undisturbed

@@ -17,7 +17,7 @@ from specvae.export.contents import SCORES_CSV, SCORES_PARQUET
 from specvae.export.csv_lines import header_line, lines_of
 from specvae.files.atomic import atomic_file
 from specvae.ingest.table.arrow_arrays import from_numpy
-from specvae.ingest.table.columns import is_parquet
+from specvae.ingest.table.arrow_files import is_columnar
 from specvae.ingest.table.reading import Table
 
 __all__ = ["ScoresWriter", "other_columns", "scores_name", "write_columns", "write_scores"]
@@ -25,7 +25,7 @@ __all__ = ["ScoresWriter", "other_columns", "scores_name", "write_columns", "wri
 
 def scores_name(source: str) -> str:
     """``scores.parquet`` for a Parquet table, else ``scores.csv``."""
-    return (SCORES_PARQUET if is_parquet(source) else SCORES_CSV).name
+    return (SCORES_PARQUET if is_columnar(source) else SCORES_CSV).name
 
 
 def write_scores(path: Path, others: pa.Table, scores: dict[str, NDArray[Any]]) -> None:

@@ -11,8 +11,10 @@ from specvae.option import Option, option
 
 __all__ = ["IngestOptions"]
 
-LAYOUTS = ("auto", "bands-first", "bands-last")
-"""How the axes of an array may lie; ``auto`` looks at their lengths."""
+LAYOUTS = ("auto", "bands-first", "bands-middle", "bands-last")
+"""How the axes of an array may lie; ``auto`` looks at their names, at wavelengths beside it, and at their lengths."""
+DECIMALS = ("auto", "point", "comma")
+"""The decimal marks of tables of text."""
 LEARNING = ("fit", "calibrate")
 """The commands that read normal data."""
 
@@ -85,12 +87,21 @@ class IngestOptions:
         ),
     )
     """Band whose grid the others are resampled to, where files of one scene differ; None = the finest."""
-    layout: str = option("auto", Option("Axes of a .mat, .npz or .npy array.", choices=LAYOUTS))
-    """Axes of a .mat, .npz or .npy array: ``bands-last``, ``bands-first`` or ``auto``."""
-    array: str | None = option(
-        None, Option("Array of a .mat or .npz file. [default: the one three-dimensional]", metavar="KEY")
+    layout: str = option(
+        "auto",
+        Option("Axes of an array, HDF5 or NetCDF; of a table, bands-first: a spectrum a column.", choices=LAYOUTS),
     )
-    """Key of the array in a .mat or .npz file; None = the one three-dimensional array."""
+    """Axes of an array (.mat, .npz, .npy, HDF5, NetCDF), (rows, cols) of pixels and bands; of a table, rows and bands."""
+    array: str | None = option(
+        None,
+        Option(
+            "Array of a .mat, .npz, HDF5 or NetCDF file, or sheet of a workbook. [default: the one that fits]",
+            metavar="KEY",
+        ),
+    )
+    """Key of the array in a file of several, or the sheet of a workbook; None = the one that fits."""
+    decimal: str = option("auto", Option("Decimal mark of a table of text.", choices=DECIMALS))
+    """Decimal mark of a table of text: ``point``, ``comma`` or ``auto``, as most of its cells have it."""
     label_column: str | None = option(
         None, Option("Column of a table that tells which rows are normal.", metavar="NAME", only=LEARNING)
     )
@@ -106,6 +117,8 @@ class IngestOptions:
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise UsageError(f"the array layout is {self.layout!r}; use one of {', '.join(LAYOUTS)}")
+        if self.decimal not in DECIMALS:
+            raise UsageError(f"the decimal mark is {self.decimal!r}; use one of {', '.join(DECIMALS)}")
         # An option may be repeated or hold a list: `a,b` and `a` `b` become the same tuple, so that requests compare
         # equal.
         split = tuple(v.strip() for value in self.mask_values for v in str(value).split(",") if v.strip())

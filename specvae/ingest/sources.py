@@ -16,7 +16,7 @@ from specvae.ingest.formats.band_sets import band_token, same_scene
 from specvae.ingest.formats.packed import container_of, is_virtual
 from specvae.ingest.formats.references import is_remote, referenced
 from specvae.ingest.source import Source
-from specvae.ingest.table.endings import TABLE_ENDINGS
+from specvae.ingest.table.recognise import is_table
 
 __all__ = ["find_sources"]
 
@@ -142,7 +142,7 @@ def _file(path: str, fixed: str) -> Source:
     beside = [path + end for end in (".msk", ".aux.xml", ".hdr")] + [os.path.splitext(path)[0] + ".hdr"]
     named = referenced(path) if path.casefold().endswith(".vrt") else ()
     files = dict.fromkeys([path, *(p for p in beside if os.path.isfile(p)), *named])
-    return Source(_key(path, fixed), path, path.casefold().endswith(TABLE_ENDINGS), tuple(files))
+    return Source(_key(path, fixed), path, is_table(path), tuple(files))
 
 
 def _product(key: str, folder: str) -> Source:
@@ -187,7 +187,7 @@ def _companion(path: str) -> bool:
     """Whether a file only stands beside scenes."""
     name = Path(path).name.casefold()
     # A .txt that is named is a table; in a folder it is more often a readme or Landsat's MTL.
-    if name.endswith(TABLE_ENDINGS) and not name.endswith(".txt"):
+    if is_table(path) and not name.endswith((".txt", ".txt.gz")):
         return False
     if os.path.isfile(path) and name.endswith(".zip"):
         return not _is_product_archive(path)

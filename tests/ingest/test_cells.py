@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specvae.ingest.table.cells import is_one_of, numbers_in, read_cells
+from specvae.ingest.table.number_format import NumberFormat
 
 CELLS = (
     *("1", "+1", " 1 ", "1.", "1.5", ".5", "-.5", ".", "+", "-", "1e5", "1e", "1e+", "1E-3", "1.e2", "e5", "1e05"),
@@ -39,7 +40,7 @@ def test_any_cells_are_the_numbers_that_pandas_reads(cells: list[str]) -> None:
 
 def test_decimal_commas_chunks_and_missing_cells_are_read() -> None:
     column = pa.chunked_array([["1,5", None], ["x", "-2,25e1"]])
-    np.testing.assert_array_equal(numbers_in(column, ","), [1.5, np.nan, np.nan, -22.5])
+    np.testing.assert_array_equal(numbers_in(column, NumberFormat(",")), [1.5, np.nan, np.nan, -22.5])
 
 
 @pytest.mark.parametrize(
@@ -83,11 +84,11 @@ def test_numbers_of_a_csv_are_carried_as_they_came_but_for_blanks_and_missing_ce
     cells = read_cells(pa.chunked_array([[" 1.50", "NA", "-"], ["007"]]))
     assert (cells.plain, cells.text.to_pylist()) == (True, ["1.50", None, None, "007"])
     np.testing.assert_array_equal(cells.numbers, [1.5, np.nan, np.nan, 7])
-    cells = read_cells(pa.chunked_array([["1,50", "-2"]]), ",")
+    cells = read_cells(pa.chunked_array([["1,50", "-2"]]), NumberFormat(","))
     assert (cells.plain, cells.text.to_pylist()) == (True, ["1.50", "-2"]), "one file has one decimal mark"
 
 
 def test_a_column_with_a_word_is_carried_as_it_came() -> None:
-    cells = read_cells(pa.chunked_array([[" 1,50", "NA", "bad"]]), ",")
+    cells = read_cells(pa.chunked_array([[" 1,50", "NA", "bad"]]), NumberFormat(","))
     assert (cells.plain, cells.text.to_pylist()) == (False, [" 1,50", "NA", "bad"])
     np.testing.assert_array_equal(cells.numbers, [1.5, np.nan, np.nan])

@@ -330,9 +330,9 @@ def test_a_column_that_may_be_a_label_is_noted_where_none_was_named(name: str, t
     assert read_table(path, match=model).notes == [], "a score takes no label column"
 
 
-def test_an_ordinary_column_is_not_noted_as_a_label(tmp_path: Path) -> None:
+def test_an_ordinary_column_is_not_noted_as_a_label_but_as_dropped(tmp_path: Path) -> None:
     path = text(tmp_path / "a.csv", "red,green,blue,depth,name\n1,2,3,0.5,a\n4,5,6,1.5,b\n")
-    assert read_table(path).notes == []
+    assert read_table(path).notes == ["columns of numbers that are not read as bands: depth; choose with --bands"]
 
 
 def test_rows_that_a_label_leaves_out_are_counted(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from specvae.ingest.table.arrow_arrays import from_words, to_numpy
+from specvae.ingest.table.number_format import POINTS, NumberFormat
 
-__all__ = ["MISSING", "Cells", "is_one_of", "numbers_in", "read_cells"]
+__all__ = ["MISSING", "Cells", "is_one_of", "numbers_in", "read_cells", "words_of"]
 
 NUMBER = r"(?i)^[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)$"
 """Text that pyarrow reads as a number."""
@@ -31,16 +32,16 @@ class Cells:
     """The cells without blanks around them, missing ones as null and with decimal points; as they came where not plain."""
     plain: bool
     """Whether every cell is a number or missing."""
+    words: Column | None = None
+    """The cells that are neither, without blanks around them; None where there is none."""
 
 
-def read_cells(column: Column, decimal: str = ".") -> Cells:
-    """Read a column of text; ``decimal`` is the decimal mark."""
+def read_cells(column: Column, numbers: NumberFormat = POINTS) -> Cells:
+    """Read a column of text whose numbers are written in this format."""
     try:
-        text = pc.cast(column, pa.string())
+        text = numbers.plain(pc.cast(column, pa.string()))
     except pa.ArrowException:  # lists and the like, which have no text
         return Cells(np.full(len(column), np.nan), column, False)
-    if decimal == ",":
-        text = pc.replace_substring(text, ",", ".")
     # One cell that is no number stops a cast, so the common reasons are mended one after the other.
     for mend in (_as_it_is, _tidy):
         mended = mend(text)
@@ -48,10 +49,12 @@ def read_cells(column: Column, decimal: str = ".") -> Cells:
             return Cells(np.asarray(to_numpy(pc.cast(mended, pa.float64())), np.float64), mended, True)
         except pa.ArrowInvalid:
             continue
-    text = pc.utf8_trim_whitespace(text)
-    is_number = pc.match_substring_regex(text, NUMBER)
-    numbers = pc.cast(pc.if_else(is_number, text, pa.nulls(len(text), pa.string())), pa.float64())
-    return Cells(np.asarray(to_numpy(numbers), np.float64), column, False)
+    tidy = _tidy(text)
+    is_number = pc.match_substring_regex(tidy, NUMBER)
+    found = pc.cast(pc.if_else(is_number, tidy, pa.nulls(len(tidy), pa.string())), pa.float64())
+    # A missing cell is null, which is neither a number nor a word.
+    words = pc.filter(tidy, pc.invert(is_number))
+    return Cells(np.asarray(to_numpy(found), np.float64), column, False, words)
 
 
 def _as_it_is(text: Column) -> Column:
@@ -65,9 +68,16 @@ def _tidy(text: Column) -> Column:
     return pc.if_else(missing, pa.nulls(len(text), pa.string()), text)
 
 
-def numbers_in(column: Column, decimal: str = ".") -> NDArray[np.float64]:
-    """``(n,)``: a column of text as numbers, NaN where a cell holds none; ``decimal`` is the decimal mark."""
-    return read_cells(column, decimal).numbers
+def numbers_in(column: Column, numbers: NumberFormat = POINTS) -> NDArray[np.float64]:
+    """``(n,)``: a column of text as numbers in this format, NaN where a cell holds none."""
+    return read_cells(column, numbers).numbers
+
+
+def words_of(column: pa.ChunkedArray) -> set[str]:
+    """The different cells of a column of labels that are no numbers, in lower case and without blanks around them."""
+    words = {str(value).strip().casefold() for value in pc.unique(column).to_pylist() if value is not None}
+    ordered = sorted(words)
+    return {word for word, number in zip(ordered, numbers_in(from_words(ordered)), strict=True) if np.isnan(number)}
 
 
 def is_one_of(column: pa.ChunkedArray, wanted: set[str]) -> NDArray[np.bool_]:

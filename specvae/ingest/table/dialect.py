@@ -1,17 +1,23 @@
-"""The dialect of a CSV file: encoding, delimiter, decimal mark, header, quoted newlines."""
+"""The dialect of a CSV file: encoding, delimiter, where its header stands, how its numbers are written, quoted newlines."""
 
 from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import io
-import itertools
 import re
+import zlib
+from collections import Counter
 from dataclasses import dataclass
+from typing import BinaryIO, cast
 
 from specvae.errors import InputError
+from specvae.ingest.decision import Decision
+from specvae.ingest.table.header_line import Header, Record, find_header
+from specvae.ingest.table.number_format import NumberFormat, decide_numbers
 
-__all__ = ["Dialect", "read_dialect"]
+__all__ = ["Dialect", "is_gzip", "open_text", "read_dialect"]
 
 HEAD = 1 << 20
 """Bytes that are looked at to decide the dialect."""
@@ -20,12 +26,14 @@ LARGEST_HEADER = 64 << 20
 COLUMNS = 100_000
 """Columns from which a file is refused: what is meant is its transpose."""
 SAMPLE = 200
-"""Rows that are kept as a sample, and lines that are split where the file is no valid CSV."""
+"""Rows that are a sample, and lines that are split where the file is no valid CSV."""
 RECORDS = 500
 """Records that are parsed to decide the dialect."""
 DELIMITERS = (",", ";", "\t", "|")
 NUMBER = re.compile(r"^[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?$", re.I)
 BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+SEPARATOR = re.compile(r"^\ufeff?\"?sep=(.)\"?[^\S\n]*\r?\n", re.I)
+"""The line with which Excel is told the delimiter."""
 
 
 @dataclass(frozen=True)
@@ -35,52 +43,68 @@ class Dialect:
     encoding: str
     """As Python names it."""
     delimiter: str
-    """The character between cells."""
-    decimal: str
-    """The decimal mark, ``.`` or ``,``."""
-    names: tuple[str, ...]
-    """Headers as they are written, or ``c1`` ... where the first row is data."""
-    header_lines: int
-    """Lines that the header takes; 0 where there is none."""
+    """The character between cells; a blank for any run of blanks."""
+    numbers: NumberFormat
+    """The decimal mark and the separator of thousands."""
+    header: Header
+    """The names of the columns, and where the rows begin."""
     quoted_newlines: bool
     """Whether a cell holds a line break."""
-    rows: tuple[tuple[str, ...], ...]
-    """The first rows as text."""
+    decisions: tuple[Decision, ...]
+    """What was decided on more than the text itself says."""
 
 
-def read_dialect(path: str) -> Dialect:
-    """What the first megabyte of a CSV file says. Raises InputError for one that is empty, binary or absurdly wide."""
+def read_dialect(path: str, decimal: str = "auto") -> Dialect:
+    """What the first megabyte of a CSV file says. Raises InputError for one that is empty, binary or absurdly wide.
+
+    ``decimal``: the decimal mark that the options name, ``point`` or ``comma``; ``auto``, as the cells have it.
+    """
     raw = _head(path)
     encoding = _encoding(raw, path)
-    text = raw.decode(encoding, "replace")
-    first = _first_record(text)
-    delimiter = _delimiter(first)
-    if first.count(delimiter) >= COLUMNS:
-        raise InputError(f"{path} has {first.count(delimiter) + 1} columns, more than {COLUMNS}; a row is one spectrum")
+    text = raw.decode(encoding, "replace").lstrip("\ufeff")
+    if stated := SEPARATOR.match(text):
+        text = text[stated.end() :]
+    delimiter = stated.group(1) if stated else _delimiter(text)
     records = _records(text, delimiter, complete=len(raw) < HEAD)
     if not records:
         raise InputError(f"{path} is empty; expected a header and a row for each spectrum")
-    header = _is_header(records[0])
-    names = tuple(cell.strip() for cell in records[0]) if header else tuple(f"c{i + 1}" for i in range(len(records[0])))
-    # `header` is 1 or 0 here: rows begin behind it.
-    rows = tuple(tuple(row) for row in records[header:SAMPLE])
-    lines = first.rstrip("\r\n").count("\n") + 1 if header else 0
-    quoted = any("\n" in cell for row in records for cell in row)
-    return Dialect(encoding, delimiter, _decimal(rows, delimiter), names, lines, quoted, rows)
+    widest = max(len(record.cells) for record in records)
+    if widest > COLUMNS:
+        raise InputError(f"{path} has {widest} columns, more than {COLUMNS}; a row is one spectrum")
+    header = find_header(records, int(stated is not None))
+    rows = [record.cells for record in records[header.first : header.first + SAMPLE]]
+    numbers, how = decide_numbers((cell for row in rows for cell in row), delimiter, decimal, path)
+    quoted = any("\n" in cell for record in records for cell in record.cells)
+    decisions = (*header.decisions, *([how] if how else []))
+    return Dialect(encoding, delimiter, numbers, header, quoted, decisions)
+
+
+def is_gzip(path: str) -> bool:
+    """Whether a file is compressed by gzip, by its first bytes."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(2) == b"\x1f\x8b"
+    except OSError:
+        return False
+
+
+def open_text(path: str) -> BinaryIO:
+    """The bytes of a text file, unpacked where it is compressed by gzip."""
+    return cast(BinaryIO, gzip.open(path, "rb")) if is_gzip(path) else open(path, "rb")
 
 
 def _head(path: str) -> bytes:
     """The first megabyte, or as much as the first line needs."""
     try:
-        with open(path, "rb") as file:
+        with open_text(path) as file:
             raw = file.read(HEAD)
             while raw and b"\n" not in raw and b"\r" not in raw and len(raw) < LARGEST_HEADER:
                 more = file.read(HEAD)
                 if not more:
                     break
                 raw += more
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not raw.strip():
         raise InputError(f"{path} is empty; expected a header and a row for each spectrum")
     return raw
@@ -101,65 +125,57 @@ def _encoding(raw: bytes, path: str) -> str:
     return "utf-8"
 
 
-def _first_record(text: str) -> str:
-    """The first line, or as many as an open quote takes."""
-    lines, quotes = [], 0
-    for line in io.StringIO(text.lstrip("\ufeff")):
-        lines.append(line)
-        quotes += line.count('"')
-        if quotes % 2 == 0:
-            break
-    return "".join(lines)
+def _delimiter(text: str) -> str:
+    """The delimiter: the mark of which most lines hold the same number, rather a semicolon where commas are decimal marks.
 
-
-def _delimiter(first: str) -> str:
-    """The delimiter of a first record: the commonest, but a semicolon where the commas are decimal marks."""
-    bare = re.sub(r'"[^"]*"', "", first)
-    counts = {mark: bare.count(mark) for mark in DELIMITERS}
-    best = max(DELIMITERS, key=lambda mark: counts[mark])
+    The lines before a header, which say something about an instrument or a date, are few beside the rows.
+    """
+    lines = [re.sub(r'"[^"]*"', "", line) for line in text.splitlines()[:SAMPLE] if line.strip()]
+    lines = lines[:-1] if len(lines) > 2 else lines  # the last one may be cut short
+    usual: dict[str, tuple[int, int]] = {}
+    for mark in DELIMITERS:
+        count, times = Counter(line.count(mark) for line in lines).most_common(1)[0] if lines else (0, 0)
+        usual[mark] = (times if count else 0, count)
+    best = max(DELIMITERS, key=lambda mark: usual[mark])
     # Hardly any text holds tabs: where there are as many as of another mark, that mark is part of the text.
-    if counts["\t"] and counts["\t"] >= counts[best]:
+    if usual["\t"][1] and usual["\t"] >= usual[best]:
         return "\t"
-    if counts[";"] and best == "," and _decimals(bare):
+    if usual[";"][1] and best == "," and all(map(_decimals, lines[1:] or lines)):
         return ";"
+    if not usual[best][0]:
+        return " " if _in_columns(lines) else _commonest(lines)
     return best
 
 
-def _decimals(first: str) -> bool:
+def _commonest(lines: list[str]) -> str:
+    """The mark that the first line holds most often, where the lines agree on none."""
+    return max(DELIMITERS, key=lambda mark: lines[0].count(mark)) if lines else ","
+
+
+def _in_columns(lines: list[str]) -> bool:
+    """Whether the last lines are numbers with blanks between them."""
+    last = [line.split() for line in lines[-5:]]
+    return bool(last) and all(len(cells) > 1 and all(NUMBER.match(cell) for cell in cells[1:]) for cells in last)
+
+
+def _decimals(line: str) -> bool:
     """Whether the commas of a line with semicolons are decimal marks in it."""
-    return all(NUMBER.match(part.strip()) or "," not in part for part in first.split(";"))
+    return all(NUMBER.match(part.strip()) or "," not in part for part in line.split(";"))
 
 
-def _records(text: str, delimiter: str, *, complete: bool) -> list[list[str]]:
+def _records(text: str, delimiter: str, *, complete: bool) -> list[Record]:
     """The first records as cells; without the last where the text is not ``complete``, for it may be cut short."""
     # Python allows 128 KiB a cell, which an outline of a field in WKT exceeds; 16 MiB still bounds a quote never
     # closed.
     csv.field_size_limit(1 << 24)
-    try:
-        reader = csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""), delimiter=delimiter)
-        records = [row for row, _ in zip(reader, range(RECORDS), strict=False) if row]
-    except csv.Error:
-        records = [line.split(delimiter) for line in text.lstrip("\ufeff").splitlines()[:SAMPLE]]
+    lines = text.splitlines()
+    if delimiter == " ":
+        records = [Record(at, tuple(line.split())) for at, line in enumerate(lines[:RECORDS], 1) if line.strip()]
+    else:
+        try:
+            reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+            rows = (Record(reader.line_num, tuple(row)) for row in reader if row)
+            records = [record for record, _ in zip(rows, range(RECORDS), strict=False)]
+        except csv.Error:
+            records = [Record(at, tuple(line.split(delimiter))) for at, line in enumerate(lines[:SAMPLE], 1)]
     return records if complete or len(records) < 2 or len(records) >= RECORDS else records[:-1]
-
-
-def _is_header(first: list[str]) -> bool:
-    """Whether a first row is a header: it is, unless it is all numbers that are no ordered wavelengths."""
-    numbers = [float(cell.replace(",", ".")) for cell in first if NUMBER.match(cell.strip())]
-    if len(numbers) < len(first):
-        return True
-    pairs = list(itertools.pairwise(numbers))
-    # The first row of many spectral tables is their wavelengths, without a word before them.
-    ordered = all(a <= b for a, b in pairs) or all(a >= b for a, b in pairs)
-    wavelengths = all(0.3 <= n <= 30_000 for n in numbers) and max(numbers) > 100
-    return len(numbers) > 2 and ordered and wavelengths and max(numbers) > min(numbers)
-
-
-def _decimal(rows: tuple[tuple[str, ...], ...], delimiter: str) -> str:
-    """The decimal mark: a comma where more cells look like 0,123 than like 0.123."""
-    if delimiter == ",":
-        return "."
-    cells = [cell.strip() for row in rows for cell in row]
-    commas = sum(bool(re.match(r"^[+-]?\d*,\d+(?:e[+-]?\d+)?$", cell, re.I)) for cell in cells)
-    points = sum(bool(re.match(r"^[+-]?\d*\.\d+(?:e[+-]?\d+)?$", cell, re.I)) for cell in cells)
-    return "," if commas > points else "."

@@ -1,4 +1,4 @@
-"""Headers of a table, and which columns are bands: by wavelengths, by the names of bands, else by what they hold."""
+"""Which columns of a table are bands: by a family of wavelengths, by the names of bands, else by what they hold."""
 
 from __future__ import annotations
 
@@ -8,53 +8,62 @@ from dataclasses import dataclass
 
 from specvae.bands import Band
 from specvae.errors import InputError, UsageError
+from specvae.ingest.decision import Decision, undecided
+from specvae.ingest.table.families import NUMBERED, Family, families_of, wavelength_of
+from specvae.ingest.table.survey import Column
 
-__all__ = ["Column", "band_columns", "chosen_columns", "is_label"]
+__all__ = ["NOT_BANDS", "QUANTITIES", "BandColumns", "band_columns", "chosen_columns", "is_label", "spectral_families"]
 
-SERIES = re.compile(
-    r"^(?P<before>[^\W\d][^\d]*?)?[ _\-.]*(?P<number>\d+(?:[.,]\d+)?)[ _]*(?P<unit>nm|um|µm|μm)?$", re.I
-)
-"""A header that is a number with or without a word before and a unit behind it: ``450``, ``B2``, ``Rrs_443nm``."""
-WAVELENGTH_PREFIXES = (
-    *("", "wl", "w", "wvl", "wave", "wavelength", "lambda", "l", "nm", "b", "band", "x"),
-    *("r", "refl", "rfl", "rrs", "sr", "reflectance", "radiance"),
-)
-"""Words before a number that may be a wavelength."""
 COLOURS = re.compile(
     r"(?:^|[_\-. ])(coastal|aerosol|blue|green|yellow|red|red_?edge|nir|swir|vnir|mir|tir|lwir|pan|cirrus)"
     r"[_\-. ]?(?:\d{0,2}|[a-z]?\d?)(?:$|[_\-. ])",
     re.I,
 )
 """Headers that name a spectral band in words."""
-NUMBERED = re.compile(r"^(?:sr_|toa_|s2_|l8_)?b(?:and)?_?\d{1,3}a?$", re.I)
-"""Headers that number a band of a sensor."""
 NOT_BANDS = re.compile(
-    r"^(?:unnamed.*|index|idx|fid|oid|objectid|gid|uid|uuid|key|id|.*_id|id_.*|row|col|column|rows?|cols?|x|y|z|xx|yy|"
-    r"lat|lon|lng|long|latitude|longitude|easting|northing|elevation|altitude|epsg|crs|geometry|wkt|geom|"
-    r"date|time|datetime|timestamp|day|month|year|doy|hour|season|split|fold|set|subset|"
-    r"label|labels|class|classes|target|truth|y_true|crop|species|landcover|land_cover|lc|is_.*|has_.*|anomaly|outlier|"
+    r"^(?:|unnamed.*|index|idx|row_?names?|fid|oid|objectid|gid|uid|uuid|key|id|.*[_. ]id|id[_. ].*|row|col|column|rows?|cols?|"
+    r"x|y|z|xx|yy|(?:point|coord|coordinate|utm|map|geo|pos|gps|ctr|centroid)s?[_. ]?[xyzmen]|[xyz][_. ]?(?:coord.*|utm|m)|"
+    r"(?:.*[_. ])?(?:lat|lon|lng|long|latitude|longitude|easting|northing|elevation|altitude)(?:[_. ].*)?|"
+    r"epsg|crs|geometry|wkt|geom|"
+    r"date|time|datetime|timestamp|day|month|year|doy|hour|season|split|fold|set|subset|sample|replicate|rep|"
+    r"label|labels|class|classes|target|truth|y_true|crop|species|landcover|land_cover|lc|is_.*|has_.*|anomaly|outlier|inlier|"
     r"normal|flag|qa.*|quality|scl|fmask|cloud.*|weight|count|n|"
     r"score|reconstruction|kl|p_value|anomaly)$",
     re.I,
 )
-"""Headers that name a place, a time, a label or a result rather than a band."""
-LABEL = re.compile(r"^(?:label|labels|class|classes|target|truth|y_true|is_.*|anomaly|outlier|normal)$", re.I)
+"""Headers that name a place, a time, a label or a result rather than a band; the empty header is of row names."""
+LABEL = re.compile(r"^(?:label|labels|class|classes|target|truth|y_true|is_.*|anomaly|outlier|inlier|normal)$", re.I)
 """Those of them that may distinguish normal rows from others."""
+QUANTITIES = re.compile(
+    r"(?:ir)?radiance|\brad\b|reflectance|\breflect\b|\brefl?\b|transmittance|absorbance|counts?|\bdn\b", re.I
+)
+"""Words for what was measured."""
 LEAST_SERIES = 3
 """Headers that a family of numbers has at least, unless they carry a unit."""
+CLEARLY_LARGER = 4
+"""Times as many columns as any other family that the spectrum has, where several families may be it."""
 
 
 @dataclass(frozen=True)
-class Column:
-    """What the first rows of a table say about one of its columns."""
+class BandColumns:
+    """Which columns of a table are bands, and the decision."""
 
-    name: str
-    numeric: bool
-    """Whether every value seen is a number or missing, and one is a number."""
-    flag: bool
-    """Whether only 0 and 1 (or true and false) were seen."""
-    counting: bool
-    """Whether it goes up by one from row to row."""
+    at: tuple[int, ...]
+    """Positions of the columns, in order."""
+    bands: tuple[Band, ...]
+    decision: Decision
+    dropped: tuple[str, ...] = ()
+    """Columns of numbers that are no bands though nothing in their names says what else they are."""
+
+
+@dataclass(frozen=True)
+class _Recognised:
+    """The columns that one rule takes for bands."""
+
+    at: tuple[int, ...]
+    wavelengths: tuple[float | None, ...]
+    evidence: str
+    guessed: bool = False
 
 
 def is_label(name: str) -> bool:
@@ -62,90 +71,127 @@ def is_label(name: str) -> bool:
     return bool(LABEL.match(name.strip()))
 
 
-def band_columns(
-    columns: list[Column], asked: str | None, label: str | None, path: str
-) -> tuple[list[int], list[Band]]:
-    """Positions of the band columns and their bands. Raises InputError for a table without one.
+def band_columns(columns: list[Column], asked: str | None, label: str | None, path: str) -> BandColumns:
+    """The band columns of a table. Raises InputError for one without, or with several families that may be the spectrum.
 
     ``asked`` is the text of --bands, ``label`` the column of labels, which is no band.
     """
     if asked:
         at = chosen_columns([column.name for column in columns], asked)
-        return at, [Band(columns[i].name, wavelength_of(columns[i].name)) for i in at]
-    numeric = [i for i, column in enumerate(columns) if column.numeric and column.name != label]
+        return _decided(columns, _Recognised(tuple(at), _waves(columns, at), f"the option --bands {asked}"), label)
+    usable = [i for i, column in enumerate(columns) if column.name != label]
     # From the surest sign to the weakest: the first rule that recognises columns decides alone, without the others.
-    for recognise in (_series, _coloured, _other_numbers):
-        at, wavelengths = recognise(columns, numeric)
-        if at:
-            _refuse_duplicates(columns, at, path)
-            return at, [Band(columns[i].name, w) for i, w in zip(at, wavelengths, strict=True)]
-    names = ", ".join(column.name for column in columns[:12])
-    raise InputError(
-        f"{path} has no numeric column that could be a band (columns: {names}); name the bands with --bands"
+    found = (
+        _family(columns, usable, path, (3, 2))
+        or _coloured(columns, usable)
+        or _family(columns, usable, path, (1,))
+        or _other_numbers(columns, usable)
     )
+    if found is None:
+        names = ", ".join(column.name for column in columns[:12])
+        raise InputError(
+            f"{path} has no numeric column that could be a band (columns: {names}); name the bands with --bands"
+        )
+    _refuse_duplicates(columns, list(found.at), path)
+    return _decided(columns, found, label)
 
 
-Recognised = tuple[list[int], list[float | None]]
-"""Positions of columns and the wavelength of each, where known; both empty where the rule recognises none."""
+def _waves(columns: list[Column], at: list[int]) -> tuple[float | None, ...]:
+    """The wavelengths in the headers at these positions, read together where they are one family."""
+    names = [column.name for column in columns]
+    families = families_of(names, at)
+    if len(families) == 1 and len(families[0]) == len(at) and families[0].at == tuple(at):
+        return families[0].wavelengths or (None,) * len(at)
+    return tuple(wavelength_of(names[i]) for i in at)
 
 
-def _series(columns: list[Column], numeric: list[int]) -> Recognised:
-    """The columns of the largest family of headers that are one prefix and a number."""
-    families: dict[tuple[str, bool], list[tuple[int, float]]] = {}
-    for i in numeric:
-        hit = SERIES.match(columns[i].name.strip())
-        if hit:
-            before = (hit.group("before") or "").casefold().strip(" _-.")
-            number = float(hit.group("number").replace(",", "."))
-            families.setdefault((before, bool(hit.group("unit"))), []).append((i, number))
+def _decided(columns: list[Column], found: _Recognised, label: str | None) -> BandColumns:
+    """The decision about the columns: which are bands, and why each of the others is none."""
+    used = set(found.at)
+    rest = [i for i in range(len(columns)) if i not in used]
+    reasons = {i: _why_not(columns[i], label) for i in rest}
+    names = [columns[i].name for i in found.at]
+    span = f"{names[0]} ... {names[-1]}" if len(names) > 2 else " and ".join(names)
+    others = [f"{columns[i].name or 'the nameless column'} ({reasons[i]})" for i in rest]
+    more = [f"{len(others) - 12} more"] if len(others) > 12 else []
+    chosen = f"{len(names)} of {len(columns)} columns are bands, {span}"
+    decision = Decision(
+        "columns", chosen, found.evidence, (*others[:12], *more), "--bands" if others else "", found.guessed
+    )
+    bands = tuple(Band(name, wave) for name, wave in zip(names, found.wavelengths, strict=True))
+    dropped = tuple(columns[i].name for i in rest if reasons[i].startswith("other numbers"))
+    return BandColumns(found.at, bands, decision, dropped)
+
+
+def _why_not(column: Column, label: str | None) -> str:
+    """Why a column is no band, in words."""
+    if column.name == label:
+        return "the label"
+    if not column.numbers:
+        return "no number" if column.words or column.censored else "empty"
+    if not column.numeric:
+        return (
+            f"text in {column.words + column.censored:,} cells, such as {column.examples[0]!r}"
+            if column.examples
+            else "text"
+        )
+    if NOT_BANDS.match(column.name.strip()):
+        return "by its name"
+    if column.counting:
+        return "it counts rows"
+    return "0 and 1 alone" if column.flag else "other numbers"
+
+
+def spectral_families(columns: list[Column], usable: list[int]) -> list[Family]:
+    """The families that may be the spectrum, the surest first, then the largest.
+
+    A column of a family with one number at least belongs to it, whatever its other cells say.
+    """
+    names = [column.name for column in columns]
+    families = families_of(names, [i for i in usable if columns[i].numbers])
+    enough = [f for f in families if len(f) >= LEAST_SERIES or f.unit]
+    # `blue_S1, blue_S2, ...` are seasons of a band rather than bands.
+    spectral = [f for f in enough if f.rank == 3 or not COLOURS.search(f.pattern)]
+    return sorted(spectral, key=lambda family: (-family.rank, -len(family)))
+
+
+def _family(columns: list[Column], usable: list[int], path: str, ranks: tuple[int, ...]) -> _Recognised | None:
+    """The columns of the family of these ranks that is the spectrum. Raises InputError where several may be."""
+    families = [family for family in spectral_families(columns, usable) if family.rank in ranks]
     if not families:
-        return [], []
-    (before, unit), members = max(families.items(), key=lambda item: len(item[1]))
-    numbers = [number for _, number in members]
-    if len(members) < LEAST_SERIES and not unit:
-        return [], []
-    scale = _wavelength_scale(before, unit, numbers)
-    if scale is None and before in ("b", "band"):  # B8A stands among B1 to B12
-        at = [i for i in numeric if NUMBERED.match(columns[i].name.strip())]
-        return at, [None] * len(at)
-    waves: list[float | None] = [n * scale if scale else None for n in numbers]
-    return [i for i, _ in members], waves
-
-
-def _wavelength_scale(before: str, unit: bool, numbers: list[float]) -> float | None:
-    """What turns the numbers of a family into nanometres, None where they only count."""
-    if before not in WAVELENGTH_PREFIXES and not unit:
         return None
-    if all(300 <= n <= 15000 for n in numbers):
-        return 1.0
-    # b1 to b12 count bands, whereas micrometres have digits behind the point.
-    return 1000.0 if all(0.3 <= n <= 15 for n in numbers) and any(n != int(n) for n in numbers) else None
+    best, *others = families
+    rivals = [f for f in others if f.rank == best.rank and len(best) < CLEARLY_LARGER * len(f)]
+    if rivals:
+        spans = [f"{columns[f.at[0]].name} to {columns[f.at[-1]].name} ({len(f)})" for f in (best, *rivals)]
+        first = f"--bands {columns[best.at[0]].name}-{columns[best.at[-1]].name}"
+        raise undecided(path, "which family of columns is the spectrum", spans, f"--bands, such as {first}")
+    evidence = f"their headers, alike but for a number ({best.pattern})"
+    if best.rank == 2 and best.word in ("b", "band"):  # B8A stands among B1 to B12
+        at = {*best.at, *(i for i in usable if columns[i].numeric and NUMBERED.match(columns[i].name.strip()))}
+        return _Recognised(tuple(sorted(at)), (None,) * len(at), evidence)
+    waves = best.wavelengths or (None,) * len(best)
+    if best.rank == 3:
+        evidence += f", a wavelength of {min(best.wavelengths or ()):g} to {max(best.wavelengths or ()):g} nm"
+    guessed = best.guessed if best.rank == 3 else best.rank == 1 or bool(others)
+    return _Recognised(best.at, waves, evidence, guessed)
 
 
-def wavelength_of(name: str) -> float | None:
-    """The wavelength in a header, nanometres, or None."""
-    hit = SERIES.match(name.strip())
-    if not hit:
-        return None
-    before = (hit.group("before") or "").casefold().strip(" _-.")
-    number = float(hit.group("number").replace(",", "."))
-    scale = _wavelength_scale(before, bool(hit.group("unit")), [number])
-    return number * scale if scale else None
-
-
-def _coloured(columns: list[Column], numeric: list[int]) -> Recognised:
+def _coloured(columns: list[Column], usable: list[int]) -> _Recognised | None:
     """The columns whose headers carry the name of a spectral band."""
-    at = [i for i in numeric if COLOURS.search(columns[i].name) or NUMBERED.match(columns[i].name)]
+    at = [i for i in usable if columns[i].numeric]
+    at = [i for i in at if COLOURS.search(columns[i].name) or NUMBERED.match(columns[i].name)]
     at = [i for i in at if not NOT_BANDS.match(columns[i].name.strip()) and not columns[i].flag]
     # A single such word may mean something else, as `red` does in a table about wines.
-    return (at, [None] * len(at)) if len(at) > 1 else ([], [])
+    return _Recognised(tuple(at), (None,) * len(at), "the names of bands in their headers") if len(at) > 1 else None
 
 
-def _other_numbers(columns: list[Column], numeric: list[int]) -> Recognised:
+def _other_numbers(columns: list[Column], usable: list[int]) -> _Recognised | None:
     """The columns of numbers that look like no identifier, label, place or time."""
-    measured = [i for i in numeric if not columns[i].flag and not columns[i].counting]
+    measured = [i for i in usable if columns[i].numeric and not columns[i].flag and not columns[i].counting]
     at = [i for i in measured if not NOT_BANDS.match(columns[i].name.strip())]
-    return at, [None] * len(at)
+    evidence = "their numbers, for no header names a band"
+    return _Recognised(tuple(at), (None,) * len(at), evidence, guessed=True) if at else None
 
 
 def chosen_columns(names: list[str], asked: str) -> list[int]:

@@ -19,6 +19,8 @@ from specvae.ingest.decision import Decision
 from specvae.ingest.table.arrow_arrays import from_numpy
 from specvae.ingest.table.chunk import Chunk
 from specvae.ingest.table.endings import IDX_ENDINGS
+from specvae.ingest.table.number_format import POINTS, NumberFormat
+from specvae.ingest.table.survey import Column
 
 __all__ = ["IdxFile", "is_idx", "labels_beside", "read_idx"]
 
@@ -84,11 +86,15 @@ class IdxFile:
         """Positions of the columns that are pixels, behind the image's number and label."""
         return tuple(range(len(self._others), len(self.names)))
 
+    @property
+    def number_format(self) -> NumberFormat:
+        """Decimal points: nothing in it is text."""
+        return POINTS
+
     @cached_property
-    def sample(self) -> list[NDArray[Any] | None]:
-        """First values of each column as float64."""
-        first = [column[:SAMPLE].astype(np.float64) for column in self._others.values()]
-        return [*first, *(self._images[:SAMPLE] / 255.0).T]
+    def columns(self) -> list[Column]:
+        """Every column holds numbers, by the format."""
+        return [Column(name, len(self._images)) for name in self.names]
 
     def iterate(self, at: tuple[int, ...], rows: int) -> Iterator[Chunk]:
         """Chunks of ``rows`` images with the columns at ``at`` as bands, and each image's number and label."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,15 +15,15 @@ from specvae.ingest.decision import Decision, guesses
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.table.cells import is_one_of
 from specvae.ingest.table.chunk import Chunk
-from specvae.ingest.table.columns import ChunkFile, open_chunks
-from specvae.ingest.table.headers import Column, band_columns, is_label
+from specvae.ingest.table.columns import ChunkFile
+from specvae.ingest.table.headers import band_columns, is_label
 from specvae.ingest.table.idx import IdxFile
+from specvae.ingest.table.kinds import open_chunks
+from specvae.ingest.table.labels import normal_words
+from specvae.ingest.table.turned import turned
 from specvae.spectra import Invalid
 
 __all__ = ["Table", "TableFile", "open_table", "read_table"]
-
-NORMAL = {"0", "0.0", "false", "normal"}
-"""What a label of a normal row may be where the options name no value."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +97,12 @@ def _below(tables: list[pa.Table]) -> pa.Table:
 
 @dataclass(frozen=True)
 class TableFile:
-    """How a table is read, decided from its header and first rows."""
+    """How a table is read, decided from its header and all of its rows."""
 
     path: str
     """The file."""
+    source: ChunkFile
+    """The table as it is read chunk by chunk, turned where its rows are no spectra."""
     names: tuple[str, ...]
     """All columns."""
     at: tuple[int, ...]
@@ -110,8 +111,8 @@ class TableFile:
     """The bands delivered, in order."""
     label: str | None
     """The column that says which rows are normal."""
-    normal_value: str | None
-    """Its value in normal rows; None = any of ``NORMAL``."""
+    normal: frozenset[str]
+    """Its words for normal rows, in lower case."""
     nodata: float | None
     """A value that marks a missing cell."""
     notes: tuple[str, ...]
@@ -131,7 +132,7 @@ class TableFile:
     def chunks(self, rows: int = 262_144) -> Iterator[Table]:
         """The rows, ``rows`` at a time, fewer in the last. Raises ReadError where the file is damaged midway."""
         waiting: list[Table] = []  # files come in chunks of their own size
-        for chunk in open_chunks(self.path).iterate(self.at, rows):
+        for chunk in self.source.iterate(self.at, rows):
             waiting.append(self._table(chunk))
             while sum(map(len, waiting)) >= rows:
                 joined = _joined(waiting)
@@ -147,13 +148,17 @@ class TableFile:
             raise InputError(f"{self.path} has no row; expected a spectrum a row")
         table = _joined(parts)
         if self.label is not None and not table.normal.any():
-            wanted = self.normal_value if self.normal_value is not None else " or ".join(sorted(NORMAL))
-            raise InputError(f"{self.path}: no row of {self.label!r} is {wanted}; give --normal-value")
+            raise InputError(
+                f"{self.path}: no row of {self.label!r} is {' or '.join(sorted(self.normal))}; give --normal-value"
+            )
+        return replace(table, notes=[*table.notes, *self._excluded(table), *_lost(table)])
+
+    def _excluded(self, table: Table) -> list[str]:
+        """A note of the rows that the label column excludes; none where it excludes none."""
         excluded = int((~table.normal).sum())
         if not excluded:
-            return table
-        note = f"{excluded:,} of {len(table):,} rows are left out: their {self.label!r} does not say normal"
-        return replace(table, notes=[*table.notes, note])
+            return []
+        return [f"{excluded:,} of {len(table):,} rows are left out: their {self.label!r} does not say normal"]
 
     def _table(self, chunk: Chunk) -> Table:
         """A chunk with the reason for which a row is not usable: a cell that is nodata, or no finite number."""
@@ -172,40 +177,85 @@ class TableFile:
         if self.label is None:
             return np.ones(table.num_rows, bool)
         text = table.column(self.names.index(self.label))
-        return is_one_of(text, NORMAL if self.normal_value is None else {self.normal_value.strip().casefold()})
+        return is_one_of(text, set(self.normal))
+
+
+def _lost(table: Table) -> list[str]:
+    """A note of the rows that are not valid, with the band that costs most of them; none where all are valid."""
+    lost = np.flatnonzero(table.reason == Invalid.NAN)
+    if not lost.size:
+        return []
+    missing = ~np.isfinite(table.values[lost])
+    worst = int(missing.sum(axis=0).argmax())
+    name, count = table.bands.labels[worst], int(missing[:, worst].sum())
+    words = _words(table.others, name, lost[missing[:, worst]])
+    return [
+        f"{lost.size:,} of {len(table):,} rows are not valid: a band holds no number in them; "
+        f"most often {name}, in {count:,} rows{words}"
+    ]
+
+
+def _words(others: pa.Table, name: str, rows: NDArray[np.intp]) -> str:
+    """What stands in some cells of a column in place of numbers, in words; empty where nothing does."""
+    if name not in others.column_names:
+        return ""
+    cells = others.column(name).take(pa.array(rows[:1000])).to_pylist()
+    words = dict.fromkeys(str(cell).strip() for cell in cells if isinstance(cell, str) and cell.strip())
+    return f" ({', '.join(list(words)[:3])})" if words else ""
 
 
 def open_table(path: str, options: IngestOptions | None = None, match: BandSet | None = None) -> TableFile:
-    """Decide how a CSV or Parquet file is read.
+    """Decide how a table is read.
 
     Raises InputError for what is no table of spectra or lacks the label column, ModelError where its bands do not
     serve ``match``, a model's bands.
     """
     options = options or IngestOptions()
-    file = open_chunks(path)
+    found = _find_bands(open_chunks(path, options), options, match, path)
+    file, at, bands = found.file, list(found.at), list(found.bands)
     names = file.names
     if options.label_column is not None and options.label_column not in names:
         raise InputError(f"{path} has no column {options.label_column!r}; it has {', '.join(names[:20])}")
-    at, bands = _bands(file, options, match, path)
     matched = match.match(BandSet(tuple(bands))) if match is not None else None
     if matched is not None:
         at, bands = [at[i] for i in matched.order], [bands[i] for i in matched.order]
-    decisions = file.decisions
+    normal, decisions = _normal_words(options, (*file.decisions, *found.decisions))
     notes = [*file.notes, *guesses(decisions), *([matched.warning] if matched and matched.warning else [])]
-    if match is None and options.label_column is None and not isinstance(file, IdxFile):
-        notes += _unread_labels([name for i, name in enumerate(names) if i not in set(at) and is_label(name)])
+    if match is None and not isinstance(file, IdxFile):
+        notes += [] if options.bands else _dropped(found.dropped)
+        if options.label_column is None:
+            notes += _unread_labels([name for i, name in enumerate(names) if i not in set(at) and is_label(name)])
     return TableFile(
         path=path,
+        source=file,
         names=names,
         at=tuple(at),
         bands=BandSet(tuple(bands)),
         label=options.label_column,
-        normal_value=options.normal_value,
+        normal=normal,
         nodata=options.nodata if isinstance(options.nodata, float | int) else None,
         notes=tuple(notes),
         decisions=decisions,
         rows=file.rows,
     )
+
+
+def _normal_words(
+    options: IngestOptions, decisions: tuple[Decision, ...]
+) -> tuple[frozenset[str], tuple[Decision, ...]]:
+    """The words for normal rows, and the decisions with the one about them, where a column of labels is named."""
+    if options.label_column is None:
+        return frozenset(), decisions
+    words, how = normal_words(options.label_column, options.normal_value)
+    return frozenset(words), (*decisions, how)
+
+
+def _dropped(names: tuple[str, ...]) -> list[str]:
+    """A note of the columns of numbers that are no bands, though nothing in their names says what else they are."""
+    if not names:
+        return []
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return [f"columns of numbers that are not read as bands: {shown}; choose with --bands"]
 
 
 def _unread_labels(names: list[str]) -> list[str]:
@@ -218,19 +268,32 @@ def _unread_labels(names: list[str]) -> list[str]:
     ]
 
 
-def _bands(file: ChunkFile, options: IngestOptions, match: BandSet | None, path: str) -> tuple[list[int], list[Band]]:
-    """Positions of the band columns and their bands: a model's by name, else by the rules for headers and values."""
+@dataclass(frozen=True)
+class _Found:
+    """The bands of a table, which is turned where its rows are no spectra."""
+
+    file: ChunkFile
+    at: tuple[int, ...]
+    bands: tuple[Band, ...]
+    decisions: tuple[Decision, ...] = ()
+    dropped: tuple[str, ...] = ()
+    """Columns of numbers that are no bands."""
+
+
+def _find_bands(file: ChunkFile, options: IngestOptions, match: BandSet | None, path: str) -> _Found:
+    """The band columns: a model's by name, else by the rules for headers and for what all cells hold."""
     if isinstance(file, IdxFile) and not options.bands:
-        return list(file.pixels), [Band(file.names[i]) for i in file.pixels]
-    columns = [_look(name, sample) for name, sample in zip(file.names, file.sample, strict=True)]
-    wanted = _by_name(file.names, match) if match is not None and not options.bands else None
-    if wanted is not None and match is not None:
-        at = wanted
-        bands = [Band(columns[i].name, b.wavelength, b.width) for i, b in zip(wanted, match, strict=True)]
-    else:
-        at, bands = band_columns(columns, options.bands, options.label_column, path)
-    _refuse_text(columns, at, path)
-    return at, bands
+        return _Found(file, file.pixels, tuple(Band(file.names[i]) for i in file.pixels))
+    # By name first: a table of a model's own columns is scored without being read twice.
+    if named := _by_name(file, options, match):
+        return named
+    if not isinstance(file, IdxFile) and (other := turned(file, path, options)) is not None:
+        file = other
+        if named := _by_name(file, options, match):
+            return named
+    found = band_columns(file.columns, options.bands, options.label_column, path)
+    _refuse_text(file, found.at, path)
+    return _Found(file, found.at, found.bands, (found.decision,), found.dropped)
 
 
 def read_table(path: str, options: IngestOptions | None = None, match: BandSet | None = None) -> Table:
@@ -238,28 +301,22 @@ def read_table(path: str, options: IngestOptions | None = None, match: BandSet |
     return open_table(path, options, match).read()
 
 
-def _by_name(names: tuple[str, ...], model: BandSet) -> list[int] | None:
-    """Columns called as a model's bands are, in its order, or None where one is missing or there twice."""
-    low = [name.strip().casefold() for name in names]
+def _by_name(file: ChunkFile, options: IngestOptions, model: BandSet | None) -> _Found | None:
+    """The columns called as a model's bands are, in its order; None without one, or where one is missing or there twice."""
+    if model is None or options.bands:
+        return None
+    low = [name.strip().casefold() for name in file.names]
     wanted = [name.strip().casefold() for name in model.names]
     if not all(wanted) or any(low.count(name) != 1 for name in wanted):
         return None
-    return [low.index(name) for name in wanted]
+    at = tuple(low.index(name) for name in wanted)
+    bands = tuple(Band(file.names[i], b.wavelength, b.width) for i, b in zip(at, model, strict=True))
+    how = Decision("columns", f"{len(at)} of {len(low)} columns are bands", "the names of the model's bands")
+    return _Found(file, at, bands, (how,))
 
 
-def _look(name: str, sample: NDArray[Any] | None) -> Column:
-    """What the first values of a column say; ``sample`` is None where they are no numbers."""
-    if sample is None:
-        return Column(name, False, False, False)
-    seen = sample[np.isfinite(sample)]
-    flag = bool(seen.size) and bool(np.isin(seen, (0.0, 1.0)).all())
-    integers = seen.size > 2 and seen.size == sample.size and bool((seen == np.rint(seen)).all())
-    counting = integers and bool((np.diff(seen) == 1).all())
-    return Column(name, bool(seen.size), flag, counting)
-
-
-def _refuse_text(columns: list[Column], at: list[int], path: str) -> None:
+def _refuse_text(file: ChunkFile, at: tuple[int, ...], path: str) -> None:
     """Raise InputError where no band column holds a number."""
-    text = [columns[i].name for i in at if not columns[i].numeric]
+    text = [file.names[i] for i in at if not file.columns[i].numbers]
     if text and len(text) == len(at):
         raise InputError(f"{path}: {', '.join(text[:5])} hold no number; choose numeric columns with --bands")

@@ -20,7 +20,7 @@ from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.patch_scene import in_patches
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
-from specvae.ingest.table.columns import is_parquet
+from specvae.ingest.table.arrow_files import is_columnar
 from specvae.model.device import pick_device
 from specvae.model_file import load_model
 from specvae.scoring.compression import ACTIVE
@@ -76,7 +76,7 @@ def _format(source: Source, format: str | None) -> str:
         raise UsageError(f"{source.path} is a table and cannot be written as a raster; give --format csv or parquet")
     if format is not None:
         return format
-    return "tif" if not source.is_table else "parquet" if is_parquet(source.path) else "csv"
+    return "tif" if not source.is_table else "parquet" if is_columnar(source.path) else "csv"
 
 
 def _message(summary: dict[str, Any]) -> str:

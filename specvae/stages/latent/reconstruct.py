@@ -22,7 +22,7 @@ from specvae.ingest.scene.patch_scene import in_patches
 from specvae.ingest.scene.scene import Scene
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
-from specvae.ingest.table.columns import is_parquet
+from specvae.ingest.table.arrow_files import is_columnar
 from specvae.model.device import pick_device
 from specvae.model_file import load_model
 from specvae.scoring.compression import CompressionPoint, active_latent, compression_curve
@@ -190,7 +190,7 @@ def _named(detector: Detector, scene: Scene) -> list[tuple[str, str]]:
 def _table(
     source: Source, detector: Detector, ingest: IngestOptions, folder: Path, max_memory: str | None
 ) -> ReconstructionErrors:
-    ending = "parquet" if is_parquet(source.path) else "csv"
+    ending = "parquet" if is_columnar(source.path) else "csv"
     errors = ReconstructionErrors.of(detector, 1, 0)
     labels = detector.bands.labels
     with (

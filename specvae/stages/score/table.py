@@ -6,7 +6,7 @@ import csv
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from specvae.export.report.table_quicklook import ScoreSpread, draw_table_quickl
 from specvae.export.table_writing import ScoresWriter, scores_name
 from specvae.ingest.scene.describe import SceneSection
 from specvae.ingest.source import Source
-from specvae.ingest.table.cells import is_one_of
+from specvae.ingest.table.labels import TruthCounts, truth_of
 from specvae.ingest.table.reading import Table, TableFile, open_table
 from specvae.scoring.gathered.drift import DriftAccumulator
 from specvae.scoring.gathered.metrics import LabelledScores, TruthMetrics
@@ -62,6 +62,8 @@ def score_table(job: Job) -> Report:
         scored.refuse_empty(source.path)
         figures = scored.gathered.finish(time.perf_counter() - started)
         about = _about(source, file, scored.rows, detector)
+        if scored.truth is not None:
+            about["notes"] += scored.labels.notes(scored.truth)
         report = report_of(about, job.model, threshold, figures, job.request.settings())
         if QUICKLOOK in job.request.written:
             draw_table_quicklook(work.path / QUICKLOOK.name, scored.spread, source.key, threshold)
@@ -120,6 +122,7 @@ class _Scored:
     gathered: Gatherers
     best: BestRows
     spread: ScoreSpread
+    labels: TruthCounts = field(default_factory=TruthCounts)
     rows: int = 0
 
     @classmethod
@@ -191,13 +194,11 @@ class _Scored:
 
     def _compare(self, metrics: TruthMetrics, table: Table, parts: Parts) -> None:
         """Give the rows whose truth is known to the metrics, beside what the baselines say of them."""
-        # Columns of truth come as numbers, as booleans and as words; what is not plainly normal or unknown is anomalous.
-        truth = table.others.column(table.others.column_names.index(self.truth))
-        unknown = is_one_of(truth, {"", "nan", "none", "255", "<na>"})
-        normal = is_one_of(truth, {"0", "0.0", "false", "normal"})
-        known = table.valid & ~unknown
+        truth = truth_of(self.truth or "", table.others.column(table.others.column_names.index(self.truth)))
+        known = table.valid & ~truth.unknown
         rows = np.vstack([parts.score[known][None], self.detector.background.scores(table.values[known])])
-        metrics.update(LabelledScores(rows, ~normal[known]))
+        metrics.update(LabelledScores(rows, truth.anomalous[known]))
+        self.labels.update(truth, known)
 
 
 def _page(detector: Detector, gathered: Gatherers, best: BestRows, folder: Path, written: Products) -> PageData | None:

@@ -1,0 +1,117 @@
+"""The line of a table's header among its first records: behind notes and empty lines, with or without row names."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from specvae.errors import one_line
+from specvae.ingest.decision import Decision
+
+__all__ = ["Header", "Record", "find_header"]
+
+NUMBER = re.compile(r"^[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?$", re.I)
+COMMENT = re.compile(r"^\s*(?:#|%|//|!)\s*")
+"""How a line begins that says something about a table without being part of it."""
+ROW_NAME = "row_name"
+"""The column of names that R writes before each row and not into the header."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of a table, or several where a quoted cell holds line breaks."""
+
+    line: int
+    """The 1-based line of the file in which it ends, counted behind a line ``sep=;``."""
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Header:
+    """The columns of a table of text, and where its rows begin."""
+
+    names: tuple[str, ...]
+    """Headers as they are written, or ``c1`` ... where the first row is data."""
+    lines: int
+    """Lines of the file before the first row."""
+    first: int
+    """The first row among the records that were looked at."""
+    decisions: tuple[Decision, ...] = ()
+
+
+def find_header(records: Sequence[Record], lines_before: int = 0) -> Header:
+    """The header among the first records of a table.
+
+    It is the first record that is as wide as most records are, or narrower by one where R wrote row names, and that is
+    not almost empty. ``lines_before``: lines of the file before those that the records count.
+    """
+    width = _width(records)
+    at = next((i for i, record in enumerate(records) if _may_be_header(record, records[i + 1 :], width)), 0)
+    record, decisions = records[at], []
+    cells = record.cells
+    comment = COMMENT.match(cells[0]) if cells else None
+    if comment and not (NUMBER.match(cells[0][comment.end() :].strip()) and len(cells) == 1):
+        cells = (cells[0][comment.end() :], *cells[1:])
+    if at:
+        decisions.append(_passed_over(records[:at], record.line + lines_before))
+    named = _is_header(cells)
+    lines = record.line if named else records[at - 1].line if at else 0
+    names = tuple(cell.strip() for cell in cells) if named else tuple(f"c{i + 1}" for i in range(len(cells)))
+    if named and len(cells) == width - 1 and at + 1 < len(records):
+        names, how = _row_names(names, [r.cells for r in records[at + 1 :]])
+        decisions.append(how)
+    if not named:
+        chosen = "the first row is data, not a header: columns are called c1, c2, ..."
+        decisions.append(Decision("header", chosen, "its cells, all numbers", ("a header",), guessed=True))
+    return Header(names, lines + lines_before, at + named, tuple(decisions))
+
+
+def _width(records: Sequence[Record]) -> int:
+    """The number of cells that most records have, the larger where two are as common."""
+    counts = Counter(len(record.cells) for record in records)
+    return max(counts, key=lambda width: (counts[width], width))
+
+
+def _may_be_header(record: Record, rest: Sequence[Record], width: int) -> bool:
+    """Whether a record may be the header of a table of ``width`` columns, with these records behind it."""
+    cells = record.cells
+    filled = sum(bool(cell.strip()) for cell in cells)
+    # Excel fills notes above a table up to its width with empty cells.
+    if len(cells) == width:
+        return 2 * filled >= width or not any(2 * sum(bool(c.strip()) for c in r.cells) >= width for r in rest[:20])
+    narrower = len(cells) == width - 1 and width > 2 and filled == len(cells)
+    return narrower and bool(rest) and len(rest[0].cells) == width and _is_header(cells)
+
+
+def _passed_over(records: Sequence[Record], line: int) -> Decision:
+    """The decision about the lines before a header."""
+    said = [one_line(" ".join(record.cells), 60) for record in records]
+    chosen = (
+        f"the table begins in line {line}; passed over before it: {'; '.join(said[:3])}{'; ...' if said[3:] else ''}"
+    )
+    comments = all(COMMENT.match(text) for text in said)
+    return Decision("header", chosen, "the number of cells in its lines", guessed=not comments)
+
+
+def _row_names(names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], Decision]:
+    """The names where rows have one cell more than the header: row names in front, or a delimiter at the end of each row."""
+    if all(not row[-1].strip() for row in rows if len(row) == len(names) + 1):
+        chosen = "a delimiter at the end of each row is no column"
+        return (*names, ""), Decision("header", chosen, "rows with one cell more than the header, which is empty")
+    chosen = f"the first column holds row names; it is called {ROW_NAME}"
+    return (ROW_NAME, *names), Decision("header", chosen, "a header with one name less than the rows have cells")
+
+
+def _is_header(first: Sequence[str]) -> bool:
+    """Whether a first row is a header: it is, unless it is all numbers that are no ordered wavelengths."""
+    numbers = [float(cell.replace(",", ".")) for cell in first if NUMBER.match(cell.strip())]
+    if len(numbers) < len(first):
+        return True
+    pairs = list(itertools.pairwise(numbers))
+    # The first row of many spectral tables is their wavelengths, without a word before them.
+    ordered = all(a <= b for a, b in pairs) or all(a >= b for a, b in pairs)
+    wavelengths = all(0.3 <= n <= 30_000 for n in numbers) and max(numbers) > 100
+    return len(numbers) > 2 and ordered and wavelengths and max(numbers) > min(numbers)
