@@ -23,7 +23,12 @@ import specvae
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-OPTIONAL = {"cluster": {"distributed", "dask"}, "xarray": {"xarray", "dask"}, "onnx": {"onnx", "onnxscript", "google"}}
+OPTIONAL = {
+    "cluster": {"distributed", "dask"},
+    "xarray": {"xarray", "dask"},
+    "onnx": {"onnx", "onnxscript", "google"},
+    "excel": {"openpyxl"},
+}
 """Packages that the code may import where the extra is installed."""
 
 

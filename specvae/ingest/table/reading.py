@@ -9,18 +9,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from specvae.bands import Band, BandSet
+from specvae.bands import BandSet
 from specvae.errors import InputError
 from specvae.ingest.decision import Decision, guesses
 from specvae.ingest.options import IngestOptions
+from specvae.ingest.table.band_search import find_bands
 from specvae.ingest.table.cells import is_one_of
 from specvae.ingest.table.chunk import Chunk
 from specvae.ingest.table.columns import ChunkFile
-from specvae.ingest.table.headers import band_columns, is_label
+from specvae.ingest.table.headers import is_label
 from specvae.ingest.table.idx import IdxFile
 from specvae.ingest.table.kinds import open_chunks
 from specvae.ingest.table.labels import normal_words
-from specvae.ingest.table.turned import turned
 from specvae.spectra import Invalid
 
 __all__ = ["Table", "TableFile", "open_table", "read_table"]
@@ -211,7 +211,7 @@ def open_table(path: str, options: IngestOptions | None = None, match: BandSet |
     serve ``match``, a model's bands.
     """
     options = options or IngestOptions()
-    found = _find_bands(open_chunks(path, options), options, match, path)
+    found = find_bands(open_chunks(path, options), options, match, path)
     file, at, bands = found.file, list(found.at), list(found.bands)
     names = file.names
     if options.label_column is not None and options.label_column not in names:
@@ -268,55 +268,6 @@ def _unread_labels(names: list[str]) -> list[str]:
     ]
 
 
-@dataclass(frozen=True)
-class _Found:
-    """The bands of a table, which is turned where its rows are no spectra."""
-
-    file: ChunkFile
-    at: tuple[int, ...]
-    bands: tuple[Band, ...]
-    decisions: tuple[Decision, ...] = ()
-    dropped: tuple[str, ...] = ()
-    """Columns of numbers that are no bands."""
-
-
-def _find_bands(file: ChunkFile, options: IngestOptions, match: BandSet | None, path: str) -> _Found:
-    """The band columns: a model's by name, else by the rules for headers and for what all cells hold."""
-    if isinstance(file, IdxFile) and not options.bands:
-        return _Found(file, file.pixels, tuple(Band(file.names[i]) for i in file.pixels))
-    # By name first: a table of a model's own columns is scored without being read twice.
-    if named := _by_name(file, options, match):
-        return named
-    if not isinstance(file, IdxFile) and (other := turned(file, path, options)) is not None:
-        file = other
-        if named := _by_name(file, options, match):
-            return named
-    found = band_columns(file.columns, options.bands, options.label_column, path)
-    _refuse_text(file, found.at, path)
-    return _Found(file, found.at, found.bands, (found.decision,), found.dropped)
-
-
 def read_table(path: str, options: IngestOptions | None = None, match: BandSet | None = None) -> Table:
     """All rows of a table; see :func:`open_table`."""
     return open_table(path, options, match).read()
-
-
-def _by_name(file: ChunkFile, options: IngestOptions, model: BandSet | None) -> _Found | None:
-    """The columns called as a model's bands are, in its order; None without one, or where one is missing or there twice."""
-    if model is None or options.bands:
-        return None
-    low = [name.strip().casefold() for name in file.names]
-    wanted = [name.strip().casefold() for name in model.names]
-    if not all(wanted) or any(low.count(name) != 1 for name in wanted):
-        return None
-    at = tuple(low.index(name) for name in wanted)
-    bands = tuple(Band(file.names[i], b.wavelength, b.width) for i, b in zip(at, model, strict=True))
-    how = Decision("columns", f"{len(at)} of {len(low)} columns are bands", "the names of the model's bands")
-    return _Found(file, at, bands, (how,))
-
-
-def _refuse_text(file: ChunkFile, at: tuple[int, ...], path: str) -> None:
-    """Raise InputError where no band column holds a number."""
-    text = [file.names[i] for i in at if not file.columns[i].numbers]
-    if text and len(text) == len(at):
-        raise InputError(f"{path}: {', '.join(text[:5])} hold no number; choose numeric columns with --bands")
