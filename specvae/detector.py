@@ -86,6 +86,11 @@ class Detector:
         return self.state.around is not None
 
     @property
+    def reads(self) -> tuple[np.dtype[Any], ...]:
+        """The types of a cube's values that its scorer takes as they are."""
+        return self._scorer.reads
+
+    @property
     def windows_at_once(self) -> int:
         """Windows that are best scored at the same time: while one is prepared, the threads compute the other's cells.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float32]
+CubeValues = NDArray[Any]
+"""float32, or uint8, int16 or uint16: the integers of which float32 and every scorer make the same numbers."""
 
 CELL = 64
 """Side in pixels of the cells, aligned to the scene's own grid, in which pixels are scored; windows begin at multiples of it.
@@ -119,8 +121,11 @@ class Cube:
     ((3, 1, 2), 20)
     """
 
-    values: FloatArray
-    """``(bands, rows, cols)``; the values of an invalid pixel mean nothing and may be NaN."""
+    values: CubeValues
+    """``(bands, rows, cols)``, physical units, as integers where a file holds them so and a scorer reads them so.
+
+    The values of an invalid pixel mean nothing and may be NaN.
+    """
     reason: NDArray[np.uint8]
     """``(rows, cols)`` of :class:`Invalid`."""
     window: Window
@@ -139,6 +144,10 @@ class Cube:
         # The array is cached and handed to all who ask: one who wrote to it would change the mask of the others.
         valid.flags.writeable = False
         return valid
+
+    def spectra(self, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> FloatArray:
+        """The spectra ``(bands, n)`` at these rows and columns ``(n,)`` of the cube."""
+        return np.asarray(self.values[:, rows, cols], np.float32)
 
     def crop(self, window: Window) -> Cube:
         """The part inside ``window`` (scene coordinates), which must lie within this cube."""

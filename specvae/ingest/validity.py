@@ -47,10 +47,8 @@ def equals(values: Array, wanted: float) -> Mask | None:
     return np.asarray((values >= low) & (values <= high))
 
 
-def decode(
-    stored: Array, layers: tuple[Layer, ...], values: Sequence[NDArray[np.float32]], reason: NDArray[np.uint8]
-) -> None:
-    """Stored bands as physical values, float32, and the reasons why pixels are not usable, both written in place.
+def decode(stored: Array, layers: tuple[Layer, ...], values: Sequence[Array], reason: NDArray[np.uint8]) -> None:
+    """Stored bands as physical values, and the reasons why pixels are not usable, both written in place.
 
     ``stored`` is ``(bands, rows, cols)``, ``values`` has an array ``(rows, cols)`` for each band, and ``reason``
     ``(rows, cols)`` is written to where any one band makes a pixel unusable: nodata, NaN or saturated.
@@ -77,7 +75,7 @@ def keep_first(reason: NDArray[np.uint8], where: Mask, code: Invalid) -> None:
         np.copyto(reason, np.uint8(code), where=where & ((reason == 0) | (reason > code)))
 
 
-def _to_physical(band: Array, layer: Layer, target: NDArray[np.float32]) -> None:
+def _to_physical(band: Array, layer: Layer, target: Array) -> None:
     """Scale and offset of one band into ``target``; what is finite stays finite.
 
     Types of one or two bytes are exact in float32. Wider ones are scaled in float64, since a float32 product of a

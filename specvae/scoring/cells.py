@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,6 +36,8 @@ def cells_of(window: Window, side: int = CELL) -> list[Window]:
 
 class CellScorer:
     """Scores windows and rows with a net; deterministic, without noise."""
+
+    reads: tuple[np.dtype[Any], ...] = (np.dtype(np.float32),)
 
     def __init__(self, net: SpectralNet, device: str = "cpu", threads: int = 1) -> None:
         self.cell = net.cell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypedDict
+from typing import Any, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ __all__ = ["Scorer", "ScorerDescription", "describe_scorer", "scorer_of"]
 
 class Scorer(Protocol):
     """Scores windows and rows in physical units; the same pixel gets the same bits in any window."""
+
+    reads: tuple[np.dtype[Any], ...]
+    """The types of values that it takes as they are."""
 
     def score(self, cube: Cube, window: Window) -> tuple[Parts, NDArray[np.float32] | None]:
         """Parts of ``window`` (rows, cols), and its contexts ``(components, rows, cols)`` for a model with context."""

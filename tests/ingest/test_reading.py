@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specvae.ingest.scene.carried_windows import CarryingReader
 from specvae.ingest.scene.opening import open_scene
+from specvae.ingest.scene.pixel_scene import PixelScene
 from specvae.ingest.scene.windows import pieces, steps
 from specvae.spectra import CELL, Cube, Window
 from specvae.stages.score.memory import Load, plan_reading
@@ -76,6 +78,26 @@ def test_carried_windows_are_what_reading_them_whole_gives(
         seen[window.slices] += 1
     assert (seen == 1).all()
     assert parted or (source.count == 1).all()
+
+
+@pytest.mark.parametrize("stored", ["uint8", "int16", "uint16", "int32", "float32"])
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_windows_hold_the_physical_values_whatever_their_type(stored: str, scale: float, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 200, (3, 150, 170)).astype(stored)
+    path = write(tmp_path / "a.tif", values, nodata=7)
+    with rasterio.open(path, "r+") as file:
+        file.scales = [scale] * 3
+    with open_scene(str(path)) as scene:
+        assert isinstance(scene, PixelScene)
+        assert scene.held == (np.dtype(stored) if scale == 1.0 else np.dtype("float32"))
+        reader = CarryingReader(scene, 3, scene.shape, (64, 64), 7, 1 << 20, held=scene.held)
+        for window in reader.windows:
+            cube, floats = reader.read(window), scene.read(window.grow(7).clip(scene.grid.window))
+            assert cube.values.dtype == scene.held
+            assert floats.values.dtype == np.float32
+            np.testing.assert_array_equal(cube.values, floats.values)
+            np.testing.assert_array_equal(cube.reason, floats.reason)
+            assert cube.spectra(np.array([0]), np.array([1])).dtype == np.float32
 
 
 def test_windows_read_out_of_turn_are_refused() -> None:

@@ -19,7 +19,8 @@ from specvae.spectra import Cube, Window
 
 __all__ = ["CarryingReader", "Fillable"]
 
-Values = NDArray[np.float32]
+FLOAT = np.dtype(np.float32)
+Values = NDArray[Any]
 Reasons = NDArray[np.uint8]
 Arrays = tuple[NDArray[Any], NDArray[Any]]
 """Values ``(bands, rows, cols)`` and reasons ``(rows, cols)``."""
@@ -44,9 +45,13 @@ class CarryingReader:
         halo: int,
         largest: int,
         areas: Sequence[Window] = (),
+        held: np.dtype[Any] = FLOAT,
     ) -> None:
-        """``step`` is the size of a rectangle, ``largest`` the pixels of a window; ``areas``, if any, are all that is read."""
-        self._scene, self._bands, self._halo = scene, bands, halo
+        """``step`` is the size of a rectangle, ``largest`` the pixels of a window; ``areas``, if any, are all that is read.
+
+        ``held`` is the type in which cubes hold their values.
+        """
+        self._scene, self._bands, self._halo, self._held = scene, bands, halo, held
         self._scene_window = Window(0, 0, *shape)
         self._plans: list[tuple[list[Step], list[Step], list[list[Window]]]] = []
         """The rows and columns of each area's rectangles, and the windows scored with each, in row-major order."""
@@ -70,7 +75,7 @@ class CarryingReader:
     def _walk(self) -> Iterator[tuple[Cube, Window]]:
         """The cubes of all windows in their order; a rectangle is read when the first of its windows is asked for."""
         for rows, cols, scored in self._plans:
-            carried = _Carried(self._bands, rows, cols)
+            carried = _Carried(self._bands, self._held, rows, cols)
             for number, windows in enumerate(scored):
                 i, j = divmod(number, len(cols))
                 cube = carried.assemble(i, j, self._scene)
@@ -83,18 +88,18 @@ class CarryingReader:
 class _Carried:
     """Pixels read already that are needed again: of the rows above, and of the columns before a rectangle."""
 
-    def __init__(self, bands: int, rows: Sequence[Step], cols: Sequence[Step]) -> None:
-        self.rows, self.cols, self.bands = rows, cols, bands
+    def __init__(self, bands: int, held: np.dtype[Any], rows: Sequence[Step], cols: Sequence[Step]) -> None:
+        self.rows, self.cols, self.bands, self.held = rows, cols, bands, held
         depth = max((r.begin - r.needed for r in rows), default=0)
         width = cols[-1].end - cols[0].begin
-        self._above: Arrays = np.empty((bands, depth, width), np.float32), np.empty((depth, width), np.uint8)
-        self._before: Arrays = np.empty((bands, 0, 0), np.float32), np.empty((0, 0), np.uint8)
+        self._above: Arrays = np.empty((bands, depth, width), held), np.empty((depth, width), np.uint8)
+        self._before: Arrays = np.empty((bands, 0, 0), held), np.empty((0, 0), np.uint8)
 
     def assemble(self, i: int, j: int, scene: Fillable) -> Cube:
         """The cube of rectangle (i, j) with all that its windows need: carried where it was read before, else read."""
         r, c = self.rows[i], self.cols[j]
         window = Window(r.needed, c.needed, r.end - r.needed, c.end - c.needed)
-        values = np.empty((self.bands, window.rows, window.cols), np.float32)
+        values = np.empty((self.bands, window.rows, window.cols), self.held)
         reason = np.zeros((window.rows, window.cols), np.uint8)
         arrays: Arrays = values, reason
         above, before = r.begin - r.needed, c.begin - c.needed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import rasterio
@@ -108,8 +108,18 @@ class PixelScene(Scene):
         self.fill(window, values, reason)
         return Cube(values, reason, window)
 
-    def fill(self, window: Window, values: NDArray[np.float32], reason: NDArray[np.uint8]) -> None:
-        """Write a window into arrays: physical values ``(bands, rows, cols)``, and reasons over what must be zeros."""
+    @property
+    def held(self) -> np.dtype[Any]:
+        """A type that holds the values of all bands exactly: as stored, where all are alike and nothing scales them."""
+        stored = {np.dtype(layer.dtype) for layer in self.plan.layers}
+        scaled = any(layer.scale != 1.0 or layer.offset != 0.0 for layer in self.plan.layers)
+        return np.dtype(np.float32) if scaled or len(stored) > 1 else stored.pop()
+
+    def fill(self, window: Window, values: NDArray[Any], reason: NDArray[np.uint8]) -> None:
+        """Write a window into arrays: physical values ``(bands, rows, cols)``, and reasons over what must be zeros.
+
+        The values' type is float32 or :attr:`held`.
+        """
         with self._lock, errors_in_one_line(f"{self.path} cannot be read", ReadError, LIBRARY_ERRORS):
             for at, reader in self._opened():
                 decode(reader.read(window), reader.layers, [values[i] for i in at], reason)

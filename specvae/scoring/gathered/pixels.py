@@ -111,7 +111,7 @@ class SampleOfPixels:
         """Take the lattice's pixels of one window; ``expected`` ``(bands, n)`` belongs to those that :meth:`at` gives."""
         window, parts = piece.window, piece.parts
         rows, cols = self.at(piece.cube)
-        values = piece.cube.values[:, rows, cols]
+        values = piece.cube.spectra(rows, cols)
         if expected is None:
             expected = np.full_like(values, np.nan)
         self.pieces.append(

@@ -131,7 +131,7 @@ def with_bands(table: ObjectTable, piece: ScoredWindow, labels: Labels, held: ND
     peaks = explain(rows, cols, True)
     alone = explained == 0  # a line of pixels between the chosen ones: its peak speaks for it
     sums[:, :, alone] = np.stack([peaks.deviation, peaks.contribution])[:, :, alone]
-    spectrum = piece.cube.values[:, rows, cols]
+    spectrum = piece.cube.spectra(rows, cols)
     deviation, contribution = _of_all_pixels(table, np.maximum(explained, 1), *sums)
     return replace(table, deviation=deviation, contribution=contribution, spectrum=spectrum, expected=peaks.expected)
 

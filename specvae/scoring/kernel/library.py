@@ -14,7 +14,7 @@ from specvae.scoring.kernel.packing import PackedModel
 from specvae.scoring.kernel.structures import KINDS, Columns, Job, Model, Stack
 from specvae.spectra import Cube, Window
 
-__all__ = ["Variant", "best_variant", "variants"]
+__all__ = ["READ", "Variant", "best_variant", "variants"]
 
 Floats = NDArray[np.float32]
 READ = tuple(np.dtype(kind) for kind in KINDS)

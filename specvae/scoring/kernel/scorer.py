@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.model.net_state import NetState
-from specvae.scoring.kernel.library import Variant, best_variant
+from specvae.scoring.kernel.library import READ, Variant, best_variant
 from specvae.scoring.kernel.packing import PackedModel, not_covered
 from specvae.scoring.kernel.physical import to_physical
 from specvae.spectra import Cube, Explanation, Parts, Window
@@ -35,6 +35,8 @@ def why_not_compiled(state: NetState) -> str | None:
 
 class CompiledScorer:
     """Scores windows and rows of a pixel or table model; deterministic, without torch."""
+
+    reads = READ
 
     def __init__(self, state: NetState, threads: int = 1, variant: Variant | None = None) -> None:
         chosen = variant or best_variant()

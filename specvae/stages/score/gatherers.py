@@ -103,7 +103,7 @@ class Gatherers:
             return
         cube, score = piece.scored.cube, piece.scored.parts.score
         known = cube.valid & (piece.truth != 255)
-        rows = np.vstack([score[known][None], detector.background.scores(cube.values[:, known].T)])
+        rows = np.vstack([score[known][None], detector.background.scores(cube.values[:, known].T.astype(np.float32))])
         self.metrics.update(LabelledScores(rows, piece.truth[known] != 0))
 
     @contextmanager

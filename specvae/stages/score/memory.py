@@ -61,6 +61,10 @@ class Load:
     """Components of the context, into which the ring around a pixel is compressed."""
     outputs: int
     """Values that are written of a pixel."""
+    held: int = 4
+    """Bytes of a value in a cube."""
+    component: int = 24
+    """Bytes that one component of a pixel takes while it is computed; by torch, which computes it in steps, six floats."""
 
     @property
     def stored(self) -> int:
@@ -69,15 +73,15 @@ class Load:
 
     @property
     def cube(self) -> int:
-        """Bytes of a pixel of a cube: float32 values, and one byte for the reason why it is invalid."""
-        return self.bands * 4 + 1
+        """Bytes of a pixel of a cube: its values, and one byte for the reason why it is invalid."""
+        return self.bands * self.held + 1
 
     @property
     def under_way(self) -> int:
         """Bytes of a pixel in all buffers at once: its cubes, contexts, terms and outputs."""
         # Three cubes are alive together, one read ahead, one being scored, one being written, and two of what is made
         # of a cube: its contexts and its terms, with the copies that are made on the way to them.
-        return 3 * self.cube + self.stored + 2 * (self.components * 24 + self.outputs * 8 + 24)
+        return 3 * self.cube + self.stored + 2 * (self.components * self.component + self.outputs * 8 + 24)
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,13 @@ def read_in_order(
     With ``part`` it reads, in windows of its own, the full rows that these windows cover.
     """
     memory = parse_size(max_memory)
-    item, components = np.dtype(scene.dtype).itemsize, detector.state.components
-    load = Load(len(scene.bands) * detector.stride**2, item, detector.halo, components, outputs)
+    item, components, float32 = np.dtype(scene.dtype).itemsize, detector.state.components, np.dtype(np.float32)
+    # What the scorer takes as the file stores it is never copied into floats, twice as large.
+    held = scene.held if isinstance(scene, PixelScene) and scene.held in detector.reads else float32
+    component = 4 if len(detector.reads) > 1 else 24
+    load = Load(
+        len(scene.bands) * detector.stride**2, item, detector.halo, components, outputs, held.itemsize, component
+    )
     reading = plan_reading(memory, scene.shape, scene.block, load)
     if not isinstance(scene, PixelScene):
         with scene.cached(memory // 2):
@@ -46,7 +51,7 @@ def read_in_order(
             )
         return
     areas = [area.clip(_rows_of(part, scene.cols)) for area in reading.areas] if part else reading.areas
-    reader = CarryingReader(scene, load.bands, scene.shape, reading.step, load.halo, reading.largest, areas)
+    reader = CarryingReader(scene, load.bands, scene.shape, reading.step, load.halo, reading.largest, areas, held)
     with scene.cached(reading.cache, reading.rows):
         yield reader
 

@@ -85,7 +85,7 @@ def _explained(
 ) -> Explanation:
     """Why the pixels at these rows and columns of the window score as they do; see :class:`Explainer`."""
     around = None if context is None else context[:, rows, cols]
-    return detector.explain(cube.values[:, rows, cols], around, expected)
+    return detector.explain(cube.spectra(rows, cols), around, expected)
 
 
 def _all_parts(
