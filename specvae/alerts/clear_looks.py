@@ -13,8 +13,8 @@ Bits = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 EDGE = 4
 """Pixels around a cloud that are no clear looks: masks end before clouds and their shadows do."""
-HALO = EDGE + 2
-"""Rows and columns beyond a window that decide which of its looks are clear."""
+HALO = 7
+"""Rows beyond a window that decide what its looks are: EDGE + 2 for clouds, and what overshadows a pixel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,10 @@ class View:
     """Mean normal score of the clear pixels among the 3 x 3 around each."""
     clear: Bits
     """Whether it is a look: valid, and not at the edge of a cloud."""
+    wide: Floats
+    """The normal scores with those of up to HALO rows more above and below; NaN where the look is not clear."""
+    above: int
+    """How many rows more there are above."""
 
 
 def view_of(score: Floats, normal: Floats, seen: Bits, first: int, rows: int) -> View:
@@ -46,7 +50,8 @@ def view_of(score: Floats, normal: Floats, seen: Bits, first: int, rows: int) ->
     count = _sum_around(clear.astype(np.float32))
     around = np.asarray(_sum_around(alone) / np.maximum(count, np.float32(1)), np.float32)
     own = slice(first, first + rows)
-    return View(score[own], alone[own], around[own], clear[own])
+    wide = np.where(clear, normal, np.float32(np.nan))
+    return View(score[own], alone[own], around[own], clear[own], wide, first)
 
 
 def _sum_around(values: Floats) -> Floats:

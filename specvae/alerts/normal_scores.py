@@ -47,7 +47,6 @@ class PValueCurve:
         """Normal scores of scores of any shape; NaN where the score is."""
         return np.asarray(np.interp(scores, self.score, self.normal_score), np.float32)
 
-    @staticmethod
-    def of_p_values(p: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Normal scores of p-values of any shape, such as the band ``p_value`` of score.tif; NaN where the p-value is."""
-        return np.asarray(-ndtri(np.clip(p, SMALLEST, LARGEST)), np.float32)
+    def scores(self, normal_scores: NDArray[np.floating]) -> NDArray[np.float32]:
+        """The scores of normal scores of any shape: the inverse of :meth:`normal_scores` between the ends of the curve."""
+        return np.asarray(np.interp(normal_scores, self.normal_score, self.score), np.float32)

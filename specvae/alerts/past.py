@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ENOUGH_LOOKS", "PAST", "SCALES", "Past", "PastArray", "PastRows", "Spread", "UnseenPast", "freedom"]
+__all__ = ["ENOUGH_LOOKS", "PAST", "REMARKABLE", "SCALES", "Past", "PastArray", "PastRows", "Spread", "UnseenPast", "centres", "freedom"]
 
 Floats = NDArray[np.float32]
 SCALES = ("alone", "around")
@@ -169,6 +169,11 @@ class Past:
             ) / total
             spread.centre.ravel()[at] += extra / total * gap
         self.learned.ravel()[at] = np.minimum(total, MEMORY)
+
+
+def centres(records: NDArray[np.void]) -> Floats:
+    """The centres of the pixels alone, of records of :data:`PAST`."""
+    return np.asarray(records["centre_alone"] * np.float32(STEP), np.float32)
 
 
 def freedom(learned: NDArray[np.floating]) -> NDArray[np.float64]:

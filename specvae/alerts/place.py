@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, stdtr
 
+from specvae.alerts.beside import overshadowed, with_neighbours
 from specvae.alerts.clear_looks import HALO, View, view_of
 from specvae.alerts.e_values import YEAR, log_e_values
+from specvae.alerts.normal_scores import PValueCurve
 from specvae.alerts.night_effect import NightEffect, Survey
-from specvae.alerts.past import ENOUGH_LOOKS, Past, PastRows, Spread, freedom
+from specvae.alerts.past import ENOUGH_LOOKS, Past, PastRows, Spread, centres, freedom
 from specvae.alerts.pixels import ODD, Looks, Status, begun, closing, confirm, look_again, no_pixels
 from specvae.alerts.registry import Registry
 from specvae.components import touching_groups
@@ -30,6 +32,8 @@ ALONE_TOO = np.log(0.05)
 SCREEN, ALONE_SCREEN = 2.7, 1.5
 """Spreads above the centre below which no look can begin an alert, whatever the degrees of freedom: of one of the two scales,
 and of the pixel itself."""
+NOTHING = np.log(0.5)
+"""log e of a look that says nothing, that of a p-value of 1."""
 Rows = Callable[[int, int], NDArray[np.float32]]
 """Gives the scores of some rows ``(rows, cols)``: from the first row to the one after the last; NaN where invalid."""
 
@@ -42,7 +46,7 @@ class Night:
     """Days since 1970-01-01."""
     scores: Rows
     """Scores in nats."""
-    normal_scores: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    curve: PValueCurve
     """The normal score of each score, by the calibration of the model that scored."""
 
 
@@ -99,15 +103,31 @@ def _bounds(rows: int, step: int) -> Iterator[tuple[int, int]]:
     return ((row, min(row + step, rows)) for row in range(0, rows, step))
 
 
-def _seen(place: Place, night: Night, first: int, stop: int) -> tuple[Past, View]:
-    """The past of some rows, and what is seen of them tonight."""
-    rows = place.shape[0]
-    low, high = max(0, first - HALO), min(rows, stop + HALO)
-    score, records = night.scores(low, high), place.past.read(low, high)
-    # Not `first == 0`: the first date has nothing that was seen before, and its clouds have edges too.
-    seen = records["looks"] > 0 if place.survey.nights else np.ones(records.shape, bool)
-    view = view_of(score, night.normal_scores(score), seen, first - low, stop - first)
-    return Past.unpack(records[first - low : stop - low]), view
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Some rows tonight: their past, and what is seen of them."""
+
+    past: Past
+    view: View
+    rise: NDArray[np.float32]
+    """How far tonight's normal scores and scores (nats) are above what is usual there, with the view's rows more above and below;
+    ``(2, rows, cols)``, NaN without a look."""
+    usual: Spread
+    """The past of the pixels alone, with the centres of what is always odd beside them in place of their own."""
+
+    @staticmethod
+    def of(place: Place, night: Night, first: int, stop: int) -> _Seen:
+        """The rows from ``first`` to the one before ``stop``."""
+        low, high = max(0, first - HALO), min(place.shape[0], stop + HALO)
+        score, records = night.scores(low, high), place.past.read(low, high)
+        # Nothing was seen before the first date, whose clouds have edges all the same.
+        seen = records["looks"] > 0 if place.survey.nights else np.ones(records.shape, bool)
+        view = view_of(score, night.curve.normal_scores(score), seen, first - low, stop - first)
+        own = slice(first - low, stop - low)
+        past, wide = Past.unpack(records[own]), with_neighbours(centres(records))
+        usual = centres(records)
+        rise = np.stack([view.wide - usual, np.where(np.isnan(view.wide), np.nan, score) - night.curve.scores(usual)])
+        return _Seen(past, view, rise, Spread(wide[own], past.alone.variance))
 
 
 def _surveyed(place: Place, night: Night) -> Iterator[tuple[NDArray[np.float32], ...]]:
@@ -117,7 +137,8 @@ def _surveyed(place: Place, night: Night) -> Iterator[tuple[NDArray[np.float32],
     # All of a small place, and of a large one rows spread over it: what a night does to all its pixels, a million show.
     every = max(1, rows * cols // (1 << 22))
     for first, stop in bands[:: min(every, max(1, len(bands) // 4))]:
-        past, view = _seen(place, night, first, stop)
+        seen = _Seen.of(place, night, first, stop)
+        past, view = seen.past, seen.view
         usable = view.clear & (past.learned >= ENOUGH_LOOKS)
         usable.ravel()[place.within(first, stop)["at"] - first * cols] = False
         learned = past.learned[usable]
@@ -134,9 +155,10 @@ def _rows(
 ) -> NDArray[np.void]:
     """Compute some rows: the past is written to ``out``, the pixels of alerts are returned."""
     first, stop = bounds
-    past, view = _seen(place, night, first, stop)
+    seen = _Seen.of(place, night, first, stop)
+    past, view = seen.past, seen.view
     before, offset = place.within(first, stop), first * place.shape[1]
-    z_alone = effect.alone.correct(past.alone.standardised(view.alone, past.learned))
+    z_alone = effect.alone.correct(seen.usual.standardised(view.alone, past.learned))
     z_around = effect.around.correct(past.around.standardised(view.around, past.learned))
     begin = view.clear & (past.learned >= ENOUGH_LOOKS) & (z_alone > ALONE_SCREEN)
     begin &= (z_alone > SCREEN) | (z_around > SCREEN)
@@ -146,6 +168,10 @@ def _rows(
     again = opened & view.clear.ravel()[old]
     at = np.concatenate([old[again], np.flatnonzero(begin)])
     log_e = _log_e(z_alone.ravel()[at], z_around.ravel()[at], view, past.learned.ravel()[at], at)
+    cols = place.shape[1]
+    shaded = overshadowed(seen.rise[0], seen.rise[1], at // cols + view.above, at % cols)
+    # Less evidence is always allowed: the product stays a test martingale's lower bound.
+    log_e = np.where(shaded, np.minimum(log_e, NOTHING), log_e)
     looks = _looks(night.day, log_e, view, past, at)
     count = int(again.sum())
     pixels, misses = _pixels(before, again, looks, at + offset, count), close_after

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from specvae.alerts.clear_looks import EDGE
 from specvae.alerts.e_values import needed_evidence
+from specvae.alerts.normal_scores import PValueCurve
 from specvae.alerts.past import PAST, Past, PastArray
 from specvae.alerts.pixels import Status
 from specvae.alerts.place import Night, Place, advance
@@ -17,6 +18,7 @@ from specvae.alerts.place import Night, Place, advance
 SHAPE = (64, 72)
 NEEDED = needed_evidence(SHAPE[0] * SHAPE[1], 0.1)
 Change = Callable[[int, NDArray[np.float32]], None]
+IDENTITY = PValueCurve(np.array([-40.0, 40.0]), np.array([-40.0, 40.0]))
 QUIET = 14
 """Nights before anything is planted."""
 
@@ -36,7 +38,7 @@ def watched(count: int, change: Change, seed: int = 0, close_after: int = 2) -> 
     """The place after each night, one every five days."""
     place, after = Place(PastArray(*SHAPE)), []
     for number, scores in enumerate(nights(count, change, seed)):
-        night = Night(20_000 + 5 * number, lambda a, b, s=scores: s[a:b], lambda values: values)
+        night = Night(20_000 + 5 * number, lambda a, b, s=scores: s[a:b], IDENTITY)
         place = advance(place, night, PastArray(*SHAPE), NEEDED, close_after)
         after.append(place)
     return after

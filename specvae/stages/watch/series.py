@@ -179,7 +179,7 @@ class _Walk:
         step = Frames.step(*self.grid.shape)
         rows = step * max(1, 256 // step)
         pieces = [
-            score_bytes(night.normal_scores(night.scores(row, min(row + rows, self.grid.rows))), step)
+            score_bytes(night.curve.normal_scores(night.scores(row, min(row + rows, self.grid.rows))), step)
             for row in range(0, self.grid.rows, rows)
         ]
         self.frames = self.frames.plus(self._status(), np.concatenate(pieces))
@@ -208,4 +208,4 @@ def _night(scored: ScoredDate, grid: Grid) -> Iterator[tuple[Night, AlignedRows]
     """A date's scores on the grid of the place, while its file is open."""
     curve = scored.curve()
     with AlignedRows(scored.scores, grid) as rows:
-        yield Night(scored.day, rows.read, curve.normal_scores), rows
+        yield Night(scored.day, rows.read, curve), rows
