@@ -32,9 +32,7 @@ def with_neighbours(centres: Floats) -> Floats:
     return np.where(highest > REMARKABLE, highest, centres)
 
 
-def overshadowed(
-    normal: Floats, nats: Floats, rows: NDArray[np.int64], cols: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def overshadowed(normal: Floats, nats: Floats, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which of some pixels, at ``rows`` and ``cols`` ``(n,)``, stand beside one that has risen much more.
 
     ``normal`` and ``nats`` ``(rows, cols)``: how far tonight's normal score and score are above what is usual there; NaN where

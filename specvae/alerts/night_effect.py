@@ -22,8 +22,9 @@ LEVELS = (1e-1, 1e-2, 1e-3, 1e-4)
 MOST_SHIFT, MOST_STRETCH = 1.5, 4.0
 """The largest effect of a night that is taken out: what is odder is judged by the drift verdict, and a scene that burnt as a
 whole must not pass for haze."""
-UPPER = 0.95
-"""The quantile by which a night's spread is measured: what is odd covers less than the rest."""
+UPPER = 0.8
+"""The quantile by which a night's spread is measured, above the median and below it; the smaller of both counts: a fire over a
+third of the scene widens one side alone, and must not pass for a night on which everything varies more."""
 FEWEST = 500
 """Pixels from which on a night's effect is measured at all."""
 MOST = 1 << 18
@@ -57,11 +58,10 @@ class Shift:
         """The effect in standardised looks ``(n,)``: never such that a look would seem odder for it."""
         if z.size < FEWEST:
             return Shift()
-        middle, upper = np.quantile(z, (0.5, UPPER))
+        lower, middle, upper = np.quantile(z, (1 - UPPER, 0.5, UPPER))
+        half = min(upper - middle, middle - lower)
         expected = float(stdtrit(float(np.median(freedom(learned))), UPPER))
-        return Shift(
-            float(np.clip(middle, 0.0, MOST_SHIFT)), float(np.clip((upper - middle) / expected, 1.0, MOST_STRETCH))
-        )
+        return Shift(float(np.clip(middle, 0.0, MOST_SHIFT)), float(np.clip(half / expected, 1.0, MOST_STRETCH)))
 
     def correct(self, z: Floats) -> Floats:
         """Standardised looks without the night's effect."""

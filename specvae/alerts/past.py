@@ -13,7 +13,19 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ENOUGH_LOOKS", "PAST", "REMARKABLE", "SCALES", "Past", "PastArray", "PastRows", "Spread", "UnseenPast", "centres", "freedom"]
+__all__ = [
+    "ENOUGH_LOOKS",
+    "PAST",
+    "REMARKABLE",
+    "SCALES",
+    "Past",
+    "PastArray",
+    "PastRows",
+    "Spread",
+    "UnseenPast",
+    "centres",
+    "freedom",
+]
 
 Floats = NDArray[np.float32]
 SCALES = ("alone", "around")

@@ -16,8 +16,8 @@ from scipy.special import log_ndtr, stdtr
 from specvae.alerts.beside import overshadowed, with_neighbours
 from specvae.alerts.clear_looks import HALO, View, view_of
 from specvae.alerts.e_values import YEAR, log_e_values
-from specvae.alerts.normal_scores import PValueCurve
 from specvae.alerts.night_effect import NightEffect, Survey
+from specvae.alerts.normal_scores import PValueCurve
 from specvae.alerts.past import ENOUGH_LOOKS, Past, PastRows, Spread, centres, freedom
 from specvae.alerts.pixels import ODD, Looks, Status, begun, closing, confirm, look_again, no_pixels
 from specvae.alerts.registry import Registry

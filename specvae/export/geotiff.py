@@ -41,6 +41,8 @@ class GeoTiff:
     """TIFF's predictor: 2 takes differences of neighbours, 3 is made for floating point."""
     bands: Sequence[Band] = ()
     """Names and wavelengths of the bands; () = the file has none."""
+    taken: str | None = None
+    """When it was acquired, ``YYYY:MM:DD hh:mm:ss`` as TIFF writes it; None = the file does not say."""
 
     def write(self, path: Path, blocks: Iterable[tuple[Window, NDArray[Any]]]) -> None:
         """Write blocks ``(bands, rows, cols)``, each at its window; the file appears whole or not at all."""
@@ -49,6 +51,8 @@ class GeoTiff:
             for window, values in blocks:
                 place = RasterioWindow(window.col, window.row, window.cols, window.rows)
                 dataset.write(values, window=place)
+            if self.taken is not None:
+                dataset.update_tags(TIFFTAG_DATETIME=self.taken)
             for number, band in enumerate(self.bands, start=1):
                 dataset.set_band_description(number, band.name)
                 if band.wavelength is not None:

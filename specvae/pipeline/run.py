@@ -1,6 +1,6 @@
 """One run of a batch, from its TOML file to ``run.json``.
 
-1. The TOML becomes a checked :class:`Pipeline`: a list of stages (fit, calibrate, score, benchmark).
+1. The TOML becomes a checked :class:`Pipeline`: a list of stages (fit, calibrate, score, watch, benchmark).
 2. The run locks every folder that it will fill, so that no second run writes there, and removes what a killed one left.
 3. The stages follow each other. A fit, a calibration or a benchmark is one task. A score is planned first
    (:mod:`~specvae.pipeline.plan`): scenes that are done already or are known to be invalid need nothing; each other scene is
@@ -26,7 +26,15 @@ from specvae.errors import OutputError, SpecvaeError
 from specvae.files.places import output_place
 from specvae.ingest.sources import find_sources
 from specvae.pipeline.declaration.spec import load_pipeline
-from specvae.pipeline.declaration.stages import BenchmarkStage, CalibrateStage, Pipeline, ScoreStage, Stage, WholeStage
+from specvae.pipeline.declaration.stages import (
+    BenchmarkStage,
+    CalibrateStage,
+    Pipeline,
+    ScoreStage,
+    Stage,
+    WatchStage,
+    WholeStage,
+)
 from specvae.pipeline.locks import WORKERS, alone, sweep
 from specvae.pipeline.plan import Decision, decide, model_hash
 from specvae.pipeline.summary.events import EventLog
@@ -80,7 +88,7 @@ def run(pipeline: str | Path, options: Options | None = None) -> Batch:
         overrides["heartbeat"] = os.path.abspath(options.heartbeat)
     spec = load_pipeline(pipeline, options.set, **overrides)
     batch = Batch(spec.name, str(pipeline), spec.out, datetime.now(UTC), options.dry_run)
-    places = {spec.out, *(stage.target for stage in spec.scores)}
+    places = {spec.out, *spec.filled}
     with nullcontext() if options.dry_run else alone(places):
         log_path = None if options.dry_run else output_place(spec.out, "log.jsonl")
         with EventLog(log_path, options.log_on_stderr) as log:
@@ -118,7 +126,7 @@ class _Run:
         self.batch.seconds = time.perf_counter() - started
         if not self.options.dry_run:
             try:
-                write_summary(self.batch, {stage.target for stage in self.spec.scores})
+                write_summary(self.batch, self.spec.filled)
             except OutputError as error:
                 self.batch.complaint = str(error)
         status = self.batch.exit_status
@@ -133,7 +141,7 @@ class _Run:
     def _stage(self, number: int, stage: Stage, workers: Workers) -> None:
         """Carry out one stage; a fault fails the stage, and stages that need its model are skipped."""
         started = time.perf_counter()
-        strict = isinstance(stage, ScoreStage) and stage.request.strict
+        strict = isinstance(stage, ScoreStage | WatchStage) and stage.request.strict
         record = StageRecord(number, stage.run, stage.target, strict=strict)
         self.batch.stages.append(record)
         needed = stage.request.model if isinstance(stage, ScoreStage | CalibrateStage) else ""
@@ -165,15 +173,23 @@ class _Run:
 
     def _single_task(self, stage: WholeStage, record: StageRecord, workers: Workers) -> None:
         """Carry out a fit, a calibration or a benchmark, which is one task of one worker."""
-        if self.options.dry_run and (isinstance(stage, BenchmarkStage) or stage.request.model in self.unmade):
+        if self.options.dry_run and self._unknown(stage):
             return
         task = StageTask(stage, self.options.dry_run)
         results: list[Result] = []
         # By a worker and not in this process: a crash in native code then fails the stage and not the run.
         carry_out_all([task], workers, self.spec.retries, lambda number, result, attempts: results.append(result))
-        record.status, record.message = results[0].status, results[0].message
+        record.status, record.message, record.watched = results[0].status, results[0].message, results[0].watched
         if self.options.dry_run and record.status == "done":
             record.status = "todo"
+
+    def _unknown(self, stage: WholeStage) -> bool:
+        """Whether a dry run cannot know what the stage has to do: a benchmark, or what rests on a stage that is still to do."""
+        if isinstance(stage, BenchmarkStage):
+            return True
+        if isinstance(stage, WatchStage):
+            return any(record.status == "todo" and record.run == "score" for record in self.batch.stages[:-1])
+        return stage.request.model in self.unmade
 
     def _score(self, stage: ScoreStage, record: StageRecord, workers: Workers) -> None:
         """Plan a scoring stage, then score the scenes that have something to do."""

@@ -105,6 +105,21 @@ def test_a_night_that_scores_higher_as_a_whole_is_no_alert() -> None:
     assert not [a for a in places[-1].registry.alerts if a.confirmed_on is not None]
 
 
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.6])
+def test_a_fire_is_confirmed_however_much_of_the_scene_it_takes(share: float) -> None:
+    rows = int(share * SHAPE[0])
+
+    def fire(number: int, scores: NDArray[np.float32]) -> None:
+        if number >= QUIET:
+            scores[:rows] += 7
+
+    places = watched(QUIET + 3, fire)
+    burnt = np.ones((rows, SHAPE[1]), bool)
+    burnt[4:9, 4:10] = False  # beside the roof
+    assert (places[-1].status(0, rows)[burnt] == Status.CONFIRMED).mean() > 0.97
+    assert (places[-1].status(rows, SHAPE[0]) == Status.CONFIRMED).mean() < 0.01
+
+
 def test_clouds_and_their_edges_are_no_looks() -> None:
     def cloud(number: int, scores: NDArray[np.float32]) -> None:
         if number >= QUIET:

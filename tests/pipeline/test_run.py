@@ -284,12 +284,15 @@ def test_a_declaration_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
 def test_the_nightly_example_runs_on_scenes_like_the_demos(tmp_path: Path) -> None:
     example = Path(__file__).parents[2] / "pipelines" / "nightly.toml"
     write_scene(tmp_path / "normal.tif", make_scene(96, 96, seed=0).values)
-    write_scene(tmp_path / "tonight.tif", make_scene(96, 96, seed=1, anomalies=True).values)
+    write_scene(
+        tmp_path / "tonight.tif", make_scene(96, 96, seed=1, anomalies=True).values, taken="2026:07:14 10:30:00"
+    )
     settings = (f"root={tmp_path}", "fit.set=['training.epochs=1']", "fit.context=none")
     result = run(example, Options(set=settings))
     assert result.exit_status == 0, [s.message for s in result.stages]
-    assert [s.status for s in result.stages] == ["done", "done"]
+    assert [s.status for s in result.stages] == ["done", "done", "done"]
     assert (tmp_path / "nightly" / "tonight" / "item.json").is_file()
+    assert (tmp_path / "nightly" / "watch" / "watch.json").is_file()
 
 
 def test_a_scene_in_shards_has_the_very_pixels_and_report_of_one_in_one_piece(place: Path, tmp_path: Path) -> None:

@@ -23,17 +23,19 @@ from specvae.pipeline.declaration.stages import (
     Pipeline,
     ScoreStage,
     Stage,
+    WatchStage,
 )
 from specvae.pipeline.declaration.toml_models import PIPELINE, STAGES
 from specvae.stages.requests import CalibrateRequest, FitRequest
 from specvae.stages.score.memory import parse_size
 from specvae.stages.score.request import ScoreRequest
+from specvae.stages.watch.request import WatchRequest
 
 __all__ = ["PATHS", "load_pipeline"]
 
 PATHS = frozenset({"source", "scene", "data"}).union(
     declared.name
-    for request in (FitRequest, CalibrateRequest, ScoreRequest)
+    for request in (FitRequest, CalibrateRequest, ScoreRequest, WatchRequest)
     for declared in options_of(request)
     if declared.option.is_path
 )
@@ -119,6 +121,8 @@ def _stage(kind: str, keys: dict[str, Any]) -> Stage:
         return CalibrateStage(keys.pop("source"), build(CalibrateRequest, keys))
     if kind == "score":
         return ScoreStage(keys.pop("scene"), build(ScoreRequest, keys))
+    if kind == "watch":
+        return WatchStage(keys.pop("scene"), build(WatchRequest, keys))
     name, sizes = keys.pop("name"), keys.pop("size")
     places = {key: Path(keys.pop(key)) for key in ("data", "out") if keys[key]}
     return BenchmarkStage(name, Settings(**keys | places, sizes=sizes))

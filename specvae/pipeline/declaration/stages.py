@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from specvae.benchmarks.settings import BENCHMARKS, Settings
@@ -10,8 +11,18 @@ from specvae.errors import UsageError
 from specvae.option import Option, Range, option
 from specvae.stages.requests import CalibrateRequest, FitRequest
 from specvae.stages.score.request import ScoreRequest
+from specvae.stages.watch.request import WatchRequest
 
-__all__ = ["BenchmarkStage", "CalibrateStage", "FitStage", "Pipeline", "ScoreStage", "Stage", "WholeStage"]
+__all__ = [
+    "BenchmarkStage",
+    "CalibrateStage",
+    "FitStage",
+    "Pipeline",
+    "ScoreStage",
+    "Stage",
+    "WatchStage",
+    "WholeStage",
+]
 
 
 @dataclass(frozen=True)
@@ -97,7 +108,25 @@ class BenchmarkStage:
             raise UsageError(f"there is no benchmark {self.name!r}; known: {', '.join(BENCHMARKS)}")
 
 
-WholeStage = FitStage | CalibrateStage | BenchmarkStage
+@dataclass(frozen=True)
+class WatchStage:
+    """A stage that follows the scored dates of one place: ``run = "watch"``."""
+
+    run: ClassVar[Literal["watch"]] = "watch"
+    scene: tuple[str, ...]
+    """Folders of reports, such as the ``out`` of a score above."""
+    request: WatchRequest
+
+    @property
+    def target(self) -> str:
+        """The folder of the alerts."""
+        return str(self.request.place(self.scene[0]))
+
+    def check(self) -> None:
+        """Check nothing: the request was checked when it was made."""
+
+
+WholeStage = FitStage | CalibrateStage | BenchmarkStage | WatchStage
 """A stage that is one task of one worker; a score has a task for each scene."""
 Stage = WholeStage | ScoreStage
 
@@ -141,3 +170,9 @@ class Pipeline:
     def scores(self) -> list[ScoreStage]:
         """The stages that score scenes, in their order."""
         return [stage for stage in self.stage if isinstance(stage, ScoreStage)]
+
+    @property
+    def filled(self) -> set[str]:
+        """The folders that scores and watches fill: a watch writes into one beside its dates."""
+        watched = {str(Path(stage.target).parent) for stage in self.stage if isinstance(stage, WatchStage)}
+        return {stage.target for stage in self.scores} | watched

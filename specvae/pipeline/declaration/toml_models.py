@@ -10,6 +10,7 @@ from specvae.option import Declared, Range, options_of
 from specvae.pipeline.declaration.stages import Pipeline
 from specvae.stages.requests import CalibrateRequest, FitRequest
 from specvae.stages.score.request import ScoreRequest
+from specvae.stages.watch.request import WatchRequest
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -95,6 +96,7 @@ STAGES: dict[str, type[StageTable]] = {
     "fit": _stage_table("fit", "source", FitRequest),
     "calibrate": _stage_table("calibrate", "source", CalibrateRequest),
     "score": _stage_table("score", "scene", ScoreRequest),
+    "watch": _stage_table("watch", "scene", WatchRequest),
     "benchmark": _BenchmarkTable,
 }
 """The model of each kind of stage."""
@@ -106,7 +108,7 @@ class _Top(_Table):
 
 
 def _pipeline_table() -> type[_Top]:
-    # Discriminated by `run`: a mistake is then one of its own kind of stage, not of all four.
+    # Discriminated by `run`: a mistake is then one of its own kind of stage, not of all five.
     union: Any = Union.__getitem__(tuple(STAGES.values()))
     stages = tuple[Annotated[union, Field(discriminator="run")], ...]
     more: dict[str, Any] = {**_keys(Pipeline, "pipeline"), "stage": (stages, Field(min_length=1))}

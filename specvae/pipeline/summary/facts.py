@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from specvae.stages.acquisition import date_of
 
-__all__ = ["SceneFacts", "facts_of"]
+__all__ = ["SceneFacts", "WatchFacts", "facts_of"]
 
 
 class SceneFacts(TypedDict, total=False):
@@ -32,6 +32,18 @@ class SceneFacts(TypedDict, total=False):
     """Whether the calibration supports the false-alarm rate."""
     date: str | None
     """``YYYY-MM-DD`` of the acquisition, or as the file name has it."""
+
+
+class WatchFacts(TypedDict):
+    """Facts about a watched place."""
+
+    place: str
+    newest: str
+    """The newest date, ISO 8601."""
+    alerts: dict[str, int]
+    """``open``, and ``new``, ``confirmed`` and ``closed`` since the date before."""
+    untrusted: bool
+    """Whether the newest date's verdict is do-not-use."""
 
 
 def facts_of(item: dict[str, Any]) -> SceneFacts:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from specvae.export.colours import css_variables
 from specvae.export.contents import PAGE, QUICKLOOK, ResultFile
+from specvae.export.watch.contents import PAGE as WATCH_PAGE
 from specvae.pipeline.summary.charts import HEIGHT, LEFT, RIGHT, WIDTH, ChartedScene, charts_of
 from specvae.pipeline.summary.outcome import Batch
 from specvae.pipeline.summary.run_json import AlertJson, RunJson, SceneJson
@@ -69,8 +70,8 @@ def _claim(counts: dict[str, int], alerts: int) -> str:
 
 
 def _report(folder: str, status: str, out: str) -> str:
-    """Address of a scene's page, empty where the scene has none."""
-    return _address(folder, PAGE, status, out)
+    """Address of the page of a scene or a watched place, empty where it has none."""
+    return _address(folder, PAGE, status, out) or _address(folder, WATCH_PAGE, status, out)
 
 
 def _picture(scene: SceneJson, out: str) -> str:

@@ -8,8 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from specvae.export.contents import REPORT
+from specvae.export.watch.contents import ALERTS
 from specvae.files.json_files import read_json
-from specvae.pipeline.summary.facts import SceneFacts
+from specvae.pipeline.summary.facts import SceneFacts, WatchFacts
 from specvae.pipeline.summary.run_json import SCHEMA_VERSION, AlertJson, RunJson, SceneJson, StageJson
 from specvae.stages.outcome import is_untrusted
 from specvae.version import __version__
@@ -18,6 +19,8 @@ __all__ = ["Batch", "SceneRecord", "StageRecord"]
 
 MOST_DETAILED = 100
 """Alerts whose strongest objects are listed; each costs the reading of a report."""
+MOST_LEADING = 5
+"""Alerts of a watched place that are listed."""
 CAUTIONS = {"caution": "its map calls for caution", "do-not-use": "its map is not to be used"}
 """Verdict -> the reason that an alert gives for it."""
 STATES = ("done", "already", "invalid", "failed")
@@ -70,10 +73,12 @@ class StageRecord:
     seconds: float = 0.0
     strict: bool = False
     scenes: list[SceneRecord] = field(default_factory=list)
+    watched: WatchFacts | None = None
+    """Of a stage that watches."""
 
     def to_json(self) -> StageJson:
         """The stage's entry in ``run.json``."""
-        return {
+        stage: StageJson = {
             "number": self.number,
             "run": self.run,
             "target": self.target,
@@ -82,6 +87,7 @@ class StageRecord:
             "seconds": round(self.seconds, 3),
             "scenes": [scene.to_json() for scene in self.scenes],
         }
+        return stage if self.watched is None else {**stage, "watched": self.watched}
 
 
 @dataclass
@@ -124,19 +130,33 @@ class Batch:
             return 3 if lost else 0
         if lost or self.complaint or any(scene.status in ("invalid", "failed") for scene in self.scenes):
             return 3
+        if any(stage.strict and stage.watched and stage.watched["untrusted"] for stage in self.stages):
+            return 5
         strict = [scene for stage in self.stages if stage.strict for scene in stage.scenes]
         return 5 if any(is_untrusted(s.facts.get("verdict"), s.facts.get("supported")) for s in strict) else 0
 
     def alerts(self) -> list[AlertJson]:
         """Scenes that a person should look at: those without a result first, then those with most (new) objects."""
-        alerts = [alert for scene in self.scenes if (alert := _alert(scene))]
+        alerts = [alert for scene in self._looked_at() if (alert := _alert(scene))]
+        alerts += [alert for stage in self.stages for alert in _watched(stage)]
         # The sort is stable: scenes of equal weight stay in the order of the stages.
         alerts.sort(key=lambda alert: (alert["status"] not in ("invalid", "failed"), -(alert["objects"] or 0)))
         for alert in alerts[:MOST_DETAILED]:
-            if alert["status"] in ("done", "already"):
+            if alert["status"] in ("done", "already") and "leading" not in alert:
                 section = read_json(Path(alert["folder"]) / REPORT.name).get("objects", {})
                 alert["leading"] = section.get("leading", [])
         return alerts
+
+    def _looked_at(self) -> list[SceneRecord]:
+        """The scenes that may call for a person: of a watched place those alone that have no result or one not to be trusted."""
+        places = [Path(stage.target).parent for stage in self.stages if stage.watched]
+        return [
+            scene
+            for scene in self.scenes
+            if scene.status in ("invalid", "failed")
+            or scene.facts.get("verdict") in CAUTIONS
+            or not any(Path(scene.folder).is_relative_to(place) for place in places)
+        ]
 
     def to_json(self) -> RunJson:
         """The content of ``run.json``."""
@@ -153,6 +173,32 @@ class Batch:
             "alerts": [] if self.dry_run else self.alerts(),
             "stages": [stage.to_json() for stage in self.stages],
         }
+
+
+def _watched(stage: StageRecord) -> list[AlertJson]:
+    """The alerts over nights of a watched place that are more than one look, as one entry with the strongest first."""
+    tree = read_json(Path(stage.target) / ALERTS.name) if stage.watched else {}
+    chosen = [alert for alert in tree.get("alerts", []) if alert["status"] in ("provisional", "confirmed")]
+    if not chosen or stage.watched is None:
+        return []
+    chosen.sort(
+        key=lambda alert: (alert["status"] != "confirmed", alert["id"] not in tree["confirmed"], -alert["evidence"])
+    )
+    sure = sum(alert["status"] == "confirmed" for alert in chosen)
+    why = f"{sure} confirmed alerts, {len(chosen) - sure} provisional"
+    why += f", {len(tree['confirmed'])} confirmed on {tree['dates']['newest'][:10]}"
+    return [
+        {
+            "key": stage.watched["place"],
+            "scene": stage.target,
+            "folder": stage.target,
+            "status": stage.status,
+            "objects": len(chosen),
+            "why": why,
+            "date": tree["dates"]["newest"][:10],
+            "leading": chosen[:MOST_LEADING],
+        }
+    ]
 
 
 def _alert(scene: SceneRecord) -> AlertJson | None:

@@ -38,11 +38,18 @@ def _gauges(run: RunJson) -> list[tuple[str, str, list[Sample]]]:
         ),
         ("batch_valid_pixels", "Valid pixels of all scored scenes.", _one(sum(s["valid"] or 0 for s in scored))),
         ("batch_alerts", "Scenes that a person should look at.", _one(len(run["alerts"]))),
+        ("watch_alerts", "Alerts over nights: open, and new, confirmed and closed on the newest date.", _watched(run)),
         ("batch_seconds", "Duration of the last run.", _one(run["seconds"])),
         ("batch_exit_status", "Exit status of the last run.", _one(run["exit_status"])),
         ("batch_finished_timestamp_seconds", "When the last run ended, Unix time.", _one(round(time.time()))),
         ("stage_seconds", "Duration of each stage.", stages),
     ]
+
+
+def _watched(run: RunJson) -> list[Sample]:
+    """A sample for each count of each watched place."""
+    places = [stage["watched"] for stage in run["stages"] if "watched" in stage]
+    return [({"place": w["place"], "status": word}, float(n)) for w in places for word, n in w["alerts"].items()]
 
 
 def _verdicts(scored: list[SceneJson]) -> list[Sample]:

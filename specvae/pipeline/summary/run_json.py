@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, Required, TypedDict
 
-from specvae.pipeline.summary.facts import SceneFacts
+from specvae.pipeline.summary.facts import SceneFacts, WatchFacts
 
 __all__ = ["SCHEMA_VERSION", "AlertJson", "RunJson", "SceneJson", "StageJson"]
 
@@ -35,6 +35,8 @@ class StageJson(TypedDict):
     message: str
     seconds: float
     scenes: list[SceneJson]
+    watched: NotRequired[WatchFacts]
+    """Of a stage that watches."""
 
 
 class AlertJson(TypedDict):

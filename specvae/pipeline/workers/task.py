@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from specvae.ingest.source import Source
 from specvae.pipeline.declaration.stages import WholeStage
-from specvae.pipeline.summary.facts import SceneFacts
+from specvae.pipeline.summary.facts import SceneFacts, WatchFacts
 from specvae.stages.score.request import ScoreRequest
 
 if TYPE_CHECKING:  # torch comes with it, which a run that only plans does without
@@ -96,6 +96,8 @@ class Result:
     """Whether the failure may pass, so that another attempt makes sense."""
     facts: SceneFacts = field(default_factory=SceneFacts)
     """What the summary says of a scene."""
+    watched: WatchFacts | None = None
+    """What the summary says of a watched place."""
     shard_count: int = 0
     """The answer to a shard task without a number."""
     shard: Shard | None = None

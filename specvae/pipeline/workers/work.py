@@ -19,10 +19,10 @@ from specvae.benchmarks.settings import run_benchmark
 from specvae.errors import InputError, ModelError, SpecvaeError, UsageError
 from specvae.files.places import output_place
 from specvae.ingest.formats.references import is_remote
-from specvae.pipeline.declaration.stages import BenchmarkStage, CalibrateStage, FitStage
+from specvae.pipeline.declaration.stages import BenchmarkStage, CalibrateStage, FitStage, WatchStage
 from specvae.pipeline.invalid import record_invalid
 from specvae.pipeline.locks import at_work
-from specvae.pipeline.summary.facts import facts_of
+from specvae.pipeline.summary.facts import WatchFacts, facts_of
 from specvae.pipeline.workers.task import Result, SceneTask, ShardTask, StageTask, Status, Task, over_limit
 from specvae.stages.score.request import ScoreRequest, fingerprint_of, stored_item
 
@@ -141,12 +141,32 @@ def _do_stage(task: StageTask) -> Result:
     stage = task.stage
     if isinstance(stage, BenchmarkStage):
         return Result("done", str(run_benchmark(stage.name, stage.settings) / "report.md"))
+    if isinstance(stage, WatchStage):
+        return _follow(stage, task.dry_run)
     outcome = _learn(stage, task.dry_run)
     status: Status = "already" if outcome.skipped else "done"
     if task.dry_run:
         return Result(status)
     warnings = "; ".join(outcome.warnings)
     return Result(status, f"{outcome.model}{f' (warning: {warnings})' if warnings else ''}")
+
+
+def _follow(stage: WatchStage, dry_run: bool) -> Result:
+    """Follow a place; alerts of other settings are replaced."""
+    from specvae.stages.watch.run import watch
+
+    outcome = watch(stage.scene, replace(stage.request, renew=True, dry_run=dry_run))
+    status: Status = "already" if outcome.status == "already" else "done"
+    if dry_run:
+        return Result(status)
+    warnings = "; ".join(outcome.warnings)
+    watched = WatchFacts(
+        place=outcome.alerts["place"],
+        newest=outcome.alerts["dates"]["newest"],
+        alerts=outcome.alerts["counts"],
+        untrusted=outcome.untrusted,
+    )
+    return Result(status, f"{outcome.line}{f' (warning: {warnings})' if warnings else ''}", watched=watched)
 
 
 def _learn(stage: FitStage | CalibrateStage, dry_run: bool) -> FitOutcome:

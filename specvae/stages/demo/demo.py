@@ -21,6 +21,9 @@ from specvae.stages.score.run import score
 
 __all__ = ["DemoOutcome", "demo"]
 
+TAKEN = "2026:07:14 10:30:00"
+"""When the second night was, as far as a made-up night has a date: a watch needs one."""
+
 
 @dataclass(frozen=True)
 class DemoOutcome:
@@ -52,7 +55,7 @@ def demo(out: str = "demo", seed: int = 0) -> DemoOutcome:
     place.mkdir(parents=True, exist_ok=True)
     normal, tonight = make_scene(seed=seed), make_scene(seed=seed + 1, anomalies=True)
     write_scene(place / "normal.tif", normal.values)
-    write_scene(place / "tonight.tif", tonight.values)
+    write_scene(place / "tonight.tif", tonight.values, taken=TAKEN)
     write_scene(place / "truth.tif", np.minimum(tonight.truth, 255)[None], names=("planted",), nodata=255)
     model = str(place / "model.specvae")
     # A second demo finds its model made from the same scene; with another seed it replaces it.

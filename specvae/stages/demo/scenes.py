@@ -24,13 +24,18 @@ PLACE = Affine(20.0, 0.0, 500_000.0, 0.0, -20.0, 5_800_000.0)
 
 
 def write_scene(
-    path: Path, values: NDArray[Any], names: Sequence[str] = BAND_NAMES, nodata: float = 0, crs: str = "EPSG:32632"
+    path: Path,
+    values: NDArray[Any],
+    names: Sequence[str] = BAND_NAMES,
+    nodata: float = 0,
+    crs: str = "EPSG:32632",
+    taken: str | None = None,
 ) -> None:
-    """Write values ``(bands, rows, cols)`` as a GeoTIFF of 20 m pixels, deflated and tiled."""
+    """Write values ``(bands, rows, cols)`` as a GeoTIFF of 20 m pixels, deflated and tiled; ``taken``: as :class:`GeoTiff` has it."""
     wavelengths = WAVELENGTHS if tuple(names) == BAND_NAMES else (None,) * len(names)
     bands = [Band(name, wavelength) for name, wavelength in zip(names, wavelengths, strict=True)]
     size, rows, cols = values.shape
-    file = GeoTiff((size, rows, cols), values.dtype.name, PLACE, crs, nodata=nodata, bands=bands)
+    file = GeoTiff((size, rows, cols), values.dtype.name, PLACE, crs, nodata=nodata, bands=bands, taken=taken)
     file.write(path, [(Window(0, 0, rows, cols), values)])
 
 

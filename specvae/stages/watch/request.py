@@ -40,6 +40,8 @@ class WatchRequest:
     """Compute all dates anew, and replace whatever stands there."""
     renew: bool = False
     """Replace a result of other settings."""
+    dry_run: bool = False
+    """Only say whether there is something to do."""
 
     def __post_init__(self) -> None:
         check_options(self)

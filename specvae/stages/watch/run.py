@@ -68,8 +68,9 @@ def watch(reports: Sequence[str], request: WatchRequest, progress: Progress | No
     dates, folder = scored_dates(reports, request.since), request.place(reports[0])
     records, item = records_of(dates), read_json(folder / ITEM.name)
     stored: dict[str, Any] = item.get("properties", {})
-    if not _todo(request, folder, stored, records):
-        return _outcome(folder, "already", read_json(folder / ALERTS.name), dates, request)
+    todo = _todo(request, folder, stored, records)
+    if not todo or request.dry_run:
+        return _outcome(folder, "done" if todo else "already", read_json(folder / ALERTS.name), dates, request)
     grid = grid_of(dates[0].scores)
     with watch_folder(folder) as work:
         series = walk(dates, grid, request, folder, stored, records, work.path, progress)
@@ -129,7 +130,7 @@ def _outcome(
     request: WatchRequest,
     series: Series | None = None,
 ) -> WatchOutcome:
-    if not alerts:
+    if not alerts and not request.dry_run:
         raise InputError(f"{folder}/{ALERTS.name} is missing or damaged; run again with --overwrite")
     newest, warped = dates[-1], series.warped if series else ()
     warnings = [f"{newest.key}: its verdict is do-not-use, so that its looks are left out of the evidence"]

@@ -1,0 +1,77 @@
+"""The stage ``watch`` of a batch: after the score, resumed, and its alerts in run.json and the metrics."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from specvae.errors import UsageError
+from specvae.pipeline.run import Options, run
+from tests.score_folders import day_of, normal_ground, write_date
+
+SHAPE = (40, 44)
+TOML = """
+name = "coast"
+[[stage]]
+run = "watch"
+scene = ["reports/coast"]
+strict = true
+"""
+
+
+def write_dates(reports: Path, numbers: range, **more: str) -> None:
+    centre, spread = normal_ground(np.random.default_rng(0), SHAPE)
+    for number in numbers:
+        scores = centre + spread * np.random.default_rng(number).normal(size=SHAPE)
+        if number >= 8:
+            scores[10:20, 10:22] += 6
+        write_date(reports, day_of(number), scores, **more)
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Path:
+    write_dates(tmp_path / "reports" / "coast", range(10))
+    (tmp_path / "coast.toml").write_text(TOML)
+    return tmp_path / "coast.toml"
+
+
+def test_alerts_of_a_watched_place_stand_in_run_json_and_the_metrics(toml: Path) -> None:
+    assert run(toml, Options(dry_run=True)).stages[0].status == "todo"
+    batch = run(toml)
+    assert batch.exit_status == 0
+    assert batch.stages[0].message.startswith("coast: ")
+    out = toml.parent / "reports" / "coast"
+    tree = json.loads((Path(batch.out) / "run.json").read_text())
+    assert tree["stages"][0]["watched"]["alerts"]["confirmed"] == 1
+    (alert,) = tree["alerts"]
+    assert alert["key"] == "coast"
+    assert "1 confirmed alerts" in alert["why"]
+    assert alert["leading"][0]["confirmed_on"] == day_of(9)
+    metrics = (Path(batch.out) / "metrics.prom").read_text()
+    assert 'specvae_watch_alerts{batch="coast",place="coast",status="confirmed"} 1' in metrics
+    assert (out / "watch" / "watch.json").is_file()
+    again = run(toml)
+    assert again.stages[0].status == "already"
+    assert run(toml, Options(dry_run=True)).stages[0].status == "already"
+
+
+def test_a_setting_that_changed_is_taken_up_and_a_date_not_to_be_used_is_strict(toml: Path) -> None:
+    run(toml)
+    assert run(toml, Options(set=("watch.close_after=3",))).stages[0].status == "done"
+    write_dates(toml.parent / "reports" / "coast", range(10, 11), verdict="do-not-use")
+    batch = run(toml)
+    assert batch.exit_status == 5
+    assert "left out" in batch.stages[0].message
+
+
+def test_what_is_wrong_with_a_stage_is_said_before_anything_starts(toml: Path) -> None:
+    toml.write_text(TOML + "false_alert_rate = 3\n")
+    with pytest.raises(UsageError, match="false_alert_rate"):
+        run(toml)
+    toml.write_text(TOML.replace("reports/coast", "reports/nowhere"))
+    batch = run(toml)
+    assert batch.exit_status == 4
+    assert "no scored date" in batch.stages[0].message
