@@ -33,7 +33,7 @@ MISTAKES = {
     ),
     "a key like no other": (SCORE + "zzz = 1", r"line 4: .*known: .*false_alarm_rate"),
     "a kind": ('[[stage]]\nrun = "scoer"\nscene = "a"', r"run is 'scoer'; expected one of .* did you mean 'score'"),
-    "no kind": ('[[stage]]\nscene = "a"', r"line 1: .*expected one of fit, calibrate, score, benchmark"),
+    "no kind": ('[[stage]]\nscene = "a"', r"line 1: .*expected one of fit, calibrate, score, watch, benchmark"),
     "no source": ('[[stage]]\nrun = "fit"', r"stage\[1\]\.source is missing"),
     "two cuts": (SCORE + "threshold = 1\nfalse_alarm_rate = 0.1", "exclude each other"),
     "a rate above 1": (SCORE + "false_alarm_rate = 3", r"line 4: stage\[1\]\.false_alarm_rate = 3"),
