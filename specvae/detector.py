@@ -20,7 +20,7 @@ from specvae.model.device import pick_device
 from specvae.model.net_state import NetState
 from specvae.model.patches import band_means, by_band
 from specvae.scoring.baselines import Background
-from specvae.scoring.scorer import scorer_of
+from specvae.scoring.scorer import Scorer, scorer_of
 from specvae.spectra import Cube, Explanation, Parts, Window
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.contamination import find_contamination
@@ -84,6 +84,11 @@ class Detector:
     def has_context(self) -> bool:
         """Whether the model looks at what surrounds a pixel; such a model scores no tables."""
         return self.state.around is not None
+
+    @property
+    def scorer(self) -> Scorer:
+        """What scores windows and rows, compiled or by torch; its ``score`` gives the contexts for :meth:`explain` too."""
+        return self._scorer
 
     @property
     def reads(self) -> tuple[np.dtype[Any], ...]:
@@ -169,10 +174,6 @@ class Detector:
         """Parts of ``window``; ``cube`` covers it and, as far as the scene goes, the halo around it."""
         return self._scorer.score(cube, window)[0]
 
-    def score_with_context(self, cube: Cube, window: Window) -> tuple[Parts, NDArray[np.float32] | None]:
-        """Parts of ``window``, and its contexts for :meth:`explain`."""
-        return self._scorer.score(cube, window)
-
     def context(self, cube: Cube, window: Window) -> NDArray[np.float32] | None:
         """Contexts ``(components, rows, cols)`` of ``window``, or None for a model without."""
         return self._scorer.context(cube, window)
@@ -215,8 +216,8 @@ class Detector:
         return np.asarray(contribution.reshape(len(self.bands), -1, contribution.shape[1]).sum(axis=0), np.float32)
 
     def seen(self, cube: Cube) -> Cube:
-        """What reports show of a cube: itself, or the mean of each patch by band."""
-        return Cube(self.means(cube.values), cube.reason, cube.window) if self.config.patch else cube
+        """What reports show of a cube of patches: the mean of each patch by band."""
+        return Cube(self.means(cube.values), cube.reason, cube.window)
 
     def means(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """``(values, ...)`` patches -> ``(bands, ...)``, their means by band; spectra as they are."""

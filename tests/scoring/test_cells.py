@@ -277,7 +277,7 @@ def test_a_single_pixel_and_an_invalid_scene_are_handled(by: str, context: bool)
 def test_contributions_add_up_to_the_reconstruction(by: str, context: bool) -> None:
     model = model_of(by, context)
     cube = cube_of(small_scene())
-    parts, around = model.score_with_context(cube, cube.window)
+    parts, around = model.scorer.score(cube, cube.window)
     at = np.nonzero(cube.valid)
     pick = np.random.default_rng(1).choice(at[0].size, 5000, replace=False)
     rows, cols = at[0][pick], at[1][pick]

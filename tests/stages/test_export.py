@@ -77,7 +77,7 @@ def test_a_pixel_model_scores_alike_on_onnx_runtime(place: Path) -> None:
 
 def test_a_context_model_scores_alike_from_spectra_and_contexts(place: Path) -> None:
     cube = scene(place)
-    ours, context = load_model(place / "context.specvae").detector.score_with_context(cube, cube.window)
+    ours, context = load_model(place / "context.specvae").detector.scorer.score(cube, cube.window)
     assert context is not None
     theirs = run(place / "context.onnx", spectra=cube.values[:, cube.valid].T, context=context[:, cube.valid].T)
     for name in ("score", "reconstruction", "kl"):

@@ -54,7 +54,7 @@ class Variant:
         values = _rows_packed(cube.values)
         flags = np.ascontiguousarray(valid, np.bool_)
         here = window.shift(-cube.window.row, -cube.window.col)
-        _check_inputs(model, values, flags, here)
+        _check_inputs(model, values.shape, flags.shape, here)
         _check_outputs(model, window, out, context)
         job = Job(
             values=values.ctypes.data,
@@ -107,11 +107,11 @@ class Variant:
 # Everything that C trusts is checked in Python: C would read and write beyond an array without a word.
 
 
-def _check_inputs(model: PackedModel, values: NDArray[Any], valid: NDArray[np.bool_], here: Window) -> None:
-    """Raise ValueError where a cube's arrays are not of one size, or do not cover ``here``, a window of them."""
-    if len(values) != model.bands or valid.shape != values.shape[1:]:
-        raise ValueError(f"values {values.shape} and valid {valid.shape} are not of {model.bands} bands and one cube")
-    rows, cols = valid.shape
+def _check_inputs(model: PackedModel, values: tuple[int, ...], valid: tuple[int, ...], here: Window) -> None:
+    """Raise ValueError where the shapes of a cube's arrays are not of one size, or do not cover ``here``, a window of them."""
+    if values[0] != model.bands or valid != values[1:]:
+        raise ValueError(f"values {values} and valid {valid} are not of {model.bands} bands and one cube")
+    rows, cols = valid
     if min(here.row, here.col) < 0 or here.row + here.rows > rows or here.col + here.cols > cols:
         raise ValueError(f"{here} reaches beyond a cube of {rows} x {cols} pixels")
 

@@ -8,9 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from specvae.errors import InputError
 from specvae.export.contents import EXPLANATIONS, PAGE, PIXELS, QUICKLOOK, result_folder
 from specvae.export.maps import AssetBands
@@ -106,15 +103,14 @@ class _SceneRun:
         """Score every window of the scene into both maps."""
         job, scene, done = self.job, self.scene, 0
 
-        def store(window: Window, score_rows: NDArray[np.float32], flag_rows: NDArray[np.uint8]) -> None:
+        def advance(window: Window) -> None:
             nonlocal done
-            maps.write(window, score_rows, flag_rows)
             done += window.size
             if job.progress:
                 job.progress(scene.key, done / scene.grid.window.size)
 
         scoring = WindowScoring(scene, job.model.detector, job.threshold, self.gathered, job.request.score_parts)
-        scoring.run(reader, store)
+        scoring.run(reader, maps.write, advance)
 
     def _outline(self) -> SceneObjects:
         """The objects, outlined from the finished anomaly.tif, and explained."""

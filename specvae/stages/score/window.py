@@ -1,20 +1,17 @@
-"""One window scored: its parts, its explanations, and what goes to the maps."""
+"""One window as scored: its explanations, and what goes to the maps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specvae.detector import Detector
 from specvae.export.maps import MapBand
-from specvae.scoring.gathered.pixels import SampleOfPixels
-from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window, positions
-from specvae.thresholds.threshold import Threshold
+from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, positions
 
-__all__ = ["FLAG_BAND", "Piece", "map_bands", "score_bands", "score_window"]
+__all__ = ["FLAG_BAND", "Piece", "explained", "map_bands", "score_bands"]
 
 SCORE_BANDS = (
     MapBand("score", "anomaly score: reconstruction + kl; higher is more anomalous", "nat"),
@@ -46,26 +43,6 @@ def score_bands(parts: bool) -> tuple[MapBand, ...]:
     return SCORE_BANDS if parts else SCORE_BANDS[:1]
 
 
-def score_window(
-    detector: Detector,
-    cube: Cube,
-    window: Window,
-    truth: NDArray[np.uint8] | None,
-    threshold: Threshold,
-    sample: SampleOfPixels | None,
-) -> Piece:
-    """Score one window, and explain its sampled pixels; the anomalous ones are explained by who gathers objects."""
-    parts, context = detector.score_with_context(cube, window)
-    inner = cube.crop(window)
-    # Only anomalous and sampled pixels are explained: an explanation needs the network once more, and nobody would look
-    # at those of a million normal pixels.
-    anomalous = parts.score > threshold.value
-    explain = partial(_explained, detector, inner, context)
-    sampled = None if sample is None else explain(*sample.at(inner), True).expected
-    scored = ScoredWindow(detector.seen(inner), parts, anomalous, explain)
-    return Piece(scored, context, sampled, truth, inner)
-
-
 def map_bands(detector: Detector, piece: Piece, with_parts: bool) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """What goes to score.tif ``(bands, rows, cols)`` and to anomaly.tif ``(1, rows, cols)``."""
     scored = piece.scored
@@ -75,7 +52,7 @@ def map_bands(detector: Detector, piece: Piece, with_parts: bool) -> tuple[NDArr
     return _all_parts(detector, piece.cube, scored.parts, piece.context), flags
 
 
-def _explained(
+def explained(
     detector: Detector,
     cube: Cube,
     context: NDArray[np.float32] | None,
@@ -96,7 +73,7 @@ def _all_parts(
     for start in range(0, len(dominant), EXPLAINED_ROWS):
         rows, cols = positions(cube.valid[start : start + EXPLAINED_ROWS])
         if rows.size:
-            explanation = _explained(detector, cube, context, rows + start, cols, False)
+            explanation = explained(detector, cube, context, rows + start, cols, False)
             dominant[rows + start, cols] = explanation.contribution.argmax(axis=0) + 1
     p = detector.calibration.p_values(parts.score).astype(np.float32)
     return np.stack([parts.score, parts.reconstruction, parts.kl, p, dominant])
