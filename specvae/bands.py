@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,7 +10,36 @@ import numpy as np
 
 from specvae.errors import ModelError
 
-__all__ = ["Band", "BandMatch", "BandSet"]
+__all__ = ["Band", "BandMatch", "BandSet", "canonical_name", "nanometres_label"]
+
+NEXT_BAND = 10.0
+"""Nanometres by which bands of one name may differ however close the next band is: B8 and B8A of the MSI are 32 apart."""
+NUMBERED = re.compile(r"^(?:sr_|st_|toa_)?(?:band[\s_-]?|b)0*(\d{1,3}a?)$", re.I)
+"""A name that is a letter or word for band with a number, padded with zeros or not."""
+
+
+def canonical_name(name: str) -> str:
+    """A band's name in the spelling in which names are compared: ``B02``, ``b2`` and ``band_2`` are one.
+
+    Examples
+    --------
+    >>> canonical_name("B02"), canonical_name("sr_band2"), canonical_name("B8A"), canonical_name(" Red ")
+    ('b2', 'b2', 'b8a', 'red')
+    """
+    folded = name.strip().casefold()
+    hit = NUMBERED.match(folded)
+    return f"b{hit.group(1)}" if hit else folded
+
+
+def nanometres_label(wavelength: float) -> str:
+    """A wavelength as a label, to the thousandth of a nanometre.
+
+    Examples
+    --------
+    >>> nanometres_label(379.6637), nanometres_label(1000.125), nanometres_label(842.0)
+    ('379.664 nm', '1000.125 nm', '842 nm')
+    """
+    return f"{round(wavelength, 3):.10g} nm"
 
 
 @dataclass(frozen=True)
@@ -86,7 +116,7 @@ class BandSet:
     def labels(self) -> tuple[str, ...]:
         """A word for each band: its name, else its wavelength, else its 1-based number."""
         return tuple(
-            b.name or (f"{b.wavelength:g} nm" if b.wavelength is not None else f"band {i}")
+            b.name or (nanometres_label(b.wavelength) if b.wavelength is not None else f"band {i}")
             for i, b in enumerate(self.bands, start=1)
         )
 
@@ -128,8 +158,10 @@ class BandSet:
         return BandMatch(tuple(range(len(self))), "order")
 
     def _unique_names(self) -> list[str]:
-        """Names folded for comparison, or [] where any is missing or two are alike."""
-        names = [name.strip().casefold() for name in self.names]
+        """Names as they are compared, or [] where any is missing or two are alike."""
+        names = [canonical_name(name) for name in self.names]
+        if len(set(names)) < len(names):  # `B2` beside `B02` are two bands where both are there
+            names = [name.strip().casefold() for name in self.names]
         return names if all(names) and len(set(names)) == len(names) else []
 
     def _same_light(self, source: BandSet, order: tuple[int, ...]) -> bool:
@@ -138,8 +170,10 @@ class BandSet:
             other = source[at]
             if band.wavelength is None or other.wavelength is None:
                 continue
-            # Half a band's width, and at least 5 % of the wavelength: satellites of one series differ a little.
-            tolerance = max((band.width or other.width or 0.0) / 2, 0.05 * band.wavelength)
+            # Half a band's width; at least 5 % of the wavelength, for satellites of one series differ a little, but no
+            # more than half the distance to the next band, where a spectrometer's are closer than that.
+            least = min(0.05 * band.wavelength, max(self._spacing(band.wavelength) / 2, NEXT_BAND))
+            tolerance = max((band.width or other.width or 0.0) / 2, least)
             if abs(band.wavelength - other.wavelength) > tolerance:
                 return False
         return True
@@ -147,12 +181,16 @@ class BandSet:
     def _nearest(self, source: BandSet) -> tuple[int, ...] | None:
         """Index of the source band within half a band width of each band of this set, or None where a band has no such."""
         centres = np.array(source.wavelengths, dtype=np.float64)
-        order = []
+        order: list[int] = []
         for band in self.bands:
             assert band.wavelength is not None
-            nearest = int(np.argmin(np.abs(centres - band.wavelength)))
+            distances = np.abs(centres - band.wavelength)
+            least = float(distances.min())
+            # Detectors that overlap measure some wavelengths twice: of several equally near, each serves once, in order.
+            ties = np.flatnonzero(distances <= least + 1e-6)
+            nearest = int(next((at for at in ties if at not in order), ties[0]))
             width = band.width or source[nearest].width or self._spacing(band.wavelength)
-            if abs(centres[nearest] - band.wavelength) > width / 2:
+            if least > width / 2:
                 return None
             order.append(nearest)
         # Two bands of the model on one band of the source would count its information twice.
@@ -170,6 +208,16 @@ class BandSet:
             return f"{len(bands)} ({shown}{', ...' if len(bands) > 16 else ''})"
 
         return ModelError(
-            f"the bands do not match: the model has {side(self)}, the scene has {side(source)}; "
-            "choose the scene's bands with --bands, or use a model fitted on such bands"
+            f"the bands do not match: the model has {side(self)}, the scene has {side(source)}; {self._advice(source)}"
         )
+
+    def _advice(self, source: BandSet) -> str:
+        """What to do where ``source`` does not serve this set."""
+        if len(source) > len(self) and not (self._unique_names() and source._unique_names()):
+            return f"choose the {len(self)} of the scene's {len(source)} bands that are the model's with --bands"
+        if len(source) == len(self) and not self.wavelengths:
+            return (
+                "if they are the same, give the scene's bands the model's names (--bands chooses bands and renames none); "
+                "else use a model fitted on such bands"
+            )
+        return "use a model fitted on such bands, or a scene that has the model's"

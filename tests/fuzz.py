@@ -128,6 +128,18 @@ def make_seeds(folder: Path, model: Path | None) -> list[tuple[str, Path, list[P
     rasterio.shutil.copy(folder / "strips.tif", folder / "nc4.nc", driver="netCDF", format="NC4C")
     add("netcdf 4", folder / "nc4.nc")
     add("bil", write(folder / "b.bil", cube, driver="EHdr"))
+    assets = {
+        name: {"href": f"{name}.tif", "type": "image/tiff", "eo:bands": [{"name": name, "center_wavelength": 0.45 + at / 10}],
+               "raster:bands": [{"scale": 0.0001, "offset": -0.1}]}
+        for at, name in enumerate(("blue", "green", "red", "nir"))
+    }  # fmt: skip
+    for at, name in enumerate(assets):
+        write(folder / f"{name}.tif", cube[at : at + 1])
+    properties = {"datetime": "2023-07-15T10:15:59Z", "platform": "sentinel-2a", "s2:processing_baseline": "05.09"}
+    item = {"type": "Feature", "stac_version": "1.0.0", "id": "x", "properties": properties, "assets": assets}
+    (folder / "item.json").write_text(json.dumps(item))
+    add("stac item", folder / "item.json", folder / "item.json", *(folder / f"{name}.tif" for name in assets))
+    add("zarr", *_zarr(folder / "a.zarr", cube, properties))
     write(folder / "mask.tif", (cube[:1] > 900).astype("uint8"))
     shape = box(400_020, 4_999_800, 400_200, 4_999_980)
     geopandas.GeoDataFrame(geometry=[shape], crs="EPSG:32633").to_file(folder / "aoi.geojson")
@@ -143,6 +155,24 @@ def make_seeds(folder: Path, model: Path | None) -> list[tuple[str, Path, list[P
         )
         add("pipeline", folder / "batch.toml")
     return seeds
+
+
+def _zarr(place: Path, cube: np.ndarray[Any, Any], properties: dict[str, str]) -> tuple[Path, ...]:
+    """A small EOPF product, and its files; a folder without arrays where the library is not there."""
+    try:
+        import zarr
+    except ImportError:
+        return (write(place.with_suffix(".tif"), cube),)
+    root = zarr.open_group(place, mode="w", zarr_format=2)
+    root.attrs.update({"stac_discovery": {"properties": {**properties, "proj:epsg": 32633}}})
+    group = root.require_group("measurements/reflectance/r10m")
+    for name, values in (("y", np.arange(SIDE) * -10.0), ("x", np.arange(SIDE) * 10.0)):
+        group.create_array(name, data=values).attrs["_ARRAY_DIMENSIONS"] = [name]
+    for name, values in zip(("b02", "b03", "b04", "b08"), cube, strict=True):
+        array = group.create_array(name, shape=values.shape, dtype=values.dtype, chunks=(16, 16))
+        array[...] = values
+        array.attrs.update({"scale_factor": 0.0001, "add_offset": -0.1, "_ARRAY_DIMENSIONS": ["y", "x"]})
+    return (place, *sorted(p for p in place.rglob("*") if p.is_file()))
 
 
 # --- damage ----------------------------------------------------------------------------------------------------------
@@ -195,7 +225,7 @@ class Fuzzer:
         target = work / "in" / path.name
         shutil.copytree(path, target) if path.is_dir() else self._copy(path, files, work / "in")
         broken, how = damage(victim.read_bytes(), rng)
-        place = target / victim.name if path.is_dir() else work / "in" / victim.name
+        place = target / victim.relative_to(path) if path.is_dir() else work / "in" / victim.name
         place.write_bytes(broken)
         scoring = self.model is not None and (case // len(self.seeds)) % self.score_every == 0
         args = self._command(name, target, place, work / "out", scoring)

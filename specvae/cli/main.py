@@ -11,6 +11,7 @@ import sys
 import click
 
 from specvae.cli.invocation import PROGRAM, Invocation
+from specvae.cli.standard_streams import Output, start_in_utf8
 from specvae.errors import SpecvaeError, one_line
 from specvae.pipeline.summary.events import Value
 from specvae.version import __version__
@@ -34,6 +35,8 @@ COMMANDS = {
     "demo": "Make a small scene with planted anomalies, fit, score, and say where to look.",
 }
 """Every command and its line in the help, so that the help imports none of them."""
+PRINTING = frozenset(("inspect", "compare"))
+"""Commands of which nothing is left but what they print."""
 
 
 class LazyGroup(click.Group):
@@ -83,6 +86,8 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Entry point: exceptions become one line on stderr and an exit status."""
+    if args is None:
+        start_in_utf8()
     called = Invocation(tuple(sys.argv[1:] if args is None else args))
     # A command makes few cycles and many lasting objects, and looking for cycles costs a twentieth of its time.
     gc.set_threshold(100_000, 50, 100)
@@ -90,17 +95,13 @@ def main(args: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         with called.library_messages():
-            sys.exit(_run(called))
+            sys.exit(_with_output(called))
     # From the particular to the general: each status has one meaning, and 1 is for faults of the program alone.
     except SpecvaeError as error:
         _fail(called, error, error.exit_status)
     except KeyboardInterrupt:
         called.error("interrupted; nothing half-written was left", exit_status=130)
         sys.exit(130)
-    except BrokenPipeError:
-        # `specvae ... | head` is no fault. The interpreter flushes stdout as it ends, which would fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except MemoryError as error:
         _fail(called, f"out of memory: {error}; give a smaller --max-memory, or fewer --max-pixels", 4)
     except OSError as error:
@@ -110,6 +111,24 @@ def main(args: list[str] | None = None) -> None:
     finally:
         # The interpreter looks through all living objects before it ends: half a second, for nothing.
         gc.freeze()
+
+
+def _with_output(called: Invocation) -> int:
+    """The command's exit status, whatever becomes of standard output.
+
+    A reader that has seen enough (``| head``) is no fault. Where the output is lost and nothing else was made of it,
+    the status is 4; a score whose folders are written is done.
+    """
+    if sys.stdout is None:  # the parent closed it: nobody wants to read
+        return _run(called)
+    with Output(sys.stdout) as output:
+        status = _run(called)
+        output.flush()
+    if output.is_cut:
+        called.error(f"standard output cannot be written: {output.failure}", exit_status=status or 4)
+        prints_alone = "--json" in called.words or bool(PRINTING & {*called.words})
+        return status or (4 if prints_alone else 0)
+    return status
 
 
 def _run(called: Invocation) -> int:

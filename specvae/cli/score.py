@@ -14,6 +14,7 @@ from specvae.cli.derived_options import json_option, request_options
 from specvae.cli.outcomes import print_outcome
 from specvae.cli.progress import ScoreProgress
 from specvae.export.contents import PAGE
+from specvae.files.names import lines_of
 from specvae.option import build
 from specvae.stages.score.request import ScoreRequest
 
@@ -70,12 +71,11 @@ def _scored(
 
 
 def _listed(path: str) -> list[str]:
-    # utf-8-sig: editors on Windows put a byte-order mark first, which would be part of the first path.
+    """The names in a file or on standard input, one a line, whatever encoding the editor of the list wrote it in."""
     try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig")
+        return lines_of(sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes())
     except OSError as error:
         raise click.UsageError(f"--scenes-from {path} cannot be read: {error.strerror}") from None
-    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
 def _print(outcome: SceneOutcome) -> None:

@@ -21,7 +21,7 @@ from specvae.files.atomic import atomic_file
 from specvae.files.fingerprint import Fingerprint, sha256_of
 from specvae.files.json_files import json_text, read_json
 from specvae.ingest.grid import Grid
-from specvae.ingest.scene.describe import footprint
+from specvae.ingest.scene.footprint import box_around, footprint
 from specvae.model_file import StoredModel
 
 __all__ = [
@@ -262,10 +262,11 @@ def write_collection(out: Path, name: str = "specvae") -> Path | None:
         return None
     times = sorted(t for _, tree in items if (t := time_of(tree["properties"].get("datetime"))))
     interval: list[datetime | None] = [times[0], times[-1]] if times else [None, None]
+    boxes = [tree["bbox"] for _, tree in items if tree.get("bbox")]
     collection = pystac.Collection(
         _name(name),
         "Scenes scored against a model of what is normal",
-        pystac.Extent(pystac.SpatialExtent([_hull([tree for _, tree in items])]), pystac.TemporalExtent([interval])),
+        pystac.Extent(pystac.SpatialExtent([box_around(boxes)]), pystac.TemporalExtent([interval])),
         license="other",
     )
     for path, tree in items:
@@ -278,13 +279,6 @@ def write_collection(out: Path, name: str = "specvae") -> Path | None:
         with atomic_file(target) as beside:
             beside.write_text(text, encoding="utf-8")
     return target
-
-
-def _hull(items: list[dict[str, Any]]) -> list[float]:
-    """The box around all items that have one; the whole Earth where none has."""
-    boxes = [item["bbox"] for item in items if item.get("bbox")] or [[-180.0, -90.0, 180.0, 90.0]]
-    west, south, east, north = zip(*boxes, strict=True)
-    return [min(west), min(south), max(east), max(north)]
 
 
 def _read(path: Path, out: Path) -> dict[str, Any] | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from specvae.files.names import printable
 
 __all__ = ["FileIdentity", "Fingerprint", "identify", "same"]
 
@@ -50,16 +53,17 @@ def identify(paths: Sequence[str | Path], known: dict[str, Any] | None = None) -
     before = {i["path"]: i for i in (known or {}).get("inputs", [])}
     identities = []
     for path in sorted({str(p) for p in paths}):
+        name = printable(path)
         if not Path(path).is_file():
             # A remote address, or a file that is gone: its name still belongs to what the output was made of.
-            identities.append(FileIdentity(path, -1, -1, ""))
+            identities.append(FileIdentity(name, -1, -1, ""))
             continue
         stat = Path(path).stat()
-        old = before.get(path)
+        old = before.get(name)
         # Hashing takes seconds a gigabyte, a stat nothing: equal size and time in nanoseconds stand for equal bytes.
         unchanged = old and (old["size"], old["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns)
         digest = old["sha256"] if old and unchanged else sha256_of(Path(path))
-        identities.append(FileIdentity(path, stat.st_size, stat.st_mtime_ns, digest))
+        identities.append(FileIdentity(name, stat.st_size, stat.st_mtime_ns, digest))
     return tuple(identities)
 
 
@@ -72,7 +76,8 @@ def same(fresh: Fingerprint, stored: dict[str, Any] | None) -> bool:
 
     def essence(tree: dict[str, Any]) -> tuple[Any, ...]:
         # The time is not compared: a file that was copied or touched has the same bytes.
-        files = sorted((i["path"], i["size"], i["sha256"]) for i in tree.get("inputs", []))
+        # `./a.tif` and `a.tif` are one name: a folder and a glob find the same file under both.
+        files = sorted((os.path.normpath(i["path"]), i["size"], i["sha256"]) for i in tree.get("inputs", []))
         return files, tree.get("model"), tree.get("settings")
 
     return essence(current) == essence(stored)

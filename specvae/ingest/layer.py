@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from specvae.bands import Band
+from specvae.bands import Band, nanometres_label
 
 __all__ = ["Layer"]
 
@@ -42,4 +42,4 @@ class Layer:
         """The band in messages: its name, else its wavelength, else its number."""
         if self.band.name:
             return self.band.name
-        return f"{self.band.wavelength:g} nm" if self.band.wavelength is not None else f"band {self.index}"
+        return nanometres_label(self.band.wavelength) if self.band.wavelength is not None else f"band {self.index}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from specvae.errors import UsageError
+from specvae.ingest.formats.references import dependencies
 from specvae.option import Option, option
 
 __all__ = ["IngestOptions"]
@@ -139,9 +140,9 @@ class IngestOptions:
         return path.replace("{stem}", stem) if path else None
 
     def companions(self, stem: str) -> list[Path]:
-        """The masks and truths of a source, whose bytes bear on its result as its own do."""
-        named = (self.companion(p, stem) for p in (self.normal, self.mask, self.aoi, self.truth))
-        return [Path(p) for p in named if p]
+        """The masks and truths of a source with the files they depend on, whose bytes bear on its result as its own do."""
+        named = [self.companion(p, stem) for p in (self.normal, self.mask, self.aoi, self.truth)]
+        return [Path(file) for p in named if p for file in (p, *dependencies(p))]
 
     def for_scene(self, stem: str) -> IngestOptions:
         """The options with ``{stem}`` in the paths replaced by a scene's name."""

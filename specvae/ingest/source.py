@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from specvae.ingest.decision import Decision
 
 __all__ = ["Source"]
 
@@ -22,6 +24,10 @@ class Source:
     """The files whose bytes it is made of: they decide whether a result is still up to date."""
     members: tuple[str, ...] = ()
     """Single-band files that make one scene together; empty for every other source."""
+    part: str = ""
+    """Which scene of a file that lists several: the identifier of a STAC item; empty for every other source."""
+    decisions: tuple[Decision, ...] = field(default=(), compare=False)
+    """What was decided in choosing it: which files belong to it, and which were passed over."""
 
     @property
     def stem(self) -> str:

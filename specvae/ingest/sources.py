@@ -12,23 +12,22 @@ from itertools import islice
 from pathlib import Path
 
 from specvae.errors import InputError, UsageError
-from specvae.ingest.formats.band_sets import band_token, same_scene
+from specvae.files.names import printable
+from specvae.ingest.band_groups import band_groups
+from specvae.ingest.decision import Decision
 from specvae.ingest.formats.packed import container_of, is_virtual
-from specvae.ingest.formats.references import is_remote, referenced
+from specvae.ingest.formats.references import dependencies, is_remote
+from specvae.ingest.formats.stac_items import listed_scenes
+from specvae.ingest.passed_over import beside_scenes, is_companion, is_of_a_system, own_results
 from specvae.ingest.source import Source
 from specvae.ingest.table.recognise import is_table
 
 __all__ = ["find_sources"]
 
-COMPANIONS = (
-    *(".hdr", ".xml", ".msk", ".ovr", ".prj", ".tfw", ".tifw", ".aux", ".rrd", ".eww", ".jgw", ".wld", ".met"),
-    *(".cpg", ".dbf", ".shx", ".shp", ".sbn", ".sbx", ".qix", ".qpj", ".qml", ".gpkg", ".geojson", ".gml", ".kml"),
-    *(".md", ".json", ".html", ".pdf", ".log", ".txt", ".ini", ".toml", ".yml", ".yaml", ".py", ".specvae", ".safe"),
-    *(".lock", ".tmp", ".part", ".sha256", ".md5", ".dir", ".pag", ".gz", ".bz2", ".xz", ".7z"),
-)
-"""Endings that a folder or glob passes over: what stands beside scenes and tables rather than being one."""
 WILD = re.compile(r"[*?\[]")
 """The characters that make a name a pattern."""
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
+"""Endings of archives, which in a folder are scenes only where they are products."""
 DATASET_NAME = re.compile(r"^(NETCDF|HDF5|GTIFF_DIR|ZARR|HDF4_\w+):")
 """How GDAL names a dataset inside a file."""
 
@@ -39,15 +38,30 @@ def find_sources(patterns: Iterable[str | Path]) -> list[Source]:
     Raises UsageError where nothing is named or two would report to one folder, InputError where a name finds nothing.
     """
     sources: dict[str, Source] = {}
-    for pattern in patterns:
-        for source in _expand(str(pattern)):
-            # One file under two names is one scene; links to what is not there are one each, to be named each.
-            place = os.path.realpath(source.path)
-            place = place if os.path.exists(place) else os.path.abspath(source.path)
-            sources.setdefault("\0".join((place, *source.members)), source)
+    for source in _bands_together([source for pattern in patterns for source in _expand(str(pattern))]):
+        # One file under two names is one scene; links to what is not there are one each, to be named each.
+        place = os.path.realpath(source.path)
+        place = place if os.path.exists(place) else os.path.abspath(source.path)
+        sources.setdefault("\0".join((place, source.part, *source.members)), source)
     if not sources:
         raise UsageError("no source is named; give files, folders or globs")
     return _with_keys_of_their_own(list(sources.values()))
+
+
+def _bands_together(sources: list[Source]) -> list[Source]:
+    """The sources with single-band files of one scene, which were named one by one or by a glob, made one source."""
+    single = {s.path: s for s in sources if not (s.is_table or s.members or s.part) and os.path.isfile(s.path)}
+    if len(single) < 2:
+        return sources
+    together: list[Source] = []
+    for folder in dict.fromkeys(os.path.dirname(path) for path in single):
+        files = sorted(path for path in single if os.path.dirname(path) == folder)
+        for group in band_groups(files):
+            first = single[group.members[0]]
+            key = _clean(f"{os.path.dirname(first.key)}/{group.stem or 'bands'}")
+            together.append(group.source(key, os.path.join(folder, group.stem or "bands")))
+    taken = {path for source in together for path in source.members}
+    return sorted([s for s in sources if s.path not in taken] + together) if together else sources
 
 
 def _expand(pattern: str) -> list[Source]:
@@ -61,34 +75,91 @@ def _expand(pattern: str) -> list[Source]:
     if not WILD.search(pattern):
         if DATASET_NAME.match(pattern):
             return [_subdataset(pattern)]
+        # A scene of single-band files is named after what their names share, which is no file.
+        if found := [s for s in _sets_of(os.path.dirname(pattern) or ".") if Path(s.path) == Path(pattern)]:
+            return found
         raise InputError(f"{pattern} does not exist; expected a raster, a table, a folder or a glob")
+    return _matched(pattern)
+
+
+def _matched(pattern: str) -> list[Source]:
+    """The sources behind a glob. Raises InputError where it matches none."""
     fixed = _fixed_part(pattern)
     hits = sorted(h for h in glob.glob(pattern, recursive=True) if not _hidden(h, fixed))
-    sources = [s for hit in hits if not _companion(hit) for s in _below(hit, fixed)]
+    if not hits:
+        hits = _with_brackets_meant(pattern)
+    by_folder: dict[str, list[str]] = {}
+    for hit in hits:
+        if not os.path.isdir(hit) and not _beside(hit):
+            by_folder.setdefault(os.path.dirname(hit), []).append(hit)
+    own = {p for folder, files in by_folder.items() for p in files if Path(p).name in own_results(folder or ".")}
+    wanted, decisions = {hit for hit in hits if os.path.isdir(hit)}, list[Decision]()
+    for files in by_folder.values():
+        scenes = [path for path in files if path not in own]
+        bands = {path for group in band_groups(scenes) for path in group.all_files}
+        rest, passed_over = _scenes([path for path in scenes if path not in bands], bool(bands))
+        wanted |= {*bands, *rest}
+        decisions += passed_over
+    sources = [s for hit in hits if hit in wanted for s in _below(hit, fixed, frozenset())]
     if not sources:
-        raise InputError(f"{pattern} matches no scene or table")
-    return sources
+        only = "; it matches results of specvae alone, which are no scenes" if own else ""
+        raise InputError(f"{pattern} matches no scene or table{only}")
+    return _decided(sources, decisions)
+
+
+def _with_brackets_meant(pattern: str) -> list[str]:
+    """What a pattern matches whose brackets belong to the names of its folders: ``data[2020]/*.tif``."""
+    if "[" not in pattern:
+        return []
+    literal = pattern.replace("[", "[[]")
+    return sorted(h for h in glob.glob(literal, recursive=True) if not _hidden(h, _fixed_part(literal)))
+
+
+def _scenes(files: list[str], others: bool) -> tuple[list[str], list[Decision]]:
+    """The files of a folder that are scenes, and a decision for each reason why the rest only stand beside these.
+
+    ``others``: whether there are other scenes in it, of several files.
+    """
+    beside = beside_scenes(files, others)
+    by_reason: dict[str, list[str]] = {}
+    for path, why in beside.items():
+        by_reason.setdefault(why, []).append(Path(path).name)
+    decisions = [
+        Decision(
+            "files", f"passed over {', '.join(names[:6])}{', ...' * (len(names) > 6)}", why, ("scenes",), guessed=True
+        )
+        for why, names in by_reason.items()
+    ]
+    return [f for f in files if f not in beside], decisions
+
+
+def _decided(sources: list[Source], decisions: list[Decision]) -> list[Source]:
+    """The sources, the first with these decisions: what was passed over belongs to no scene, and is said once."""
+    if not (sources and decisions):
+        return sources
+    return [replace(sources[0], decisions=(*sources[0].decisions, *decisions)), *sources[1:]]
 
 
 def _named(path: str) -> list[Source]:
     """Sources behind a name that exists: a file is always one, whatever its ending; a folder is looked into."""
     if not os.path.isdir(path):
-        return [_file(path, str(Path(path).parent))]
+        listed = [replace(source, key=_clean(source.key)) for source in listed_scenes(path)]
+        return listed or [_file(path, str(Path(path).parent))]
     absolute = os.path.abspath(path)
     if _is_product_folder(absolute):
-        return [_product(_clean(Path(absolute).name), path)]
-    sources = _folder(path, path)
+        return _product(_clean(Path(absolute).name), path)
+    sources = _folder(path, path, frozenset())
     if not sources:
         raise InputError(f"{path} holds no scene or table")
     is_one_scene = len(sources) == 1 and sources[0].members and Path(sources[0].path) == Path(path)
     return [replace(sources[0], key=_clean(Path(absolute).name))] if is_one_scene else sources
 
 
-def _below(path: str, fixed: str) -> list[Source]:
+def _below(path: str, fixed: str, above: frozenset[str]) -> list[Source]:
     """Sources behind a path that a pattern or a folder gave; ``fixed`` is the folder to which keys are relative."""
     if not os.path.isdir(path):
         return [_file(path, fixed)]
-    return [_product(_key(path, fixed), path)] if _is_product_folder(path) else _folder(path, fixed)
+    return _product(_key(path, fixed), path) if _is_product_folder(path) else _folder(path, fixed, above)
 
 
 def _is_product_folder(folder: str) -> bool:
@@ -98,58 +169,70 @@ def _is_product_folder(folder: str) -> bool:
     return registry.is_product_folder(folder)
 
 
-def _is_product_archive(path: str) -> bool:
-    """Whether a zip file as a whole is one scene of a known product."""
-    from specvae.ingest.formats import registry  # as above
+def _folder(folder: str, fixed: str, above: frozenset[str]) -> list[Source]:
+    """Everything in a folder: its files, products, sets of single-band files, and what its subfolders hold.
 
-    return registry.is_product_archive(path)
-
-
-def _folder(folder: str, fixed: str) -> list[Source]:
-    """Everything in a folder: its files, products, sets of single-band files, and what its subfolders hold."""
-    entries = sorted(os.listdir(folder))
-    paths = [os.path.join(folder, name) for name in entries if not name.startswith(".")]
-    files = [p for p in paths if os.path.isfile(p) and not _companion(p)]
-    sources, rest = _band_sets(folder, files, fixed)
+    ``above``: the folders that lead here, links resolved: a link to one of them would be followed for ever.
+    """
+    own, here = own_results(folder), above | {os.path.realpath(folder)}
+    paths = [os.path.join(folder, n) for n in sorted(os.listdir(folder)) if not is_of_a_system(n) and n not in own]
+    sources, rest = _band_sets(folder, [p for p in paths if os.path.isfile(p) and not _beside(p)], fixed)
+    rest, decisions = _scenes(rest, bool(sources))
     sources += [_file(p, fixed) for p in rest]
     for path in paths:
-        # Links to folders are not followed: one to a folder above would be followed for ever.
-        if os.path.isdir(path) and not os.path.islink(path):
-            sources += _below(path, fixed)
-    return sorted(sources)
+        if os.path.isdir(path) and os.path.realpath(path) not in here:
+            sources += _below(path, fixed, here)
+    return _decided(sorted(sources), decisions)
+
+
+def _beside(path: str) -> bool:
+    """Whether a file only stands beside scenes; an archive does unless it is one scene of a known product."""
+    if path.casefold().endswith(ARCHIVES):
+        from specvae.ingest.formats import registry  # as above
+
+        return not registry.is_scene_archive(path)
+    return is_companion(path)
+
+
+def _sets_of(folder: str) -> list[Source]:
+    """The scenes of single-band files that lie in a folder."""
+    files = [os.path.join(folder, n) for n in sorted(os.listdir(folder))] if os.path.isdir(folder) else []
+    return _band_sets(folder, [p for p in files if os.path.isfile(p) and not is_companion(p)], folder)[0]
 
 
 def _band_sets(folder: str, files: list[str], fixed: str) -> tuple[list[Source], list[str]]:
     """Sets of single-band files that differ in their band's name alone, and the files that belong to none."""
-    groups: dict[str, list[str]] = {}
-    for path in files:
-        token = band_token(Path(path).name)
-        if token:
-            groups.setdefault(token[0], []).append(path)
-    sets = {stem: members for stem, members in groups.items() if same_scene(members)}
-    taken = {path for members in sets.values() for path in members}
+    groups = band_groups(files)
+    taken = {path for group in groups for path in group.all_files}
     # Where a folder holds one set of bands and nothing else, the folder is the scene and gives it its name.
-    fill_folder = len(sets) == 1 and len(taken) == len(files)
+    fill_folder = len(groups) == 1 and len(taken) == len(files)
     sources = []
-    for stem, members in sets.items():
-        path = folder if fill_folder else os.path.join(folder, stem or "bands")
-        sources.append(Source(_key(path, fixed), path, files=tuple(members), members=tuple(members)))
+    for group in groups:
+        path = folder if fill_folder else os.path.join(folder, group.stem or "bands")
+        sources.append(group.source(_key(path, fixed), path))
     return sources, [path for path in files if path not in taken]
 
 
 def _file(path: str, fixed: str) -> Source:
-    """A file as a source, with the files beside it that bear on how it is read and, of a VRT, those it names."""
-    beside = [path + end for end in (".msk", ".aux.xml", ".hdr")] + [os.path.splitext(path)[0] + ".hdr"]
-    named = referenced(path) if path.casefold().endswith(".vrt") else ()
-    files = dict.fromkeys([path, *(p for p in beside if os.path.isfile(p)), *named])
-    return Source(_key(path, fixed), path, is_table(path), tuple(files))
+    """A file as a source, with the files beside it that bear on how it is read and, of a VRT, those it leads to."""
+    files = (path, *dependencies(path))
+    return Source(_key(path, fixed), path, is_table(path), files)
 
 
-def _product(key: str, folder: str) -> Source:
-    """A product folder as one source, made of the first 10,000 files in it."""
-    # Each of these is hashed later; a folder mistaken for a product may hold any number of files.
+def _product(key: str, folder: str) -> list[Source]:
+    """A product folder as one source, or as one for each granule, made of the first 10,000 files in it."""
+    from specvae.ingest.formats import registry  # as above
+
+    granules = registry.granules_of(folder)
+    if len(granules) > 1:
+        return [Source(f"{key}/{_clean(Path(g).name)}", g, False, _files_in(g)) for g in granules]
+    return [Source(key, folder, False, _files_in(folder))]
+
+
+def _files_in(folder: str) -> tuple[str, ...]:
+    """The first 10,000 files in a folder: each is hashed later, and a folder may hold any number of files."""
     inside = (os.path.join(at, name) for at, _, names in os.walk(folder) for name in sorted(names))
-    return Source(key, folder, False, tuple(sorted(islice(inside, 10_000))))
+    return tuple(sorted(islice(inside, 10_000)))
 
 
 def _subdataset(name: str) -> Source:
@@ -165,14 +248,20 @@ def _key(path: str, fixed: str) -> str:
     relative = os.path.relpath(path, fixed or ".")
     if relative == ".":
         relative = Path(os.path.abspath(path)).name
-    # A folder may have a dot in its name (`site.v2`) that begins no ending; of folders, only SAFE has one.
-    end = "" if os.path.isdir(path) and not relative.upper().endswith(".SAFE") else os.path.splitext(relative)[1]
+    # A folder may have a dot in its name (`site.v2`) that begins no ending; of folders, only SAFE and Zarr have one.
+    end = (
+        ""
+        if os.path.isdir(path) and not relative.upper().endswith((".SAFE", ".ZARR"))
+        else os.path.splitext(relative)[1]
+    )
     return _clean(relative.removesuffix(end) if end else relative)
 
 
 def _clean(key: str) -> str:
     """A key without parts that would lead out of the output folder; ``scene`` where nothing remains."""
-    parts = [part for part in key.replace("\\", "_").replace("\0", "").split("/") if part not in ("", ".", "..")]
+    parts = [
+        part for part in printable(key).replace("\\", "_").replace("\0", "").split("/") if part not in ("", ".", "..")
+    ]
     return "/".join(parts) or "scene"
 
 
@@ -183,20 +272,9 @@ def _fixed_part(pattern: str) -> str:
     return "/".join(parts[:wild]) or ("/" if pattern.startswith("/") else ".")
 
 
-def _companion(path: str) -> bool:
-    """Whether a file only stands beside scenes."""
-    name = Path(path).name.casefold()
-    # A .txt that is named is a table; in a folder it is more often a readme or Landsat's MTL.
-    if is_table(path) and not name.endswith((".txt", ".txt.gz")):
-        return False
-    if os.path.isfile(path) and name.endswith(".zip"):
-        return not _is_product_archive(path)
-    return os.path.isfile(path) and name.endswith(COMPANIONS)
-
-
 def _hidden(path: str, fixed: str) -> bool:
-    """Whether a part of a path below ``fixed`` begins with a dot."""
-    return any(part.startswith(".") for part in Path(os.path.relpath(path, fixed)).parts if part not in (".", ".."))
+    """Whether a part of a path below ``fixed`` is hidden or was left by a system."""
+    return any(is_of_a_system(part) for part in Path(os.path.relpath(path, fixed)).parts if part not in (".", ".."))
 
 
 def _with_keys_of_their_own(sources: list[Source]) -> list[Source]:

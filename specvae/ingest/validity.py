@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from specvae.ingest.layer import Layer
 from specvae.spectra import Invalid
 
-__all__ = ["Mask", "decode", "equals", "keep_first"]
+__all__ = ["Mask", "decode", "equals", "holds", "keep_first"]
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
@@ -45,6 +45,17 @@ def equals(values: Array, wanted: float) -> Mask | None:
         for _ in range(2):
             low, high = np.nextafter(low, values.dtype.type(-np.inf)), np.nextafter(high, values.dtype.type(np.inf))
     return np.asarray((values >= low) & (values <= high))
+
+
+def holds(dtype: str, wanted: float) -> bool:
+    """Whether a pixel of this type can have the stored value ``wanted``.
+
+    Examples
+    --------
+    >>> holds("uint16", -9999.0), holds("int16", -9999.0), holds("uint8", float("nan"))
+    (False, True, False)
+    """
+    return equals(np.zeros(1, np.dtype(dtype)), wanted) is not None
 
 
 def decode(stored: Array, layers: tuple[Layer, ...], values: Sequence[Array], reason: NDArray[np.uint8]) -> None:

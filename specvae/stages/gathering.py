@@ -86,7 +86,7 @@ def gather(
         bands=reading.bands,
         names=tuple(source.key for source in sources),
         context=context,
-        notes=tuple(dict.fromkeys(reading.notes)),
+        notes=tuple(dict.fromkeys([*reading.notes, *reading.grids_said()])),
         decisions=tuple(reading.decisions),
         pixel_size=reading.pixel_size,
         invalid={kind.label: int(reading.counts[kind]) for kind in Invalid if kind != Invalid.VALID},
@@ -111,6 +111,26 @@ class _Gathering:
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(Invalid), np.int64))
     """Pixels that were read, by reason."""
     pixel_size: float | None = None
+    grids: dict[tuple[float | None, str], list[str]] = field(default_factory=dict)
+    """Keys of the scenes by the side of their pixels, to the percent, and their reference system."""
+
+    def grids_said(self) -> list[str]:
+        """A sentence where the scenes have pixels of several sizes, or lie in several reference systems."""
+        sizes: dict[float, list[str]] = {}
+        for (size, _), keys in self.grids.items():
+            sizes.setdefault(size or 0.0, []).extend(keys)
+        said = []
+        if len(sizes) > 1:
+            each = ", ".join(
+                f"{size:g} ({_few(keys)})" if size else f"unknown ({_few(keys)})" for size, keys in sizes.items()
+            )
+            said.append(f"scenes with pixels of several sizes are fitted together: {each} in units of their CRS")
+        systems = {system for _, system in self.grids}
+        if len(systems) > 1:
+            said.append(
+                f"scenes in {len(systems)} reference systems are fitted together: {', '.join(sorted(systems)[:6])}"
+            )
+        return said
 
     def add_table(self, source: Source, number: int, quota: Quota) -> None:
         """Read the rows of a table."""
@@ -131,6 +151,9 @@ class _Gathering:
         with in_patches(_open_alike(source, self.options, self.bands, self.first), config.patch) as scene:
             self.bands = self.bands or scene.bands
             self.pixel_size = self.pixel_size or scene.pixel_size
+            side = None if scene.pixel_size is None else float(f"{scene.pixel_size:.2g}")
+            system = scene.crs.to_string() if scene.crs else "none"
+            self.grids.setdefault((side, system if len(system) < 40 else system[:37] + "..."), []).append(source.key)
             # Another seed for each source, so that scenes of one size do not all hold out the same corner.
             seed, shape = config.seed + number, (scene.rows, scene.cols)
             split = split_blocks(shape, self.buffer, config.sampling, seed, borders=not config.patch)
@@ -140,6 +163,11 @@ class _Gathering:
             self.decisions += [{"source": source.key, **decision.to_json()} for decision in scene.decisions]
 
 
+def _few(keys: Sequence[str]) -> str:
+    """At most three keys, and how many more there are."""
+    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
+
+
 def _open_alike(source: Source, options: IngestOptions, bands: BandSet | None, first: Source | None) -> PixelScene:
     """A scene with these bands. Raises InputError that names both where it has not those of the ``first`` of a fit."""
     try:
@@ -147,7 +175,13 @@ def _open_alike(source: Source, options: IngestOptions, bands: BandSet | None, f
     except ModelError as error:
         if first is None:
             raise
-        difference = str(error).split(";")[0].replace("the model", first.key).replace("the scene", source.key)
+        difference = (
+            str(error)
+            .removeprefix(f"{source.path}: ")
+            .split(";")[0]
+            .replace("the model", first.key)
+            .replace("the scene", source.key)
+        )
         raise InputError(
             f"{source.path} cannot be fitted together with {first.path}: {difference}; "
             "leave masks and other bands out of what is fitted on, or choose with --bands"

@@ -75,7 +75,7 @@ def test_the_mark_of_a_format_makes_its_folder_one_scene(tmp_path: Path) -> None
 def test_a_folder_without_a_known_mark_is_no_product(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("")
     assert not registry.is_product_folder(str(tmp_path))
-    with pytest.raises(InputError, match="is no Sentinel-2 SAFE and no Landsat product"):
+    with pytest.raises(InputError, match=r"is damaged, or none of the products known .Sentinel-2 product"):
         registry.product_of(Source("a", str(tmp_path)), IngestOptions())
 
 

@@ -152,12 +152,19 @@ def test_an_undeclared_collar_is_noted_and_taken_as_nodata_only_when_asked(tmp_p
     assert (read(path, nodata="0").reason == Invalid.NODATA).sum() == 900
 
 
-def test_dark_pixels_inside_are_no_collar(tmp_path: Path) -> None:
-    values = ramp(4, 100, 120)
+def test_dark_pixels_inside_are_no_fill(tmp_path: Path) -> None:
+    values = ramp(4, 100, 120, start=0) % 3000  # measured down to 0
     values[:, 40:60, 40:60] = 0
-    values[0, :, :9] = 0  # one band alone
     path = write(tmp_path / "a.tif", values)
     assert "fill" not in notes(path)
+    assert read(path, nodata="auto").valid.all()
+
+
+def test_what_looks_like_fill_inside_is_said_and_never_taken_unasked(tmp_path: Path) -> None:
+    values = ramp(4, 100, 120, start=3000)
+    values[:, 30:70, 30:70] = 0
+    path = write(tmp_path / "a.tif", values)
+    assert "fill: 0 in all bands at" in notes(path)
     assert read(path, nodata="auto").valid.all()
 
 

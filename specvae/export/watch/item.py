@@ -13,7 +13,7 @@ from specvae.export.stac import FILE, RASTER, add_projection, asset_of, time_of,
 from specvae.export.watch.alerts_json import AlertsJson
 from specvae.export.watch.contents import CONTENTS
 from specvae.ingest.grid import Grid
-from specvae.ingest.scene.describe import footprint
+from specvae.ingest.scene.footprint import footprint
 from specvae.version import __version__
 
 __all__ = ["watch_item"]

@@ -9,16 +9,17 @@ from pathlib import Path
 
 from specvae.bands import Band
 from specvae.errors import InputError
+from specvae.ingest.formats.acquisition import acquired
 from specvae.ingest.formats.band_metadata import categorical, layers_of
 from specvae.ingest.formats.band_sets import band_token
 from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.gdal import errors_in_one_line, open_dataset
 from specvae.ingest.formats.gdal_reader import GdalBands
-from specvae.ingest.formats.landsat import Landsat, landsat_rules
+from specvae.ingest.formats.landsat import MTL, Landsat, landsat_rules
 from specvae.ingest.formats.limits import check_raster
-from specvae.ingest.formats.one_file import acquired, block_of
+from specvae.ingest.formats.one_file import block_of
 from specvae.ingest.formats.references import check_references
-from specvae.ingest.formats.sensors import SENTINEL2, band_name, band_of
+from specvae.ingest.formats.sensors import band_name, band_of, sensor_bands
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
 from specvae.ingest.options import IngestOptions
@@ -26,9 +27,6 @@ from specvae.ingest.product import Product
 from specvae.ingest.source import Source
 
 __all__ = ["FORMAT", "BandFile", "BandStack", "product_of_band_files", "read_band_files"]
-
-SENTINEL_NAME = ("S2A", "S2B", "S2C", "T")
-"""How names of Sentinel-2 files begin: with the satellite, or with the tile."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,13 @@ def read_band_files(files: Iterable[BandFile], options: IngestOptions) -> BandSt
 
 def product_of_members(source: Source, options: IngestOptions) -> Product | None:
     """The product of a source that is a set of single-band files; None for any other source."""
-    return product_of_band_files(source, options) if source.members else None
+    return product_of_band_files(source, options, _mtl_beside(source)) if source.members else None
+
+
+def _mtl_beside(source: Source) -> str | None:
+    """Landsat's metadata among the files of a set of band files: the text, which is the oldest form, before others."""
+    mtl = sorted((p for p in source.files if MTL.match(Path(p).name)), key=lambda p: (not p.endswith(".txt"), p))
+    return mtl[0] if mtl else None
 
 
 def product_of_band_files(source: Source, options: IngestOptions, mtl: str | None = None) -> Product:
@@ -102,9 +106,7 @@ def _band_file(path: str, name: str, landsat: Landsat | None) -> BandFile:
     """A band's file with the wavelength of its sensor, where the names of the files say which it is."""
     if landsat:
         return BandFile(path, band_of(landsat.bands, name), landsat.rule(path, name))
-    # B4 is red on Sentinel-2, near infrared on Landsat 5: without a name that says whose, no wavelength is assumed.
-    known = SENTINEL2 if Path(path).name.startswith(SENTINEL_NAME) else {}
-    return BandFile(path, band_of(known, name))
+    return BandFile(path, band_of(sensor_bands(Path(path).name), name))
 
 
 def _by_number(item: tuple[str, str]) -> tuple[int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rasterio.enums import ColorInterp, MaskFlags
@@ -13,7 +14,7 @@ from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.ingest.layer import Layer
 
-__all__ = ["band_from_tags", "categorical", "layers_of", "listed", "nanometres"]
+__all__ = ["band_from_tags", "categorical", "float_or", "layers_of", "listed", "misstated", "nanometres"]
 
 UNITS = {
     **dict.fromkeys(("nm", "nanometer", "nanometre"), 1.0),
@@ -25,6 +26,8 @@ RECIPROCAL = {"wavenumber": 1e7, "cm-1": 1e7, "thz": 299_792.458, "ghz": 299_792
 """Nanometres times the unit, of wave numbers and of frequencies in vacuum: the wavelength is this over the number."""
 IN_NAME = re.compile(r"[\s,;]*(?:central wavelength\s+|\(\s*)([\d.]+(?:e-?\d+)?)\s*([a-zµμ]*)\s*\)?\s*$", re.I)
 """A wavelength at the end of a name, in brackets or after the words ``central wavelength``."""
+ONLY_WAVELENGTH = re.compile(r"^\d+(?:\.\d+)?\s*(?:nano|micro)?(?:nm|um|µm|μm|microns?|met(?:er|re)s?)?$", re.I)
+"""A name that is a wavelength and nothing else."""
 NUMBERED = re.compile(r"^(?:band|layer|channel|b|ch|bd)[\s_#]*0*(\d+)$", re.I)
 """A name that is only the band's number."""
 
@@ -55,6 +58,12 @@ THERMAL_NM = 6000.0
 """Wavelength from which a band is thermal: what the ground emits exceeds what it reflects."""
 LARGEST_MICROMETRES = 50.0
 """Numbers below this are taken for micrometres where no unit is stated, for no optical band is at 50 nm."""
+LONGEST_NM = 100_000.0
+"""A stated unit that makes a wavelength longer than this is judged to be wrong: 420 micrometres are 420 nm."""
+GAPLESS = 0.1
+"""Step between two bands as a share of the wavelength, below which a spectrum goes on without a gap."""
+WHOLE_SPECTRUM = 16
+"""Bands beyond ``THERMAL_NM``, at least, that are a spectrum in the mid-infrared rather than a camera's thermal bands."""
 
 
 def nanometres(value: object, unit: str = "") -> float | None:
@@ -68,10 +77,10 @@ def nanometres(value: object, unit: str = "") -> float | None:
     unit = unit.strip().casefold().rstrip("s")
     if unit in RECIPROCAL:
         return round(RECIPROCAL[unit] / number, 6)
-    factor = UNITS.get(unit)
     # ENVI writes the unit `Index` where the numbers only count the bands.
     if unit == "index":
         return None
+    factor = UNITS.get(unit)
     if factor is None:
         factor = 1e3 if number < LARGEST_MICROMETRES else 1.0
     # In binary, 1.001 um becomes 1000.9999999999999 nm: rounded, so that labels read well and equal bands compare
@@ -79,9 +88,29 @@ def nanometres(value: object, unit: str = "") -> float | None:
     return round(number * factor, 6)
 
 
+def centre_nanometres(value: object, unit: str = "") -> float | None:
+    """A band's centre in nm as :func:`nanometres` has it, but by its size where the stated unit cannot be its own."""
+    number = float_or(str(value))
+    return nanometres(value, "" if misstated(number, unit) else unit)
+
+
+def misstated(number: float, unit: str) -> bool:
+    """Whether a stated unit of length cannot be that of a wavelength, by its size.
+
+    Examples
+    --------
+    >>> misstated(420.0, "Micrometers"), misstated(0.42, "nm"), misstated(0.42, "um")
+    (True, True, False)
+    """
+    factor = UNITS.get(unit.strip().casefold().rstrip("s"))
+    return factor is not None and not LARGEST_MICROMETRES <= number * factor <= LONGEST_NM
+
+
 def listed(text: str | None) -> list[str]:
     """The items of a list as ENVI headers write it, ``{a, b, c}``."""
-    return [item.strip() for item in (text or "").strip().strip("{}").split(",")] if text else []
+    items = [item.strip() for item in (text or "").strip().strip("{}").split(",")] if text else []
+    # Some programs put a comma behind the last item, or before the first.
+    return [item for at, item in enumerate(items) if item or 0 < at < len(items) - 1]
 
 
 def categorical(name: str) -> bool:
@@ -90,17 +119,21 @@ def categorical(name: str) -> bool:
 
 
 def band_from_tags(tags: dict[str, str], imagery: dict[str, str], name: str) -> Band:
-    """A band from its own metadata: IMAGERY domain first, then wavelength tags, then a wavelength in its name."""
+    """A band from its own metadata: wavelength tags first, then the IMAGERY domain, then a wavelength in its name."""
     low = {key.casefold(): value for key, value in tags.items()}
     unit = low.get("wavelength_units") or low.get("wavelength_unit") or ""
-    centre = nanometres(imagery.get("CENTRAL_WAVELENGTH_UM", ""), "um")
-    width = nanometres(imagery.get("FWHM_UM", ""), "um")
+    centre = width = None
     for key in WAVELENGTH_TAGS:
-        centre = centre or nanometres(low.get(key, ""), unit)
+        centre = centre or centre_nanometres(low.get(key, ""), unit)
+    # GDAL rounds the wavelength of an ENVI header to whole nanometres here, so that the header's own comes first.
+    centre = centre or centre_nanometres(imagery.get("CENTRAL_WAVELENGTH_UM", ""), "um")
     if centre is not None and width is None and (stated := low.get("fwhm") or low.get("bandwidth")):
         # No band is narrower than 1 nm in the files met, so that a smaller width without a unit is in micrometres.
         width = nanometres(stated, unit or low.get("bandwidth_unit") or ("um" if float_or(stated) < 1 else "nm"))
+    width = width or nanometres(imagery.get("FWHM_UM", ""), "um")
     name, in_name = _name_and_wavelength(low.get("bandname") or name)
+    if centre and ONLY_WAVELENGTH.match(name):
+        name = ""  # GDAL calls a band of an ENVI file without a name `552 Nanometers`
     return Band(name, centre or in_name, width, low.get("units", ""))
 
 
@@ -130,12 +163,24 @@ def _name_and_wavelength(name: str) -> tuple[str, float | None]:
 
 def layers_of(dataset: DatasetReader, path: str) -> list[Layer]:
     """Every band of an open dataset, those that are not spectral marked with the reason in ``left_out``."""
-    _refuse_complex(dataset, path)
     lists = _BandLists.of(dataset)
     layers = [_layer(dataset, lists, path, index) for index in dataset.indexes]
     layers = _with_envi(layers, dataset.tags(ns="ENVI"))
     layers = _without_empty_names(layers)
-    return [replace(layer, left_out=layer.left_out or _reason(layer, lists)) for layer in layers]
+    is_spectrum = _is_whole([layer.band.wavelength for layer in layers if layer.band.wavelength])
+    return [replace(layer, left_out=layer.left_out or _reason(layer, lists, is_spectrum)) for layer in layers]
+
+
+def _is_whole(wavelengths: Sequence[float]) -> bool:
+    """Whether bands beyond ``THERMAL_NM`` are part of a spectrum in the mid-infrared, rather than a camera's thermal bands.
+
+    A spectrometer has many there, or measures nothing else, or goes on across that wavelength without a gap.
+    """
+    beyond = [w for w in wavelengths if w > THERMAL_NM]
+    below = [w for w in wavelengths if w <= THERMAL_NM]
+    if not beyond or not below or len(beyond) >= WHOLE_SPECTRUM:
+        return len(beyond) > 1
+    return len(beyond) > 2 and min(beyond) / max(below) < 1 + GAPLESS
 
 
 @dataclass(frozen=True)
@@ -164,13 +209,6 @@ class _BandLists:
             masks=tuple(dataset.mask_flag_enums),
             colours=tuple(dataset.colorinterp),
         )
-
-
-def _refuse_complex(dataset: DatasetReader, path: str) -> None:
-    """Raise InputError where a band has complex values, as radar products have them."""
-    odd = next((d for d in dataset.dtypes if d.startswith("complex")), None)
-    if odd:
-        raise InputError(f"{path} holds complex values ({odd}); give real ones, such as its magnitude or intensity")
 
 
 def _layer(dataset: DatasetReader, lists: _BandLists, path: str, index: int) -> Layer:
@@ -211,7 +249,7 @@ def _with_envi(layers: list[Layer], envi: dict[str, str]) -> list[Layer]:
     for at, layer in enumerate(layers):
         band = layer.band
         if band.wavelength is None and len(centres) == len(layers):
-            band = replace(band, wavelength=nanometres(centres[at], unit))
+            band = replace(band, wavelength=centre_nanometres(centres[at], unit))
         if band.width is None and band.wavelength is not None and len(widths) == len(layers):
             band = replace(band, width=_width(widths[at], unit, centres[at] if centres else ""))
         bad = len(good) == len(layers) and float_or(good[at], 1.0) == 0
@@ -237,8 +275,11 @@ def _without_empty_names(layers: list[Layer]) -> list[Layer]:
     return [replace(layer, band=replace(layer.band, name="")) for layer in layers]
 
 
-def _reason(layer: Layer, lists: _BandLists) -> str | None:
-    """Why this band is not spectral, by its colour interpretation, name or wavelength; None where it is."""
+def _reason(layer: Layer, lists: _BandLists, is_spectrum: bool) -> str | None:
+    """Why this band is not spectral, by its colour interpretation, name or wavelength; None where it is.
+
+    ``is_spectrum``: bands in the thermal infrared belong to a spectrum there.
+    """
     interpretation = lists.colours[layer.index - 1].name
     # Alpha first: it is the only one of these that is used, as the mask.
     if interpretation == "alpha":
@@ -247,6 +288,6 @@ def _reason(layer: Layer, lists: _BandLists) -> str | None:
         return "classes or flags, not spectra"
     if interpretation == "palette":
         return "classes with colours, not spectra"
-    if THERMAL.search(layer.band.name) or (layer.band.wavelength or 0) > THERMAL_NM:
+    if THERMAL.search(layer.band.name) or (not is_spectrum and (layer.band.wavelength or 0) > THERMAL_NM):
         return "thermal"
     return None

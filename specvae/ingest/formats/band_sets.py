@@ -7,7 +7,7 @@ import re
 
 from specvae.errors import InputError
 
-__all__ = ["band_token", "same_scene"]
+__all__ = ["band_token", "belongs_to", "same_scene"]
 
 RASTERS = (".tif", ".tiff", ".jp2", ".img", ".dat", ".vrt")
 COLOURS = [
@@ -40,8 +40,15 @@ COLOURS = [
     "qa_radsat",
     "scl",
     "fmask",
+    "ms_g",
+    "ms_r",
+    "ms_re",
+    "ms_nir",
+    "gre",
+    "reg",
 ]
-"""Names of bands in words, as the catalogues of Landsat, Sentinel-2 and PlanetScope use them in file names."""
+"""Names of bands in words, as the catalogues of Landsat, Sentinel-2 and PlanetScope use them in file names, and as
+drones do (DJI Mavic 3M, Parrot Sequoia)."""
 TOKEN = re.compile(
     r"(?P<before>.*?)(?:^|[_\-. ])(?P<band>(?:sr_|st_|toa_)?(?:band_?|b)\d{1,3}a?|sr_aerosol|bqa|pixel_qa|radsat_qa|"
     + "|".join(sorted(COLOURS, key=len, reverse=True))
@@ -51,6 +58,23 @@ TOKEN = re.compile(
 """A band's name between separators; the longest names are tried first, so that ``red`` does not hide ``red_edge``."""
 
 
+CAPTURE = re.compile(r"(?P<before>IMG_\d{3,6})_(?P<band>\d{1,2})(?P<after>)$", re.I)
+"""A capture of a MicaSense camera: a file for each of its lenses, numbered from 1."""
+REST = re.compile(
+    r"(?P<before>.*?)[_\-. ](?:st_(?:atran|cdist|drad|emis|emsd|qa|trad|urad)|sr_(?:qa_aerosol|cloud_qa|aerosol|"
+    r"atmos_opacity)|qa_(?:pixel|radsat|aerosol)|s[az]a|v[az]a|aot|wvp|tci|pvi|cld|snw|dem|angles?|rgb)"
+    r"(?P<after>(?:[_\-. ].*)?)$",
+    re.I,
+)
+"""Rasters of a product that are no bands: parts of its surface temperature, angles, atmosphere, pictures."""
+
+
+def belongs_to(name: str, stem: str) -> bool:
+    """Whether a raster is of the scene whose band files share ``stem``, without being one of its bands."""
+    hit = REST.match(os.path.splitext(name)[0])
+    return (hit.group("before") + hit.group("after")).strip("_-. ") == stem if hit else False
+
+
 def band_token(name: str) -> tuple[str, str] | None:
     """What the files of one scene share, and the band's name, out of a file's name; None where it names no band.
 
@@ -58,11 +82,13 @@ def band_token(name: str) -> tuple[str, str] | None:
     --------
     >>> band_token("LC08_20180131_B8.TIF")
     ('LC08_20180131', 'B8')
+    >>> band_token("HLS.L30.T33UUP.2020060T101010.v2.0.B02.tif")
+    ('HLS.L30.T33UUP.2020060T101010.v2.0', 'B02')
     """
     stem, end = os.path.splitext(name)
     if end.casefold() not in RASTERS:
         return None
-    hit = TOKEN.match(stem)
+    hit = CAPTURE.match(stem) or TOKEN.match(stem)
     if not hit:
         return None
     return (hit.group("before") + hit.group("after")).strip("_-. "), hit.group("band")

@@ -15,11 +15,12 @@ from specvae.bands import Band
 from specvae.errors import InputError, ReadError
 from specvae.ingest.band_reader import FileMasks, StoredValues
 from specvae.ingest.decision import Decision
+from specvae.ingest.formats.acquisition import acquired
 from specvae.ingest.formats.band_metadata import layers_of
 from specvae.ingest.formats.gdal import errors_in_one_line, open_dataset
 from specvae.ingest.formats.gdal_reader import GdalBands
 from specvae.ingest.formats.limits import check_raster
-from specvae.ingest.formats.one_file import acquired, block_of
+from specvae.ingest.formats.one_file import block_of
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
 from specvae.ingest.options import IngestOptions

@@ -25,6 +25,9 @@ class Format:
     product: Callable[[Source, IngestOptions], Product | None]
     """The product of a source; None where the source is of another format. Raises InputError for a damaged one."""
     folder_mark: re.Pattern[str] | None = None
-    """Matches the name of a file that makes the folder it lies in one scene; None for a format of single files."""
+    """Matches the name of a file that makes the folder it lies in one scene; None for a format of single files.
+
+    Where its group ``product`` differs between the files of a folder, the folder holds several scenes and is none.
+    """
     archive_mark: re.Pattern[str] | None = None
-    """Matches the name of a member that makes a zip file one scene; None for a format of single files."""
+    """Matches the name of a member that makes a zip or tar file one scene; None for a format of single files."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 import rasterio
 from rasterio._err import CPLE_BaseError  # GDAL's own errors, which some calls let through
@@ -17,9 +19,10 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from specvae.errors import InputError
+from specvae.files.names import printable
 from specvae.ingest.formats.crash_guard import check_survives
 
-__all__ = ["LIBRARY_ERRORS", "configure", "errors_in_one_line", "local_drivers", "open_dataset"]
+__all__ = ["LIBRARY_ERRORS", "configure", "errors_in_one_line", "in_utf8", "local_drivers", "open_dataset"]
 
 SETTINGS = {
     "CPL_LOG": os.devnull,
@@ -151,6 +154,28 @@ def errors_in_one_line(
         raise kind(f"{what}: {plain(error)}") from error
 
 
+LINKS: list[tempfile.TemporaryDirectory[str]] = []
+"""Folders of links to files whose names are no UTF-8; they go when the process ends."""
+
+
+@cache
+def in_utf8(path: str) -> str:
+    """A path that rasterio can pass on, which it can only where the bytes of a name are UTF-8.
+
+    Any other file is linked, with those beside it, under a name that is.
+    """
+    if path.isprintable() or not any("\udc80" <= char <= "\udcff" for char in path):
+        return path
+    folder = tempfile.TemporaryDirectory(prefix="specvae-names-")
+    LINKS.append(folder)
+    stem, place = os.path.splitext(path)[0], Path(path).parent
+    for name in os.listdir(place):
+        other = os.path.join(place, name)
+        if other == path or other.startswith(f"{stem}.") or other.startswith(path):
+            os.symlink(os.path.abspath(other), os.path.join(folder.name, printable(name)))
+    return os.path.join(folder.name, printable(Path(path).name))
+
+
 def open_dataset(path: str, *, allow_remote: bool = False) -> DatasetReader:
     """Open one GDAL dataset for reading, its decoding spread over the processors. Raises InputError."""
     configure()
@@ -166,7 +191,7 @@ def open_dataset(path: str, *, allow_remote: bool = False) -> DatasetReader:
         try:
             # Not shared: otherwise two readers of one path get one dataset of GDAL's, which two threads must not use at
             # once.
-            return DatasetReader(path, driver=drivers, sharing=False)  # rasterio.open takes one driver only
+            return DatasetReader(in_utf8(path), driver=drivers, sharing=False)  # rasterio.open takes one driver only
         except RasterioError:
             if driver := missing_driver(path):
                 raise _lacking(path, driver) from None

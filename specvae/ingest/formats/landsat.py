@@ -11,12 +11,12 @@ from pathlib import Path
 
 from specvae.errors import InputError
 from specvae.ingest.formats.product_archive import read_member
-from specvae.ingest.formats.sensors import SensorBand, landsat_bands
+from specvae.ingest.formats.sensors import SensorBand, landsat_bands, landsat_bands_of
 from specvae.ingest.layer import Layer
 
 __all__ = ["MTL", "Landsat", "landsat_rules", "read_mtl"]
 
-MTL = re.compile(r".*_?MTL\.(?:txt|json|xml)$", re.I)
+MTL = re.compile(r"(?P<product>.*?)_?MTL\.(?:txt|json|xml)$", re.I)
 """Name of a product's metadata file."""
 LARGEST_MTL = 4 << 20
 """Bytes of an MTL file that are read at most."""
@@ -118,8 +118,8 @@ def landsat_rules(paths: Sequence[str], mtl: str | None) -> Landsat | None:
     groups = read_mtl(mtl) if mtl else {}
     if bands is None and groups:
         craft = next((g["SPACECRAFT_ID"] for g in groups.values() if "SPACECRAFT_ID" in g), "")
-        # Renamed files: SPACECRAFT_ID (`LANDSAT_8`) ends in the digit that decides the sensor's bands.
-        bands = landsat_bands(f"LC0{craft[-1:]}_")
+        sensor = next((g["SENSOR_ID"] for g in groups.values() if "SENSOR_ID" in g), "")
+        bands = landsat_bands_of(craft, sensor)  # the files were renamed
     if bands is None:
         return None
     hit = re.search(r"_(L[12][A-Z]{2})_", Path(paths[0]).name.upper())

@@ -28,7 +28,8 @@ LIFT = "if that is meant, lift the limit with --allow-huge"
 
 
 def check_raster(dataset: DatasetReader, path: str, allow_huge: bool) -> None:
-    """Refuse an open dataset that is cut short, or whose size, bands or blocks are absurd."""
+    """Refuse an open dataset of no real numbers, one that is cut short, or whose size, bands or blocks are absurd."""
+    _check_types(dataset, path)
     _check_complete(dataset, path)
     if allow_huge:
         return
@@ -46,6 +47,21 @@ def check_raster(dataset: DatasetReader, path: str, allow_huge: bool) -> None:
             f"{path} has blocks of {block >> 20} MiB, more than {BLOCK_BYTES >> 20} can be decoded; {LIFT}"
         )
     _check_expansion(path, pixels * item * dataset.count)
+
+
+def _check_types(dataset: DatasetReader, path: str) -> None:
+    """Refuse complex values, as radar products have them, and types that numpy does not know (GDAL's CInt16)."""
+    for name in dict.fromkeys(dataset.dtypes):
+        if name.startswith("complex"):
+            raise InputError(
+                f"{path} holds complex values ({name}); give real ones, such as its magnitude or intensity"
+            )
+        try:
+            np.dtype(name)
+        except TypeError:
+            raise InputError(
+                f"{path} holds values of the type {name}; convert it (gdal_translate -ot Float32)"
+            ) from None
 
 
 def _check_complete(dataset: DatasetReader, path: str) -> None:

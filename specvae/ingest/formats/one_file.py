@@ -6,14 +6,15 @@ import math
 import os
 import re
 from dataclasses import replace
-from datetime import date, timedelta
 from pathlib import Path
 
 from rasterio.io import DatasetReader
 
 from specvae.errors import InputError
-from specvae.ingest.formats.band_metadata import float_or, layers_of
-from specvae.ingest.formats.gdal import errors_in_one_line
+from specvae.ingest.decision import Decision
+from specvae.ingest.formats.acquisition import acquired, time_decision
+from specvae.ingest.formats.band_metadata import float_or, layers_of, listed, misstated
+from specvae.ingest.formats.gdal import errors_in_one_line, in_utf8
 from specvae.ingest.formats.gdal_reader import GdalBands
 from specvae.ingest.formats.limits import check_raster
 from specvae.ingest.formats.packed import container_of, is_virtual
@@ -22,7 +23,7 @@ from specvae.ingest.layer import Layer
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
 
-__all__ = ["acquired", "block_of", "data_file", "product_of_dataset"]
+__all__ = ["block_of", "data_file", "header_decision", "product_of_dataset"]
 
 ENVI_DATA = (".img", ".dat", ".bil", ".bip", ".bsq", ".raw")
 """Endings of the data files of ENVI headers."""
@@ -43,6 +44,7 @@ def product_of_dataset(path: str, dataset: DatasetReader, options: IngestOptions
             files=_local(dataset.files, path),
             storage=GdalBands(),
             notes=(*_notes(dataset), *shifted),
+            decisions=_decisions(dataset, path),
             datetime=acquired(dataset.tags(), path),
             level=_level(dataset.tags()),
         )
@@ -55,10 +57,27 @@ def data_file(path: str) -> str:
     stem = path[: -len(".hdr")]
     # ENVI itself writes data without an ending, `cube` beside `cube.hdr` or `cube.img` beside `cube.img.hdr`, so that
     # is looked for first.
-    beside = [p for p in (stem, *(stem + end for end in ENVI_DATA)) if os.path.isfile(p)]
+    beside = _data_files(stem)
     if not beside:
         raise InputError(f"{path} is an ENVI header without its data file beside it; expected {stem} or {stem}.img")
     return beside[0]
+
+
+def header_decision(path: str) -> tuple[Decision, ...]:
+    """Which data file a header was taken for, where several have its name."""
+    beside = _data_files(path[: -len(".hdr")]) if path.lower().endswith(".hdr") else []
+    if len(beside) < 2:
+        return ()
+    first, *others = (Path(p).name for p in beside)
+    chosen = f"{Path(path).name} is read as the header of {first}"
+    return (
+        Decision("header", chosen, "the order of usual endings", tuple(others), "the data file's name", guessed=True),
+    )
+
+
+def _data_files(stem: str) -> list[str]:
+    """The files that a header of this stem may belong to."""
+    return [p for p in (stem, *(stem + end for end in ENVI_DATA)) if os.path.isfile(p)]
 
 
 def block_of(dataset: DatasetReader) -> tuple[int, int]:
@@ -71,7 +90,9 @@ def block_of(dataset: DatasetReader) -> tuple[int, int]:
 def _local(files: list[str], path: str) -> tuple[str, ...]:
     """The files behind a dataset that stand on this machine, the given one first."""
     behind = [container_of(path) or path] if is_virtual(path) else [path]
-    return tuple(dict.fromkeys(f for f in [*behind, *files] if os.path.isfile(f)))
+    linked = os.path.dirname(in_utf8(path))  # of a name that is no UTF-8, GDAL sees a link
+    named = files if linked == os.path.dirname(path) else []
+    return tuple(dict.fromkeys(f for f in [*behind, *named] if os.path.isfile(f)))
 
 
 def _with_offset(layers: tuple[Layer, ...], tags: dict[str, str]) -> tuple[tuple[Layer, ...], list[str]]:
@@ -84,6 +105,41 @@ def _with_offset(layers: tuple[Layer, ...], tags: dict[str, str]) -> tuple[tuple
         return layers, []
     moved = tuple(layer if layer.left_out else replace(layer, offset=offset) for layer in layers)
     return moved, [f"the offset {offset:g} of its metadata (BOA_ADD_OFFSET) is applied"]
+
+
+def _decisions(dataset: DatasetReader, path: str) -> tuple[Decision, ...]:
+    """What was decided of the unit of wavelengths, of lists of a header that do not fit, and of the time."""
+    time = time_decision(dataset.tags(), path)
+    return (*_unit(dataset), *_unfit_lists(dataset), *((time,) if time else ()))
+
+
+def _unit(dataset: DatasetReader) -> tuple[Decision, ...]:
+    """A decision where the stated unit of wavelengths cannot be theirs by their size."""
+    tags = {key.casefold(): value for key, value in dataset.tags(1).items()}
+    envi = dataset.tags(ns="ENVI")
+    unit = tags.get("wavelength_units") or envi.get("wavelength_units") or ""
+    number = float_or(tags.get("wavelength") or (listed(envi.get("wavelength")) or [""])[0])
+    if not misstated(number, unit):
+        return ()
+    judged = "micrometres" if number < 50 else "nanometres"
+    return (Decision("unit", f"wavelengths are in {judged}", f"their size, from {number:g}", (unit,), guessed=True),)
+
+
+def _unfit_lists(dataset: DatasetReader) -> tuple[Decision, ...]:
+    """A decision for each list of an ENVI header that has not as many items as there are bands."""
+    envi = dataset.tags(ns="ENVI")
+    lengths = {key: len(listed(envi.get(key))) for key in ("wavelength", "fwhm", "bbl")}
+    return tuple(
+        Decision(
+            "header",
+            f"its list {key} is passed over",
+            f"its {n} items for {dataset.count} bands",
+            ("use",),
+            guessed=True,
+        )
+        for key, n in lengths.items()
+        if n not in (0, dataset.count)
+    )
 
 
 def _notes(dataset: DatasetReader) -> list[str]:
@@ -105,45 +161,6 @@ def _notes(dataset: DatasetReader) -> list[str]:
             f"Sentinel-2 baseline {baseline}: values may carry the +1000 offset; fit and score on the same kind"
         )
     return notes
-
-
-DATE_KEYS = [
-    "TIFFTAG_DATETIME",
-    "ACQUISITION_DATETIME",
-    "ACQUISITIONDATETIME",
-    "DATETIME",
-    "SENSING_TIME",
-    "DATE_ACQUIRED",
-    "ACQUISITION_DATE",
-    "ACQUISITION_TIME",
-    "START_TIME",
-    "PRODUCT_START_TIME",
-    "TIME_COVERAGE_START",
-    "NC_GLOBAL#TIME_COVERAGE_START",
-    "DATE",
-]
-"""Tags that may hold the time of acquisition, the most trusted first."""
-STAMP = re.compile(
-    r"(?<!\d)((?:19[7-9]|20\d)\d)[-:_/]?(0[1-9]|1[0-2])[-:_/]?(0[1-9]|[12]\d|3[01])"
-    r"(?:[T\s_]?([01]\d|2[0-3]):?([0-5]\d)(?::?([0-5]\d))?)?(?!\d)"
-)
-"""A date from 1970 on, with or without separators and a time, that is no part of a longer number."""
-
-LANDSAT_SCENE = re.compile(r"L[COTEM]\d\d{6}((?:19[7-9]|20\d)\d)(00[1-9]|0[1-9]\d|[12]\d\d|3[0-5]\d|36[0-6])[A-Z]{3}")
-"""A pre-collection Landsat scene: sensor, path, row, year, day of the year, station."""
-
-
-def acquired(tags: dict[str, str], path: str) -> str | None:
-    """When a scene was taken, ISO 8601: from its tags, else from a date in its name, else None."""
-    upper = {key.upper(): value for key, value in tags.items()}
-    for text in [*(upper.get(key, "") for key in DATE_KEYS), Path(path).name]:
-        if hit := STAMP.search(text):
-            year, month, day, hour, minute, second = hit.groups()
-            return f"{year}-{month}-{day}T{hour or '00'}:{minute or '00'}:{second or '00'}Z"
-    if hit := LANDSAT_SCENE.search(Path(path).name):
-        first = date(int(hit.group(1)), 1, 1) + timedelta(days=int(hit.group(2)) - 1)
-        return f"{first.isoformat()}T00:00:00Z"
-    return None
 
 
 def _level(tags: dict[str, str]) -> str | None:

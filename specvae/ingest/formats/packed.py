@@ -10,7 +10,7 @@ from itertools import islice
 
 from specvae.errors import InputError
 
-__all__ = ["container_of", "is_virtual", "packed_raster"]
+__all__ = ["ENDINGS", "TARS", "container_of", "is_virtual", "of_the_archive", "packed_raster", "tar_names", "zip_names"]
 
 VIRTUAL = re.compile(r"^/vsi(?:zip|gzip|tar)/", re.I)
 """GDAL's file systems of local archives."""
@@ -65,17 +65,15 @@ def packed_raster(path: str) -> str:
     if is_virtual(path) or not os.path.isfile(path):
         return path
     if name.endswith(".zip"):
-        return _only(path, _zip_names(path), "vsizip")
+        return _only(path, zip_names(path), "vsizip")
     if name.endswith(TARS):
-        return _only(path, _tar_names(path), "vsitar")
+        return _only(path, tar_names(path), "vsitar")
     return f"/vsigzip/{os.path.abspath(path)}" if name.endswith(".gz") else path
 
 
 def _only(path: str, names: list[str], system: str) -> str:
     """GDAL's path to the only raster among the members of an archive; members that point out of it do not count."""
-    rasters = [
-        n for n in names if n.casefold().endswith(ENDINGS) and not n.startswith("/") and ".." not in n.split("/")
-    ]
+    rasters = [n for n in names if n.casefold().endswith(ENDINGS)]
     # In braces, so that GDAL takes what is between them for the archive, whatever its ending.
     inside = [f"/{system}/{{{os.path.abspath(path)}}}/{name}" for name in sorted(rasters)]
     if not inside:
@@ -85,20 +83,33 @@ def _only(path: str, names: list[str], system: str) -> str:
     return inside[0]
 
 
-def _zip_names(path: str) -> list[str]:
+def of_the_archive(name: str) -> bool:
+    """Whether a member lies in the archive and was put there by a person: no way out of it, nothing of a Mac's own.
+
+    Examples
+    --------
+    >>> [of_the_archive(n) for n in ("in/scene.tif", "../scene.tif", "__MACOSX/in/._scene.tif")]
+    [True, False, False]
+    """
+    parts = name.split("/")
+    return not name.startswith("/") and ".." not in parts and "__MACOSX" not in parts and not parts[-1].startswith("._")
+
+
+def zip_names(path: str) -> list[str]:
     """Names of the members of a zip file. Raises InputError for a damaged one."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return archive.namelist()[:MEMBERS]
+            return [name for name in archive.namelist()[:MEMBERS] if of_the_archive(name)]
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise InputError(f"{path} cannot be read as a zip file: {error}") from error
 
 
-def _tar_names(path: str) -> list[str]:
+def tar_names(path: str) -> list[str]:
     """Names of the files in a tar file, compressed or not. Raises InputError for a damaged one."""
     try:
         with tarfile.open(path) as archive:
             # A tar file has no table of contents: to list it is to read it from its beginning to its end.
-            return [member.name for member in islice(archive, MEMBERS) if member.isfile()]
+            files = (member.name.removeprefix("./") for member in islice(archive, MEMBERS) if member.isfile())
+            return [name for name in files if of_the_archive(name)]
     except (OSError, tarfile.TarError, EOFError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a tar file: {error}") from error

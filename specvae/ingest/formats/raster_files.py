@@ -8,7 +8,7 @@ from pathlib import Path
 from specvae.ingest.formats.containers import product_of_container
 from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.gdal import open_dataset
-from specvae.ingest.formats.one_file import data_file, product_of_dataset
+from specvae.ingest.formats.one_file import data_file, header_decision, product_of_dataset
 from specvae.ingest.formats.packed import packed_raster
 from specvae.ingest.formats.references import check_references
 from specvae.ingest.options import IngestOptions
@@ -27,6 +27,7 @@ def product_of_file(source: Source, options: IngestOptions) -> Product:
         # GDAL opens a container as a dataset without bands, whose variables are datasets of their own.
         work = product_of_dataset if dataset.count else product_of_container
         product = work(inner, dataset, options)
+    product = replace(product, decisions=(*header_decision(path), *product.decisions))
     return product if inner in (path, data_file(path)) else replace(product, path=path, name=_stem(path))
 
 

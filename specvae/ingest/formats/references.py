@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from specvae.errors import InputError
 
-__all__ = ["check_references", "is_remote", "referenced"]
+__all__ = ["check_references", "dependencies", "is_remote"]
 
 REMOTE = re.compile(r"^(?:/vsi(?!zip/|tar/|gzip/|sparse/|subfile/|mem/)\w+|[a-z][a-z0-9+.-]{1,20}://)", re.I)
 # A pattern rather than a parser of XML: GDAL reads more than a strict parser does, and what the parser refuses would go
@@ -45,7 +45,38 @@ def check_references(path: str, allow_remote: bool) -> None:
         _check(Path(path), Path(path).resolve().parent, 0)
 
 
-def referenced(path: str) -> tuple[str, ...]:
+def dependencies(path: str) -> tuple[str, ...]:
+    """The local files, beside ``path`` itself, that bear on how it is read, none twice.
+
+    These are the files beside it that place it or say what its values are (header, mask, world file, statistics, the
+    parts of a shapefile), and for a VRT the files that it names, with those that they depend on in turn.
+    """
+    found: dict[str, None] = {}
+    queue = [(path, 0)]
+    while queue:
+        current, depth = queue.pop(0)
+        named = _named_in(current) if depth < DEEPEST else ()
+        for other in (*_beside(current), *named):
+            if other not in found and other != path:
+                found[other] = None
+                queue += [(other, depth + 1)] if other in named else []
+    return tuple(found)
+
+
+def _beside(path: str) -> tuple[str, ...]:
+    """The files beside a raster or vector file that belong to it, as far as they are there."""
+    stem, end = os.path.splitext(path)
+    parts = (".shx", ".dbf", ".prj", ".cpg") if end.casefold() == ".shp" else ()
+    # A world file is called after the first and last letter of the ending (`.tfw`), or has a `w` behind it.
+    letters = end.casefold().lstrip(".")
+    world = (f".{letters[:1]}{letters[-1:]}w", f"{end}w", ".wld", ".prj") if letters else ()
+    names = [path + more for more in (".msk", ".aux.xml", ".hdr", ".ovr.msk")]
+    names += [stem + more for more in (".hdr", ".aux", ".rpb", "_RPC.TXT", "_rpc.txt", *world, *parts)]
+    upper = [stem + more.upper() for more in (".rpb", *world, *parts)]
+    return tuple(dict.fromkeys(name for name in [*names, *upper] if name != path and os.path.isfile(name)))
+
+
+def _named_in(path: str) -> tuple[str, ...]:
     """The local files that a VRT names directly."""
     text = _xml(Path(path)) or ""
     targets = (_target(Path(path), _unescaped(h.group("ref")).strip(), h.group("rel")) for h in SOURCE.finditer(text))

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from pathlib import PurePosixPath
 
 from specvae.errors import InputError
-from specvae.ingest.formats import array_files, band_files, landsat_product, raster_files, sentinel2
+from specvae.ingest.formats import (
+    array_files,
+    band_archive,
+    band_files,
+    landsat_product,
+    raster_files,
+    sentinel1,
+    sentinel2,
+    stac_product,
+    zarr_product,
+)
+from specvae.ingest.formats.band_archive import is_band_archive
 from specvae.ingest.formats.format import Format
+from specvae.ingest.formats.packed import TARS
+from specvae.ingest.formats.product_archive import Archive
+from specvae.ingest.formats.sentinel2 import granules_of, is_granule
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
 from specvae.ingest.source import Source
 
-__all__ = ["FORMATS", "is_product_archive", "is_product_folder", "product_of"]
+__all__ = ["FORMATS", "granules_of", "is_product_folder", "is_scene_archive", "product_of"]
 
 FORMATS: tuple[Format, ...] = (
     # Sets of single-band files were recognised before, by their names: nothing else is asked about them.
     band_files.FORMAT,
+    # By content, before GDAL, which would take some items for polygons.
+    stac_product.FORMAT,
     # By ending, before GDAL, which would take some .mat files for HDF5.
     array_files.FORMAT,
     sentinel2.FORMAT,
+    sentinel1.FORMAT,
     landsat_product.FORMAT,
+    zarr_product.FORMAT,
+    band_archive.FORMAT,
     # Behind all others, for GDAL makes something of the parts of any product.
     raster_files.FORMAT,
 )
@@ -38,27 +56,41 @@ def product_of(source: Source, options: IngestOptions) -> Product:
             product = form.product(source, options)
             if product is not None:
                 return product
-    raise InputError(f"{source.path} is no Sentinel-2 SAFE and no Landsat product; give one of its rasters")
+    known = ", ".join(form.name for form in FORMATS if form.folder_mark is not None)
+    raise InputError(f"{source.path} is damaged, or none of the products known ({known}); give one of its rasters")
 
 
 def is_product_folder(folder: str) -> bool:
     """Whether a folder as a whole is one scene of a known product."""
     marks = [form.folder_mark for form in FORMATS if form.folder_mark is not None]
+    if is_granule(folder):
+        return True
     try:
-        return any(mark.match(name) for name in os.listdir(folder) for mark in marks)
+        names = os.listdir(folder)
     except OSError:
         return False
+    hits = [hit for mark in marks for name in names if (hit := mark.match(name))]
+    products = {hit.groupdict().get("product") for hit in hits}
+    return len(products) == 1
 
 
 def is_product_archive(path: str) -> bool:
-    """Whether a zip file as a whole is one scene of a known product."""
-    if not path.casefold().endswith(".zip") or not os.path.isfile(path):
-        return False
+    """Whether a zip or tar file as a whole is one scene of a known product."""
     marks = [form.archive_mark for form in FORMATS if form.archive_mark is not None]
+    return any(mark.match(PurePosixPath(name).name) for name in _members(path) for mark in marks)
+
+
+def is_scene_archive(path: str) -> bool:
+    """Whether a zip or tar file as a whole is one scene: of a known product, or of single-band files."""
+    return is_product_archive(path) or is_band_archive(_members(path))
+
+
+def _members(path: str) -> list[str]:
+    """Names of the members of a zip or tar file; none for any other file, or a damaged one."""
+    if not path.casefold().endswith((".zip", *TARS)) or not os.path.isfile(path):
+        return []
     try:
-        with zipfile.ZipFile(path) as archive:
-            # This reads the table of contents at the end of the file, and unpacks nothing.
-            names = [PurePosixPath(name).name for name in archive.namelist()]
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
-        return False
-    return any(mark.match(name) for name in names for mark in marks)
+        # Of a zip file this reads the table of contents at its end, of a tar file the heads of its members.
+        return Archive(path).names()
+    except InputError:
+        return []

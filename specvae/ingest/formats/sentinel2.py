@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,10 +19,10 @@ from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
 from specvae.ingest.source import Source
 
-__all__ = ["FORMAT"]
+__all__ = ["FORMAT", "granules_of", "is_granule"]
 
 FOLDER_MARK = re.compile(r"MTD_MSIL\w+\.xml$|.*MTD_SAFL1C.*\.xml$")
-ARCHIVE_MARK = re.compile(r".*MTD_MSIL\w+\.xml$")
+ARCHIVE_MARK = re.compile(r".*MTD_MSIL\w+\.xml$|.*MTD_SAFL(?:1C|2A).*\.xml$")
 METADATA = re.compile(r"(?:^|/)(?:MTD_MSIL(?:1C|2A)\.xml|S2\w_\w+MTD_SAFL(?:1C|2A)\w+\.xml)$")
 """The product's own metadata, in the names of today and of before 2016."""
 IMAGE = re.compile(
@@ -32,6 +33,22 @@ LARGEST_METADATA = 16 << 20
 """Bytes of the metadata that are read at most."""
 PHYSICAL = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12")
 """Bands in the order of ``band_id``."""
+
+
+GRANULE = "GRANULE"
+"""The folder of a product in which each of its granules, a tile of the grid, has a folder."""
+
+
+def granules_of(folder: str) -> list[str]:
+    """Folders of the granules with images in a SAFE folder, sorted; before 2016 a product had one for each of its tiles."""
+    place = Path(folder, GRANULE)
+    return sorted(str(p) for p in place.iterdir() if (p / "IMG_DATA").is_dir()) if place.is_dir() else []
+
+
+def is_granule(folder: str) -> bool:
+    """Whether a folder is a granule of a SAFE folder."""
+    place = Path(folder)
+    return place.parent.name == GRANULE and (place / "IMG_DATA").is_dir()
 
 
 @dataclass(frozen=True)
@@ -69,15 +86,19 @@ class Radiometry:
 
 
 def product_of_safe(source: Source, options: IngestOptions) -> Product | None:
-    """The scene in a SAFE folder or zip file; None where it is none. Raises InputError where its images are missing."""
-    archive = Archive(source.path)
+    """The scene in a SAFE folder, zip or tar file, or in one of its granules; None where it is none.
+
+    Raises InputError where its images are missing, or where it holds several granules.
+    """
+    root = str(Path(source.path).parent.parent) if is_granule(source.path) else source.path
+    archive = Archive(root)
     names = archive.names()
     # The one nearest to the root is the product's own.
     metadata = sorted((n for n in names if METADATA.search(n)), key=lambda n: (n.count("/"), n))
     if not metadata:
         return None
     text = read_member(archive.gdal(metadata[0]), LARGEST_METADATA).decode("utf-8", "replace")
-    images = _images(names)
+    images = _images(_of_one_granule(source.path, names))
     if not any(name in SENTINEL2 for name in images):
         raise InputError(f"{source.path} holds no band image in IMG_DATA; it is no whole SAFE product")
     radiometry = _radiometry(text)
@@ -98,6 +119,20 @@ def product_of_safe(source: Source, options: IngestOptions) -> Product | None:
         datetime=_datetime(text),
         level=_first(r"<PROCESSING_LEVEL>([^<]+)", text),
     )
+
+
+def _of_one_granule(path: str, names: list[str]) -> list[str]:
+    """The members of the granule at ``path``, or all where the product has one. Raises InputError where it has several."""
+    if is_granule(path):
+        return [name for name in names if f"/{GRANULE}/{Path(path).name}/" in f"/{name}"]
+    granules = sorted(
+        {name.split(f"{GRANULE}/")[1].split("/")[0] for name in names if IMAGE.search(name) and f"{GRANULE}/" in name}
+    )
+    if len(granules) > 1:
+        first = os.path.join(path, GRANULE, granules[0])
+        advice = f"unpack it and give one, such as {first}" if os.path.isfile(path) else f"give one, such as {first}"
+        raise InputError(f"{path} holds {len(granules)} granules ({', '.join(granules[:6])}); {advice}")
+    return names
 
 
 def _images(names: list[str]) -> dict[str, str]:

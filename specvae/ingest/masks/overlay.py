@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.errors import InputError
+from specvae.ingest.decision import Decision
 from specvae.ingest.grid import Grid
-from specvae.ingest.masks.polygons import is_vector, open_polygons
+from specvae.ingest.masks.polygons import open_polygons
 from specvae.ingest.masks.raster_overlay import open_raster
+from specvae.ingest.masks.vector_files import is_vector
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.validity import Mask
 from specvae.spectra import Window
@@ -20,6 +22,9 @@ __all__ = ["Overlay", "open_overlay"]
 
 class Overlay(Protocol):
     """A mask over a scene, given window by window."""
+
+    decisions: tuple[Decision, ...]
+    """What was decided in reading it."""
 
     def marked(self, window: Window) -> Mask:
         """Where it is non-zero, or inside: ``(rows, cols)``."""

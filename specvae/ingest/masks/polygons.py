@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -19,41 +17,17 @@ from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
 from specvae.errors import InputError
+from specvae.ingest.decision import Decision
 from specvae.ingest.grid import Grid
+from specvae.ingest.masks.vector_files import read_shapes
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.validity import Mask
 from specvae.spectra import Window
 
-if TYPE_CHECKING:
-    from geopandas import GeoDataFrame
+__all__ = ["PolygonOverlay", "open_polygons"]
 
-__all__ = ["is_vector", "open_polygons"]
-
-SUFFIXES = (
-    ".shp",
-    ".gpkg",
-    ".geojson",
-    ".json",
-    ".kml",
-    ".kmz",
-    ".fgb",
-    ".gml",
-    ".geojsonl",
-    ".parquet",
-    ".geoparquet",
-    ".gdb",
-    ".tab",
-    ".sqlite",
-)
-"""Endings of files that are read as polygons."""
 AREAS = ("Polygon", "MultiPolygon", "GeometryCollection")
 """Types of geometries that have an area."""
-
-
-def is_vector(path: str) -> bool:
-    """Whether a path is read as polygons, by its ending."""
-    name = path.casefold().removesuffix(".zip")
-    return os.path.splitext(name)[1] in SUFFIXES
 
 
 class PolygonOverlay(ABC):
@@ -61,6 +35,7 @@ class PolygonOverlay(ABC):
 
     def __init__(self, path: str, grid: Grid, mask_values: tuple[str, ...]) -> None:
         self.path, self.grid, self._mask_values = path, grid, mask_values
+        self.decisions: tuple[Decision, ...] = ()
 
     @abstractmethod
     def marked(self, window: Window) -> Mask:
@@ -120,20 +95,16 @@ class PlacedPolygons(PolygonOverlay):
 
 def open_polygons(path: str, grid: Grid, purpose: str, options: IngestOptions) -> PolygonOverlay:
     """The polygons at ``path`` in the coordinates of ``grid``. Raises InputError where they cannot be placed."""
-    frame = _read(path, purpose)
-    if frame.crs is not None and grid.place_crs is None:
-        raise InputError(f"--{purpose} {path} has coordinates in {frame.crs.name}, but the scene has no CRS")
-    if frame.crs is not None:
-        try:
-            frame = frame.to_crs(grid.place_crs)
-        except Exception as error:  # PROJ's own errors share no class
-            raise InputError(f"--{purpose} {path} cannot be brought to the scene's CRS: {error}") from error
+    frame, decision = read_shapes(path, purpose, grid)
     shapes = [s for s in frame.geometry if s is not None and not s.is_empty and s.geom_type in AREAS]
     if not shapes:
         raise InputError(f"--{purpose} {path} holds no polygon; give areas, not points or lines")
     if not grid.placed and (grid.gcps or grid.rpcs):
-        return PlacedPolygons(shapes, path, grid, options.mask_values)
-    return Polygons([*shapes, *_around_the_world(shapes, grid)], path, grid, options.mask_values)
+        overlay: PolygonOverlay = PlacedPolygons(shapes, path, grid, options.mask_values)
+    else:
+        overlay = Polygons([*shapes, *_around_the_world(shapes, grid)], path, grid, options.mask_values)
+    overlay.decisions = (decision,) if decision else ()
+    return overlay
 
 
 def _around_the_world(shapes: list[BaseGeometry], grid: Grid) -> list[BaseGeometry]:
@@ -143,16 +114,3 @@ def _around_the_world(shapes: list[BaseGeometry], grid: Grid) -> list[BaseGeomet
     place = box(*array_bounds(grid.rows, grid.cols, grid.transform))
     turned = [translate(shape, turn) for turn in (-360.0, 360.0) for shape in shapes]
     return [shape for shape in turned if shape.intersects(place)]
-
-
-def _read(path: str, purpose: str) -> GeoDataFrame:
-    """The shapes in a vector file with their CRS."""
-    if not os.path.exists(path):
-        raise InputError(f"--{purpose} {path} does not exist")
-    import geopandas  # half a second that most scenes need not pay
-
-    try:
-        parquet = path.casefold().endswith("parquet")
-        return geopandas.read_parquet(path) if parquet else geopandas.read_file(path)
-    except Exception as error:  # pyogrio, pyarrow and shapely raise classes of their own
-        raise InputError(f"--{purpose} {path} cannot be read as polygons: {error}") from error

@@ -11,20 +11,24 @@ from numpy.typing import NDArray
 from specvae.errors import UsageError
 from specvae.ingest.validity import Mask
 
-__all__ = ["SCHEMES", "excluded_values", "scheme_of"]
+__all__ = ["CLASSES", "SCHEMES", "excluded_values", "scheme_of"]
 
 SCL = {
     **{"nodata": 0, "saturated": 1, "dark": 2, "shadow": 3, "cloud_shadow": 3, "vegetation": 4, "bare": 5, "water": 6},
     **{"unclassified": 7, "cloud_medium": 8, "cloud_high": 9, "cirrus": 10, "snow": 11},
 }
 """Sentinel-2 scene classification (ESA, S2 MSI Level-2A algorithm overview)."""
+FMASK_CLASSES = {"land": 0, "clear": 0, "water": 1, "shadow": 2, "cloud_shadow": 2, "snow": 3, "cloud": 4, "fill": 255}
+"""Classes of Fmask and CFMask (Zhu and Woodcock 2012); HLS makes bits of them."""
+CLASSES = {"scl": SCL, "fmask_classes": FMASK_CLASSES}
+"""The kinds whose values are classes, with the values by name."""
 BITS: dict[str, dict[str, int]] = {
     "qa_pixel": {"fill": 0, "dilated_cloud": 1, "cirrus": 2, "cloud": 3, "shadow": 4, "cloud_shadow": 4, "snow": 5,
                  "clear": 6, "water": 7},
     "pixel_qa": {"fill": 0, "clear": 1, "water": 2, "shadow": 3, "cloud_shadow": 3, "snow": 4, "cloud": 5,
                  "terrain": 10},
     "bqa": {"fill": 0, "terrain": 1, "cloud": 4},
-    "fmask": {"cirrus": 0, "cloud": 1, "adjacent": 2, "shadow": 3, "cloud_shadow": 3, "snow": 4, "water": 5},
+    "fmask_bits": {"cirrus": 0, "cloud": 1, "adjacent": 2, "shadow": 3, "cloud_shadow": 3, "snow": 4, "water": 5},
     "qa60": {"cloud": 10, "cirrus": 11},
 }  # fmt: skip
 """Bit numbers: Landsat Collection 2 QA_PIXEL, Collection 1 pixel_qa and BQA, HLS v2 Fmask, Sentinel-2 QA60."""
@@ -40,13 +44,15 @@ FIELDS: dict[str, dict[str, tuple[int, int, int]]] = {
     },
 }
 """Confidence fields: (first bit, width, least value that counts)."""
-SCHEMES = ("scl", *BITS)
+SCHEMES = (*CLASSES, *BITS, "fmask")
+"""The kinds of quality rasters; ``fmask`` is the one of its two that the mask at hand is of."""
 USUAL = {
     "scl": ("nodata", "saturated", "shadow", "cloud_medium", "cloud_high", "cirrus", "snow"),
     "qa_pixel": ("fill", "dilated_cloud", "cirrus", "cloud", "shadow", "snow"),
     "pixel_qa": ("fill", "shadow", "snow", "cloud"),
     "bqa": ("fill", "cloud", "shadow"),
-    "fmask": ("cirrus", "cloud", "adjacent", "shadow", "snow"),
+    "fmask_bits": ("cirrus", "cloud", "adjacent", "shadow", "snow"),
+    "fmask_classes": ("shadow", "snow", "cloud", "fill"),
     "qa60": ("cloud", "cirrus"),
 }
 """What a mask of each kind excludes where no values are named."""
@@ -54,7 +60,7 @@ HINTS = (
     ("scl", r"(?:^|[^a-z])scl(?:$|[^a-z])|scene_?classification"),
     ("qa_pixel", r"qa_pixel"),
     ("pixel_qa", r"pixel_qa"),
-    ("fmask", r"fmask"),
+    ("fmask", r"c?fmask"),
     ("bqa", r"bqa"),
     ("qa60", r"qa_?60"),
 )
@@ -67,21 +73,24 @@ def scheme_of(hint: str) -> str | None:
     return next((name for name, pattern in HINTS if re.search(pattern, hint.casefold())), None)
 
 
-def excluded_values(stored: NDArray[Any], known: Mask, values: tuple[str, ...], scheme: str | None) -> Mask:
+def excluded_values(
+    stored: NDArray[Any], known: Mask, values: tuple[str, ...], scheme: str | None, inverted: bool = False
+) -> Mask:
     """Where a mask excludes pixels, ``(rows, cols)``.
 
     ``values``: numbers, ranges, ``bitN``, a kind (``scl``: its usual values), names with or without their kind
     (``scl:cirrus``). Without any, the usual ones of ``scheme``, the kind of the mask; a mask of no known kind is
-    read as GDAL reads masks, 0 and nodata excluded. What a known kind marks as missing is excluded too.
+    read as GDAL reads masks, 0 and nodata excluded, or where it is ``inverted`` what is not 0 excluded. What a known
+    kind marks as missing is excluded too.
     """
     items = values or USUAL.get(scheme or "", ())
     if not items:
-        return np.asarray((stored == 0) | ~known)
+        return np.asarray(((stored != 0) & known) if inverted else ((stored == 0) | ~known))
     # NaN cannot become a whole number; what is not known is 0 for now, and `known` decides about it below.
     numbers = np.where(known, stored, 0).astype(np.int64)
     out = np.zeros(stored.shape, bool) if values else ~known
     for item in items:
-        kind = item.strip().casefold()
+        kind = _own_kind(item.strip().casefold(), scheme)
         for name in [f"{kind}:{usual}" for usual in USUAL[kind]] if kind in USUAL else [item]:
             out |= _where(numbers, name, scheme) & known
     return out
@@ -99,8 +108,16 @@ def _where(values: NDArray[np.int64], item: str, scheme: str | None) -> Mask:
         # A shift of a 64-bit number by more than 62 would reach its sign.
         return np.asarray(sum((values >> bit) & 1 for bit in range(first, min(last, 62) + 1)) != 0)
     if ":" in text:
-        scheme, text = text.split(":", 1)
+        kind, text = text.split(":", 1)
+        scheme = _own_kind(kind, scheme)
     return _named(values, text, scheme, item)
+
+
+def _own_kind(kind: str, scheme: str | None) -> str:
+    """``fmask`` as the one of its two kinds that the mask is of, the bits of HLS where that is unknown."""
+    if kind != "fmask":
+        return kind
+    return scheme if scheme and scheme.startswith("fmask_") else "fmask_bits"
 
 
 def _named(values: NDArray[np.int64], name: str, scheme: str | None, item: str) -> Mask:
@@ -108,25 +125,28 @@ def _named(values: NDArray[np.int64], name: str, scheme: str | None, item: str) 
     name = name.removesuffix("s") if name in ("clouds", "shadows") else name
     if scheme == "scl" and name == "cloud":
         return np.asarray((values == 8) | (values == 9))
-    if scheme == "scl" and name in SCL:
-        return np.asarray(values == SCL[name])
-    if scheme == "fmask" and name in ("fill", "nodata"):
+    classes = CLASSES.get(scheme or "", {})
+    if name in classes:
+        return np.asarray(values == classes[name])
+    if scheme == "fmask_bits" and name in ("fill", "nodata"):
         return np.asarray(values == 255)
     if name in FIELDS.get(scheme or "", {}):
         first, width, least = FIELDS[scheme or ""][name]
         return np.asarray(((values >> first) & ((1 << width) - 1)) >= least)
     name = "fill" if name == "nodata" else name
+    if name in classes:
+        return np.asarray(values == classes[name])
     if name in BITS.get(scheme or "", {}):
         bit = (values >> BITS[scheme or ""][name]) & 1 == 1
         # HLS fills with 255, which has every bit set and is no cloud.
-        return np.asarray(bit & (values != 255)) if scheme == "fmask" else np.asarray(bit)
+        return np.asarray(bit & (values != 255)) if scheme == "fmask_bits" else np.asarray(bit)
     raise _unknown(item, scheme)
 
 
 def _unknown(item: str, scheme: str | None) -> UsageError:
     """The error of a name that the mask's kind does not know, with the names it knows."""
     if scheme in SCHEMES:
-        names = sorted(SCL if scheme == "scl" else {*BITS[scheme], *FIELDS.get(scheme, {})})
+        names = sorted({*CLASSES.get(scheme, {}), *BITS.get(scheme, {}), *FIELDS.get(scheme, {})})
         return UsageError(f"--mask-values has {item!r}; {scheme} knows {', '.join(names)}, numbers, ranges and bitN")
     return UsageError(
         f"--mask-values has {item!r}, but the mask's kind is not told by its name; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,46 +15,65 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from specvae.errors import InputError, ReadError
+from specvae.ingest.decision import Decision
 from specvae.ingest.formats.array_files import is_array_file, read_plane
 from specvae.ingest.formats.gdal import errors_in_one_line, open_dataset
 from specvae.ingest.formats.references import check_references
 from specvae.ingest.grid import Grid
-from specvae.ingest.masks.quality_values import excluded_values, scheme_of
+from specvae.ingest.masks.mask_kind import MaskKind, band_of_mask, kind_of_mask
+from specvae.ingest.masks.quality_values import excluded_values
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.validity import Mask, equals
 from specvae.spectra import Window
 
 __all__ = ["RasterOverlay", "open_raster"]
 
+SAMPLED = 512
+"""Rows and columns, at most, of the sample by which the meaning of a mask's numbers is told."""
 Plane = NDArray[Any]
 """Values ``(rows, cols)`` in the type as stored."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the numbers of a plane mean."""
+
+    band: int = 1
+    """The band that is read."""
+    nodata: float | None = None
+    """The value that marks what is not known."""
+    kind: MaskKind = field(default_factory=lambda: MaskKind(None))
+    """What a mask leaves out by them."""
+    values: tuple[str, ...] = ()
+    """The --mask-values."""
 
 
 class RasterOverlay:
     """A plane of values over the scene: a mask, a normal area or a truth."""
 
     def __init__(
-        self, path: str, source: Plane | DatasetReader, nodata: float | None, hint: str, mask_values: tuple[str, ...]
+        self, path: str, source: Plane | DatasetReader, numbers: Numbers, decisions: tuple[Decision, ...] = ()
     ) -> None:
-        self.path, self._source, self._nodata, self._mask_values = path, source, nodata, mask_values
-        self._scheme = scheme_of(hint)
+        self.path, self._source, self._numbers, self.decisions = path, source, numbers, decisions
 
     def marked(self, window: Window) -> Mask:
         """Where it is non-zero and not nodata."""
-        values, known = self._read(window, self._nodata)
+        values, known = self._read(window, self._numbers.nodata)
         return np.asarray((values != 0) & known)
 
     def excluded(self, window: Window) -> Mask:
         """Where its values are among the --mask-values, or without these among the usual ones of its kind."""
-        values, known = self._read(window, self._nodata)
-        return excluded_values(values, known, self._mask_values, self._scheme)
+        numbers = self._numbers
+        values, known = self._read(window, numbers.nodata)
+        return excluded_values(values, known, numbers.values, numbers.kind.scheme, numbers.kind.inverted)
 
     def truth(self, window: Window) -> NDArray[np.uint8]:
         """Non-zero is 1, anomalous; 255 and nodata are 255, unknown; 0 is 0, also where it is declared as nodata.
 
         Many masks declare a nodata of 0 so that a viewer does not draw it; taken literally, nothing would be normal.
         """
-        values, known = self._read(window, None if self._nodata == 0 else self._nodata)
+        nodata = self._numbers.nodata
+        values, known = self._read(window, None if nodata == 0 else nodata)
         return np.where(known & (values != 255), (values != 0).astype(np.uint8), np.uint8(255))
 
     def _read(self, window: Window, nodata: float | None) -> tuple[Plane, Mask]:
@@ -63,7 +83,7 @@ class RasterOverlay:
         else:
             box = RasterioWindow(window.col, window.row, window.cols, window.rows)
             with errors_in_one_line(f"{self.path} cannot be read at rows from {window.row}", ReadError):
-                values = self._source.read(1, window=box)
+                values = self._source.read(self._numbers.band, window=box)
         known = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
         missing = equals(values, nodata) if nodata is not None else None
         return values, known if missing is None else known & ~missing
@@ -76,16 +96,41 @@ class RasterOverlay:
 
 def open_raster(path: str, grid: Grid, purpose: str, options: IngestOptions) -> RasterOverlay:
     """The plane at ``path`` on ``grid``. Raises InputError where it does not cover the same ground."""
-    name = Path(path).name
+    name, values = Path(path).name, options.mask_values
     if is_array_file(path):
         plane = read_plane(path, options.allow_huge)
         if plane.shape != grid.shape:
             raise _other_size(path, purpose, plane.shape, grid)
-        return RasterOverlay(path, plane, None, name, options.mask_values)
+        kind, decisions = kind_of_mask(path, name, plane, values) if purpose == "mask" else (MaskKind(None), ())
+        return RasterOverlay(path, plane, Numbers(kind=kind, values=values), decisions)
     check_references(path, options.allow_remote)
     dataset = open_dataset(path, allow_remote=options.allow_remote)
-    source, hint = _fitted(dataset, path, grid, purpose), f"{name} {dataset.descriptions[0] or ''}"
-    return RasterOverlay(path, source, dataset.nodata, hint, options.mask_values)
+    source = _fitted(dataset, path, grid, purpose)
+    numbers, decisions = _numbers_of(dataset, path, purpose, values)
+    return RasterOverlay(path, source, numbers, decisions)
+
+
+def _numbers_of(
+    dataset: DatasetReader, path: str, purpose: str, values: tuple[str, ...]
+) -> tuple[Numbers, tuple[Decision, ...]]:
+    """Which band of a raster is read and what its numbers mean, with what was decided about both."""
+    names = [(name or "").strip() for name in dataset.descriptions]
+    if purpose != "mask":
+        first = f"--{purpose} {path} is read from its first band of {len(names)}"
+        guess = (
+            (Decision("mask", first, "its being the first", tuple(names[1:8]), guessed=True),) if len(names) > 1 else ()
+        )
+        return Numbers(nodata=dataset.nodata), guess
+    band, chosen = band_of_mask(path, names, values)
+    nodata = dataset.nodatavals[band - 1]
+    with errors_in_one_line(f"{path} cannot be read", ReadError):
+        # Coarse, by nearest neighbour, which makes up no value: it is only looked at to tell what the numbers mean.
+        shape = (min(dataset.height, SAMPLED), min(dataset.width, SAMPLED))
+        sample = dataset.read(band, out_shape=shape, resampling=Resampling.nearest)
+    missing = equals(sample, nodata) if nodata is not None else None
+    known = sample[np.isfinite(sample) if missing is None else np.isfinite(sample) & ~missing]
+    kind, decisions = kind_of_mask(path, f"{Path(path).name} {names[band - 1]}", known, values)
+    return Numbers(band, nodata, kind, values), (*((chosen,) if chosen else ()), *decisions)
 
 
 def _fitted(dataset: DatasetReader, path: str, grid: Grid, purpose: str) -> DatasetReader | WarpedVRT:

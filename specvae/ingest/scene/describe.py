@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
-import numpy as np
-from rasterio._err import CPLE_BaseError
-from rasterio.crs import CRS
-from rasterio.errors import RasterioError
-from rasterio.warp import transform as warp
-
+from specvae.files.names import printable
 from specvae.ingest.decision import DecisionRow
-from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
 from specvae.ingest.scene.plan import unused
 from specvae.ingest.scene.scene import Scene
 
-__all__ = ["SceneDescription", "SceneSection", "about", "description", "footprint"]
-
-Geometry = dict[str, Any]
-"""A geometry of GeoJSON, as pystac takes it."""
+__all__ = ["SceneDescription", "SceneSection", "about", "description"]
 
 
 class BandDescription(TypedDict):
@@ -117,8 +108,8 @@ def description(scene: Scene) -> SceneDescription:
     """Everything ``specvae inspect SCENE`` says about how a scene is read: no NaN, no infinity."""
     plan = scene.plan
     return {
-        "name": scene.name,
-        "path": scene.path,
+        "name": printable(scene.name),
+        "path": printable(scene.path),
         "kind": plan.product.kind,
         "rows": scene.rows,
         "cols": scene.cols,
@@ -132,7 +123,7 @@ def description(scene: Scene) -> SceneDescription:
         "left_out": [{"band": layer.label, "why": why} for layer, why in unused(plan.product, plan.layers)],
         "band_match": plan.match.by if plan.match else None,
         "masks": {"mask": plan.options.mask, "aoi": plan.options.aoi, "normal": plan.options.normal},
-        "files": list(plan.files),
+        "files": [printable(path) for path in plan.files],
         "notes": scene.notes,
         "decisions": [decision.to_json() for decision in scene.decisions],
     }
@@ -158,7 +149,7 @@ def _band(number: int, layer: Layer) -> BandDescription:
         "wavelength_nm": layer.band.wavelength,
         "width_nm": layer.band.width,
         "unit": layer.band.unit or None,
-        "file": layer.path,
+        "file": printable(layer.path),
         "index": layer.index,
         "dtype": layer.dtype,
         "scale": layer.scale,
@@ -176,7 +167,7 @@ def _plain(value: float | None) -> float | str | None:
 def about(scene: Scene) -> SceneSection:
     """The section ``scene`` of a report, of a raster."""
     return {
-        "path": scene.path,
+        "path": printable(scene.path),
         "key": scene.key,
         "kind": "raster",
         "rows": scene.rows,
@@ -190,22 +181,3 @@ def about(scene: Scene) -> SceneSection:
         "notes": scene.notes,
         "decisions": [decision.to_json() for decision in scene.decisions],
     }
-
-
-def footprint(grid: Grid) -> tuple[Geometry | None, list[float] | None]:
-    """GeoJSON polygon and bounding box in longitude and latitude; None and None where nothing places it on Earth."""
-    crs = grid.place_crs
-    if crs is None or not (grid.placed or grid.gcps or grid.rpcs):
-        return None, None
-    rows = np.array([0.0, 0.0, grid.rows, grid.rows, 0.0])
-    cols = np.array([0.0, grid.cols, grid.cols, 0.0, 0.0])
-    try:
-        x, y = grid.place(rows, cols)
-        lon, lat = warp(crs, CRS.from_epsg(4326), list(x), list(y))
-    except (RasterioError, CPLE_BaseError, ValueError):
-        return None, None
-    # PROJ answers infinity, without an error, for a place outside a projection's domain.
-    if not np.isfinite([*lon, *lat]).all():
-        return None, None
-    ring = [[float(a), float(b)] for a, b in zip(lon, lat, strict=True)]
-    return {"type": "Polygon", "coordinates": [ring]}, [min(lon), min(lat), max(lon), max(lat)]

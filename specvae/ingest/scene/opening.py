@@ -11,6 +11,7 @@ from specvae.ingest.formats.gdal import LIBRARY_ERRORS, errors_in_one_line
 from specvae.ingest.formats.registry import product_of
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
+from specvae.ingest.scene.masking import with_masks
 from specvae.ingest.scene.pixel_scene import PixelScene
 from specvae.ingest.scene.plan import Plan, plan_product
 from specvae.ingest.scene.probe import with_probes
@@ -32,7 +33,8 @@ def open_scene(
     options = (options or IngestOptions()).for_scene(source.stem)
     with errors_in_one_line(f"{source.path} cannot be read", errors=LIBRARY_ERRORS):
         product = product_of(source, options)
-        scene = PixelScene(_plan(source.key, product, options, match))
+        product = replace(product, decisions=(*source.decisions, *product.decisions))
+        scene = PixelScene(with_masks(_plan(source.key, product, options, match)))
         try:
             return scene.open()
         # An interruption from the keyboard counts too: files opened so far must not stay open.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-from specvae.bands import BandMatch, BandSet
+from specvae.bands import BandMatch, BandSet, canonical_name
 from specvae.errors import InputError, ModelError, UsageError
-from specvae.ingest.formats.sensors import band_name
 from specvae.ingest.layer import Layer
 
 __all__ = ["asked_for", "choose", "for_model"]
@@ -44,9 +43,9 @@ def asked_for(layers: tuple[Layer, ...], text: str) -> list[int]:
 
 def _one(layers: tuple[Layer, ...], item: str) -> list[int]:
     """0-based positions of the bands that one item of --bands names. Raises UsageError where it names none."""
-    wanted = {item.casefold(), band_name(item).casefold()}  # B02 is B2
-    # Names come before numbers, for a band may be called 3 without being the third.
-    named = [at for at, layer in enumerate(layers) if layer.band.name.casefold() in wanted]
+    # Names come before numbers, for a band may be called 3 without being the third; the very name before its kin.
+    named = [at for at, layer in enumerate(layers) if layer.band.name.casefold() == item.casefold()]
+    named += [at for at, layer in enumerate(layers) if canonical_name(layer.band.name) == canonical_name(item)]
     if named:
         return named[:1]
     if hit := WAVELENGTHS.match(item):
@@ -79,10 +78,10 @@ def for_model(
     used = choose(layers, bands, where)
     try:
         match = model.match(_set(used))
-    except ModelError:
+    except ModelError as error:
         everything = _by_name(layers, model) if not bands else None
         if everything is None:
-            raise
+            raise ModelError(f"{where}: {error}") from None
         used, match = layers, everything
     return tuple(used[i] for i in match.order), match
 

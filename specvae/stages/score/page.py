@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from specvae.detector import Detector
 from specvae.export.report.page_data import Case, Curves, PageData, Picture, Spectra
-from specvae.ingest.scene.describe import footprint
+from specvae.ingest.scene.footprint import corners
 from specvae.ingest.scene.scene import Scene
 from specvae.scoring.gathered.pixels import Sample
 from specvae.scoring.gathered.survival import Survival
@@ -31,11 +31,9 @@ def map_page(scene: Scene, detector: Detector, gathered: Gatherers, objects: Sce
     assert view is not None
     assert sample is not None
     first = slice(0, 0 if objects.spectra is None else len(objects.spectra))
-    # The footprint's ring begins with the four corners in the order in which the page interpolates between them.
-    outline, _ = footprint(scene.grid)
-    corners = None if outline is None else tuple((float(x), float(y)) for x, y in outline["coordinates"][0][:4])
+    places = corners(scene.grid)
     return PageData(
-        Picture(view.step, view.score, view.kl, view.composite, corners),
+        Picture(view.step, view.score, view.kl, view.composite, None if places is None else tuple(places)),
         _curves(detector, gathered.survival.finish()),
         _envelope(detector),
         _spectra(sample.finish()),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specvae.errors import InputError, OutputError, SpecvaeError
+from specvae.export.foreign_files import foreign_files
 from specvae.files.fingerprint import Fingerprint, same
 from specvae.files.places import output_place
 from specvae.files.replacement import Replacement, replacement
@@ -96,6 +97,11 @@ def _succeeded(
         mark = hashing.submit(fingerprint_of, source, model.sha256, request, before)
         if stored and _is_done(before, mark.result, request, folder):
             return replace(failed, status="already", message="done already", report=stored["report"])
+        if stored is None and not request.overwrite and (strangers := foreign_files(folder)):
+            raise OutputError(
+                f"{folder} holds files of somebody else under our names ({', '.join(strangers[:4])}); "
+                "give --overwrite or another --out"
+            )
         started = time.perf_counter()
         job = Job(source, model, request, request.cut(model), folder, mark.result, progress)
         report = _score_table(job) if source.is_table else _score_map(job, shards)
