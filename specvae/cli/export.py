@@ -16,7 +16,7 @@ __all__ = ["command"]
 def command(model: str, out: str, overwrite: bool) -> int:
     """Write the scorer as ONNX: spectra in physical units in, score, reconstruction and KL in nats out.
 
-    A model with context also takes each spectrum's context, and gives the components that contexts are ring means of.
+    A model with context also takes each spectrum's context, and gives the components and weights that contexts are ring means of.
 
     \b
     specvae export model.specvae model.onnx

@@ -28,6 +28,11 @@ MANY_BANDS = 64
 an oddity in a few of them."""
 MANY_NOISE, MANY_REACH, MANY_RATE = 1 / 400, 3.5, 2e-3
 """These defaults of ``network.noise``, ``normaliser.reach`` and ``training.learning_rate``."""
+BOUND = 0.999
+"""Default of ``context.bound``: pixels that hardly any normal one is like do not count in full in the rings around them."""
+MANY_BOUND, MANY_SURPRISE = 0.95, 1.0
+"""Defaults of ``context.bound`` and ``context.surprise`` for many bands: there, every rare roof has rare surroundings, and
+only what is beyond all normal contexts counts."""
 MARGINAL_NOISE = 1 / 10
 """Default of ``network.noise`` times the bands where marginals are learned: a tenth of a band's variance, since the kernels
 that its distribution is made of are about as wide."""
@@ -129,6 +134,18 @@ class ContextConfig(_Frozen):
     components: int | None = Field(
         default=None, ge=1, description="principal components of the context; none: from bands"
     )
+    bound: float | None = Field(
+        default=None,
+        gt=0.0,
+        le=1.0,
+        description="share of normal pixels that count in full in their neighbours' rings; none: .999, or .95 for many bands",
+    )
+    surprise: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="quantile of normal contexts whose own cost is not counted in the KL term; none: 0, or 1 for many bands",
+    )
 
     @model_validator(mode="after")
     def _sides(self) -> ContextConfig:
@@ -216,6 +233,8 @@ class ModelConfig(_Frozen):
         rate = self.training.learning_rate or (MANY_RATE if many else None)
         noise = MARGINAL_NOISE / bands if kind == "marginal" else MANY_NOISE if many else SCENE_NOISE
         network: dict[str, Any] = {"prior": prior, "noise": self.network.noise or noise}
+        bound = self.context.bound or (MANY_BOUND if many else BOUND)
+        surprise = self.context.surprise if self.context.surprise is not None else (MANY_SURPRISE if many else 0.0)
         if self.patch is not None:
             if table:
                 raise UsageError("--patch takes squares of pixels, and a table has none: leave it out, or give rasters")
@@ -226,6 +245,7 @@ class ModelConfig(_Frozen):
             update={
                 "normaliser": self.normaliser.model_copy(update={"kind": kind, "reach": reach}),
                 "network": self.network.model_copy(update=network),
+                "context": self.context.model_copy(update={"bound": bound, "surprise": surprise}),
                 "training": self.training.model_copy(update={"learning_rate": rate}),
             }
         )

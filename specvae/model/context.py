@@ -3,6 +3,9 @@
 The normalised cube is projected on a few components, the components are rounded to multiples of 2**-14, and
 sums over the outer and the guard window are differences of running sums of integers. Integer sums are exact and
 do not depend on where they start, so a pixel's context is the same in whatever window it was read.
+
+What one pixel can do to its neighbours is bounded: a pixel whose components are further from the mean than those of
+normal pixels counts less in their rings, and from one and a half times that distance on not at all.
 """
 
 from __future__ import annotations
@@ -14,14 +17,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from specvae.model.config import ContextConfig
-from specvae.model.sizes import CONTEXT_LIMIT, QUANTUM, component_count
+from specvae.model.config import BOUND, ContextConfig
+from specvae.model.sizes import CONTEXT_LIMIT, FADE, QUANTUM, component_count
 
 __all__ = ["RingContext", "ring_sums", "summed_area"]
 
 Spread = Callable[[Sequence[int], Callable[[int], None]], None]
 """Calls a function for each of some numbers, possibly in several threads."""
 
+UNIT = 2**14
+"""The weight of a pixel that counts in full; weights are integers, so that their sums are exact."""
 STRIP = 64
 """Rows of sums that are computed at once, so that they stay in the processor's cache over all passes."""
 
@@ -65,17 +70,30 @@ def ring_sums(area: NDArray[np.int32], outer: int, guard: int) -> NDArray[np.int
 
 
 class RingContext(nn.Module):
-    """Leading components of the normalised cube, averaged over a ring: an outer window less a guard window."""
+    """Leading components of the normalised cube, averaged over a ring: an outer window less a guard window.
+
+    Without ``bounded`` every valid pixel counts alike, as in models that were fitted before weights existed.
+    """
 
     projection: Tensor
     shift: Tensor
+    limit: Tensor
 
-    def __init__(self, bands: int, config: ContextConfig) -> None:
+    def __init__(self, bands: int, config: ContextConfig, bounded: bool = True) -> None:
         super().__init__()
-        self.outer, self.guard = config.outer, config.guard
+        self.outer, self.guard, self.bound = config.outer, config.guard, config.bound or BOUND
         self.components = min(config.components or component_count(bands), bands)
         self.register_buffer("projection", torch.zeros(self.components, bands))
         self.register_buffer("shift", torch.zeros(self.components, 1))
+        self.bounded = bounded
+        if bounded:
+            # Squared length of the components up to which a pixel counts in full.
+            self.register_buffer("limit", torch.tensor(1e9))
+
+    @property
+    def planes(self) -> int:
+        """Rows of :meth:`quantise`: the components, and the weights where there are any."""
+        return self.components + self.bounded
 
     @property
     def halo(self) -> int:
@@ -95,36 +113,63 @@ class RingContext(nn.Module):
         projection = (vectors / spread).T
         self.projection.copy_(torch.from_numpy(projection))
         self.shift.copy_(torch.from_numpy(projection @ mean))
+        if self.bounded:
+            lengths = np.square(projection @ (wide - mean)).sum(axis=0)
+            self.limit.fill_(max(float(np.quantile(lengths, self.bound)), 1e-3))
         return self
 
     def quantise(self, normalised: Tensor) -> Tensor:
-        """``(bands, n)`` normalised spectra -> ``(components, n)`` int32 multiples of the quantum."""
+        """``(bands, n)`` normalised spectra -> ``(planes, n)`` int32: the components in multiples of the quantum.
+
+        Where weights are used, each component is multiplied by its pixel's weight, and the weights in units of 2**-14
+        are the last row.
+        """
         scores = torch.addmm(-self.shift / QUANTUM, self.projection / QUANTUM, normalised)
-        # Rounded before anything is summed: sums of floats would depend on where in the scene the running sums begin.
-        return scores.clamp_(-CONTEXT_LIMIT, CONTEXT_LIMIT).round_().to(torch.int32)
+        if not self.bounded:
+            # Rounded before anything is summed: sums of floats would depend on where in the scene the running sums begin.
+            return scores.clamp_(-CONTEXT_LIMIT, CONTEXT_LIMIT).round_().to(torch.int32)
+        length = (scores * QUANTUM).square().sum(dim=0, keepdim=True)
+        end = self.limit * FADE
+        weight = ((end - length) / (end - self.limit)).clamp(0.0, 1.0).mul(UNIT).round()
+        codes = scores.clamp(-CONTEXT_LIMIT, CONTEXT_LIMIT) * (weight / UNIT)
+        return torch.cat([codes, weight]).round_().to(torch.int32)
+
+    def alike(self, codes: Tensor) -> Tensor:
+        """``(components, n)``: the means of rings that are everywhere like the pixel of these ``(planes, n)`` codes."""
+        if not self.bounded:
+            return codes * QUANTUM
+        return codes[:-1] / codes[-1:].clamp(min=1)
+
+    def weight(self, codes: Tensor) -> Tensor:
+        """``(n,)``: how much the pixels of these ``(planes, n)`` codes count in the rings of their neighbours, 0 to 1."""
+        return codes[-1] / UNIT if self.bounded else torch.ones_like(codes[-1], dtype=torch.float32)
 
     def ring_means(
         self, maps: NDArray[np.int32], valid: NDArray[np.bool_], spread: Spread | None = None
     ) -> NDArray[np.float32]:
-        """Means over each pixel's ring of valid neighbours.
+        """Means over each pixel's ring of valid neighbours, each counted by its weight.
 
-        ``maps`` is ``(components, rows + 2 halo, cols + 2 halo)`` from :meth:`quantise`, 0 where not ``valid``; the
-        result ``(components, rows, cols)``. A ring with no valid pixel has the mean spectrum's context, 0.
+        ``maps`` is ``(planes, rows + 2 halo, cols + 2 halo)`` from :meth:`quantise`, 0 where not ``valid``; the
+        result ``(components, rows, cols)``. A ring with no valid pixel has the mean spectrum's context, 0; so has,
+        the more so, a ring in which all pixels together count less than a single one does in full.
         ``spread`` may compute several components at the same time.
         """
-        if valid.all():
-            scale: NDArray[np.float32] | np.float32 = np.float32(QUANTUM) / np.float32(self.outer**2 - self.guard**2)
+        if self.bounded:
+            total = ring_sums(summed_area(maps[-1]), self.outer, self.guard)
+            scale: NDArray[np.float32] | np.float32 = np.float32(1.0) / np.maximum(total, UNIT).astype(np.float32)
+        elif valid.all():
+            scale = np.float32(QUANTUM) / np.float32(self.outer**2 - self.guard**2)
         else:
             count = ring_sums(summed_area(valid.astype(np.int32)), self.outer, self.guard)
             scale = np.float32(QUANTUM) / np.maximum(count, 1).astype(np.float32)
         rows, cols = valid.shape
-        means = np.empty((len(maps), rows + 1 - self.outer, cols + 1 - self.outer), np.float32)
+        means = np.empty((self.components, rows + 1 - self.outer, cols + 1 - self.outer), np.float32)
 
         def fill(component: int) -> None:
             sums = ring_sums(summed_area(maps[component]), self.outer, self.guard)
             np.multiply(sums, scale, out=means[component], dtype=np.float32, casting="same_kind")
 
-        (spread or _in_turn)(range(len(maps)), fill)
+        (spread or _in_turn)(range(self.components), fill)
         return means
 
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 __all__ = [
     "CONTEXT_LIMIT",
+    "FADE",
     "KNOTS",
+    "LEADING",
     "LINEAR_REACH",
     "LOG_SIGMA_FLOOR",
+    "PARTS",
     "PRIOR_SPREAD",
     "QUANTUM",
     "Ring",
@@ -21,6 +24,9 @@ PRIOR_SPREAD = 2.5
 """How far the log variance of the prior given a context may lie from 0: no ground is so rough that nothing is strange."""
 LOG_SIGMA_FLOOR = -4.0
 """The decoder's per-band log standard deviation stays above this, in standard units: no band may explode."""
+LEADING = 3
+"""Components of a context whose own cost counts, the leading ones: the mean of a ring varies little along the others, and
+their few odd values would cost more than any event does."""
 LINEAR_REACH = 8.0
 """Up to so many standard deviations a normalised value is linear by default; beyond, its excess grows by a logarithm."""
 QUANTUM = 2.0**-14
@@ -28,8 +34,14 @@ QUANTUM = 2.0**-14
 CONTEXT_LIMIT = 3 * 2**14
 """Components stay within +-3 standard deviations, in quanta, so that an anomaly weighs little in the rings of its neighbours, and
 49 x 49 of them fit an int32 sum."""
+FADE = 2.25
+"""A pixel counts in the rings of its neighbours in full up to the squared length of its components that is normal, not at
+all from so many times that, and in proportion between."""
 KNOTS = 1024
 """Knots of each band's marginal table, evenly over its range in training and four kernel widths beyond."""
+
+PARTS = frozenset({"ring", "marginals", "smooth", "mixed", "components", "bounded", "surprise"})
+"""What a stored state says of the parts of its net; one of another name is from a later version."""
 
 
 @dataclass(frozen=True)

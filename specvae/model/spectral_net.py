@@ -20,7 +20,7 @@ from specvae.model.context import RingContext, Spread
 from specvae.model.likelihoods import Likelihood
 from specvae.model.mixture_prior import default_components
 from specvae.model.normaliser import Normaliser
-from specvae.model.sizes import QUANTUM, Ring
+from specvae.model.sizes import PARTS, Ring
 from specvae.model.vae import VAE, Terms
 from specvae.spectra import CELL, IMAGE_CELL
 
@@ -67,7 +67,8 @@ class SpectralNet(nn.Module):
             ring = RingContext(bands, config.context).fit(normalised.numpy())
         components = config.network.components or default_components(spectra.shape[1])
         components = components if config.network.prior == "mixture" else 0
-        net = cls(normaliser, ring, VAE(bands, ring.components if ring else 0, config.network, components))
+        surprise = config.context.surprise or 0.0
+        net = cls(normaliser, ring, VAE(bands, ring.components if ring else 0, config.network, components, surprise))
         _refuse_outside(spectra, net.likelihood)
         return net
 
@@ -110,6 +111,11 @@ class SpectralNet(nn.Module):
     def components(self) -> int:
         """Numbers of a context, 0 without one."""
         return 0 if self.ring is None else self.ring.components
+
+    @property
+    def planes(self) -> int:
+        """Numbers of a pixel that its neighbours' rings are summed from, 0 without context."""
+        return 0 if self.ring is None else self.ring.planes
 
     @property
     def clusters(self) -> int:
@@ -213,12 +219,16 @@ class SpectralNet(nn.Module):
         return self.vae.draw_latent(count, None, generator)
 
     def quantised(self, spectra: Normalised) -> Tensor:
-        """``(components, n)`` int32: components of the context, as :meth:`ring_means` takes them."""
+        """``(planes, n)`` int32: components of the context and weights, as :meth:`ring_means` takes them."""
         return self._ring().quantise(spectra.values)
 
     def context_alike(self, spectra: Normalised) -> Tensor:
         """``(components, n)``: the context of pixels whose ring is everywhere like themselves."""
-        return self.quantised(spectra) * QUANTUM
+        return self._ring().alike(self.quantised(spectra))
+
+    def ring_weight(self, spectra: Normalised) -> Tensor:
+        """``(n,)``: how much each pixel counts in the rings of its neighbours, 0 to 1."""
+        return self._ring().weight(self.quantised(spectra))
 
     def ring_means(
         self, maps: NDArray[np.int32], valid: NDArray[np.bool_], spread: Spread | None = None
@@ -239,6 +249,8 @@ class SpectralNet(nn.Module):
             "smooth": bool(len(self.normaliser.blur)),
             "mixed": len(self.normaliser.mix),
             "components": self.clusters,
+            "bounded": self.ring is not None and self.ring.bounded,
+            "surprise": self.vae.context_prior is not None,
         }
 
     def state_arrays(self) -> dict[str, NDArray[Any]]:
@@ -250,12 +262,13 @@ class SpectralNet(nn.Module):
         cls, bands: int, config: ModelConfig, shape: dict[str, Any], arrays: dict[str, NDArray[Any]]
     ) -> SpectralNet:
         """The net of a stored state; RuntimeError, KeyError or ValueError where it does not hold together."""
-        unknown = set(shape) - {"ring", "marginals", "smooth", "mixed", "components"}
+        unknown = set(shape) - PARTS
         if unknown:
             raise ValueError(f"unknown parts of the network: {', '.join(sorted(unknown))}")
-        ring = RingContext(bands, config.context) if shape["ring"] else None
         # Models that were fitted before a part existed do not name it, and have none.
-        vae = VAE(bands, ring.components if ring else 0, config.network, int(shape.get("components", 0)))
+        ring = RingContext(bands, config.context, bool(shape.get("bounded", False))) if shape["ring"] else None
+        components, surprise = int(shape.get("components", 0)), (0.0 if shape.get("surprise", False) else None)
+        vae = VAE(bands, ring.components if ring else 0, config.network, components, surprise)
         normaliser = Normaliser(
             bands, bool(shape.get("marginals", False)), bool(shape.get("smooth", False)), int(shape.get("mixed", 0))
         )

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from specvae.errors import InputError
 from specvae.model.config import SCENE_NOISE, NetworkConfig
+from specvae.model.context_prior import ContextPrior
 from specvae.model.convolutions import ConvDecoder, ConvEncoder
 from specvae.model.dense import Stack
 from specvae.model.likelihoods import Likelihood, likelihood_of
@@ -80,7 +81,9 @@ class VAE(nn.Module):
     context_scale: Tensor
     context_reach: Tensor
 
-    def __init__(self, bands: int, context: int, config: NetworkConfig, components: int = 0) -> None:
+    def __init__(
+        self, bands: int, context: int, config: NetworkConfig, components: int = 0, surprise: float | None = 0.0
+    ) -> None:
         super().__init__()
         self.bands, self.context = bands, context
         self.latent = config.latent or default_latent(bands)
@@ -95,6 +98,8 @@ class VAE(nn.Module):
         self.mixture = Mixture(components, self.latent) if components and not context else None
         if self.mixture is not None and not self.linear:
             self.mixture.scatter()
+        # Models that were fitted before a context's own cost was counted have none.
+        self.context_prior = ContextPrior(context, surprise) if context and surprise is not None else None
         start = 0.0 if config.deviation is None else math.log(config.deviation)
         # A parameter even where it is fixed: the closed form sets it, and model files of both kinds hold the same tensors.
         self.log_sigma = nn.Parameter(torch.full((bands, 1), start), requires_grad=self.learned_variance)
@@ -156,15 +161,19 @@ class VAE(nn.Module):
 
         ``noise`` is ``(latent, n)`` standard normal; without it z is the posterior mean, and nothing is random. A
         plain autoencoder has no posterior to draw from: its z is the mean, its KL 0, and it has no ELBO.
+        Both bound -log p(x, c) = -log p(x | c) - log p(c): the KL term has what the context itself costs as a part.
         ``cost`` ``(n,)`` is what the normaliser's change of variable costs: a part of the reconstruction.
         """
-        c = self.bounded(c)
+        surroundings, c = c, self.bounded(c)
         mean, log_variance = self.encode(x, c)
         z = mean if noise is None or self.kl_weight == 0 else mean + noise * (0.5 * log_variance).exp()
         reconstruction = self.cost_of(x, z, c)
         if cost is not None:
             reconstruction = reconstruction + cost
-        return Terms(reconstruction, self.kl(mean, log_variance, c), self.log_volume())
+        kl = self.kl(mean, log_variance, c)
+        if self.context_prior is not None and surroundings is not None and self.kl_weight > 0:
+            kl = kl + self.context_prior(surroundings)
+        return Terms(reconstruction, kl, self.log_volume())
 
     def kl(self, mean: Tensor, log_variance: Tensor, c: Tensor | None) -> Tensor:
         """``(n,)``: KL(q(z | x, c) || p(z | c)) of diagonal Gaussians, zero for a plain autoencoder."""

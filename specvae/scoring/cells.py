@@ -85,7 +85,7 @@ class CellScorer:
         if not _part(cube.valid, cube.window, window).any():
             return np.zeros((net.components, window.rows, window.cols), np.float32)
         good, around = _unless_all(cube.valid), window.grow(net.halo)
-        maps = np.zeros((net.components, around.rows, around.cols), np.int32)
+        maps = np.zeros((net.planes, around.rows, around.cols), np.int32)
         inside = cube.window.clip(around)
         valid = np.zeros((around.rows, around.cols), bool)
         valid[inside.shift(-around.row, -around.col).slices] = _part(cube.valid, cube.window, inside)
@@ -140,7 +140,7 @@ class CellScorer:
         maps: NDArray[np.int32],
         around: Window,
     ) -> None:
-        """Quantised components of the cells, written where they fall in ``maps``, 0 where not valid."""
+        """Quantised components of the cells, and weights, written where they fall in ``maps``, 0 where not valid."""
         key = uniform_key(cells, good, (cube.values, cube.window))
         codes = self._codes.of(key, lambda: self._quantised(self._gather(cells, cube.values, cube.window, good)))
         for i, cell in enumerate(cells):
@@ -180,7 +180,7 @@ class CellScorer:
             ]
 
     def _quantised(self, raw: Tensor) -> NDArray[np.int32]:
-        """Components of the context ``(components, n)`` of physical units ``(bands, n)``."""
+        """Components of the context, and weights, ``(planes, n)`` of physical units ``(bands, n)``."""
         return self._programs.run(Quantise, self.net.normalised(raw).values).cpu().numpy()
 
     def _both(self, raw: Tensor, *context: Tensor) -> NDArray[np.float32]:

@@ -23,8 +23,9 @@ __all__ = ["INPUTS", "OUTPUTS", "OnnxScorer", "onnx_bytes", "require_onnx"]
 
 INPUTS = ("spectra", "context")
 """``(n, bands)`` in physical units, and for a model with context ``(n, components)``: ring means of ``components``."""
-OUTPUTS = ("score", "reconstruction", "kl", "components")
-"""``(n,)`` nats each; of a model with context also ``(n, components)``, what its rings are means of."""
+OUTPUTS = ("score", "reconstruction", "kl", "components", "weight")
+"""``(n,)`` nats each; of a model with context also ``(n, components)``, what its rings are means of, and ``(n,)``, how much
+each spectrum counts in them."""
 OPSET = 18
 
 
@@ -36,11 +37,13 @@ class OnnxScorer(nn.Module):
         self.net = net
 
     def forward(self, spectra: Tensor, context: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Score, reconstruction and KL ``(n,)``; with a context also the spectra's own components."""
+        """Score, reconstruction and KL ``(n,)``; with a context also the spectra's own components and weights."""
         normalised = self.net.normalised(spectra.T.contiguous())
         terms = self.net.terms_of(normalised, None if context is None else context.T.contiguous())
         nats = (terms.reconstruction + terms.kl, terms.reconstruction, terms.kl)
-        return (*nats, self.net.context_alike(normalised).T) if self.net.has_context else nats
+        if not self.net.has_context:
+            return nats
+        return (*nats, self.net.context_alike(normalised).T, self.net.ring_weight(normalised))
 
 
 def require_onnx() -> None:
@@ -75,7 +78,7 @@ def onnx_bytes(net: SpectralNet, properties: dict[str, str]) -> bytes:
             opset_version=OPSET,
             verbose=False,
             input_names=list(INPUTS[: len(given)]),
-            output_names=list(OUTPUTS[: 4 if net.has_context else 3]),
+            output_names=list(OUTPUTS[: 5 if net.has_context else 3]),
         )
     model = program.model_proto
     onnx.helper.set_model_props(model, properties)

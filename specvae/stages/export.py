@@ -67,7 +67,8 @@ def _about(stored: StoredModel) -> dict[str, Any]:
     around = detector.state.around
     if around is not None:
         about["context"] = {
-            "what": "mean of components over the valid pixels of a square of outer x outer less one of guard x guard",
+            "what": "mean of components, by weight, over the valid pixels of a square of outer x outer less one of guard x guard; "
+            "where the weights add up to less than 1, their sum counts as 1",
             "outer": around.outer,
             "guard": around.guard,
         }

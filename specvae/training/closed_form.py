@@ -41,7 +41,10 @@ def start_linear(vae: VAE, x: Tensor, c: Tensor | None, trim: float = 0.0, seed:
     step = max(1, x.shape[1] // MOST)
     spectra = x[:, ::step].cpu().double().numpy()
     if c is not None:
-        _bound_context(vae, c[:, ::step].cpu().double().numpy())
+        contexts = c[:, ::step].cpu().double().numpy()
+        _bound_context(vae, contexts)
+        if vae.context_prior is not None:
+            vae.context_prior.fit(contexts)
         c = vae.bounded(c[:, ::step])
     context = np.zeros((0, spectra.shape[1])) if c is None else c.cpu().double().numpy()
     # The closed form is that of linear paths and one noise for all bands; learned variances have no such solution.

@@ -31,9 +31,11 @@ FUSED = [variant for variant in variants() if variant.name != "baseline"]
 
 
 def random_net(seed: int, bands: int, **kind: Any) -> tuple[SpectralNet, ModelConfig]:
-    """A net of random weights; ``kind`` has context, marginal, mixture, hidden, latent, linear, activation, kl_weight."""
+    """A net of random weights; ``kind`` has context, marginal, mixture, hidden, latent, linear, activation, kl_weight,
+    and ``before``: a context as it was before pixels were weighted and contexts judged."""
     rng, generator = np.random.default_rng(seed), torch.random.fork_rng(devices=[])
     context, marginal, mixture = kind.pop("context", 0), kind.pop("marginal", False), kind.pop("mixture", 0)
+    before = kind.pop("before", False)
     network = {"noise": 0.05, **kind} | ({"prior": "mixture"} if mixture else {})
     ring = {"outer": 9, "guard": 3, "components": context} if context else {}
     config = ModelConfig.model_validate({"network": network, "context": ring})
@@ -41,8 +43,8 @@ def random_net(seed: int, bands: int, **kind: Any) -> tuple[SpectralNet, ModelCo
         torch.manual_seed(seed)
         values = rng.normal(size=(bands, 400)) * rng.uniform(1, 300, (bands, 1)) + rng.uniform(-50, 2000, (bands, 1))
         normaliser = Normaliser.fit(values, 1.0 if marginal else None)
-        fitted = RingContext(bands, config.context) if context else None
-        vae = VAE(bands, fitted.components if fitted else 0, config.network, mixture)
+        fitted = RingContext(bands, config.context, not before) if context else None
+        vae = VAE(bands, fitted.components if fitted else 0, config.network, mixture, None if before else 0.5)
         with torch.no_grad():
             for name, parameter in vae.named_parameters():
                 if "mixture" not in name and parameter.requires_grad:
@@ -51,6 +53,8 @@ def random_net(seed: int, bands: int, **kind: Any) -> tuple[SpectralNet, ModelCo
             if fitted is not None:
                 fitted.fit(normaliser(torch.from_numpy(values.astype(np.float32))).numpy())
                 vae.context_scale.fill_(2.0)
+                if vae.context_prior is not None:
+                    vae.context_prior.fit(0.3 * rng.normal(size=(context, 300)))
                 vae.context_reach.fill_(1.5)
     return SpectralNet(normaliser, fitted, vae).eval(), config
 
@@ -94,6 +98,7 @@ KINDS: dict[str, dict[str, Any]] = {
     },
     "ring": {"context": 4},
     "ring and marginals": {"context": 3, "marginal": True},
+    "ring of before": {"context": 4, "before": True},
     "ring of more components": {"context": 11, "hidden": (20,)},
     "ring and two layers": {"context": 3, "hidden": (12, 8), "latent": 7},
 }

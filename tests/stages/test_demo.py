@@ -45,6 +45,13 @@ def test_what_else_is_flagged_lies_beside_planted_anomalies(shown: DemoOutcome) 
     assert shown.false_alarms == (normal & (away > shown.halo)).sum()
 
 
+def test_strong_targets_do_not_make_the_ground_around_them_strange(shown: DemoOutcome) -> None:
+    truth, flags = read(shown.folder / "truth.tif"), read(shown.folder / "reports" / "tonight" / "anomaly.tif")
+    planted = (truth > 0) & (truth < 255)
+    assert (flags[planted] == 1).sum() > 400
+    assert shown.beside <= planted.sum() / 10
+
+
 def test_its_normal_scene_is_not_taken_for_contaminated(shown: DemoOutcome) -> None:
     report = json.loads((shown.folder / "reports" / "tonight" / "report.json").read_text())
     assert report["calibration"]["contaminated"] is False

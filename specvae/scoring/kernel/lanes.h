@@ -29,18 +29,12 @@ static inline lanes at_least(lanes a, float bottom) { return choose(a > SPLAT(bo
 static inline lanes exponential(lanes x) {
     const float magic = 12582912.0f;                            /* 1.5 * 2 ** 23: adding it rounds to a whole number */
     x = at_least(at_most(x, 88.0f), -87.0f);
-    lanes shifted = FMA(x, SPLAT(1.44269504088896341f), SPLAT(magic));
-    lanes n = shifted - magic;
-    lanes r = FMA(n, SPLAT(-0.693359375f), x);
-    r = FMA(n, SPLAT(2.12194440e-4f), r);
-    lanes p = FMA(SPLAT(1.9875691500e-4f), r, SPLAT(1.3981999507e-3f));
-    p = FMA(p, r, SPLAT(8.3334519073e-3f));
-    p = FMA(p, r, SPLAT(4.1665795894e-2f));
-    p = FMA(p, r, SPLAT(1.6666665459e-1f));
-    p = FMA(p, r, SPLAT(5.0000001201e-1f));
-    p = FMA(p, r * r, r) + 1.0f;
+    const float terms[] = {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
+    lanes shifted = FMA(x, SPLAT(1.44269504088896341f), SPLAT(magic)), n = shifted - magic, p = SPLAT(1.9875691500e-4f);
+    lanes r = FMA(n, SPLAT(2.12194440e-4f), FMA(n, SPLAT(-0.693359375f), x));
+    for (int i = 0; i < 5; i++) p = FMA(p, r, SPLAT(terms[i]));
     ints power = (((ints)shifted - (ints)SPLAT(magic)) + 127) << 23;
-    return p * (lanes)power;
+    return (FMA(p, r * r, r) + 1.0f) * (lanes)power;
 }
 
 static inline lanes logistic(lanes x) { return 1.0f / (1.0f + exponential(-x)); }
@@ -66,11 +60,10 @@ static double logarithm(double x) {
 static inline __attribute__((always_inline)) void rows_of_product(const float *w, const float *bias, int inputs, int count, const Row *x, Row *y) {
     lanes sum[8][REGISTERS];
     for (int o = 0; o < count; o++) EACH sum[o][k] = bias ? SPLAT(bias[o]) : y[o].r[k];
-    for (int i = 0; i < inputs; i++)
-        for (int o = 0; o < count; o++) {
-            lanes weight = SPLAT(w[o * inputs + i]);
-            EACH sum[o][k] = FMA(weight, x[i].r[k], sum[o][k]);
-        }
+    for (int i = 0; i < inputs; i++) for (int o = 0; o < count; o++) {
+        lanes weight = SPLAT(w[o * inputs + i]);
+        EACH sum[o][k] = FMA(weight, x[i].r[k], sum[o][k]);
+    }
     for (int o = 0; o < count; o++) EACH y[o].r[k] = sum[o][k];
 }
 
@@ -148,8 +141,7 @@ static void normalise(const Model *m, const Row *raw, Row *x, Row *cost) {
 
 /* model/vae.py, bounded: the context in units of its spread, pulled in to the reach of normal contexts. */
 static void bound(const Model *m, const Row *context, Row *c) {
-    Row square;
-    EACH square.r[k] = SPLAT(0.0f);
+    Row square = {0};
     for (int i = 0; i < m->components; i++) EACH {
         lanes white = (context[i].r[k] - m->context_mean[i]) * m->context_scale[i];
         c[i].r[k] = white;
@@ -188,8 +180,7 @@ static void divergence(const Model *m, const Row *mean, const Row *log_variance,
     int latent = m->latent;
     if (!m->has_kl) { EACH kl->r[k] = SPLAT(0.0f); return; }
     if (m->mixture) {
-        Row *variance = y, volume;
-        EACH volume.r[k] = SPLAT(0.0f);
+        Row *variance = y, volume = {0};
         for (int l = 0; l < latent; l++) EACH {
             variance[l].r[k] = exponential(log_variance[l].r[k]);
             volume.r[k] = volume.r[k] - log_variance[l].r[k];
@@ -207,6 +198,14 @@ static void divergence(const Model *m, const Row *mean, const Row *log_variance,
         kl->r[k] = kl->r[k] + FMA(FMA(away, away, exponential(v)), exponential(-prior), prior - v);
     }
     EACH kl->r[k] = 0.5f * kl->r[k];
+}
+
+/* model/context_prior.py: what the context itself costs is added to the KL term. */
+static void surprise(const Model *m, const Row *context, Row *y, Row *kl) {
+    Row distance = {0};
+    product(m->whitening, m->mean_context, m->judged, m->components, context, y);
+    for (int i = 0; i < m->judged; i++) EACH distance.r[k] = FMA(y[i].r[k], y[i].r[k], distance.r[k]);
+    EACH kl->r[k] = kl->r[k] + at_least(0.5f * distance.r[k] - m->expected_cost, 0.0f);
 }
 
 /* model/likelihoods.py, expected: the mean of p(x | z) of what the decoder makes of z, `raw`. */
@@ -262,6 +261,7 @@ static void score_block(const Model *m, const Row *block, const Row *context, Ro
         q[m->latent + l].r[k] = at_least(at_most(y[m->latent + l].r[k], 8.0f), -12.0f);
     }
     divergence(m, q, q + m->latent, c, y, hidden, kl);
+    if (m->judged && m->has_kl) surprise(m, context, y, kl);
     memcpy(z + m->latent, c, m->components * sizeof(Row));
     network(&m->decoder, z, y, hidden);
     likelihood(m, x, block + m->bands, y, reconstruction, reasons);

@@ -22,12 +22,13 @@ typedef struct {
 } Stack;
 
 typedef struct {
-    int bands, latent, components, outer, guard, mixture, has_marginals, has_kl, has_prior, output;
-    float reach, prior_spread, context_reach, weight;
+    int bands, latent, components, outer, guard, mixture, has_marginals, has_kl, has_prior, output, judged;
+    float reach, prior_spread, context_reach, weight, unit, end, fade, expected_cost;       /* unit, end, fade: of weights in rings */
     const float *centre, *scale;                                /* (bands): subtracted, then multiplied */
     const float *low, *step, *value, *slope, *penalty;          /* marginals: (bands) twice, (bands, KNOTS), (bands, 2), (bands, KNOTS) */
     const float *projection, *shift;                            /* ring: (components, bands), (components), in quanta */
     const float *context_mean, *context_scale;                  /* (components) */
+    const float *whitening, *mean_context;                      /* what a context costs: (judged, components), (judged) */
     const float *precision;                                     /* (bands): half the reciprocal of the variance */
     const float *share, *origin, *factor, *roughness;           /* mixture: (k), (k, latent), (k, latent, latent), (k, latent) */
     Stack encoder, decoder, prior;

@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 from specvae.model.config import ModelConfig
 from specvae.model.net_state import NetState
 from specvae.model.sizes import (
+    FADE,
     KNOTS,
+    LEADING,
     LINEAR_REACH,
     LOG_SIGMA_FLOOR,
+    PARTS,
     PRIOR_SPREAD,
     QUANTUM,
     component_count,
@@ -26,9 +29,6 @@ from specvae.model.sizes import (
 from specvae.scoring.kernel.structures import LAYERS, OUTPUTS, Model, Stack
 
 __all__ = ["PackedModel", "not_covered"]
-
-PARTS = {"ring", "marginals", "smooth", "mixed", "components"}
-"""What a state says of the parts of its net (SpectralNet.state_shape)."""
 
 
 def not_covered(state: NetState) -> str | None:
@@ -103,7 +103,7 @@ class PackedModel:
         s.has_marginals, s.has_prior = bool(parts.get("marginals", False)), self.components > 0
         s.has_kl = self._config.network.kl_weight > 0
         s.prior_spread = PRIOR_SPREAD
-        s.widest = max(s.mixture + s.latent, 2 * s.latent)
+        s.widest = max(s.mixture + s.latent, 2 * s.latent, LEADING)
 
     def _normaliser(self) -> None:
         s, bands = self.structure, self.bands
@@ -130,6 +130,20 @@ class PackedModel:
         s.projection = self._put(self._take("ring.projection", components, self.bands) / QUANTUM)
         s.shift = self._put(-self._take("ring.shift", components, 1) / QUANTUM)
         s.context_mean, s.context_scale = self._put(context_mean), self._put(context_scale)
+        # Without weights each pixel counts 1: a length of 0 is one below the end of the fading.
+        s.unit, s.end, s.fade = 1.0, 1.0, 1.0
+        if self._state.parts.get("bounded", False):
+            limit = float(self._take("ring.limit")) / QUANTUM**2
+            s.unit, s.end, s.fade = 1.0 / QUANTUM, limit * FADE, 1.0 / (limit * FADE - limit)
+        if self._state.parts.get("surprise", False):
+            self._context_prior()
+
+    def _context_prior(self) -> None:
+        s = self.structure
+        s.judged = min(LEADING, self.components)
+        s.whitening = self._put(self._take("vae.context_prior.whitening", s.judged, self.components))
+        s.mean_context = self._put(self._take("vae.context_prior.origin", s.judged, 1))
+        s.expected_cost = float(self._take("vae.context_prior.expected"))
 
     def _mixture(self) -> None:
         """log share + log volume, -A^T m, A^T, and the row sums of A squared, of each component (model/mixture_prior.py)."""

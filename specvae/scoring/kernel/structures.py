@@ -34,10 +34,12 @@ class Model(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_int) for name in ("bands", "latent", "components", "outer", "guard", "mixture")),
-        *((name, ctypes.c_int) for name in ("has_marginals", "has_kl", "has_prior", "output")),
+        *((name, ctypes.c_int) for name in ("has_marginals", "has_kl", "has_prior", "output", "judged")),
         *((name, ctypes.c_float) for name in ("reach", "prior_spread", "context_reach", "weight")),
+        *((name, ctypes.c_float) for name in ("unit", "end", "fade", "expected_cost")),
         *((name, Floats) for name in ("centre", "scale", "low", "step", "value", "slope", "penalty")),
-        *((name, Floats) for name in ("projection", "shift", "context_mean", "context_scale", "precision")),
+        *((name, Floats) for name in ("projection", "shift", "context_mean", "context_scale")),
+        *((name, Floats) for name in ("whitening", "mean_context", "precision")),
         *((name, Floats) for name in ("share", "origin", "factor", "roughness")),
         ("encoder", Stack),
         ("decoder", Stack),

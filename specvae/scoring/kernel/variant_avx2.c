@@ -6,7 +6,6 @@
 #define WIDTH 8
 #define TOGETHER 4
 #define FMA(a, b, c) ((lanes)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
-#include "lanes.h"
 #include "window.h"
 const Variant variant_avx2 = {"avx2", FUNCTION(score), FUNCTION(explain)};
 #endif

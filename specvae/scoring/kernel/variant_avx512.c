@@ -6,7 +6,6 @@
 #define WIDTH 16
 #define TOGETHER 8
 #define FMA(a, b, c) ((lanes)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
-#include "lanes.h"
 #include "window.h"
 const Variant variant_avx512 = {"avx512", FUNCTION(score), FUNCTION(explain)};
 #endif

@@ -8,6 +8,5 @@
 #else
 #define FMA(a, b, c) ((a) * (b) + (c))
 #endif
-#include "lanes.h"
 #include "window.h"
 const Variant variant_baseline = {"baseline", FUNCTION(score), FUNCTION(explain)};

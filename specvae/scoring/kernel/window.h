@@ -1,4 +1,5 @@
 /* A window of a scene, and rows of a table: what is read for each block of pixels, and where its terms go. */
+#include "lanes.h"
 
 typedef uint8_t bytes __attribute__((vector_size(WIDTH), aligned(1), may_alias));
 typedef int16_t shorts __attribute__((vector_size(2 * WIDTH), aligned(2), may_alias));
@@ -67,15 +68,19 @@ static void tile_close(Tile *t) { free(t->lines), free(t->means), free(t->normal
 static int32_t *line_of(const Tile *t, int64_t row) { return t->lines + (row + 2 * t->slots) % t->slots * t->planes * t->width; }
 static Row *blocks_of(const Tile *t, int64_t row) { return t->normalised + row % (t->halo + 1) * t->blocks * t->rows; }
 
-/* model/context.py, quantise: the components of a block as whole quanta, 0 where not valid, and a count of the valid pixels. */
+/* model/context.py, quantise: the components of a block as whole quanta, 0 where not valid, each times its pixel's weight, and
+ * that weight; where there are none, each valid pixel is counted. */
 static void project(const Model *m, const Tile *t, const Row *scores, const Row *valid, int count, int32_t *to) {
     const float limit = 3 * 16384.0f, magic = 12582912.0f;
+    Row length = {0}, weight;
+    if (m->unit > 1.0f) for (int i = 0; i < m->components; i++) EACH length.r[k] = FMA(scores[i].r[k], scores[i].r[k], length.r[k]);
+    EACH weight.r[k] = (at_least(at_most((m->end - length.r[k]) * m->fade, 1.0f), 0.0f) * 16384.0f + magic) - magic;
     for (int i = 0; i < t->planes; i++, to += t->width) {
         Row out;
         EACH {
-            ints code = (ints)SPLAT(magic) + 1;
-            if (i < m->components) code = (ints)(at_least(at_most(scores[i].r[k], limit), -limit) + magic);
-            out.r[k] = (lanes)((code - (ints)SPLAT(magic)) & (valid->r[k] > SPLAT(0.0f)));
+            lanes share = weight.r[k] * 0x1p-14f, whole = share * m->unit;
+            if (i < m->components) whole = at_least(at_most(scores[i].r[k], limit), -limit) * share;
+            out.r[k] = (lanes)(((ints)(whole + magic) - (ints)SPLAT(magic)) & (valid->r[k] > SPLAT(0.0f)));
         }
         memcpy(to, &out, count * sizeof(int32_t));
     }
@@ -119,7 +124,7 @@ static void ring_means(const Tile *t, const Model *m, int64_t row) {
     exchange(t->inside, line_of(t, row + inner), line_of(t, row - inner - 1), plane);
     int32_t *outside = t->along, *inside = outside + t->width + 1;
     float *means = t->means + BLOCK, *scale = means + m->components * t->stride;
-    for (int p = t->planes - 1; p >= 0; p--) {                  /* the count of valid pixels first */
+    for (int p = t->planes - 1; p >= 0; p--) {                  /* the weights, or the count of valid pixels, first */
         const int32_t *a = t->outside + (int64_t)p * t->width, *b = t->inside + (int64_t)p * t->width;
         uint32_t far = 0, near = 0;
         outside[0] = inside[0] = 0;
@@ -130,7 +135,7 @@ static void ring_means(const Tile *t, const Model *m, int64_t row) {
         for (int i = 0; i < t->columns; i++) {
             int32_t sum = (int32_t)((uint32_t)outside[i + t->outer] - (uint32_t)outside[i]
                                     - (uint32_t)inside[i + middle + inner + 1] + (uint32_t)inside[i + middle - inner]);
-            if (p == t->planes - 1) scale[i] = 0x1p-14f / (float)(sum > 1 ? sum : 1);
+            if (p == t->planes - 1) scale[i] = m->unit * 0x1p-14f / fmaxf((float)sum, m->unit);
             else means[p * t->stride + i] = (float)sum * scale[i];
         }
     }
