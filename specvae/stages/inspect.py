@@ -27,6 +27,8 @@ __all__ = ["ModelDescription", "RasterDescription", "TableDescription", "inspect
 
 LOOKED_AT = 64
 """Windows that are read, at least, to count the invalid pixels of a large scene."""
+LARGE_BLOCK = 1 << 20
+"""Pixels of a block from which an eighth as many windows are read: each of them decodes a block or more."""
 WINDOW_PIXELS = 1 << 18
 """Pixels of each of these windows, about."""
 
@@ -159,7 +161,8 @@ def _validity(scene: Scene) -> Validity:
     """Counts by reason over the scene, or over windows spread across a large one."""
     windows = scene.windows(WINDOW_PIXELS)
     # Spread evenly over all windows: invalid pixels lie together, in collars and clouds.
-    step = max(1, len(windows) // LOOKED_AT)
+    large = scene.block[0] * scene.block[1] > LARGE_BLOCK
+    step = max(1, len(windows) // (LOOKED_AT // 8 if large else LOOKED_AT))
     counts = np.zeros(len(Invalid), np.int64)
     for window in windows[::step]:
         counts += np.bincount(scene.read(window).reason.ravel(), minlength=len(Invalid))

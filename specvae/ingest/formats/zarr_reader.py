@@ -18,6 +18,8 @@ from specvae.spectra import Window
 
 __all__ = ["ZarrBands", "ZarrReader"]
 
+HELD = 8 << 20
+"""Bytes of unpacked chunks that are held, at most."""
 SEPARATOR = "#"
 """Between the path of a store and that of an array in the path of a layer."""
 LOST = 0b0011_0100
@@ -51,16 +53,44 @@ class ZarrReader:
         self._array = safe_array(store, name)
         self._mask = safe_array(store, mask) if mask else None
         self._factor = _factor(own, grid, self.path)
-        self._shape = own.shape
+        self._shape, self._grid = own.shape, grid
+        self._held: tuple[tuple[int, ...], Window, NDArray[Any]] | None = None
+        """The chunks that were read last, by the band and the window that they cover."""
 
     @property
-    def in_blocks(self) -> None:
-        """None: windows are whole chunks already."""
+    def in_blocks(self) -> ZarrReader:
+        """The reader itself, for an array is decoded chunk by chunk."""
+        return self
+
+    @property
+    def rows(self) -> int:
+        """Rows of the scene's grid."""
+        return self._grid.rows
+
+    @property
+    def block(self) -> tuple[int, int]:
+        """Rows and columns of a chunk, in pixels of the scene's grid."""
+        rows, cols = self._array.chunks[-2:]
+        return min(rows * self._factor, self._grid.rows), min(cols * self._factor, self._grid.cols)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """The array's own type."""
+        return np.dtype(self._array.dtype)
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether the product has a quality mask of the band."""
+        return self._mask is not None
 
     def read(self, window: Window) -> StoredValues:
         """Stored values ``(bands, rows, cols)`` in the array's own type, interpolated where the array is coarser."""
+        return self.read_bands(slice(None), window)
+
+    def read_bands(self, which: slice, window: Window) -> StoredValues:
+        """Stored values of some of the bands, ``(bands, rows, cols)``."""
         try:
-            planes = [self._plane(layer, window) for layer in self.layers]
+            planes = [self._plane(layer, window) for layer in self.layers[which]]
         except Exception as error:  # zarr and its codecs raise many classes
             raise ReadError(f"{self.path} cannot be read at row {window.row}, column {window.col}: {error}") from error
         return np.stack(planes)
@@ -105,9 +135,23 @@ class ZarrReader:
         return _bilinear(coarse, wide, window, f, layer.nodata)
 
     def _values(self, leading: tuple[int, ...], window: Window) -> NDArray[Any]:
-        """The array's own values in a window of its own grid."""
-        place: tuple[int | slice, ...] = (*leading, *window.slices)
-        return np.asarray(self._array[place])
+        """The array's own values in a window of its own grid, through the chunks that it touches.
+
+        The chunks are held for the next window where they are small: a window beside would unpack them again.
+        """
+        rows, cols = self._array.chunks[-2:]
+        first, start = window.row // rows * rows, window.col // cols * cols
+        last = min(self._shape[0], -(-(window.row + window.rows) // rows) * rows)
+        stop = min(self._shape[1], -(-(window.col + window.cols) // cols) * cols)
+        around = Window(first, start, last - first, stop - start)
+        if around.size * self.dtype.itemsize > HELD:
+            place: tuple[int | slice, ...] = (*leading, *window.slices)
+            return np.asarray(self._array[place])
+        if self._held is None or self._held[:2] != (leading, around):
+            place = (*leading, *around.slices)
+            self._held = leading, around, np.asarray(self._array[place])
+        inner = Window(window.row - first, window.col - start, window.rows, window.cols)
+        return self._held[2][inner.slices]
 
     def _leading(self, layer: Layer) -> tuple[int, ...]:
         """The index of a band along the axes before rows and columns."""
@@ -115,7 +159,8 @@ class ZarrReader:
         return tuple(int(i) for i in np.unravel_index(layer.index - 1, extra)) if extra else ()
 
     def close(self) -> None:
-        """Do nothing: no file is held open."""
+        """Free the chunks; no file is held open."""
+        self._held = None
 
 
 def _factor(own: Grid, grid: Grid, path: str) -> int:
