@@ -54,7 +54,7 @@ class Gathered:
     decisions: tuple[SourceDecision, ...]
     """What the readers of the sources decided, source by source."""
     pixel_size: float | None
-    """Side of a pixel in metres; None where no source has one."""
+    """Side of a pixel in units of the CRS; None where no source has one, or they differ."""
     invalid: dict[str, int]
     """How many of the pixels read were not usable, by reason."""
 
@@ -88,7 +88,7 @@ def gather(
         context=context,
         notes=tuple(dict.fromkeys([*reading.notes, *reading.grids_said()])),
         decisions=tuple(reading.decisions),
-        pixel_size=reading.pixel_size,
+        pixel_size=reading.pixel_size if len({size for size, _ in reading.grids}) == 1 else None,
         invalid={kind.label: int(reading.counts[kind]) for kind in Invalid if kind != Invalid.VALID},
     )
 

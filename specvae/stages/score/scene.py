@@ -26,6 +26,7 @@ from specvae.stages.score.job import Job
 from specvae.stages.score.objects import SceneObjects, explain_objects, find_objects, known_objects
 from specvae.stages.score.page import map_page
 from specvae.stages.score.patch_pixels import picture_of, write_pixels
+from specvae.stages.score.pixel_size import other_pixels
 from specvae.stages.score.pooled import PooledEvidence, evidence_cut, pool_evidence
 from specvae.stages.score.reading import WindowReader, read_in_order
 from specvae.stages.score.scene_maps import SceneMaps, open_maps
@@ -151,7 +152,9 @@ class _SceneRun:
         job, gathered, written = self.job, self.gathered, self.job.request.written
         section = evidence.section if evidence else None
         figures, settings = gathered.finish(total), job.request.settings()
-        report = report_of(about(self.scene), job.model, job.threshold, figures, settings, objects.section, section)
+        described = about(self.scene)
+        described["notes"] = [*described["notes"], *other_pixels(self.scene, job.model)]
+        report = report_of(described, job.model, job.threshold, figures, settings, objects.section, section)
         if QUICKLOOK in written and gathered.overview is not None:
             draw_quicklook(self.place / QUICKLOOK.name, gathered.overview, job.threshold, job.source.key)
         write_styles(self.place, figures.survival, report["threshold"]["value"], written)
