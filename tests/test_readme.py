@@ -115,3 +115,8 @@ def test_the_readme_s_figures_stand_in_the_reports_that_it_names() -> None:
 def test_the_guide_says_which_extra_a_command_needs() -> None:
     row = next(line for line in text_of("docs/guide/commands.md").splitlines() if line.startswith("| `specvae export"))
     assert "[onnx]" in row
+
+
+def test_the_attacks_are_counted() -> None:
+    files = list((README.parent / "tests" / "attacks").glob("test_*.py"))
+    assert f"{len(files)} attacks that must fail" in README.read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ import click
 from specvae.benchmarks.settings import BENCHMARKS
 from specvae.cli.derived_options import device_option
 from specvae.cli.invocation import invocation
+from specvae.cli.terminal import echo
 
 __all__ = ["command"]
 
@@ -67,5 +68,5 @@ def command(
         progress=invocation().note,
     )
     folder = run_benchmark(name, settings)
-    click.echo((folder / "report.md").as_posix())
+    echo((folder / "report.md").as_posix())
     return 0

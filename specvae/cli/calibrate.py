@@ -6,6 +6,7 @@ import click
 
 from specvae.cli.derived_options import request_options
 from specvae.cli.invocation import invocation
+from specvae.cli.terminal import echo
 from specvae.option import build
 from specvae.stages.requests import CalibrateRequest
 
@@ -31,5 +32,5 @@ def command(source: tuple[str, ...], **options: object) -> int:
         invocation().warn(warning)
     state = "stands already, made from the same inputs" if outcome.skipped else "written"
     scores = f"{outcome.summary['pixels']['calibration']:,} calibration scores"
-    click.echo(f"{outcome.model} {state}: {scores}, {outcome.supported_rates}")
+    echo(f"{outcome.model} {state}: {scores}, {outcome.supported_rates}")
     return 0

@@ -7,6 +7,7 @@ import json
 import click
 
 from specvae.cli.derived_options import json_option
+from specvae.cli.terminal import echo
 
 __all__ = ["command"]
 
@@ -36,11 +37,11 @@ def command(a: str, b: str, tolerance: float | None, as_json: bool) -> int:
 
     comparison = compare(a, b, TOLERANCE if tolerance is None else tolerance)
     if as_json:
-        click.echo(json.dumps(finite(comparison.summary()), indent=1))
+        echo(json.dumps(finite(comparison.summary()), indent=1))
     else:
         equal = [finding for finding in comparison.findings if finding.state is State.EQUAL]
         for finding in comparison.findings:
             if finding.state is not State.EQUAL:
-                click.echo(finding.sentence())
-        click.echo(f"{comparison.state.value}: {len(equal)} of {len(comparison.findings)} parts are equal to the bit")
+                echo(finding.sentence())
+        echo(f"{comparison.state.value}: {len(equal)} of {len(comparison.findings)} parts are equal to the bit")
     return 5 if comparison.state is State.DIFFERS else 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from specvae.cli.terminal import echo
+
 __all__ = ["command"]
 
 
@@ -20,15 +22,15 @@ def command(out: str, seed: int) -> int:
 
     outcome = demo(out, seed)
     reports = outcome.folder / "reports" / "tonight"
-    click.echo(
+    echo(
         f"planted anomalies found: {outcome.detected} of {outcome.planted} (burns, oil and tarpaulins of 1 to 149 pixels)"
     )
-    click.echo(
+    echo(
         f"false alarms: {outcome.false_alarms} of {outcome.normal_pixels:,} normal pixels, asked 1e-3; "
         f"{outcome.beside} more within {outcome.halo} pixels of planted ones, whose surroundings are not normal"
     )
-    click.echo(f"AUROC: {outcome.auroc:.4f}; should you trust the map? {outcome.verdict}")
-    click.echo(f"map:     {reports / 'score.tif'} and {reports / 'anomaly.tif'}")
-    click.echo(f"picture: {reports / 'quicklook.png'}")
-    click.echo(f"report:  {reports / 'report.html'}")
+    echo(f"AUROC: {outcome.auroc:.4f}; should you trust the map? {outcome.verdict}")
+    echo(f"map:     {reports / 'score.tif'} and {reports / 'anomaly.tif'}")
+    echo(f"picture: {reports / 'quicklook.png'}")
+    echo(f"report:  {reports / 'report.html'}")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from specvae.cli.derived_options import overwrite_option
+from specvae.cli.terminal import echo
 
 __all__ = ["command"]
 
@@ -25,5 +26,5 @@ def command(model: str, out: str, overwrite: bool) -> int:
 
     outcome = export(model, out, overwrite=overwrite)
     state = "stands already, made from the same model" if outcome.skipped else "written"
-    click.echo(f"{outcome.path} {state}: {', '.join(outcome.inputs)} -> score, reconstruction, kl")
+    echo(f"{outcome.path} {state}: {', '.join(outcome.inputs)} -> score, reconstruction, kl")
     return 0

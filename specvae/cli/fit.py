@@ -10,6 +10,7 @@ import click
 from specvae.cli.derived_options import json_option, request_options
 from specvae.cli.invocation import invocation
 from specvae.cli.progress import FitProgress
+from specvae.cli.terminal import echo
 from specvae.option import build
 from specvae.stages.requests import FitRequest
 
@@ -41,7 +42,7 @@ def command(source: tuple[str, ...], as_json: bool, **options: object) -> int:
     # Ctrl-C in training ends training and not the command: a fit of hours is not lost.
     if outcome.summary.get("interrupted"):
         invocation().warn("training was interrupted; the best weights so far were kept")
-    click.echo(_as_json(outcome) if as_json else _claim(outcome))
+    echo(_as_json(outcome) if as_json else _claim(outcome))
     return 0
 
 

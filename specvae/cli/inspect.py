@@ -7,6 +7,7 @@ import json
 import click
 
 from specvae.cli.derived_options import json_option, reading_options
+from specvae.cli.terminal import echo
 from specvae.ingest.decision import Decision
 from specvae.ingest.options import IngestOptions
 from specvae.option import build
@@ -31,19 +32,19 @@ def command(path: str, as_json: bool, **options: object) -> int:
     # JSON knows no NaN: strict readers refuse it.
     about = finite(inspect(path, build(IngestOptions, options)))
     if as_json:
-        click.echo(json.dumps(about, indent=1))
+        echo(json.dumps(about, indent=1))
         return 0
     for key, value in about.items():
         if key == "decisions":
-            click.echo(_decisions(value))
+            echo(_decisions(value))
         elif isinstance(value, list) and value and isinstance(value[0], dict):
-            click.echo(f"{key}:")
+            echo(f"{key}:")
             for row in value:
-                click.echo("  " + "  ".join(f"{k} {_short(v)}" for k, v in row.items() if v not in (None, "", [])))
+                echo("  " + "  ".join(f"{k} {_short(v)}" for k, v in row.items() if v not in (None, "", [])))
         elif isinstance(value, dict):
-            click.echo(f"{key}: " + (", ".join(f"{k} {_short(v)}" for k, v in value.items()) or "-"))
+            echo(f"{key}: " + (", ".join(f"{k} {_short(v)}" for k, v in value.items()) or "-"))
         else:
-            click.echo(f"{key}: {_short(value)}")
+            echo(f"{key}: {_short(value)}")
     return 0
 
 

@@ -15,6 +15,7 @@ from specvae.cli.derived_options import (
     reading_options,
 )
 from specvae.cli.invocation import invocation
+from specvae.cli.terminal import echo
 
 __all__ = ["command"]
 
@@ -53,11 +54,11 @@ def command(as_json: bool, **options: object) -> int:
     if result.summary.get("warning"):
         invocation().warn(result.summary["warning"])
     if as_json:
-        click.echo(json.dumps({"folder": str(result.folder), "skipped": result.skipped, **result.summary}))
+        echo(json.dumps({"folder": str(result.folder), "skipped": result.skipped, **result.summary}))
         return 0
     scores = result.summary["scores"]
     picture = "path.png" if result.summary["kind"] == "spectra" else "images.png"
-    click.echo(
+    echo(
         f"{len(scores)} steps, scores {min(scores):.4g} to {max(scores):.4g} nats on the way -> {result.folder}/{picture}"
     )
     return 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import click
 
+from specvae.cli.terminal import echo
 from specvae.pipeline.summary.events import Value, event_line
 
 __all__ = ["PROGRAM", "Invocation", "invocation"]
@@ -55,7 +56,7 @@ class Invocation:
         """Say one line on standard error: as it is, or as an event with its level and its ``details``."""
         if self.log_as_json:
             message = event_line(event, level, message=message, **details)
-        click.echo(message, err=True)
+        echo(message, err=True)
 
     def error(self, message: str, event: str = "error", **details: Value) -> None:
         """Say in one line what failed."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import click
-
 from specvae.cli.invocation import invocation
+from specvae.cli.terminal import echo
 
 if TYPE_CHECKING:
     from specvae.stages.outcome import SceneOutcome, ScoreRun
@@ -25,7 +24,7 @@ def print_outcome(outcome: SceneOutcome, page: str = "") -> None:
         return
     for warning in (outcome.report or {}).get("warnings", []):
         invocation().warn(f"{outcome.key}: {warning}")
-    click.echo(f"{outcome.key}: {outcome.message} -> {outcome.folder}{page}")
+    echo(f"{outcome.key}: {outcome.message} -> {outcome.folder}{page}")
 
 
 def finish(run: ScoreRun, as_json: bool) -> int:
@@ -36,5 +35,5 @@ def finish(run: ScoreRun, as_json: bool) -> int:
             {"source": o.scene, "status": o.status, "folder": o.folder, "message": o.message, "summary": o.report}
             for o in run.outcomes
         ]
-        click.echo(json.dumps(rows))
+        echo(json.dumps(rows))
     return run.exit_status

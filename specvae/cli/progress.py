@@ -1,4 +1,4 @@
-"""Progress bars on standard error, for a person at a terminal."""
+"""Progress on standard error: a bar for a person at a terminal, an event at every twentieth for a program that reads JSON."""
 
 from __future__ import annotations
 
@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 __all__ = ["FitProgress", "ScoreProgress", "WatchProgress"]
 
 
+EVENTS = 20
+"""Events that a scene's or a fit's progress is said in, at most: a program's bar moves, and a log stays short."""
+
+
 class _Bar:
     """A rich progress bar, or nothing where nobody would see it."""
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
         self._task: TaskID | None = None
+        self._said: tuple[str, int] = ("", 0)
 
     def __enter__(self) -> Self:
         if invocation().shows_progress:
@@ -44,6 +49,10 @@ class _Bar:
         """Show a text and the share that is done, in 0..1."""
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, description=text, completed=share)
+        said = (text.split("  ")[0], int(share * EVENTS))
+        if invocation().log_as_json and said != self._said:
+            self._said = said
+            invocation().say(text, "progress", "info", share=round(share, 4))
 
 
 class FitProgress(_Bar):

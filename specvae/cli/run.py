@@ -10,6 +10,7 @@ import click
 
 from specvae.cli.derived_options import json_option, request_options, set_option
 from specvae.cli.invocation import invocation
+from specvae.cli.terminal import echo
 from specvae.option import build
 from specvae.pipeline.declaration.stages import Pipeline
 
@@ -25,9 +26,10 @@ __all__ = ["command"]
 @click.argument("pipeline")
 @request_options(Pipeline, "run", defaults=False)
 @click.option("--dry-run", is_flag=True, help="Say what would run, what is done and why, what is invalid.")
+@click.option("--no-lock", is_flag=True, help="Work in object storage that cannot lock; no other run may.")
 @set_option
 @json_option
-def command(pipeline: str, as_json: bool, dry_run: bool, **options: object) -> int:
+def command(pipeline: str, as_json: bool, dry_run: bool, no_lock: bool, **options: object) -> int:
     """Run a batch declared in a TOML file: stages over many scenes. What is done already is not done again.
 
     \b
@@ -40,9 +42,9 @@ def command(pipeline: str, as_json: bool, dry_run: bool, **options: object) -> i
 
     on_stderr = invocation().log_as_json
     tell = _silent if as_json else _printer(dry_run, on_stderr)
-    given = {**options, "dry_run": dry_run, "log_on_stderr": on_stderr, "tell": tell}
+    given = {**options, "dry_run": dry_run, "no_lock": no_lock, "log_on_stderr": on_stderr, "tell": tell}
     batch = run(pipeline, build(Options, given))
-    click.echo(json.dumps(batch.to_json(), indent=1) if as_json else _claim(batch))
+    echo(json.dumps(batch.to_json(), indent=1) if as_json else _claim(batch))
     if batch.complaint:
         invocation().error(batch.complaint)
     return batch.exit_status
@@ -62,7 +64,7 @@ def _printer(dry_run: bool, logged: bool) -> Printer:
         elif stage.run == "score" and (dry_run or stage.status in ("done", "already")):
             if dry_run:
                 for each in stage.scenes:
-                    click.echo(f"{name}: {each.key}: {each.status}: {each.message}")
+                    echo(f"{name}: {each.key}: {each.status}: {each.message}")
             else:
                 # No worker tried them, so none of them was reported on its own; a scene that is done is no news.
                 for each in stage.scenes:
@@ -78,7 +80,7 @@ def _line(name: str, status: str, message: str, logged: bool) -> None:
     # The first word alone: "invalid as before" is invalid.
     bad = status.split()[0] in ("invalid", "failed", "skipped")
     if not (bad and logged):
-        click.echo(f"{'specvae: ' if bad else ''}{name}: {status}{f': {message}' if message else ''}", err=bad)
+        echo(f"{'specvae: ' if bad else ''}{name}: {status}{f': {message}' if message else ''}", err=bad)
 
 
 def _claim(batch: Batch) -> str:

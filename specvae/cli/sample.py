@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from specvae.cli.derived_options import device_option, json_option, model_option, overwrite_option
+from specvae.cli.terminal import echo
 
 __all__ = ["command"]
 
@@ -34,10 +35,10 @@ def command(as_json: bool, **options: Any) -> int:
 
     result = sample(**options)
     if as_json:
-        click.echo(json.dumps({"folder": str(result.folder), "skipped": result.skipped, **result.summary}))
+        echo(json.dumps({"folder": str(result.folder), "skipped": result.skipped, **result.summary}))
         return 0
     summary = result.summary
     share = f"{100 * summary['inside_envelope']:.1f} % of their values within the training spectra's 5 to 95 %"
     picture = "envelope.png" if summary["kind"] == "spectra" else "samples.png"
-    click.echo(f"{summary['count']:,} draws, {share} -> {result.folder}/{picture}")
+    echo(f"{summary['count']:,} draws, {share} -> {result.folder}/{picture}")
     return 0

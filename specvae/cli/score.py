@@ -13,7 +13,8 @@ import click
 from specvae.cli.derived_options import json_option, request_options
 from specvae.cli.outcomes import print_outcome
 from specvae.cli.progress import ScoreProgress
-from specvae.export.contents import PAGE
+from specvae.cli.terminal import echo
+from specvae.export.contents import PAGE, holds
 from specvae.files.names import lines_of
 from specvae.option import build
 from specvae.stages.score.request import ScoreRequest
@@ -50,7 +51,7 @@ def command(scene: tuple[str, ...], scenes_from: str | None, jobs: int, as_json:
     run = _scored(scenes, build(ScoreRequest, options), jobs, None if as_json else _print)
     if as_json:
         rows = [{"scene": o.scene, "status": o.status, "folder": o.folder, "message": o.message} for o in run.outcomes]
-        click.echo(json.dumps(rows))
+        echo(json.dumps(rows))
     return run.exit_status
 
 
@@ -79,4 +80,4 @@ def _listed(path: str) -> list[str]:
 
 
 def _print(outcome: SceneOutcome) -> None:
-    print_outcome(outcome, f"/{PAGE.name}" if (Path(outcome.folder) / PAGE.name).is_file() else "")
+    print_outcome(outcome, f"/{PAGE.name}" if holds(outcome.folder, PAGE) else "")

@@ -9,6 +9,7 @@ import click
 from specvae.cli.derived_options import json_option, request_options
 from specvae.cli.invocation import invocation
 from specvae.cli.progress import WatchProgress
+from specvae.cli.terminal import echo
 from specvae.option import build
 from specvae.stages.watch.request import WatchRequest
 
@@ -33,5 +34,5 @@ def command(reports: tuple[str, ...], as_json: bool, **options: object) -> int:
         outcome = watch(reports, request, progress)
     for warning in outcome.warnings:
         invocation().warn(warning)
-    click.echo(json.dumps(outcome.alerts) if as_json else outcome.line)
+    echo(json.dumps(outcome.alerts) if as_json else outcome.line)
     return outcome.exit_status

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Container, Iterator, Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 
 from specvae.ingest.table.arrow_arrays import from_words
 
-__all__ = ["header_line", "lines_of"]
+__all__ = ["header_line", "lines_of", "plain_text"]
 
 DANGEROUS = r"^[\s]*[=+\-@\t\r]"
 """Text that spreadsheets take for a formula, and run."""
@@ -27,12 +28,21 @@ ROWS, BYTES = 16_384, 64 << 20
 """Rows and bytes of a table that are joined at once, at most: what is joined stays in the processor's cache."""
 
 
+def plain_text(text: str) -> str:
+    """A text that no spreadsheet runs as a formula: one that begins like it gets an apostrophe, as spreadsheets write it.
+
+    Examples
+    --------
+    >>> plain_text("=1+1"), plain_text("red")
+    ("'=1+1", 'red')
+    """
+    return f"'{text}" if re.match(DANGEROUS, text) else text
+
+
 def header_line(names: Sequence[str]) -> bytes:
     """The first line: the columns' names."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(
-        [f"'{name}" if name[:1] in "=+-@\t\r" and name else name for name in names]
-    )
+    csv.writer(line, lineterminator="\n").writerow([plain_text(name) for name in names])
     return line.getvalue().encode()
 
 

@@ -5,7 +5,8 @@ Every field has a default, and the defaults are the product: ``specvae fit scene
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -45,6 +46,12 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Width = Annotated[int, Field(ge=1, le=16_384)]
+"""A width of a layer. Spectra have hundreds of bands, images some thousands of values: more is a mistake, or an attack."""
+MOST_WEIGHTS = 1 << 28
+"""Weights between hidden layers, a gigabyte of them: a training holds four times as much."""
+
+
 class NetworkConfig(_Frozen):
     """The variational autoencoder.
 
@@ -58,10 +65,10 @@ class NetworkConfig(_Frozen):
     shape: tuple[int, int, int] | None = Field(
         default=None, description="channels, rows, cols of an image, whose values are the bands"
     )
-    channels: tuple[int, ...] = Field(default=(32, 64), description="of the 3 x 3 convolutions, for conv")
+    channels: tuple[Width, ...] = Field(default=(32, 64), description="of the 3 x 3 convolutions, for conv")
     strides: tuple[int, ...] = Field(default=(2, 2), description="of each convolution")
-    hidden: tuple[int, ...] | None = Field(default=None, description="hidden widths; none: from the number of bands")
-    latent: int | None = Field(default=None, ge=1, description="latent dimensions; none: from the number of bands")
+    hidden: tuple[Width, ...] | None = Field(default=None, description="hidden widths; none: from the number of bands")
+    latent: Width | None = Field(default=None, description="latent dimensions; none: from the number of bands")
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
     variance: Literal["learned", "fixed"] = "fixed"
     noise: float | None = Field(
@@ -85,6 +92,11 @@ class NetworkConfig(_Frozen):
             raise ValueError("channels and strides are as many, and positive")
         if self.likelihood == "bernoulli" and (self.output != "sigmoid" or self.linear or self.variance == "learned"):
             raise ValueError("a bernoulli likelihood goes with output = sigmoid, linear = false and variance = fixed")
+        widths = (*(self.hidden or ()), self.latent or 1)
+        if len(widths) > 65 or sum(a * b for a, b in pairwise(widths)) > MOST_WEIGHTS:
+            raise ValueError(
+                f"hidden and latent make more than 64 layers or {MOST_WEIGHTS:,} weights; give smaller ones"
+            )
         if self.linear and (self.output != "linear" or self.deviation is not None):
             raise ValueError("linear paths go with output = linear and without deviation")
         return self

@@ -10,7 +10,7 @@ from rasterio.io import DatasetReader
 from specvae.errors import InputError
 from specvae.ingest.formats.packed import container_of, is_virtual
 
-__all__ = ["check_array", "check_raster"]
+__all__ = ["ARRAY_BYTES", "check_array", "check_raster"]
 
 PIXELS = 20_000_000_000
 """Pixels of a raster: more than any single scene of today's sensors, less than a header of random bytes claims."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import struct
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from specvae.errors import InputError
 from specvae.ingest.decision import Decision
+from specvae.ingest.formats.limits import ARRAY_BYTES
 from specvae.ingest.table.arrow_arrays import from_numpy
 from specvae.ingest.table.chunk import Chunk
 from specvae.ingest.table.endings import IDX_ENDINGS
@@ -47,15 +49,23 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
     Raises InputError for what is not one, or is cut short.
     """
-    raw = path.read_bytes()
     try:
-        data = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-        zero, kind, axes = struct.unpack(">HBB", data[:4])
-        shape = struct.unpack(f">{axes}I", data[4 : 4 + 4 * axes])
-        # 8 is the format's code of unsigned bytes.
-        if (zero, kind) != (0, 8):
-            raise ValueError(f"magic {zero}, {kind}")
-        return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)
+        with path.open("rb") as raw:
+            zipped = raw.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if zipped else path.open("rb") as file:
+            zero, kind, axes = struct.unpack(">HBB", file.read(4))
+            shape = struct.unpack(f">{axes}I", file.read(4 * axes))
+            # 8 is the format's code of unsigned bytes.
+            if (zero, kind) != (0, 8):
+                raise ValueError(f"magic {zero}, {kind}")
+            size = math.prod(shape)
+            if size > ARRAY_BYTES:
+                raise ValueError(f"it claims {size:,} bytes, more than {ARRAY_BYTES:,}")
+            # No more than the header says: a gigabyte of zeros behind it packs into a megabyte.
+            data = file.read(size + 1)
+        if len(data) != size:
+            raise ValueError(f"{min(len(data), size):,} of {size:,} bytes" if len(data) < size else "more bytes follow")
+        return np.frombuffer(data, np.uint8).reshape(shape)
     except (OSError, EOFError, ValueError, struct.error) as error:
         raise InputError(f"{path} is not a whole IDX file of bytes ({error}); copy it again") from None
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from specvae.export.contents import ANOMALY, OBJECTS_GEOPACKAGE
+from specvae.export.csv_lines import plain_text
 from specvae.export.maps_read_back import anomalous_pixels
 from specvae.export.objects.frame import object_rows
 from specvae.export.objects.known import KnownObjects, mark_known, read_known
@@ -169,4 +170,4 @@ def explain_objects(path: Path, table: ObjectTable, labels: tuple[str, ...]) -> 
             for b, label in enumerate(labels):
                 pair = (table.contribution[b, i] / n, table.deviation[b, i] / n)
                 both = (table.spectrum[b, i], table.expected[b, i])
-                writer.writerow([i + 1, label, *(f"{v:.7g}" for v in (*pair, *both))])
+                writer.writerow([i + 1, plain_text(label), *(f"{v:.7g}" for v in (*pair, *both))])

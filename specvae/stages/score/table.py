@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.export.contents import EXPLANATIONS, PAGE, QUICKLOOK, SCORES_CSV, result_folder
+from specvae.export.csv_lines import plain_text
 from specvae.export.products import Products
 from specvae.export.report.build import finish_folder, report_of
 from specvae.export.report.page_data import Case, Cell, PageData
@@ -248,4 +249,4 @@ def explain_rows(
                     values[b, k],
                     explanation.expected[b, k],
                 )
-                writer.writerow([i + 1, label, *(f"{v:.7g}" for v in numbers)])
+                writer.writerow([i + 1, plain_text(label), *(f"{v:.7g}" for v in numbers)])
