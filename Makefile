@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Two processes, each file in one of them: what a file's tests share is made once.
 PYTEST_FLAGS ?= -q -n 2 --dist loadfile
 
-.PHONY: demo install test test-all fuzz check docs examples clean
+.PHONY: demo install test test-all fuzz check docs examples qgis-plugin clean
 
 demo: $(VENV)/.installed
 	$(BIN)/specvae demo --out demo
@@ -51,6 +51,10 @@ docs: $(VENV)/.docs
 # Pages and figures of docs/results, on real data.
 examples: $(VENV)/.docs
 	for name in head_to_head grid_search rufiji spectral_64 patches; do $(BIN)/python examples/$$name.py || exit 1; done
+
+# The plugin for QGIS, with the options of the package: dist/specvae-qgis-*.zip, for Plugins > Install from ZIP.
+qgis-plugin: $(VENV)/.installed
+	$(BIN)/python plugins/qgis/build.py
 
 clean:
 	rm -rf $(VENV) demo build dist site

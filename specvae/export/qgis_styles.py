@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as xml
@@ -45,7 +46,10 @@ def _write(path: Path, root: xml.Element) -> None:
 
 
 def write_score_style(path: Path, low: float, high: float) -> None:
-    """Write the style of score.tif: viridis from ``low`` to ``high`` nats."""
+    """Write the style of score.tif: viridis from ``low`` to ``high`` nats, logarithmic in ``1 + score - low`` as on the page.
+
+    A few targets of thousands of nats would otherwise leave the first colour to all of the ground.
+    """
     high = max(high, low + 1e-6)
     ends = f"{low:.6g}", f"{high:.6g}"
     root, renderer = _renderer("singlebandpseudocolor", classificationMin=ends[0], classificationMax=ends[1])
@@ -53,7 +57,7 @@ def write_score_style(path: Path, low: float, high: float) -> None:
     limits = {"minimumValue": ends[0], "maximumValue": ends[1]}
     shader = xml.SubElement(xml.SubElement(renderer, "rastershader"), "colorrampshader", ramp | limits)
     for i, colour in enumerate(VIRIDIS):
-        value = f"{low + (high - low) * i / (len(VIRIDIS) - 1):.6g}"
+        value = f"{low + math.expm1(math.log1p(high - low) * i / (len(VIRIDIS) - 1)):.6g}"
         xml.SubElement(shader, "item", alpha="255", color=colour, label=value, value=value)
     _write(path, root)
 

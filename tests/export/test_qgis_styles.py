@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
+
 from specvae.export.colours import FLAG, VIRIDIS
 from specvae.export.qgis_styles import write_flag_style, write_score_style
 
@@ -18,7 +20,9 @@ def test_a_score_style_spans_its_range_in_ascending_colours(tmp_path: Path) -> N
     values = [float(item.attrib["value"]) for item in root.iter("item")]
     assert values[0] == 2.5
     assert values[-1] == 40.0
-    assert values == sorted(values)
+    # Equal steps of the logarithm, as the page's colours have.
+    steps = np.diff(np.log1p(np.array(values) - 2.5))
+    np.testing.assert_allclose(steps, np.log1p(37.5) / (len(VIRIDIS) - 1), rtol=1e-3)
     assert [item.attrib["color"] for item in root.iter("item")] == list(VIRIDIS)
 
 
