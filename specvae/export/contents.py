@@ -11,14 +11,19 @@ from enum import Enum
 from pathlib import Path, PurePath
 
 from specvae.files.atomic import OutputFolder
+from specvae.files.json_files import read_json
+from specvae.files.places import output_place
+from specvae.files.store import is_store
 
 __all__ = [
+    "COLLECTION",
     "CONTENTS",
     "NAMES",
     "PRODUCTS",
     "ResultFile",
     "Role",
     "When",
+    "holds",
     "result_file",
     "result_folder",
     "result_table",
@@ -272,6 +277,8 @@ CONTENTS = (
 """All result files, in the order of the documentation's table."""
 PRODUCTS = tuple(dict.fromkeys(file.product for file in CONTENTS if file.product))
 """The words that ``--products`` takes. A product is one file or a few that belong together."""
+COLLECTION = "collection.json"
+"""The STAC collection beside the folders of results."""
 NAMES = frozenset(file.name for file in CONTENTS)
 HEADER = ("file", "product", "what it holds", "written")
 
@@ -284,6 +291,15 @@ def result_file(name: str) -> ResultFile | None:
 def result_folder(place: Path) -> OutputFolder:
     """A scene's folder on its way: ``item.json`` is moved last, and an older result's files are swept away."""
     return OutputFolder(place, ITEM.name, NAMES)
+
+
+def holds(folder: str, file: ResultFile) -> bool:
+    """Whether a finished result has a file; of one in object storage, as its item says."""
+    place = output_place(folder)
+    if not is_store(folder):
+        return (place / file.name).is_file()
+    assets = read_json(place / ITEM.name).get("assets", {})
+    return any(asset.get("href", "").endswith(file.name) for asset in assets.values())
 
 
 def result_table() -> str:

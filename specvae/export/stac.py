@@ -13,7 +13,7 @@ from typing import Any
 import pystac
 
 from specvae.detector import Detector
-from specvae.export.contents import ITEM, MODEL_ITEM, ResultFile, result_file
+from specvae.export.contents import COLLECTION, ITEM, MODEL_ITEM, ResultFile, result_file
 from specvae.export.maps import AssetBands
 from specvae.export.report.sections import Report
 from specvae.export.watch.contents import ITEM as WATCH_ITEM
@@ -38,7 +38,6 @@ __all__ = [
     "write_collection",
 ]
 
-COLLECTION = "collection.json"
 SITE = "https://stac-extensions.github.io"
 FILE, PROCESSING = f"{SITE}/file/v2.1.0/schema.json", f"{SITE}/processing/v1.2.0/schema.json"
 PROJECTION, RASTER = f"{SITE}/projection/v2.0.0/schema.json", f"{SITE}/raster/v2.0.0/schema.json"

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from specvae.errors import OutputError
+from specvae.files.store import refuse_store
 
 __all__ = ["OutputFolder", "atomic_file"]
 
@@ -36,6 +37,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raises OutputError where the place cannot be written or is a symbolic link.
     """
     path = Path(path)
+    refuse_store(path)
     # Renaming would put a file in the link's place, and what it points to would silently stay as it was.
     if path.is_symlink():
         raise OutputError(
@@ -79,6 +81,7 @@ class OutputFolder:
         self._held: int | None = None
 
     def __enter__(self) -> OutputFolder:
+        refuse_store(self.place)
         if self.place.is_symlink() or (self.place.exists() and not self.place.is_dir()):
             raise OutputError(
                 f"{self.place} is not a folder of its own; outputs need one: remove it or choose another --out"

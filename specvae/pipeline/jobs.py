@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from specvae.files.places import output_place
+from specvae.export.contents import COLLECTION
+from specvae.files.places import output_place, shown_place
+from specvae.files.store import store_of
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
 from specvae.pipeline.workers.local import LocalWorkers
@@ -28,6 +30,9 @@ def score_in_processes(
     """
     sources = find_sources(scene)
     outcomes: dict[int, SceneOutcome] = {}
+    store = store_of(request.out)
+    if store is not None:
+        store.pull_all()
     with LocalWorkers(min(jobs, len(sources))) as workers:
         share = str(parse_size(request.max_memory) // workers.capacity)
         parse_size(share)  # raises UsageError where the share of one process is too small to score in
@@ -46,6 +51,8 @@ def score_in_processes(
 
         out = output_place(request.out)
         write_collection(out, out.name)
+        if store is not None:
+            store.put([COLLECTION])
     return ScoreRun(tuple(outcomes[number] for number in range(len(sources))), request.strict)
 
 
@@ -58,7 +65,7 @@ def _outcome(source: Source, result: Result, request: ScoreRequest) -> SceneOutc
         scene=source.path,
         key=source.key,
         status=result.status if good else "failed",
-        folder=str(folder),
+        folder=shown_place(request.out, source.key),
         message=result.message,
         report=stored["report"] if stored else None,
         exit_status=0 if good else 4,

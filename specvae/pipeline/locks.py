@@ -95,6 +95,8 @@ def _wait_for_orphans(folder: Path, patience: float) -> None:
 @contextmanager
 def at_work(path: str | Path) -> Iterator[None]:
     """Share the lock file ``path``, a folder's ``.specvae.scoring.threads``, while a worker writes into that folder."""
+    # On a cluster the mirror of a store may be this machine's first.
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with _locked(Path(path), fcntl.LOCK_SH):
         yield
 

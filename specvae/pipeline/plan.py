@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from specvae.files.fingerprint import Fingerprint, same, sha256_of
 from specvae.files.places import output_place
+from specvae.files.store import is_unsent
 from specvae.ingest.source import Source
 from specvae.pipeline.invalid import read_invalid
 from specvae.pipeline.summary.facts import SceneFacts, facts_of
@@ -50,6 +51,8 @@ def decide(sources: Sequence[Source], request: ScoreRequest, model: str | None) 
 def _decide(source: Source, request: ScoreRequest, model: str | None) -> Decision:
     folder = output_place(request.out, source.key)
     item, record = stored_item(folder), read_invalid(folder)
+    if is_unsent(request.out, folder):
+        return Decision(source, "todo", "its upload failed")
     if item is None and record is None:
         return Decision(source, "todo", "new")
     if model is None:

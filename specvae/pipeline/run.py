@@ -17,13 +17,15 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from specvae.errors import OutputError, SpecvaeError
-from specvae.files.places import output_place
+from specvae.export.contents import COLLECTION
+from specvae.files.places import output_place, shown_place
+from specvae.files.store import Store, is_store
 from specvae.ingest.sources import find_sources
 from specvae.pipeline.declaration.spec import load_pipeline
 from specvae.pipeline.declaration.stages import (
@@ -37,6 +39,7 @@ from specvae.pipeline.declaration.stages import (
 )
 from specvae.pipeline.locks import WORKERS, alone, sweep
 from specvae.pipeline.plan import Decision, decide, model_hash
+from specvae.pipeline.store_lock import StoreLock
 from specvae.pipeline.summary.events import EventLog
 from specvae.pipeline.summary.outcome import Batch, SceneRecord, StageRecord
 from specvae.pipeline.summary.summary import write_summary
@@ -63,6 +66,8 @@ class Options:
     max_seconds_per_scene: float | None = None
     set: tuple[str, ...] = ()
     """Single keys to change, each ``key=value``."""
+    no_lock: bool = False
+    """Whether a folder in object storage is worked in without a lock of the store."""
     dry_run: bool = False
     """Only plan: nothing is made, locked or written."""
     log_on_stderr: bool = False
@@ -89,11 +94,30 @@ def run(pipeline: str | Path, options: Options | None = None) -> Batch:
     spec = load_pipeline(pipeline, options.set, **overrides)
     batch = Batch(spec.name, str(pipeline), spec.out, datetime.now(UTC), options.dry_run)
     places = {spec.out, *spec.filled}
-    with nullcontext() if options.dry_run else alone(places):
+    stores = [Store(place) for place in sorted(places) if is_store(place)]
+    for store in stores:
+        store.pull_all()  # what is done there is known from there, whichever machine did it
+    with ExitStack() as locks:
+        if not options.dry_run:
+            locks.enter_context(alone(map(output_place, places)))
+        if not (options.dry_run or options.no_lock):
+            for store in stores:
+                locks.enter_context(StoreLock(store))
         log_path = None if options.dry_run else output_place(spec.out, "log.jsonl")
         with EventLog(log_path, options.log_on_stderr) as log:
-            _Run(spec, options, batch, log).carry_out(places)
+            _Run(spec, options, batch, log).carry_out({output_place(place) for place in places})
+        if not options.dry_run and batch.complaint == "":
+            _upload(batch, stores)
     return batch
+
+
+def _upload(batch: Batch, stores: Sequence[Store]) -> None:
+    """Upload the run's own files to the stores, ``run.json`` last; where it fails, the batch says so."""
+    try:
+        for store in stores:
+            store.put([COLLECTION, "index.html", "metrics.prom", "log.jsonl", "run.json"])
+    except OutputError as error:
+        batch.complaint = str(error)
 
 
 @dataclass
@@ -107,7 +131,7 @@ class _Run:
     unmade: dict[str, str] = field(default_factory=dict)
     """Path of a model that a stage failed to make, or in a dry run would make -> why it cannot be used."""
 
-    def carry_out(self, places: set[str]) -> None:
+    def carry_out(self, places: set[Path]) -> None:
         """Carry out all stages and write the summary; ``places`` are the folders that the run fills."""
         started = time.perf_counter()
         self.log("run-start", name=self.spec.name, jobs=self.spec.jobs, stages=len(self.spec.stage))
@@ -133,7 +157,7 @@ class _Run:
         level = "info" if status == 0 else "warning"
         self.log("run-end", level, seconds=self.batch.seconds, exit_status=status, **self.batch.counts)
 
-    def _sweep(self, places: set[str]) -> None:
+    def _sweep(self, places: set[Path]) -> None:
         removed = 0 if self.options.dry_run else sum(sweep(place) for place in places)
         if removed:
             self.log("swept", pieces=removed)
@@ -269,8 +293,9 @@ def _workers(spec: Pipeline) -> Iterator[Workers]:
 
 def _planned(decision: Decision, out: str) -> SceneRecord:
     source = decision.source
-    folder = str(output_place(out, source.key))
-    return SceneRecord(source.key, source.path, folder, decision.status, decision.why, facts=decision.facts)
+    return SceneRecord(
+        source.key, source.path, shown_place(out, source.key), decision.status, decision.why, facts=decision.facts
+    )
 
 
 def _ended(scene: SceneRecord, result: Result, attempts: int) -> SceneRecord:

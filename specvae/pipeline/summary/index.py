@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from specvae.export.colours import css_variables
-from specvae.export.contents import PAGE, QUICKLOOK, ResultFile
+from specvae.export.contents import PAGE, QUICKLOOK, ResultFile, holds
 from specvae.export.watch.contents import PAGE as WATCH_PAGE
 from specvae.pipeline.summary.charts import HEIGHT, LEFT, RIGHT, WIDTH, ChartedScene, charts_of
 from specvae.pipeline.summary.outcome import Batch
@@ -81,7 +81,7 @@ def _picture(scene: SceneJson, out: str) -> str:
 
 def _address(folder: str, file: ResultFile, status: str, out: str) -> str:
     """Address of a result file from ``out``; empty where the scene has no result, or one without this product."""
-    there = status in ("done", "already") and (Path(folder) / file.name).is_file()
+    there = status in ("done", "already") and holds(folder, file)
     return (Path(os.path.relpath(folder, out)) / file.name).as_posix() if there else ""
 
 

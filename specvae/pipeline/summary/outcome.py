@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from specvae.export.contents import REPORT
 from specvae.export.watch.contents import ALERTS
 from specvae.files.json_files import read_json
+from specvae.files.places import output_place
 from specvae.pipeline.summary.facts import SceneFacts, WatchFacts
 from specvae.pipeline.summary.run_json import SCHEMA_VERSION, AlertJson, RunJson, SceneJson, StageJson
 from specvae.stages.outcome import is_untrusted
@@ -143,7 +143,7 @@ class Batch:
         alerts.sort(key=lambda alert: (alert["status"] not in ("invalid", "failed"), -(alert["objects"] or 0)))
         for alert in alerts[:MOST_DETAILED]:
             if alert["status"] in ("done", "already") and "leading" not in alert:
-                section = read_json(Path(alert["folder"]) / REPORT.name).get("objects", {})
+                section = read_json(output_place(alert["folder"]) / REPORT.name).get("objects", {})
                 alert["leading"] = section.get("leading", [])
         return alerts
 

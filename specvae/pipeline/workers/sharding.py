@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from specvae.files.places import output_place
+from specvae.files.store import is_store
 from specvae.pipeline.declaration.stages import Pipeline
 from specvae.pipeline.summary.events import EventLog
 from specvae.pipeline.workers.schedule import Workers, carry_out_all
@@ -40,7 +41,8 @@ def in_shards(tasks: Sequence[SceneTask], workers: Workers, spec: Pipeline, log:
 
 
 def _is_giant(task: SceneTask, spec: Pipeline) -> bool:
-    if task.source.is_table:
+    # Shards meet in a folder that all workers see; a store's mirror is each machine's own.
+    if task.source.is_table or (spec.cluster is not None and is_store(task.request.out)):
         return False
     size = sum(Path(f).stat().st_size for f in task.source.files if Path(f).is_file())
     return spec.shard_rows is not None or size >= GIANT_BYTES

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from specvae.benchmarks.settings import run_benchmark
 from specvae.errors import InputError, ModelError, SpecvaeError, UsageError
 from specvae.files.places import output_place
+from specvae.files.store import store_of
 from specvae.ingest.formats.references import is_remote
 from specvae.pipeline.declaration.stages import BenchmarkStage, CalibrateStage, FitStage, WatchStage
 from specvae.pipeline.invalid import record_invalid
@@ -85,6 +86,9 @@ def _score_scene(task: SceneTask) -> Result:
             return Result("failed", outcome.message, transient=not given_up and not issubclass(fault, UsageError))
         if task.record:
             record_invalid(folder, fingerprint_of(source, model.sha256, request, None), outcome.message)
+            store = store_of(request.out)
+            if store is not None:
+                store.push(source.key)
     return Result("invalid", outcome.message)
 
 

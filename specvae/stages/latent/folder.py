@@ -12,7 +12,7 @@ from specvae.export.contents import NAMES
 from specvae.files.atomic import OutputFolder
 from specvae.files.fingerprint import Fingerprint, same
 from specvae.files.json_files import finite, read_json, write_json
-from specvae.files.places import output_place
+from specvae.files.places import local_place
 from specvae.files.replacement import Replacement, replacement
 from specvae.ingest.source import Source
 from specvae.stages.outcome import SceneOutcome, ScoreRun
@@ -67,7 +67,7 @@ def for_each(
     """Do every source into its folder below ``out``; where one fails, the others are done all the same."""
     outcomes = []
     for source in sources:
-        folder = output_place(out, source.key)
+        folder = local_place(out, source.key)
         try:
             result = work(source, folder)
             status = "already" if result.skipped else "done"

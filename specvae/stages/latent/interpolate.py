@@ -13,7 +13,7 @@ from specvae.errors import InputError, UsageError
 from specvae.export.report.latent_figures import draw_path
 from specvae.export.table_writing import write_columns
 from specvae.files.fingerprint import Fingerprint, identify
-from specvae.files.places import output_place
+from specvae.files.places import local_place
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.patch_scene import in_patches
@@ -81,7 +81,7 @@ def interpolate(
         ends = _ends(stored.detector, sources[0] if sources else None, (start, end), ingest)
         return _path(stored.detector, folder, ends, steps, format)
 
-    return make_folder(output_place(out), fingerprint, overwrite, make)
+    return make_folder(local_place(out), fingerprint, overwrite, make)
 
 
 def _path(detector: Detector, folder: Path, ends: Ends, steps: int, format: str) -> dict[str, object]:

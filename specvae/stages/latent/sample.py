@@ -13,7 +13,7 @@ from specvae.errors import UsageError
 from specvae.export.report.latent_figures import draw_envelopes
 from specvae.export.table_writing import write_columns
 from specvae.files.fingerprint import Fingerprint
-from specvae.files.places import output_place
+from specvae.files.places import local_place
 from specvae.model.device import pick_device
 from specvae.model_file import load_model
 from specvae.scoring.latent import draw_spectra
@@ -50,7 +50,7 @@ def sample(
     stored = load_model(model, pick_device(device))
     fingerprint = Fingerprint((), stored.sha256, {"command": "sample", "count": count, "seed": seed, "format": format})
     return make_folder(
-        output_place(out), fingerprint, overwrite, lambda folder: _spectra(stored.detector, folder, count, seed, format)
+        local_place(out), fingerprint, overwrite, lambda folder: _spectra(stored.detector, folder, count, seed, format)
     )
 
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from specvae.errors import InputError, OutputError, SpecvaeError
 from specvae.export.foreign_files import foreign_files
+from specvae.export.contents import COLLECTION
 from specvae.files.fingerprint import Fingerprint, same
-from specvae.files.places import output_place
+from specvae.files.places import output_place, shown_place
 from specvae.files.replacement import Replacement, replacement
+from specvae.files.store import store_of
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
 from specvae.model.device import pick_device
@@ -43,7 +45,10 @@ def score(
     """
     model = load_model(request.model, pick_device(request.device), request.threads)
     outcomes = []
-    for source in find_sources(scene):
+    sources, store = find_sources(scene), store_of(request.out)
+    if store is not None:
+        store.pull_all()
+    for source in sources:
         outcome = score_one(source, model, request, progress)
         outcomes.append(outcome)
         if done:
@@ -53,6 +58,8 @@ def score(
 
         out = output_place(request.out)
         write_collection(out, out.name)
+        if store is not None:
+            store.put([COLLECTION])
     return ScoreRun(tuple(outcomes), request.strict)
 
 
@@ -67,9 +74,14 @@ def score_one(
 
     ``shards``: what was scored of it elsewhere, to be merged.
     """
-    failed = SceneOutcome(source.path, source.key, "failed", str(output_place(request.out, source.key)))
+    failed = SceneOutcome(source.path, source.key, "failed", shown_place(request.out, source.key))
     try:
-        return _succeeded(failed, source, model, request, progress, shards)
+        store = store_of(request.out)
+        done_there = store is not None and store.pull(source.key)
+        outcome = _succeeded(failed, source, model, request, progress, shards)
+        if store is not None and not (done_there and outcome.status == "already"):
+            store.push(source.key)
+        return outcome
     except SpecvaeError as error:
         return replace(failed, message=str(error), exit_status=error.exit_status, fault=type(error))
     except MemoryError:
@@ -88,7 +100,7 @@ def _succeeded(
     """The outcome of a scene that is scored now or was before. Raises SpecvaeError where it cannot be."""
     if source.is_table and request.pool:
         raise InputError(f"{source.path} is a table, and --pool needs the space around a pixel; leave --pool out")
-    folder = output_place(failed.folder)
+    folder = output_place(request.out, source.key)
     stored = stored_report(folder)
     before = stored["item"]["properties"].get("specvae:fingerprint") if stored else None
     # A large file takes seconds to hash. The hash is needed first only where a result is there to be compared with, and

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from specvae.errors import UsageError
+from specvae.files.places import output_place
 from specvae.option import Option, Range, check_options, option
 from specvae.stages.requests import OVERWRITE
 
@@ -50,7 +51,7 @@ class WatchRequest:
 
     def place(self, reports: str) -> Path:
         """The folder that is written, where the first folder of reports is ``reports``."""
-        return Path(self.out) if self.out else Path(reports) / "watch"
+        return output_place(self.out) if self.out else Path(reports) / "watch"
 
     def settings(self) -> dict[str, Any]:
         """What the outputs' content depends on, JSON-ready."""

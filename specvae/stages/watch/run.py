@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from specvae.errors import InputError, OutputError
+from specvae.export.contents import COLLECTION
 from specvae.export.watch.alert_rows import alert_rows, write_alerts
 from specvae.export.watch.alerts_json import AlertsJson, WatchedDates, alerts_json
 from specvae.export.watch.contents import ALERTS, ITEM, watch_folder
@@ -15,6 +16,7 @@ from specvae.export.watch.item import watch_item
 from specvae.export.watch.maps import write_maps
 from specvae.files.json_files import finite, read_json, write_json
 from specvae.files.replacement import Replacement, replacement
+from specvae.files.store import store_of
 from specvae.ingest.aligned_rows import grid_of
 from specvae.stages.watch.dates import ScoredDate, scored_dates
 from specvae.stages.watch.request import WatchRequest
@@ -66,6 +68,9 @@ def watch(reports: Sequence[str], request: WatchRequest, progress: Progress | No
     they are taken in.
     """
     dates, folder = scored_dates(reports, request.since), request.place(reports[0])
+    store = store_of(request.out) if request.out else None
+    if store is not None:
+        store.pull_whole()
     records, item = records_of(dates), read_json(folder / ITEM.name)
     stored: dict[str, Any] = item.get("properties", {})
     todo = _todo(request, folder, stored, records)
@@ -76,6 +81,8 @@ def watch(reports: Sequence[str], request: WatchRequest, progress: Progress | No
         series = walk(dates, grid, request, folder, stored, records, work.path, progress)
         alerts = _write(work.path, series, Path(reports[0]).resolve().name, request, records)
         work.commit()
+    if store is not None:
+        store.push(".", empty=False)
     _list_in_collection(Path(reports[0]))
     return _outcome(folder, "done", dict(alerts), dates, request, series)
 
@@ -144,7 +151,7 @@ def _outcome(
 
 def _list_in_collection(reports: Path) -> None:
     """Name the alerts in the STAC collection of the dates, where there is one."""
-    from specvae.export.stac import COLLECTION, write_collection
+    from specvae.export.stac import write_collection
 
     if (reports / COLLECTION).is_file():
         write_collection(reports, reports.resolve().name)
