@@ -68,7 +68,12 @@ def _of_this_machine() -> dict[str, str]:
 def bound(root: Path) -> Iterator[None]:
     """The kernel's file systems and this machine's settings of apt and pip, in a root while it lasts."""
     settings = ["/etc/pip.conf", "/etc/xdg/pip", "/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs", "/etc/apt"]
-    local = set(re.findall(r"(?:file://|=)(/opt/[\w./-]+)", " ".join([*_of_this_machine().values(), _pip_settings()])))
+    local = set(
+        re.findall(
+            r"(?:file://|=)(/opt/[\w./-]+)",
+            " ".join([*(f"={v}" for v in _of_this_machine().values()), _pip_settings()]),
+        )
+    )
     with ExitStack() as mounts:
         for place in ["/proc", "/dev", *settings, *sorted(f"/{p.split('/')[1]}/{p.split('/')[2]}" for p in local)]:
             source = Path(place)
@@ -111,10 +116,11 @@ def words_of(rest: str) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-def test_every_line_of_the_dockerfile_is_carried_out(tmp_path: Path) -> None:
+def test_every_line_of_the_dockerfile_is_carried_out(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if os.geteuid() or not shutil.which("debootstrap"):
         pytest.skip("needs root and debootstrap to make a Debian")
     base, stages, stage, carried_out = tmp_path / "base", {}, Stage(tmp_path), []
+    request.addfinalizer(lambda: shutil.rmtree(tmp_path, ignore_errors=True))  # gigabytes, which pytest would keep
     made = subprocess.run(
         ["debootstrap", "--variant=minbase", "bookworm", str(base)], capture_output=True, text=True, check=False
     )
