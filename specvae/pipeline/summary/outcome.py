@@ -149,13 +149,13 @@ class Batch:
 
     def _looked_at(self) -> list[SceneRecord]:
         """The scenes that may call for a person: of a watched place those alone that have no result or one not to be trusted."""
-        places = [Path(stage.target).parent for stage in self.stages if stage.watched]
+        places = [output_place(stage.target).parent for stage in self.stages if stage.watched]
         return [
             scene
             for scene in self.scenes
             if scene.status in ("invalid", "failed")
             or scene.facts.get("verdict") in CAUTIONS
-            or not any(Path(scene.folder).is_relative_to(place) for place in places)
+            or not any(output_place(scene.folder).is_relative_to(place) for place in places)
         ]
 
     def to_json(self) -> RunJson:
@@ -177,7 +177,7 @@ class Batch:
 
 def _watched(stage: StageRecord) -> list[AlertJson]:
     """The alerts over nights of a watched place that are more than one look, as one entry with the strongest first."""
-    tree = read_json(Path(stage.target) / ALERTS.name) if stage.watched else {}
+    tree = read_json(output_place(stage.target) / ALERTS.name) if stage.watched else {}
     chosen = [alert for alert in tree.get("alerts", []) if alert["status"] in ("provisional", "confirmed")]
     if not chosen or stage.watched is None:
         return []

@@ -16,7 +16,7 @@ from specvae.export.watch.item import watch_item
 from specvae.export.watch.maps import write_maps
 from specvae.files.json_files import finite, read_json, write_json
 from specvae.files.replacement import Replacement, replacement
-from specvae.files.store import store_of
+from specvae.files.store import refuse_store, store_of
 from specvae.ingest.aligned_rows import grid_of
 from specvae.stages.watch.dates import ScoredDate, scored_dates
 from specvae.stages.watch.request import WatchRequest
@@ -67,6 +67,8 @@ def watch(reports: Sequence[str], request: WatchRequest, progress: Progress | No
     there and neither ``overwrite`` nor ``renew`` is given. Dates that came, changed or went away since are no other settings:
     they are taken in.
     """
+    for path in reports:
+        refuse_store(Path(path))
     dates, folder = scored_dates(reports, request.since), request.place(reports[0])
     store = store_of(request.out) if request.out else None
     if store is not None:
