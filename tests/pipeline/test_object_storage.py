@@ -22,10 +22,13 @@ from specvae.pipeline.run import Options, run
 from specvae.pipeline.store_lock import StoreLock
 from specvae.pipeline.summary.outcome import Batch
 from specvae.pipeline.workers import schedule
+from specvae.stages.watch.request import WatchRequest
+from specvae.stages.watch.run import watch
 from tests.batches import SCORE, inline_workers
 from tests.commands import call
 from tests.faulty_store import FAULTS, Proxy, object_store
 from tests.raster_files import write
+from tests.score_folders import day_of, normal_ground, write_date
 
 fsspec = pytest.importorskip("fsspec")
 pytest.importorskip("s3fs")
@@ -292,3 +295,27 @@ def test_an_index_that_climbs_removes_nothing_elsewhere(place: Path, proxy: Prox
     assert status == 0, printed
     assert files.exists("bucket/precious")
     assert not files.exists("bucket/coast/s0_20240101/stray.txt")
+
+
+def test_alerts_go_to_the_store_and_a_night_goes_on_from_there(tmp_path: Path, proxy: Proxy) -> None:
+    """The state of the nights before comes from the store where this machine has none; nothing else changes a byte."""
+    reports, alerts = tmp_path / "coast", "s3://bucket/alerts"
+    rng = np.random.default_rng(0)
+    centre, spread = normal_ground(rng, (20, 24))
+    nights = [centre + spread * rng.normal(size=(20, 24)) for _ in range(5)]
+    for number in range(4):
+        write_date(reports, day_of(number), nights[number])
+    proxy.inject("503", 10**9, lambda method, path: method == "PUT" and path.endswith("watch.json"))
+    with pytest.raises(OutputError, match="cannot be used"):
+        watch([str(reports)], WatchRequest(out=alerts))
+    assert not files_of(proxy).exists("bucket/alerts/watch.json")
+    proxy.inject("", 0)
+    assert watch([str(reports)], WatchRequest(out=alerts)).status == "already"
+    assert files_of(proxy).exists("bucket/alerts/watch.json")
+    shutil.rmtree(mirror_of(alerts))
+    write_date(reports, day_of(4), nights[4])
+    outcome = watch([str(reports)], WatchRequest(out=alerts))
+    assert (outcome.status, outcome.computed) == ("done", 1)
+    watch([str(reports)], WatchRequest(out=str(tmp_path / "here")))
+    for name in ("status.tif", "state.tif", "alerts.json"):
+        assert files_of(proxy).cat(f"bucket/alerts/{name}") == (tmp_path / "here" / name).read_bytes(), name

@@ -16,7 +16,7 @@ from specvae.export.watch.item import watch_item
 from specvae.export.watch.maps import write_maps
 from specvae.files.json_files import finite, read_json, write_json
 from specvae.files.replacement import Replacement, replacement
-from specvae.files.store import refuse_store, store_of
+from specvae.files.store import is_unsent, refuse_store, store_of
 from specvae.ingest.aligned_rows import grid_of
 from specvae.stages.watch.dates import ScoredDate, scored_dates
 from specvae.stages.watch.request import WatchRequest
@@ -76,6 +76,8 @@ def watch(reports: Sequence[str], request: WatchRequest, progress: Progress | No
     records, item = records_of(dates), read_json(folder / ITEM.name)
     stored: dict[str, Any] = item.get("properties", {})
     todo = _todo(request, folder, stored, records)
+    if store is not None and not todo and not request.dry_run and is_unsent(store.address, folder):
+        store.push(".", empty=False)
     if not todo or request.dry_run:
         return _outcome(folder, "done" if todo else "already", read_json(folder / ALERTS.name), dates, request)
     grid = grid_of(dates[0].scores)
