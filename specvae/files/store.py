@@ -17,6 +17,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -101,11 +102,14 @@ class Store:
     def pull_all(self) -> None:
         """Bring all markers of the store into the mirror, and remove those that the store has no longer."""
         there = self._ask(lambda: self._fs.find(self._prefix))
-        wanted = [path for path in there if PurePosixPath(path).name in (*MARKERS, "log.jsonl")]
+        wanted = [path for path in there if PurePosixPath(path).name in (*MARKERS, INDEX, "log.jsonl")]
         local = {str(p.relative_to(self.mirror)) for name in MARKERS for p in self.mirror.rglob(name)}
         contents = self._ask(lambda: self._fs.cat(wanted)) if wanted else {}
         contents = contents if isinstance(contents, dict) else {wanted[0]: contents}
         for path, content in contents.items():
+            folder, _, name = path.rpartition("/")
+            if name == INDEX or (name in LAST and not _agrees(contents.get(f"{folder}/{INDEX}"), name, content)):
+                continue
             below = path.removeprefix(self._prefix).lstrip("/")
             local.discard(below)
             place = self.mirror / below
@@ -118,9 +122,11 @@ class Store:
     def pull(self, key: str) -> bool:
         """Bring the markers of one folder into the mirror; whether the store holds a finished result there."""
         folder, done = self.mirror / key, False
-        for name in self._names(key).intersection(MARKERS):
+        names = self._names(key).intersection(MARKERS)
+        index = self._content(self.path(key, INDEX)) if names else None
+        for name in names:
             content = self._content(self.path(key, name))
-            if content is None:
+            if content is None or (name in LAST and not _agrees(index, name, content)):
                 continue
             folder.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
@@ -166,7 +172,13 @@ class Store:
         self._write(self.path(key, INDEX), json.dumps({"files": index}, indent=1, sort_keys=True).encode())
         for name in before - set(names):
             self._remove(self.path(key, name))
-        self._send(folder / last, self.path(key, last))
+        try:
+            self._send(folder / last, self.path(key, last))
+        except OutputError:
+            # Other bytes may have arrived. Where this fails as well, they do not agree with the index, and count for nothing.
+            with suppress(OutputError):
+                self._remove(self.path(key, last))
+            raise
         (folder / UNSENT).unlink()
         for name in names:
             if empty and name not in MARKERS:
@@ -295,6 +307,15 @@ class Store:
 def is_unsent(out: str | Path, folder: Path) -> bool:
     """Whether a result of the mirror is still to be uploaded: it was made, and the store did not take it."""
     return is_store(out) and (folder / UNSENT).exists()
+
+
+def _agrees(index: bytes | None, name: str, content: bytes) -> bool:
+    """Whether a file that says that a result is done is the one that its index names."""
+    try:
+        entry = json.loads(index or b"")["files"][name]
+        return bool(entry["sha256"] == hashlib.sha256(content).hexdigest())
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def _is_complete(folder: Path) -> bool:

@@ -91,9 +91,10 @@ def go(place: Path, **options: Any) -> Batch:
 
 
 def whole(server: Proxy) -> list[str]:
-    """Folders of the store that claim to be done; asserts that each has every file of its index, to the byte."""
+    """Folders of the store that count as done; asserts that each has every file of its index, to the byte."""
     files = files_of(server)
     folders = [path.rsplit("/", 1)[0] for path in files.find("bucket") if path.endswith("/item.json")]
+    folders = [folder for folder in folders if Store(f"s3://{folder}").pull(".")]
     for folder in folders:
         index = json.loads(files.cat(f"{folder}/{INDEX}"))["files"]
         item = json.loads(files.cat(f"{folder}/item.json"))
@@ -319,3 +320,56 @@ def test_alerts_go_to_the_store_and_a_night_goes_on_from_there(tmp_path: Path, p
     watch([str(reports)], WatchRequest(out=str(tmp_path / "here")))
     for name in ("status.tif", "state.tif", "alerts.json"):
         assert files_of(proxy).cat(f"bucket/alerts/{name}") == (tmp_path / "here" / name).read_bytes(), name
+
+
+def test_scenes_come_from_the_same_store(place: Path, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GDAL's own names for the store, allowed by the user; the result goes back to it."""
+    files_of(proxy).put_file(str(place / "in" / "s0_20240101.tif"), "bucket/in/scene.tif")
+    for name, value in {
+        "AWS_S3_ENDPOINT": f"127.0.0.1:{proxy.upstream}",
+        "AWS_HTTPS": "NO",
+        "AWS_VIRTUAL_HOSTING": "FALSE",
+    }.items():
+        monkeypatch.setenv(name, value)
+    words = ["score", "/vsis3/bucket/in/scene.tif", "--model", str(place / "model.specvae"), "--out", OUT]
+    assert call(words)[0] == 4
+    status, printed = call([*words, "--allow-remote"])
+    assert status == 0, printed
+    assert whole(proxy) == ["scene"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_no_object_is_lost_in_500_faulty_uploads(proxy: Proxy, tmp_path: Path) -> None:
+    """Each upload meets a fault at a random request, once or for good: it fails and counts for nothing, or is whole."""
+    rng, store, failed = random.Random(7), Store("s3://bucket/many"), 0
+    for number in range(500):
+        folder = store.mirror / f"r{number % 20}"
+        contents = {
+            name: rng.randbytes(rng.randrange(1, 5_000)) for name in ("score.tif", "report.json", f"x{number % 3}.csv")
+        }
+        make_result(folder, contents)
+        seen, start, times = iter(range(10**9)), rng.randrange(12), rng.choice((1, 2, 10**9))
+        proxy.inject(rng.choice(FAULTS), times, lambda method, path, seen=seen, start=start: next(seen) >= start)
+        try:
+            store.push(folder.name, empty=False)
+        except OutputError:
+            failed += 1
+            proxy.inject("", 0)
+            assert f"r{number % 20}" not in whole(proxy) or start == 0
+            store.push(folder.name, empty=False)
+        proxy.inject("", 0)
+        for name, content in contents.items():
+            assert files_of(proxy).cat(f"bucket/many/{folder.name}/{name}") == content
+    assert whole(proxy) == sorted(f"r{at}" for at in range(20))
+    assert failed > 50
+
+
+def make_result(folder: Path, contents: dict[str, bytes]) -> None:
+    """A finished folder of these files."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    item = {"assets": {name: {"href": f"./{name}"} for name in contents}}
+    (folder / "item.json").write_text(json.dumps(item), encoding="utf-8")
