@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specvae.errors import InputError, OutputError, SpecvaeError
-from specvae.export.foreign_files import foreign_files
 from specvae.export.contents import COLLECTION
+from specvae.export.foreign_files import foreign_files
 from specvae.files.fingerprint import Fingerprint, same
 from specvae.files.places import output_place, shown_place
 from specvae.files.replacement import Replacement, replacement
