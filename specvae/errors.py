@@ -3,7 +3,8 @@
     SpecvaeError                 exit 4: the input or the model cannot be used, nothing was written
     ├── UsageError               exit 2: the command or configuration is wrong
     ├── InputError               a scene, table, mask or vector file cannot be used
-    │   └── ReadError            ... at one place of it (file and window are named)
+    │   ├── ReadError            ... at one place of it (file and window are named)
+    │   └── NothingFoundError    a glob or folder that holds no scene: of an inbox, a quiet night
     ├── ModelError               a model file cannot be used, or does not fit this scene
     ├── OutputError              an output cannot be written, or another one is in its place
     └── MissingExtraError        an optional package is not installed
@@ -17,6 +18,7 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "ModelError",
+    "NothingFoundError",
     "OutputError",
     "ReadError",
     "SpecvaeError",
@@ -64,6 +66,10 @@ class InputError(SpecvaeError):
 
 class ReadError(InputError):
     """Reading failed midway: the message names the file and the window or row."""
+
+
+class NothingFoundError(InputError):
+    """A glob matches no scene, or a folder holds none; one that does not exist is an InputError of another kind."""
 
 
 class ModelError(SpecvaeError):

@@ -31,6 +31,7 @@ COMMANDS = {
     "encode": "Write latent means of a scene, a table or images.",
     "reconstruct": "Write reconstructions and residuals with the compression ratio against the error.",
     "export": "Export the scorer to ONNX.",
+    "presets": "List the presets of fit, and what each is for.",
     "benchmark": "Run a benchmark and write its report.",
     "demo": "Make a small scene with planted anomalies, fit, score, and say where to look.",
 }

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from specvae.errors import InputError, UsageError
+from specvae.errors import InputError, NothingFoundError, UsageError
 from specvae.files.names import printable
 from specvae.ingest.band_groups import band_groups
 from specvae.ingest.decision import Decision
@@ -32,18 +32,25 @@ DATASET_NAME = re.compile(r"^(NETCDF|HDF5|GTIFF_DIR|ZARR|HDF4_\w+):")
 """How GDAL names a dataset inside a file."""
 
 
-def find_sources(patterns: Iterable[str | Path]) -> list[Source]:
+def find_sources(patterns: Iterable[str | Path], may_be_empty: bool = False) -> list[Source]:
     """Sources behind files, folders and globs, sorted within each pattern, each once.
 
-    Raises UsageError where nothing is named or two would report to one folder, InputError where a name finds nothing.
+    ``may_be_empty``: a glob or a folder without a scene gives none, as an inbox does on a quiet night. Raises
+    UsageError where nothing is named or two would report to one folder, InputError where a name finds nothing.
     """
-    sources: dict[str, Source] = {}
-    for source in _bands_together([source for pattern in patterns for source in _expand(str(pattern))]):
+    sources, found = dict[str, Source](), list[Source]()
+    for pattern in patterns:
+        try:
+            found += _expand(str(pattern))
+        except NothingFoundError:
+            if not may_be_empty:
+                raise
+    for source in _bands_together(found):
         # One file under two names is one scene; links to what is not there are one each, to be named each.
         place = os.path.realpath(source.path)
         place = place if os.path.exists(place) else os.path.abspath(source.path)
         sources.setdefault("\0".join((place, source.part, *source.members)), source)
-    if not sources:
+    if not sources and not may_be_empty:
         raise UsageError("no source is named; give files, folders or globs")
     return _with_keys_of_their_own(list(sources.values()))
 
@@ -103,7 +110,7 @@ def _matched(pattern: str) -> list[Source]:
     sources = [s for hit in hits if hit in wanted for s in _below(hit, fixed, frozenset())]
     if not sources:
         only = "; it matches results of specvae alone, which are no scenes" if own else ""
-        raise InputError(f"{pattern} matches no scene or table{only}")
+        raise NothingFoundError(f"{pattern} matches no scene or table{only}")
     return _decided(sources, decisions)
 
 
@@ -150,7 +157,7 @@ def _named(path: str) -> list[Source]:
         return _product(_clean(Path(absolute).name), path)
     sources = _folder(path, path, frozenset())
     if not sources:
-        raise InputError(f"{path} holds no scene or table")
+        raise NothingFoundError(f"{path} holds no scene or table")
     is_one_scene = len(sources) == 1 and sources[0].members and Path(sources[0].path) == Path(path)
     return [replace(sources[0], key=_clean(Path(absolute).name))] if is_one_scene else sources
 

@@ -62,6 +62,7 @@ class Options:
     retries: int | None = None
     max_memory: str | None = None
     shard_rows: int | None = None
+    fail_when_empty: bool = False
     heartbeat: str | None = None
     max_seconds_per_scene: float | None = None
     set: tuple[str, ...] = ()
@@ -87,7 +88,9 @@ def run(pipeline: str | Path, options: Options | None = None) -> Batch:
     Whatever goes wrong later is part of the batch that is returned.
     """
     options = options or Options()
-    overrides = {name: getattr(options, name) for name in OVERRIDES}
+    overrides: dict[str, object] = {name: getattr(options, name) for name in OVERRIDES}
+    # A flag can only be set on the command line: where it is not, the TOML decides.
+    overrides["fail_when_empty"] = options.fail_when_empty or None
     if options.heartbeat is not None:
         # What the command line names starts where the command was called, and not at the pipeline's root.
         overrides["heartbeat"] = os.path.abspath(options.heartbeat)
@@ -217,7 +220,10 @@ class _Run:
 
     def _score(self, stage: ScoreStage, record: StageRecord, workers: Workers) -> None:
         """Plan a scoring stage, then score the scenes that have something to do."""
-        sources = find_sources(stage.scene)
+        sources = find_sources(stage.scene, may_be_empty=not self.spec.fail_when_empty)
+        if not sources:
+            record.status, record.message = "already", f"nothing came in: no scene in {', '.join(stage.scene)}"
+            return
         model = stage.request.model
         sha = None if model in self.unmade else model_hash(model)
         if sha is None and model not in self.unmade:

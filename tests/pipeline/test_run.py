@@ -340,6 +340,28 @@ def test_a_scene_gives_itself_up_between_windows(place: Path) -> None:
     assert states(go(place, max_seconds_per_scene=600.0)) == ["done"] * 3
 
 
+def test_an_empty_inbox_is_a_quiet_night(place: Path) -> None:
+    for path in (place / "in").iterdir():
+        path.unlink()
+    quiet = go(place)
+    assert (quiet.exit_status, quiet.stages[0].status) == (0, "already")
+    assert quiet.stages[0].message.startswith("nothing came in: no scene in ")
+    assert go(place, fail_when_empty=True).exit_status == 4
+    (place / "x.toml").write_text("fail_when_empty = true\n" + SCORE, encoding="utf-8")
+    assert go(place).exit_status == 4
+
+
+def test_one_empty_folder_of_two_keeps_nothing_from_the_other(place: Path) -> None:
+    (place / "elsewhere").mkdir()
+    (place / "x.toml").write_text(SCORE.replace('"in/*.tif"', '["elsewhere", "in/*.tif"]'), encoding="utf-8")
+    assert states(go(place)) == ["done"] * 3
+
+
+def test_a_named_file_that_is_missing_is_no_quiet_night(place: Path) -> None:
+    (place / "x.toml").write_text(SCORE.replace("in/*.tif", "in/none.tif"), encoding="utf-8")
+    assert go(place).exit_status == 4
+
+
 def test_a_heartbeat_starts_at_the_pipelines_root_or_where_the_command_was_called(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

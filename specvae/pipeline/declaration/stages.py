@@ -151,6 +151,8 @@ class Pipeline:
     """How often a task that failed for a passing reason is tried again."""
     max_memory: str | None = option(None, Option("Working memory of all processes together: 400M, 2G.", metavar="SIZE"))
     """Bound of the working buffers of all processes together; None: each stage's own."""
+    fail_when_empty: bool = option(False, Option("Fail where a glob or folder of scenes is empty.", in_toml=True))
+    """Whether a score without a scene fails; by default it is a quiet night, with a word."""
     heartbeat: str | None = option(
         None, Option("A file that is touched once a second while work goes on.", metavar="FILE", is_path=True)
     )
