@@ -14,7 +14,8 @@ from specvae.model.config import ModelConfig
 from specvae.scoring.cells import CellScorer
 from specvae.spectra import Cube, Invalid, Window
 from specvae.stages.demo.synthetic import make_scene
-from specvae.training.sampling import Quota, Region, split_blocks
+from specvae.training.quota import Quota
+from specvae.training.sampling import Region, split_blocks
 from tests.commands import call
 from tests.raster_files import write
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from specvae.model.config import ModelConfig
-from specvae.training.sampling import Region, Role, region_of_rows
+from specvae.training.quota import Role
+from specvae.training.sampling import Region, region_of_rows
 
 __all__ = ["RowExplanation", "Rows", "region_to_calibrate", "region_to_fit", "seed_of", "to_float32"]
 

@@ -37,6 +37,8 @@ only what is beyond all normal contexts counts."""
 MARGINAL_NOISE = 1 / 10
 """Default of ``network.noise`` times the bands where marginals are learned: a tenth of a band's variance, since the kernels
 that its distribution is made of are about as wide."""
+FOLDS = 6
+"""Default of ``sampling.folds``: each model of a fold still sees five sixths of the blocks."""
 LARGEST_LINEAR = 2048
 """Values of a patch up to which it has linear paths: beyond, their closed-form solution takes longer than training."""
 
@@ -118,6 +120,7 @@ class NormaliserConfig(_Frozen):
     reach: float | None = Field(
         default=None, ge=1.0, le=100.0, description="standard deviations beyond which values grow by their logarithm"
     )
+    kernels: int = Field(default=256, ge=8, le=1024, description="of each band's learned distribution, where marginal")
     centre: float = Field(default=0.0, description="taken from every band, where fixed")
     scale: float = Field(default=1.0, gt=0.0, description="what every band is then divided by, where fixed")
     smooth: float = Field(
@@ -204,8 +207,19 @@ class SamplingConfig(_Frozen):
     """
 
     max_pixels: int = Field(default=500_000, ge=1, le=50_000_000)
-    calibration: float = Field(default=0.12, gt=0.0, lt=0.9, description="share held out for thresholds")
+    calibration: float = Field(default=0.12, gt=0.0, lt=0.9, description="share held out for thresholds, with one fold")
+    folds: int | None = Field(
+        default=None,
+        ge=1,
+        le=12,
+        description="of cross-fitting; none: 6, fewer for large samples; 1: a share is held out",
+    )
     validation: float = Field(default=0.03, gt=0.0, lt=0.9, description="share held out for early stopping")
+
+    @property
+    def fold_count(self) -> int:
+        """Folds of the cross-fitting, before large samples have fewer; 1: a share is held out instead."""
+        return self.folds or FOLDS
 
     def of_patches(self, side: int | None) -> SamplingConfig:
         """Counted in patches of ``side`` x ``side`` pixels: as many pixels, or 10,000 patches if these are more."""

@@ -65,13 +65,13 @@ class Marginals(nn.Module):
         self.register_buffer("weight", torch.ones(()))
 
     @classmethod
-    def fit(cls, standard: NDArray[np.floating], weight: float) -> Marginals:
-        """Learn from ``(bands, n)`` training values in standard units."""
+    def fit(cls, standard: NDArray[np.floating], weight: float, kernels: int = QUANTILES) -> Marginals:
+        """Learn from ``(bands, n)`` training values in standard units, with ``kernels`` at most for the bulk of each band."""
         wide = np.asarray(standard, np.float64)
         marginals = cls(len(wide))
         marginals.weight.fill_(weight)
         for band, values in enumerate(wide):
-            low, step, knots = _knots(values)
+            low, step, knots = _knots(values, kernels)
             # Far out in a tail two neighbouring knots may be rounded to the same value, and a slope of 0 has no logarithm.
             slopes = np.maximum(np.diff(knots) / step, 1e-30)
             cost = -np.log(slopes)
@@ -135,19 +135,19 @@ def _between(table: Tensor, index: Tensor, share: Tensor) -> Tensor:
     return torch.addcmul(table.view(-1)[at], rise[at], share.view(-1)).view(index.shape)
 
 
-def _knots(values: NDArray[np.float64]) -> tuple[float, float, NDArray[np.float64]]:
+def _knots(values: NDArray[np.float64], kernels: int) -> tuple[float, float, NDArray[np.float64]]:
     """The first knot, the step between knots, and T at the knots, for ``(n,)`` values of a band.
 
     F is a sum of normal distribution functions, one kernel at each quantile, weighed by the share of the values that it
     stands for, and T = Phi^-1(F).
     """
-    bounds = _cells(len(values))
+    bounds = _cells(len(values), kernels)
     weight = np.diff(bounds)
     sample = np.quantile(values, bounds[:-1] + 0.5 * weight)
     width = max(BANDWIDTH * len(values) ** -0.2, 0.02) * _spread(values)
     # In the tails, whose shares are smaller, the quantiles lie far apart, and a kernel there is as wide as the gap to its
     # neighbour (adaptive kernels: Silverman, section 5.3): otherwise F would be flat between them, and the cost infinite.
-    sparse = weight < 1.0 / QUANTILES
+    sparse = weight < 1.0 / kernels
     gap = np.maximum(np.diff(sample, prepend=sample[0]), np.diff(sample, append=sample[-1]))
     widths = np.where(sparse, np.maximum(width, gap), width)
     low, high = sample[0] - BEYOND * widths[0], sample[-1] + BEYOND * widths[-1]
@@ -158,13 +158,13 @@ def _knots(values: NDArray[np.float64]) -> tuple[float, float, NDArray[np.float6
     return low, (high - low) / (KNOTS - 1), np.where(below < above, ndtri(below), -ndtri(above))
 
 
-def _cells(n: int) -> NDArray[np.float64]:
+def _cells(n: int, kernels: int) -> NDArray[np.float64]:
     """Bounds of the shares of ``n`` values that one kernel each stands for.
 
     All shares are alike, but in large samples the two outermost are halved again and again, down to a few values each:
     so rare but normal values have kernels of their own.
     """
-    count = min(QUANTILES, n)
+    count = min(kernels, n)
     bounds = np.arange(count + 1) / count
     halvings = max(0, int(np.log2(n / (count * TAIL))))
     tail = 0.5 ** np.arange(halvings, 0, -1) / count

@@ -69,15 +69,18 @@ class Normaliser(nn.Module):
             # Redundant bands say the same thing many times over: together they cost no more than the latent dimensions.
             weight = min(1.0, (config.network.latent or default_latent(bands)) / bands)
             marginal = weight if config.normaliser.kind == "marginal" else None
-            normaliser = cls.fit(spectra, marginal, config.patch or 1)
+            normaliser = cls.fit(spectra, marginal, config.patch or 1, config.normaliser.kernels)
         normaliser.reach = config.normaliser.reach or normaliser.reach
         return normaliser
 
     @classmethod
-    def fit(cls, values: NDArray[np.floating], marginal: float | None = None, side: int = 1) -> Normaliser:
+    def fit(
+        cls, values: NDArray[np.floating], marginal: float | None = None, side: int = 1, kernels: int = 256
+    ) -> Normaliser:
         """Learn centre and scale from ``(bands, n)`` valid training spectra; computed in float64.
 
-        With ``marginal`` each band's distribution is learned as well, its cost multiplied by that weight. With a ``side``
+        With ``marginal`` each band's distribution is learned as well, by so many ``kernels``, its cost multiplied by that
+        weight. With a ``side``
         the values are those of patches, ``(bands * side * side, n)``, and a band's pixels share one centre and scale.
         """
         if side > 1:
@@ -94,7 +97,7 @@ class Normaliser(nn.Module):
         normaliser.scale.copy_(torch.from_numpy(scale)[:, None])
         normaliser.constant.copy_(torch.from_numpy(constant))
         if marginal is not None:
-            normaliser.marginals = Marginals.fit((wide - centre[:, None]) / scale[:, None], marginal)
+            normaliser.marginals = Marginals.fit((wide - centre[:, None]) / scale[:, None], marginal, kernels)
         return normaliser
 
     @classmethod

@@ -22,7 +22,8 @@ from specvae.ingest.table.reading import read_table
 from specvae.model.config import ModelConfig
 from specvae.scoring.pooling import HALO
 from specvae.spectra import Cube, Invalid, Window
-from specvae.training.sampling import Quota, Region, Role, Split, region_of_rows, regions_of, split_blocks
+from specvae.training.quota import Quota, Role
+from specvae.training.sampling import Region, Split, cross_split, region_of_rows, regions_of, split_blocks
 
 __all__ = ["Gathered", "gather"]
 
@@ -76,8 +77,9 @@ def gather(
     buffer = config.context.outer // 2 if context else 0
     reading = _Gathering(options, config, buffer, hold_all, sources[0] if match is None else None, match)
     sampling = config.sampling.of_patches(config.patch)
+    crossed = sampling.fold_count > 1 and not hold_all
     for number, source in enumerate(sources):
-        quota = Quota.share(sampling, len(sources))
+        quota = (Quota.crossed if crossed else Quota.share)(sampling, len(sources))
         (reading.add_table if source.is_table else reading.add_scene)(source, number, quota)
     if reading.bands is None:
         raise InputError("no source was given; expected a raster, a folder, a glob or a table")
@@ -156,7 +158,11 @@ class _Gathering:
             self.grids.setdefault((side, system if len(system) < 40 else system[:37] + "..."), []).append(source.key)
             # Another seed for each source, so that scenes of one size do not all hold out the same corner.
             seed, shape = config.seed + number, (scene.rows, scene.cols)
-            split = split_blocks(shape, self.buffer, config.sampling, seed, borders=not config.patch)
+            split = (
+                cross_split(shape, self.buffer, config.sampling, seed)
+                if config.sampling.fold_count > 1 and not self.hold_all
+                else split_blocks(shape, self.buffer, config.sampling, seed, borders=not config.patch)
+            )
             reads = _reads(scene, split, quota, self.buffer, config, seed, self.hold_all)
             self.regions += _regions(split, number, reads, quota, self.hold_all, self.counts)
             self.notes += [f"{source.key}: {note}" for note in scene.notes]
@@ -200,7 +206,8 @@ def _reads(
         if not quota.wants(split.roles.ravel()[np.unique(split.block(window))]):
             continue
         # The evidence of a held-out pixel depends on the scores around it, and they on what is around them.
-        holds = hold_all or Role.CALIBRATION in split.roles.ravel()[np.unique(split.block(window))]
+        crossed = split.folds is not None
+        holds = hold_all or crossed or Role.CALIBRATION in split.roles.ravel()[np.unique(split.block(window))]
         cube = scene.read(window.grow(buffer + HALO if holds else buffer).clip(everything))
         yield cube, scene.normal(window), window
 
@@ -217,5 +224,7 @@ def _regions(
         role = quota.take(np.where(usable, role, np.uint8(Role.UNUSED)).astype(np.uint8))
         if not role.any():
             continue
-        regions.append(Region(cube, window, role, split.block(window), source))
+        block = split.block(window)
+        folds = split.fold_map(window, quota.calibrating(usable, block))
+        regions.append(Region(cube, window, role, block, source, folds))
     return regions

@@ -50,6 +50,11 @@ class FitRequest:
     """Where the network is trained: ``cpu``, ``cuda``, or ``auto``, a GPU where there is one."""
     seed: int | None = option(None, Option("Seed of sampling and training."))
     """Seed of the sample, the split, the initial weights and the batches; None: as the configuration says."""
+    folds: int | None = option(
+        None, Option("Folds whose models calibrate. [default: 6; 1: a share is held out]", metavar="N")
+    )
+    """Folds of the cross-fitting; None: as the configuration says, by default 6, and fewer for large samples; 1: a share of
+    the blocks is held out and does not train."""
     max_pixels: int | None = option(None, Option("Pixels to train on, at most."))
     """Most pixels in the sample, over all sources; None: as the configuration says."""
     overwrite: bool = option(False, OVERWRITE)
@@ -77,6 +82,7 @@ class FitRequest:
             "training.trim": self.trim,
             "seed": self.seed,
             "sampling.max_pixels": self.max_pixels,
+            "sampling.folds": self.folds,
             "patch": self.patch,
         }
         # A network for patches has other sizes than one for spectra: --patch alone means that preset.

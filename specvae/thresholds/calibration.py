@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from specvae.errors import ModelError
 from specvae.thresholds.check import CheckSummary, HeldOutCheck, check_held_out
 from specvae.thresholds.conformal import conformal_rank, conformal_threshold
-from specvae.thresholds.normal_law import ENOUGH, FEWEST, NormalLaw
+from specvae.thresholds.normal_law import FEWEST, LARGEST_DEFAULT, NormalLaw
 from specvae.thresholds.survival_curve import SurvivalCurve, survival_curve
 from specvae.thresholds.tail import TailSummary
 from specvae.thresholds.threshold import Interval, Threshold, ThresholdSummary
@@ -26,6 +26,8 @@ DEFAULT_RATE = 1e-3
 TABLE_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """The false-alarm rates of ``thresholds.csv``."""
 
+NOTHING = float(np.finfo(np.float32).max)
+"""The cut, nats, above which no score lies: where no default rate is supported, nothing is flagged."""
 MODEL_BASED = (
     "the held-out data hold anomalies themselves, so the cut is a law fitted to the scores below the trim quantile and its "
     "rate rests on that model; fit or calibrate on clean normal data for a rate that is measured"
@@ -144,27 +146,37 @@ class Calibration:
         if problem is None:
             return self._at(rate, rate, True, None)
         nearest = self.smallest_rate
-        if explicit or nearest is None:
+        if explicit:
             return self._unsupported(rate, problem)
+        if nearest is None:
+            warning = f"{problem}; {self._missing()}: nothing is flagged; give a rate or a cut to flag all the same"
+            return Threshold(NOTHING, None, rate, "none", None, None, False, warning)
         warning = f"the default false-alarm rate {rate:g} is not supported: {problem}; {nearest:.2g} is used instead"
         return self._at(nearest, rate, False, warning)
 
     def _at(self, rate: float, asked: float, supported: bool, warning: str | None) -> Threshold:
         """The cut at ``rate`` by the method that carries it.
 
-        With 30 pixels above it a cut is a rank, which needs no law; with fewer, the tail's, which also serves where it
-        was refused if the rate itself was asked for.
+        With 30 pixels above it a cut is a rank, which needs no law; with fewer, the tail's. Of a tail that was refused, 5
+        pixels are enough for a rank.
         """
         if self.law.trimmed is not None:
             return self._model_based(self.law.trimmed, rate, asked, supported, warning)
-        enough = conformal_rank(self.size, rate) >= ENOUGH
-        if not enough and self.law.tail is not None and (self.law.tail.refused is None or rate == asked):
-            value = self.law.tail.threshold(rate)
-            intervals = self.law.tail.rate_interval(value, rate), self.law.tail.value_interval(rate)
+        value, tail = self.law.cut(rate), self.law.tail
+        if tail is not None and conformal_rank(self.size, rate) < self.law.ranked:
+            intervals = tail.rate_interval(value, rate), tail.value_interval(rate)
             return Threshold(value, rate, asked, "pareto", *intervals, supported, warning)
-        value = conformal_threshold(self.law.normal, rate)
         interval = self._empirical_interval(value)
         return Threshold(value, rate, asked, "empirical", interval, self._cuts(interval), supported, warning)
+
+    def _missing(self) -> str:
+        """What a default rate would need, in words."""
+        if self.law.contaminated:
+            return "fit or calibrate on clean normal data"
+        needed = round(FEWEST / LARGEST_DEFAULT) - 1
+        return (
+            f"{needed} held-out normal pixels or rows are needed for {LARGEST_DEFAULT:.0%}, the model has {self.size}"
+        )
 
     def _unsupported(self, rate: float, problem: str) -> Threshold:
         """The cut at a rate that is not supported, since it was asked for or since none is."""
@@ -202,13 +214,10 @@ class Calibration:
     ) -> Threshold:
         """The cut of contaminated data: the tail's, and below its start a rank that counts hidden normal pixels too."""
         warning = "; ".join(filter(None, (warning, MODEL_BASED)))
+        value = self.law.cut(rate)
         if rate < tail.share:
-            value = tail.threshold(rate)
             intervals = tail.rate_interval(value, rate), tail.value_interval(rate)
             return Threshold(value, rate, asked, "model-based", *intervals, supported, warning)
-        # Of the normal pixels that the rate puts above the cut, the hidden ones are not among the ranks counted here.
-        above = rate * tail.normal - tail.hidden
-        value = float(self.law.normal[-min(max(int(above), 1), self.law.normal.size)])
         interval = self._empirical_interval(value)
         return Threshold(value, rate, asked, "model-based", interval, None, supported, warning)
 

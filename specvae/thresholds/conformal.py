@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["conformal_p_values", "conformal_rank", "conformal_threshold"]
+__all__ = ["ROUNDING", "conformal_p_values", "conformal_rank", "conformal_threshold"]
 
 ROUNDING = 1e-12
 """Relative allowance for a rate that decimal digits cannot write exactly: 1e-3 of 999 scores is rank 1, not 0."""

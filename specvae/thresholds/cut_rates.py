@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.thresholds.calibration import TABLE_RATES, Calibration
-from specvae.thresholds.conformal import conformal_rank, conformal_threshold
-from specvae.thresholds.normal_law import ENOUGH
+from specvae.thresholds.conformal import conformal_rank
 
 __all__ = ["cut_of", "rates_of"]
 
@@ -50,7 +49,6 @@ def cut_of(calibration: Calibration, rate: float) -> tuple[float, float]:
     if rate in TABLE_RATES or law.contaminated:  # a model file holds the thresholds of the table
         threshold = calibration.threshold(rate, explicit=True)
         return threshold.value, threshold.false_alarm_rate or rate
-    rank = conformal_rank(n, rate)
-    if rank < ENOUGH and law.tail_law is not None:
-        return law.tail_law.threshold(rate), rate
-    return (conformal_threshold(law.normal, rate), rate) if rank else (float(law.normal[-1]), 1 / (n + 1))
+    if conformal_rank(n, rate) or law.tail_law is not None:
+        return law.cut(rate), rate
+    return float(law.normal[-1]), 1 / (n + 1)

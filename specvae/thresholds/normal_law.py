@@ -11,19 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.thresholds.bootstrap import BlockBootstrap
-from specvae.thresholds.conformal import conformal_rank
+from specvae.thresholds.conformal import ROUNDING, conformal_rank, conformal_threshold
 from specvae.thresholds.p_values import PixelPValues
 from specvae.thresholds.tail import Tail, fit_tail
 from specvae.thresholds.tail_law import TailLaw
 from specvae.thresholds.tiles import CalibrationTiles
 from specvae.thresholds.trimmed_tail import TrimmedTail, fit_trimmed_tail
 
-__all__ = ["ENOUGH", "FEWEST", "NormalLaw"]
+__all__ = ["ENOUGH", "FEWEST", "LARGEST_DEFAULT", "NormalLaw"]
 
 ENOUGH = 30
 """Pixels above an empirical cut from which on no tail is needed."""
-FEWEST = 10
+FEWEST = 5
 """Pixels above an empirical cut from which on it is supported where the tail is refused."""
+LARGEST_DEFAULT = 0.05
+"""The largest false-alarm rate that takes the place of a default one: a cut above it is a coin toss on normal data."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +86,46 @@ class NormalLaw:
         return fit_trimmed_tail(self.tiles.scores, self.bootstrap, self.trim)
 
     @cached_property
+    def ranked(self) -> int:
+        """Ranks from the top in place of which the tail's law serves; 0 without a tail.
+
+        An accepted tail says more than so few ranks; a refused one serves only where there is hardly a rank at all.
+        """
+        if self.tail_law is None:
+            return 0
+        return min(FEWEST if self.is_refused else ENOUGH, self.normal.size)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the tail does not extrapolate: then it serves only those who ask for its rate."""
+        if self.stored_tail is not None:
+            return self.stored_tail.get("refused") is not None
+        return self.tail is not None and self.tail.refused is not None
+
+    def cut(self, rate: float) -> float:
+        """The cut for a rate, nats: the score of a rank, or the tail's where that rank is among the highest few.
+
+        A score is above it if and only if its p-value is at most ``rate``. Inf where there is neither rank nor tail.
+        """
+        if self.trimmed is not None:
+            if rate < self.trimmed.share:
+                return self.trimmed.threshold(rate)
+            # Of the normal pixels that the rate puts above the cut, the hidden ones are not among the ranks counted here.
+            n, hidden = self.normal.size, self.trimmed.hidden
+            rank = int(rate * (n + hidden + 1) * (1 + ROUNDING) - hidden)
+            return min(float(self.normal[-min(max(rank, 1), n)]), self.trimmed.start)
+        rank = conformal_rank(self.size, rate)
+        if self.tail_law is None or rank >= self.ranked:
+            return conformal_threshold(self.normal, rate)
+        return max(self.tail_law.threshold(rate), float(self.normal[-self.ranked]))
+
+    @cached_property
     def p_values(self) -> PixelPValues:
         """The p-value of any score; where contaminated, ranks count the hidden normal pixels too."""
-        if self.trimmed is None:
-            return PixelPValues(self.normal, self.tail_law)
-        return PixelPValues(self.normal, self.trimmed, self.trimmed.hidden)
+        if self.trimmed is not None:
+            return PixelPValues(self.normal, self.trimmed, self.trimmed.start, self.trimmed.hidden)
+        begin = float(self.normal[-self.ranked]) if self.ranked else np.inf
+        return PixelPValues(self.normal, self.tail_law, begin)
 
     @cached_property
     def smallest_rate(self) -> float | None:
@@ -97,8 +134,9 @@ class NormalLaw:
             return self.trimmed.smallest_rate if self.trimmed else None
         if self.tail is not None and self.tail.refused is None:
             return self.tail.smallest_rate
-        # Of fewer than twenty scores, ten above the cut would be most: such a cut lies in the bulk and not in any tail.
-        return FEWEST / (self.size + 1) if self.size >= 2 * FEWEST else None
+        # A larger rate is for those who ask for it: by default nothing is flagged then.
+        nearest = FEWEST / (self.size + 1)
+        return nearest if nearest <= LARGEST_DEFAULT else None
 
     def problem(self, rate: float) -> str | None:
         """Why the data do not support a false-alarm rate, in words; None where they do."""

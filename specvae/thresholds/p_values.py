@@ -27,22 +27,26 @@ class PixelPValues:
     ordered: NDArray[np.float32]
     """``(n,)``: held-out normal scores, ascending, nats."""
     tail: TailLaw | TrimmedTail | None
-    """The law beyond the largest of them; None where ranks are all there is."""
+    """The law of the highest scores; None where ranks are all there is."""
+    begin: float = np.inf
+    """Nats: above it the law holds, below it ranks do, as for the cuts."""
     hidden: float = 0.0
     """Normal pixels expected among the scores that were trimmed away, above all of ``ordered``."""
 
     def of(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
         """P(a normal pixel scores as high), of any shape; NaN where the score is.
 
-        Uniform on k / (n + 1) for exchangeable scores up to the largest held-out one. Beyond it the tail's, never above
-        the p-value of the next rank, so that p-values fall as scores rise.
+        Uniform on k / (n + 1) for exchangeable scores as far as ranks serve. Above ``begin`` it is the law's, never above
+        the p-value of the lowest rank there, so that p-values fall as scores rise, and a score is above the cut of a rate
+        where its p-value is at most the rate.
         """
         scores = np.asarray(scores, np.float32)  # as the held-out scores are stored, so that ties stay ties
         p = conformal_p_values(self.ordered, scores, self.hidden)
-        beyond = scores > self.ordered[-1] if self.ordered.size else np.zeros(scores.shape, bool)
+        beyond = scores > self.begin
         if self.tail is None or not np.any(beyond):
             return p
-        next_rank = (1.0 + self.hidden) / (self.ordered.size + self.hidden + 1.0)
+        above = self.ordered.size - np.searchsorted(self.ordered, self.begin, side="right")
+        lowest = (1.0 + above + self.hidden) / (self.ordered.size + self.hidden + 1.0)
         p = np.array(p)
-        p[beyond] = np.minimum(self.tail.survival(scores[beyond]), next_rank)
+        p[beyond] = np.minimum(self.tail.survival(scores[beyond]), lowest)
         return p

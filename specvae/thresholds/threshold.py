@@ -37,11 +37,13 @@ class Threshold:
     value: float
     """Nats."""
     false_alarm_rate: float | None
-    """Share of normal pixels above ``value`` that it stands for; None where a user gave nats and there is no calibration."""
+    """Share of normal pixels above ``value`` that it stands for; None where a user gave nats without a calibration, or
+    where nothing is flagged."""
     asked_rate: float | None
     """The rate that was asked for; None where a user gave nats."""
     method: str
-    """``empirical``, ``pareto``, ``model-based`` (contaminated), ``maximum`` (all there is) or ``given`` (in nats)."""
+    """``empirical``, ``pareto``, ``model-based`` (contaminated), ``maximum`` (all there is), ``none`` (nothing is
+    flagged, as no default rate is supported) or ``given`` (in nats)."""
     interval: Interval | None
     """90 % interval of the realised rate at ``value``, from resampled blocks; None where there are no data for it."""
     value_interval: Interval | None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from specvae.errors import ModelError
 
-__all__ = ["INDEPENDENT", "CalibrationTiles", "Tile", "block_tiles"]
+__all__ = ["INDEPENDENT", "CalibrationTiles", "Tile", "block_boxes", "block_tiles"]
 
 INDEPENDENT = -1
 """Block of a tile whose pixels are not neighbours (rows of a table): each is a block of its own."""
@@ -53,13 +53,22 @@ def block_tiles(
     number of the block that each lies in. A tile is the smallest rectangle around its block's held-out pixels.
     """
     tiles = []
-    for number in np.unique(block[held]):
-        inside = held & (block == number)
-        rows, cols = np.nonzero(inside)
-        box = (slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1))
-        tile = np.where(inside[box], score[box], np.float32(np.nan))
-        tiles.append(Tile(np.ascontiguousarray(tile), source, int(number)))
+    for number, box in block_boxes(held, block):
+        inside = held[box] & (block[box] == number)
+        tile = np.where(inside, score[box], np.float32(np.nan))
+        tiles.append(Tile(np.ascontiguousarray(tile), source, number))
     return tiles
+
+
+def block_boxes(held: NDArray[np.bool_], block: NDArray[np.integer]) -> list[tuple[int, tuple[slice, slice]]]:
+    """The number of each block with held-out pixels, ascending, and the smallest rectangle around these."""
+    from scipy.ndimage import find_objects  # only where tiles are made: scores are compared with them without it
+
+    if not held.any():
+        return []
+    first = int(block[held].min())
+    boxes = find_objects(np.where(held, block - first + 1, 0))
+    return [(first + index, box) for index, box in enumerate(boxes) if box is not None]
 
 
 @dataclass(frozen=True, eq=False)

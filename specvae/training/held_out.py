@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,37 @@ from specvae.scoring.pooling import HALO, pool
 from specvae.scoring.scorer import Scorer
 from specvae.thresholds.contamination import Contamination, find_contamination, find_gap
 from specvae.thresholds.tiles import CalibrationTiles, Tile, block_tiles
-from specvae.training.sampling import Region, Role
+from specvae.training.quota import Role
+from specvae.training.sampling import Region
 
-__all__ = ["contamination_of", "tiles_of"]
+__all__ = ["ScoreMap", "contamination_of", "score_map", "tiles_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreMap:
+    """Scores of a region and, of a scene, of the pixels around it that its evidence needs."""
+
+    around: NDArray[np.float32]
+    """``(rows, cols)``, nats; NaN where invalid."""
+    inside: tuple[slice, slice]
+    """Where the region lies in ``around``."""
+
+    @property
+    def score(self) -> NDArray[np.float32]:
+        """``(rows, cols)`` of the region, nats."""
+        return self.around[self.inside]
+
+
+def score_map(scorer: Scorer, region: Region, wanted: NDArray[np.bool_]) -> ScoreMap:
+    """The scores of a region; of a table, only those of the rows ``wanted`` ``(1, n)``."""
+    if region.is_table:
+        rows = region.cube.crop(region.window).values.reshape(len(region.cube.values), -1).T
+        # As rows they fill cells; as a map of one row they would fill a 64th of each.
+        score = scorer.score_rows(rows, wanted.ravel()).score
+        return ScoreMap(score.reshape(wanted.shape), (slice(None), slice(None)))
+    # Evidence contrasts a score with the ring around it, so the ring's pixels are scored as well, whatever their role.
+    around = region.window.grow(HALO).clip(region.cube.window)
+    return ScoreMap(scorer.score(region.cube, around)[0].score, region.window.shift(-around.row, -around.col).slices)
 
 
 def tiles_of(
@@ -26,18 +55,10 @@ def tiles_of(
         held = region.role == Role.CALIBRATION
         if not held.any():
             continue
-        if region.is_table:
-            rows = region.cube.crop(region.window).values.reshape(len(region.cube.values), -1).T
-            # As rows they fill cells; as a map of one row they would fill a 64th of each.
-            score = scorer.score_rows(rows, held.ravel()).score
-            scores += block_tiles(score.reshape(held.shape), held, region.block, region.source)
-            continue
-        # Evidence contrasts a score with the ring around it, so the ring's pixels are scored as well, whatever their role.
-        around = region.window.grow(HALO).clip(region.cube.window)
-        score = scorer.score(region.cube, around)[0].score
-        inside = region.window.shift(-around.row, -around.col).slices
-        scores += block_tiles(score[inside], held, region.block, region.source)
-        pooled += block_tiles(pool(score)[inside], held, region.block, region.source)
+        of_region = score_map(scorer, region, held)
+        scores += block_tiles(of_region.score, held, region.block, region.source)
+        if not region.is_table:
+            pooled += block_tiles(pool(of_region.around)[of_region.inside], held, region.block, region.source)
     return CalibrationTiles(tuple(scores), sources), CalibrationTiles(tuple(pooled), sources)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,28 +15,32 @@ from numpy.typing import NDArray
 from specvae.model.config import SamplingConfig
 from specvae.spectra import CELL, Cube, Invalid, Window
 from specvae.thresholds.tiles import INDEPENDENT
+from specvae.training.folds import FoldMap, dilate, fold_numbers
+from specvae.training.quota import Quota, Role
 
-__all__ = ["LEAST", "Quota", "Region", "Role", "Split", "region_of_rows", "regions_of", "split_blocks", "split_rows"]
+__all__ = [
+    "LEAST",
+    "Region",
+    "Split",
+    "cross_split",
+    "region_of_rows",
+    "regions_of",
+    "split_blocks",
+    "split_rows",
+]
 
 UNIT = CELL
 """Side of a block in a large scene, pixels: as a scoring cell, so that no cell is computed for two blocks."""
 LEAST = 24
 """Fewest training pixels that a model is fitted on."""
+FOLD_UNIT = 32
+"""Least side of the blocks of a fold in a scene of four blocks a side and more, pixels, where the model has a context."""
 SPECK = 4
 """Side of the little blocks that validate training, pixels: scattered, so that they show every kind of ground."""
 SMALL_BUDGET = 0.09
 """Share of a small scene that calibration blocks and their buffers take, at most, beyond the first."""
 WHOLE = 1_000_000
 """A scene of at most so many pixels is read at once, as one region."""
-
-
-class Role(IntEnum):
-    """What a pixel is for."""
-
-    UNUSED = 0
-    TRAIN = 1
-    VALIDATION = 2
-    CALIBRATION = 3
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,16 @@ class Split:
     validation: float = 0.0
     """Share of the training pixels, in scattered specks, by which training knows when to stop."""
     seed: int = 0
+    folds: NDArray[np.int8] | None = None
+    """``(block rows, block cols)``: fold of each block where the source is cross-fitted; None where a part is held out."""
+
+    def fold_map(self, window: Window, usable: NDArray[np.bool_]) -> FoldMap | None:
+        """The folds of the pixels ``usable`` ``(rows, cols)`` of a window; None where the source is not cross-fitted."""
+        if self.folds is None:
+            return None
+        around = window.grow(self.buffer).clip(Window(0, 0, *self.shape))
+        inside = window.shift(-around.row, -around.col).slices
+        return FoldMap.of(self.folds.ravel()[self.block(around)], self.buffer, inside, usable)
 
     def block(self, window: Window) -> NDArray[np.int32]:
         """``(rows, cols)``: number of the block that each pixel lies in."""
@@ -67,7 +80,7 @@ class Split:
         around = window.grow(self.buffer).clip(Window(0, 0, *self.shape))
         roles = self.roles.ravel()[self.block(around)]
         held = roles == Role.CALIBRATION
-        near = _dilate(held, self.buffer)
+        near = dilate(held, self.buffer)
         roles = np.where(near & ~held, np.uint8(Role.UNUSED), roles).astype(np.uint8)
         # Specks have no buffer and resemble the training pixels beside them: enough to say when to stop, not for thresholds.
         roles[(roles == Role.TRAIN) & self._specks(around)] = Role.VALIDATION
@@ -106,6 +119,8 @@ class Region:
     block: NDArray[np.int32]
     """``(rows, cols)`` of the window: the block's number."""
     source: int
+    folds: FoldMap | None = None
+    """Which fold's model scores each pixel; None where no pixel is scored by the model of a fold."""
 
     @property
     def is_table(self) -> bool:
@@ -117,51 +132,6 @@ class Region:
         return np.ascontiguousarray(self.cube.crop(self.window).values[:, self.role == role])
 
 
-@dataclass
-class Quota:
-    """How many pixels of each role are still wanted from a source."""
-
-    remaining: dict[Role, int]
-    """Pixels of each role that are still wanted; negative where a block brought more."""
-
-    @classmethod
-    def share(cls, config: SamplingConfig, sources: int) -> Quota:
-        """An equal share of the sample for each of ``sources``; calibration is cheap, so it may have as much again."""
-        wanted = max(1, config.max_pixels // sources)
-        held = max(1, min(2_000_000, config.max_pixels) // sources)
-        return cls(
-            {Role.TRAIN: wanted, Role.VALIDATION: max(1, int(wanted * config.validation)), Role.CALIBRATION: held}
-        )
-
-    def wants(self, roles: NDArray[np.uint8]) -> bool:
-        """Whether a window with these block roles has something still wanted."""
-        return any(self.remaining.get(Role(int(r)), 0) > 0 for r in np.unique(roles))
-
-    def take(self, role: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Count what a region brings; what is beyond the quota becomes UNUSED.
-
-        Of training and validation pixels as many as are wanted stay, evenly spread; of held-out blocks all pixels stay.
-        """
-        role = role.copy()
-        for kind, wanted in self.remaining.items():
-            here = np.flatnonzero(role == kind)
-            if wanted <= 0:
-                role.flat[here] = Role.UNUSED
-            elif kind != Role.CALIBRATION and here.size > wanted:
-                # Evenly, since the first ones would all lie in the top rows. A held-out block is resampled as one, so it
-                # is not thinned.
-                spread = here[np.arange(wanted) * here.size // wanted]
-                role.flat[here] = Role.UNUSED
-                role.flat[spread] = kind
-            self.remaining[kind] -= here.size
-        return role
-
-    @property
-    def full(self) -> bool:
-        """Whether nothing more is wanted."""
-        return all(wanted <= 0 for wanted in self.remaining.values())
-
-
 def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, seed: int, borders: bool = True) -> Split:
     """A seeded split of a scene of ``shape`` into training, validation and calibration blocks.
 
@@ -171,11 +141,7 @@ def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, se
     """
     rows, cols = shape
     small = rows * cols <= WHOLE // 4
-    side = int(np.clip(-(-min(shape) // 8), 1, UNIT)) if small else UNIT
-    # Rows that follow each other in a table often resemble each other: they are held out in runs, as pixels are in blocks.
-    unit = (min(side, rows), min(side, cols)) if min(shape) > 1 else (1, max(1, max(shape) // 50))
-    unit = unit if rows <= cols or min(shape) > 1 else (unit[1], 1)
-    grid = (-(-rows // unit[0]), -(-cols // unit[1]))
+    unit, grid = _blocks(shape)
     roles = np.full(grid, Role.TRAIN, np.uint8)
     rng = np.random.default_rng([seed, rows, cols])
     count = roles.size
@@ -194,6 +160,28 @@ def split_blocks(shape: tuple[int, int], buffer: int, config: SamplingConfig, se
     if small and buffer:
         _give_back(Split(shape, unit, roles, buffer), calibration)
     return Split(shape, unit, roles, buffer, config.validation, seed)
+
+
+def _blocks(shape: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Rows and cols of a block of a source of ``shape``, and how many blocks there are along each side."""
+    rows, cols = shape
+    side = int(np.clip(-(-min(shape) // 8), 1, UNIT)) if rows * cols <= WHOLE // 4 else UNIT
+    # Rows that follow each other in a table often resemble each other: they are held out in runs, as pixels are in blocks.
+    unit = (min(side, rows), min(side, cols)) if min(shape) > 1 else (1, max(1, max(shape) // 50))
+    unit = unit if rows <= cols or min(shape) > 1 else (unit[1], 1)
+    return unit, (-(-rows // unit[0]), -(-cols // unit[1]))
+
+
+def cross_split(shape: tuple[int, int], buffer: int, config: SamplingConfig, seed: int) -> Split:
+    """A seeded split of a source of ``shape`` for cross-fitting: every block trains, and calibrates in one of the folds."""
+    unit, grid = _blocks(shape)
+    if buffer and min(shape) > 1:
+        # Small blocks lose most of their surroundings to buffers: half of a small scene would not train a fold's model.
+        side = max(unit[0], min(FOLD_UNIT, -(-min(shape) // 4)))
+        unit, grid = (side, side), (-(-shape[0] // side), -(-shape[1] // side))
+    roles = np.full(grid, Role.TRAIN, np.uint8)
+    folds = fold_numbers(grid, config.fold_count, [seed, *shape])
+    return Split(shape, unit, roles, buffer, config.validation, seed, folds)
 
 
 def _give_back(split: Split, calibration: NDArray[np.int64]) -> None:
@@ -225,17 +213,21 @@ def region_of_rows(
 ) -> Region:
     """Independent spectra ``(n, bands)`` as a region to fit on; rows that are not ``usable`` ``(n,)`` are for nothing.
 
-    The rows are split by the seed, alike for tables and for arrays in Python; with ``role`` all usable ones have that one.
+    The rows are split by the seed, alike for tables and for arrays in Python: into folds, or with one fold into roles.
+    With ``role`` all usable ones have that one.
     """
     n = len(values)
     window = Window(0, 0, 1, n)
-    roles = split_rows(n, config, seed).role(window) if role is None else np.full((1, n), role, np.uint8)
+    crossed = role is None and config.fold_count > 1
+    split = cross_split((1, n), 0, config, seed) if crossed else split_rows(n, config, seed)
+    roles = split.role(window) if role is None else np.full((1, n), role, np.uint8)
     roles = np.where(usable[None], roles, np.uint8(Role.UNUSED)).astype(np.uint8)
+    folds = split.fold_map(window, usable[None])
     roles = (quota or Quota.share(config, 1)).take(roles)
     columns = np.ascontiguousarray(np.asarray(values, np.float32).T)[:, None, :]
     reason = np.where(usable, np.uint8(Invalid.VALID), np.uint8(Invalid.MASK))[None]
     cube = Cube(columns, reason, window)
-    return Region(cube, window, roles, np.full((1, n), INDEPENDENT, np.int32), source)
+    return Region(cube, window, roles, np.full((1, n), INDEPENDENT, np.int32), source, folds)
 
 
 def regions_of(split: Split, seed: int, side: int = 1) -> Iterator[Window]:
@@ -252,15 +244,3 @@ def regions_of(split: Split, seed: int, side: int = 1) -> Iterator[Window]:
         r, c = divmod(int(number), split.roles.shape[1])
         block = Window(r * split.unit[0], c * split.unit[1], *split.unit)
         yield block.clip(Window(0, 0, rows, cols))
-
-
-def _dilate(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
-    """True within ``radius`` (square window) of a True: where a box's sum, from running sums, is above 0."""
-    if radius == 0 or not mask.any():
-        return mask
-    padded = np.pad(mask.astype(np.int32), radius + 1)[1:, 1:]
-    total = padded.cumsum(0).cumsum(1)
-    total = np.pad(total, ((1, 0), (1, 0)))
-    side = 2 * radius + 1
-    sums = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
-    return np.asarray(sums[: mask.shape[0], : mask.shape[1]] > 0)

@@ -28,7 +28,8 @@ from specvae.api.pyod import PyODSpectralVAE
 from specvae.api.rows import region_to_fit
 from specvae.errors import ModelError, UsageError
 from specvae.model.config import ModelConfig, SamplingConfig
-from specvae.training.sampling import Role, region_of_rows
+from specvae.training.quota import Role
+from specvae.training.sampling import region_of_rows
 
 
 def check_with_scipys_array_api(estimator: SpectralVAE) -> None:

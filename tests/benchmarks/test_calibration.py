@@ -17,7 +17,8 @@ from specvae.benchmarks.settings import Settings
 from specvae.errors import InputError
 from specvae.model.config_file import load_config
 from specvae.spectra import Cube, Window
-from specvae.training.sampling import Region, Role
+from specvae.training.quota import Role
+from specvae.training.sampling import Region
 
 QUICK = load_config(None, None, ["training.steps=40", "training.refits=0"])
 

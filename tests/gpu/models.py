@@ -12,7 +12,8 @@ from specvae.detector import Detector
 from specvae.model.config import ModelConfig
 from specvae.spectra import Cube, Invalid, Window
 from specvae.stages.demo.synthetic import make_texture
-from specvae.training.sampling import Quota, Region, region_of_rows, split_blocks
+from specvae.training.quota import Quota
+from specvae.training.sampling import Region, region_of_rows, split_blocks
 from tests.models import SHORT_FIT, TEN_BANDS, cube_of, small_scene
 
 Kind = Literal["pixel", "ring", "table", "patch"]

@@ -27,7 +27,8 @@ from specvae.scoring.threads import Workers
 from specvae.scoring.traced import Programs
 from specvae.spectra import Cube, Parts, Window
 from specvae.stages.demo.synthetic import make_scene
-from specvae.training.sampling import Quota, Region, Role, split_blocks
+from specvae.training.quota import Quota, Role
+from specvae.training.sampling import Region, split_blocks
 from tests.models import SHORT_FIT, TEN_BANDS, cube_of, fitted_detector, small_scene, torch_detector
 
 SCORERS = {"compiled": fitted_detector, "torch": torch_detector}

@@ -14,7 +14,8 @@ from specvae.detector import Detector
 from specvae.model.config_file import load_config
 from specvae.spectra import Cube, Window
 from specvae.stages.demo.synthetic import BAND_NAMES, endmembers, make_scene
-from specvae.training.sampling import Region, Role, split_blocks
+from specvae.training.quota import Role
+from specvae.training.sampling import Region, split_blocks
 
 SIZES = {1: 30, 5: 20, 50: 8, 500: 2}
 """Pixels of a blob -> how many are planted."""

@@ -10,7 +10,8 @@ from scipy.ndimage import distance_transform_cdt
 
 from specvae.model.config import SamplingConfig
 from specvae.spectra import Window
-from specvae.training.sampling import Quota, Role, regions_of, split_blocks, split_rows
+from specvae.training.quota import Quota, Role
+from specvae.training.sampling import regions_of, split_blocks, split_rows
 
 
 @pytest.mark.parametrize("shape", [(100, 100), (80, 100), (177, 246), (64, 64)])

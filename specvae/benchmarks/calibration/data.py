@@ -18,7 +18,8 @@ from specvae.model.config import ModelConfig, SamplingConfig
 from specvae.spectra import Cube, Invalid, Window
 from specvae.stages.gathering import gather
 from specvae.thresholds.tiles import INDEPENDENT
-from specvae.training.sampling import Region, Role, region_of_rows
+from specvae.training.quota import Role
+from specvae.training.sampling import Region, region_of_rows
 
 __all__ = ["NormalSet", "normal_sets", "scene_series"]
 

@@ -16,7 +16,8 @@ from specvae.model.config import ModelConfig
 from specvae.spectra import Cube
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.tiles import INDEPENDENT, CalibrationTiles, Tile, block_tiles
-from specvae.training.sampling import Region, Role
+from specvae.training.quota import Role
+from specvae.training.sampling import Region
 
 __all__ = ["FILLS", "METHODS", "RATES", "Trial", "run_trial"]
 

@@ -19,7 +19,8 @@ from specvae.model.context import RingContext
 from specvae.scoring.baselines import METHODS, Background
 from specvae.scoring.pooling import pool
 from specvae.spectra import Cube, Window
-from specvae.training.sampling import Region, Role, split_blocks
+from specvae.training.quota import Role
+from specvae.training.sampling import Region, split_blocks
 
 __all__ = ["Baseline", "Diagnostics", "Result", "baselines", "fit_and_score", "region_of"]
 

@@ -14,7 +14,8 @@ from specvae.detector import Detector
 from specvae.model.config import ModelConfig
 from specvae.spectra import Cube, Window
 from specvae.stages.demo.synthetic import make_scene
-from specvae.training.sampling import Quota, Region, split_blocks
+from specvae.training.quota import Quota
+from specvae.training.sampling import Region, split_blocks
 
 __all__ = ["large_fit_rows"]
 
