@@ -23,7 +23,7 @@ from specvae.scoring.baselines import Background
 from specvae.scoring.scorer import Scorer, scorer_of
 from specvae.spectra import Cube, Explanation, Parts, Window
 from specvae.thresholds.calibration import Calibration
-from specvae.thresholds.contamination import find_contamination
+from specvae.thresholds.contamination import find_contamination, with_objects
 from specvae.thresholds.drift.reference import DriftReference
 from specvae.training.held_out import tiles_of
 from specvae.training.sampling import LEAST, Region
@@ -157,9 +157,9 @@ class Detector:
 
         ``trusted``: they are known to be normal, so the highest scores among them are normal too.
         """
-        tiles, pooled = tiles_of(self._scorer, regions, sources)
+        tiles, pooled = (tiles.thinned() for tiles in tiles_of(self._scorer, regions, sources))
         trim = self.config.training.trim
-        contamination = find_contamination(tiles.scores, trim, tiles.resampling_blocks)
+        contamination = with_objects(find_contamination(tiles.scores, trim), tiles)
         contaminated = contamination.found and not trusted
         calibration = Calibration(tiles, contaminated=contaminated, trim=trim)
         evidence = Calibration(pooled, contaminated=contaminated, trim=trim) if pooled.tiles else None

@@ -43,7 +43,8 @@ from specvae.version import __version__
 
 __all__ = ["FORMAT_VERSION", "StoredModel", "load_model", "pack_model", "save_model", "unpack_model"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: large calibrations are thinned. A model without them is written as format 1, which older versions read."""
 HEADER_LIMIT = 64 * 2**20
 """Bytes of header at most: the history and provenance of thousands of sources fit in far less."""
 
@@ -87,7 +88,7 @@ def pack_model(detector: Detector, provenance: dict[str, Any]) -> bytes:
     tensors = _tensors(detector)
     state = dict(detector.state.parts)
     metadata = {
-        "format_version": FORMAT_VERSION,
+        "format_version": FORMAT_VERSION if any(name.endswith(".bulk") for name in tensors) else 1,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "written_by": __version__,
         "config": detector.config.model_dump(mode="json"),

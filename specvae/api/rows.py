@@ -52,9 +52,11 @@ def seed_of(random_state: int | np.random.RandomState | None) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def region_to_fit(rows: Rows, config: ModelConfig, held_out: float) -> Region:
-    """Rows ``(n, features)`` with the roles that the command line gives them, the share ``held_out`` calibrating."""
-    sampling = config.sampling.model_copy(update={"calibration": held_out})
+def region_to_fit(rows: Rows, config: ModelConfig, held_out: float | None) -> Region:
+    """Rows ``(n, features)`` with the folds that the command line gives them, or with a share ``held_out``."""
+    sampling = config.sampling
+    if held_out is not None:
+        sampling = sampling.model_copy(update={"calibration": held_out, "folds": 1})
     # None splits the rows into training, validation and calibration.
     role = None if len(rows) >= ENOUGH_TO_HOLD_OUT else Role.TRAIN
     return region_of_rows(to_float32(rows), np.ones(len(rows), bool), sampling, config.seed, role=role)

@@ -49,9 +49,13 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         Optimiser steps at most; training ends earlier when the validation rows say so.
     trim : float in [0, 0.5), default 0.03
         Share of the training rows, the worst by score, that is dropped while fitting.
-    held_out : float in [0, 0.9), default 0.12
-        Share of the rows that is not trained on, so that ``p_value`` and ``calibrate`` have something to measure
-        with: the same rows, in 50 runs, as `specvae fit` holds out of a table. Of fewer than 50 rows none is held out.
+    folds : int, optional
+        Folds of the cross-fitting, by default 6, as of `specvae fit`: all rows train, and each calibrates by the score of a
+        model that was fitted without its fold, in the same 50 runs of rows as on the command line. Of fewer than 50 rows
+        none calibrates.
+    held_out : float in [0, 0.9), optional
+        In place of folds, the share of the rows that is not trained on, so that ``p_value`` and ``calibrate`` have something
+        to measure with; 0.12 is `specvae fit --folds 1`.
     settings : mapping, optional
         Any other setting of a model by its dotted key, such as ``{"network.prior": "normal"}``.
     device : str, default "cpu"
@@ -93,7 +97,8 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         "hidden": ["array-like", None],
         "steps": [Interval(Integral, 1, None, closed="left")],
         "trim": [Interval(Real, 0, 0.5, closed="left")],
-        "held_out": [Interval(Real, 0, 0.9, closed="left")],
+        "folds": [Interval(Integral, 1, 12, closed="both"), None],
+        "held_out": [Interval(Real, 0, 0.9, closed="left"), None],
         "settings": [Mapping, None],
         "device": [str],
         "random_state": ["random_state"],
@@ -107,7 +112,8 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         hidden: tuple[int, ...] | None = None,
         steps: int = 2000,
         trim: float = 0.03,
-        held_out: float = 0.12,
+        folds: int | None = None,
+        held_out: float | None = None,
         settings: Mapping[str, object] | None = None,
         device: Literal["auto", "cpu", "cuda"] | str = "cpu",
         random_state: int | np.random.RandomState | None = 0,
@@ -118,6 +124,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         self.hidden = hidden
         self.steps = steps
         self.trim = trim
+        self.folds = folds
         self.held_out = held_out
         self.settings = settings
         self.device = device
@@ -220,6 +227,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
             "training.steps": self.steps,
             "training.trim": float(self.trim),
             "context.kind": "none",  # rows of a table have no surroundings
+            "sampling.folds": self.folds,
             "seed": seed_of(self.random_state),
         }
         # `settings` come last: they may set what the parameters above set as well.

@@ -21,7 +21,18 @@ from specvae.version import __version__
 
 __all__ = ["StoredEstimator"]
 
-PARAMETERS = ("contamination", "latent", "hidden", "steps", "trim", "held_out", "settings", "device", "random_state")
+PARAMETERS = (
+    "contamination",
+    "latent",
+    "hidden",
+    "steps",
+    "trim",
+    "folds",
+    "held_out",
+    "settings",
+    "device",
+    "random_state",
+)
 
 
 class _SavedEstimator(TypedDict):

@@ -54,8 +54,14 @@ def _as_json(outcome: FitOutcome) -> str:
 def _claim(outcome: FitOutcome) -> str:
     pixels, diagnostics = outcome.summary["pixels"], outcome.summary["diagnostics"]
     state = "stands already, made from the same inputs and settings" if outcome.skipped else "written"
+    held = f"{pixels['calibration']:,} held out for thresholds{_folds(outcome)} ({outcome.supported_rates})"
     return (
-        f"{outcome.model} {state}: trained on {pixels['train']:,} spectra, {pixels['calibration']:,} held out for "
-        f"thresholds ({outcome.supported_rates}), {diagnostics['active_latent']} of {diagnostics['latent']} latent dimensions "
-        f"active, {100 * diagnostics['kl_share']:.0f} % of a normal score is KL"
+        f"{outcome.model} {state}: trained on {pixels['train']:,} spectra, {held}, {diagnostics['active_latent']} of "
+        f"{diagnostics['latent']} latent dimensions active, {100 * diagnostics['kl_share']:.0f} % of a normal score is KL"
     )
+
+
+def _folds(outcome: FitOutcome) -> str:
+    """How they were held out: a part of them from the one model, or each from the model of a fold."""
+    count = outcome.summary.get("folds", {}).get("count", 1)
+    return f", each from one of {count} folds" if count > 1 else ""

@@ -14,7 +14,7 @@ from specvae.ingest.options import IngestOptions
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
 from specvae.model_file import load_model, save_model
-from specvae.stages.fit import FitOutcome, compare
+from specvae.stages.fit import FitOutcome, compare, contamination_warnings
 from specvae.stages.gathering import Gathered, gather
 from specvae.stages.requests import CalibrateRequest, call_of
 
@@ -50,7 +50,8 @@ def calibrate(source: Sequence[str], request: CalibrateRequest) -> FitOutcome:
         "calibrate_command": call_of("specvae.stages.calibrate.calibrate", tuple(source), request),
     }
     digest = save_model(fresh, target, provenance)
-    warnings = (*gathered.notes, *_trained_on(fingerprint, loaded.metadata["provenance"].get("fingerprint")))
+    again = _trained_on(fingerprint, loaded.metadata["provenance"].get("fingerprint"))
+    warnings = (*gathered.notes, *again, *contamination_warnings(fresh))
     return FitOutcome.of(fresh, target, digest, warnings)
 
 

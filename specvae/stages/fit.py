@@ -20,12 +20,13 @@ from specvae.model.device import pick_device
 from specvae.model_file import load_model, save_model
 from specvae.stages.gathering import Gathered, gather
 from specvae.stages.requests import CalibrateRequest, FitRequest, call_of
+from specvae.thresholds.contamination import Contamination, contamination_warning
 from specvae.version import __version__
 
 if TYPE_CHECKING:
     from specvae.training.descent import Check  # torch, which a calibration does without
 
-__all__ = ["FitOutcome", "compare", "files_of", "fit", "stored_fingerprint"]
+__all__ = ["FitOutcome", "compare", "contamination_warnings", "files_of", "fit", "stored_fingerprint"]
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,15 @@ def _save(
     if detector.evidence is not None:
         detector.evidence.prepare()
     digest = save_model(detector, target, provenance)
-    warnings = (*gathered.notes, *detector.provenance["diagnostics"]["warnings"])
+    warnings = (*gathered.notes, *detector.provenance["diagnostics"]["warnings"], *contamination_warnings(detector))
     return FitOutcome.of(detector, target, digest, warnings)
+
+
+def contamination_warnings(detector: Detector) -> tuple[str, ...]:
+    """What a user must know where the data that were to be normal hold anomalies; none where they do not."""
+    if not detector.calibration.contaminated:
+        return ()
+    return (contamination_warning(Contamination(**detector.provenance["contamination"])),)
 
 
 def compare(

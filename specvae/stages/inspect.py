@@ -100,6 +100,8 @@ class ModelDescription(TypedDict):
     parameters: int
     scorer: ScorerDescription
     pixels: dict[str, Any]
+    folds: dict[str, Any]
+    contamination: dict[str, Any]
     diagnostics: dict[str, Any]
     thresholds: list[ThresholdSummary]
     calibration: CalibrationSummary
@@ -200,6 +202,8 @@ def _model(path: str) -> ModelDescription:
         "parameters": detector.state.parameters,
         "scorer": describe_scorer(detector.state, detector.device),
         "pixels": detector.provenance.get("pixels", {}),
+        "folds": detector.provenance.get("folds", {"count": 1}),
+        "contamination": detector.provenance.get("contamination", {}),
         "diagnostics": detector.provenance.get("diagnostics", {}),
         "thresholds": [t.summary() for t in detector.calibration.table()],
         "calibration": detector.calibration.summary(),

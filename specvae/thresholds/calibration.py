@@ -28,10 +28,6 @@ TABLE_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 NOTHING = float(np.finfo(np.float32).max)
 """The cut, nats, above which no score lies: where no default rate is supported, nothing is flagged."""
-MODEL_BASED = (
-    "the held-out data hold anomalies themselves, so the cut is a law fitted to the scores below the trim quantile and its "
-    "rate rests on that model; fit or calibrate on clean normal data for a rate that is measured"
-)
 
 
 class CalibrationSummary(TypedDict):
@@ -213,7 +209,6 @@ class Calibration:
         self, tail: TrimmedTail, rate: float, asked: float, supported: bool, warning: str | None
     ) -> Threshold:
         """The cut of contaminated data: the tail's, and below its start a rank that counts hidden normal pixels too."""
-        warning = "; ".join(filter(None, (warning, MODEL_BASED)))
         value = self.law.cut(rate)
         if rate < tail.share:
             intervals = tail.rate_interval(value, rate), tail.value_interval(rate)

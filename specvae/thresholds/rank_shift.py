@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 __all__ = ["RankShift"]
 
-SHARES = np.array([0.9, 0.75, 0.5, 0.3, 0.2, 0.1, 0.05])
+SHARES = np.array([0.9, 0.75, 0.5, 0.3, 0.2, 0.1, 0.05, 0.03, 0.02])
 """Shares of the pixels above each score at which the two models are compared."""
 ENOUGH = 30
 """Pixels above a score from which on its shift is measured."""
-FADING = np.array([0.5, 0.2, 0.1, 0.05, 0.02])
+FADING = np.array([0.5, 0.2, 0.1, 0.05])
 """Shares over the last of those above: on the way to the last of these the shift fades out, evenly in their logarithm."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,12 @@ FEWEST_BLOCKS = 8
 """Fewer blocks are cut into sixteen parts each before they are resampled."""
 MOST_BLOCKS = 2000
 """More blocks are put into so many groups before they are resampled."""
+MOST_EXACT = 100_000
+"""Pixels up to which a model file holds every score."""
+EXACT_SHARE, FEWEST_EXACT = 0.05, 50_000
+"""Share of the pixels, the highest, that are all in a model file, and the fewest: cuts, tails and objects are made of these."""
+BULK_STEP = 32
+"""Of the other pixels of a tile, each so many-th is in a model file: they only count."""
 
 
 @dataclass(frozen=True)
@@ -146,21 +153,39 @@ class CalibrationTiles:
         present = np.bincount(with_gaps, minlength=unused) > 0
         return np.asarray((np.cumsum(present) - 1)[with_gaps])
 
-    def to_arrays(self) -> dict[str, NDArray[np.float32] | NDArray[np.int32]]:
-        """``score`` (all pixels, flat float32) and ``tile`` ``(tiles, 4)`` int32: source, block, rows, cols."""
-        flat = [t.score.ravel() for t in self.tiles]
-        table = [(t.source, t.block, *t.score.shape) for t in self.tiles]
+    def thinned(self) -> CalibrationTiles:
+        """The tiles as a model file gives them back, see :meth:`to_arrays`: as they are, or above 100,000 pixels thinned."""
+        return CalibrationTiles.from_arrays(self.to_arrays(), self.sources)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """``tile`` ``(tiles, 4)`` int32: source, block, rows, cols; and the scores of all of them, tile by tile.
+
+        Up to 100,000 pixels ``score`` is every pixel, float32. Above, the highest twentieth of them, 50,000 at least, are all
+        in ``tail``; of the others ``bulk`` has each 32nd of a tile, which stands for those that follow it. ``valid`` and
+        ``high`` say in bits which pixels are usable and which are in ``tail``.
+        """
+        table = np.array([(t.source, t.block, *t.score.shape) for t in self.tiles], dtype=np.int32).reshape(-1, 4)
+        flat = np.concatenate([t.score.ravel() for t in self.tiles] or [np.empty(0, np.float32)])
+        if self.scores.size <= MOST_EXACT:
+            return {"score": flat, "tile": table}
+        count = max(int(EXACT_SHARE * self.scores.size), FEWEST_EXACT)
+        level = np.partition(self.scores, self.scores.size - count)[self.scores.size - count]
+        valid = np.isfinite(flat)
+        high = valid & (flat >= level)
+        bulk = [t.score[t.valid & (t.score < level)][::BULK_STEP] for t in self.tiles]
         return {
-            "score": np.concatenate(flat or [np.empty(0, np.float32)]),
-            "tile": np.array(table, dtype=np.int32).reshape(-1, 4),
+            "tile": table,
+            "valid": np.packbits(valid),
+            "high": np.packbits(high),
+            "tail": flat[high],
+            "bulk": np.concatenate(bulk),
         }
 
     @classmethod
-    def from_arrays(
-        cls, arrays: Mapping[str, NDArray[np.float32] | NDArray[np.int32]], sources: tuple[str, ...]
-    ) -> CalibrationTiles:
-        """The inverse of :meth:`to_arrays`. Raises ModelError where the two arrays do not belong together."""
-        score, table = np.asarray(arrays["score"], np.float32), np.asarray(arrays["tile"], np.int64)
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], sources: tuple[str, ...]) -> CalibrationTiles:
+        """The inverse of :meth:`to_arrays`. Raises ModelError where the arrays do not belong together."""
+        table = np.asarray(arrays["tile"], np.int64)
+        score = np.asarray(arrays["score"], np.float32) if "score" in arrays else _unthinned(arrays, table)
         if table.ndim != 2 or table.shape[1] != 4 or np.any(table[:, 2:] < 0):
             raise ModelError(f"the model's calibration table has shape {table.shape}, expected (tiles, 4); refit")
         ends = np.cumsum(table[:, 2] * table[:, 3])
@@ -173,3 +198,27 @@ class CalibrationTiles:
             for (source, block, rows, cols), end in zip(table, ends, strict=True)
         ]
         return cls(tuple(tiles), tuple(sources))
+
+
+def _unthinned(arrays: Mapping[str, NDArray[Any]], table: NDArray[np.int64]) -> NDArray[np.float32]:
+    """``(pixels,)``: the scores of thinned tiles, each score of the bulk in place of those that it stands for."""
+    wrong = ModelError("the model's calibration scores and their table do not belong together; refit")
+    if table.ndim != 2 or table.shape[1] != 4:
+        raise wrong
+    sizes = table[:, 2] * table[:, 3]
+    size = int(sizes.sum())
+    if 8 * arrays["valid"].size < size or 8 * arrays["high"].size < size:
+        raise wrong
+    valid, high = (np.unpackbits(arrays[name])[:size].astype(bool) for name in ("valid", "high"))
+    low = valid & ~high
+    tile = np.repeat(np.arange(sizes.size), sizes)[low]
+    counts = np.bincount(tile, minlength=sizes.size)
+    retained = -(-counts // BULK_STEP)
+    if int(high.sum()) != arrays["tail"].size or int(retained.sum()) != arrays["bulk"].size:
+        raise wrong
+    # The place of each pixel of the bulk among those of its tile, and where the scores of its tile begin.
+    place = np.arange(tile.size) - (np.cumsum(counts) - counts)[tile]
+    score = np.full(size, np.nan, np.float32)
+    score[high] = arrays["tail"]
+    score[low] = np.asarray(arrays["bulk"], np.float32)[(np.cumsum(retained) - retained)[tile] + place // BULK_STEP]
+    return score

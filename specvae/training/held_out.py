@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from specvae.scoring.pooling import HALO, pool
 from specvae.scoring.scorer import Scorer
-from specvae.thresholds.contamination import Contamination, find_contamination, find_gap
+from specvae.thresholds.contamination import Contamination, find_contamination, find_gap, with_objects
 from specvae.thresholds.tiles import CalibrationTiles, Tile, block_tiles
 from specvae.training.quota import Role
 from specvae.training.sampling import Region
@@ -62,13 +62,14 @@ def tiles_of(
     return CalibrationTiles(tuple(scores), sources), CalibrationTiles(tuple(pooled), sources)
 
 
-def contamination_of(training: NDArray[np.float32], tiles: CalibrationTiles, trim: float) -> Contamination:
-    """Contamination of the held-out scores, or else, where these happen to hold no anomaly, of the training scores.
+def contamination_of(training: NDArray[np.float32] | None, tiles: CalibrationTiles, trim: float) -> Contamination:
+    """Contamination of the held-out scores, or else, where these are of a few blocks, of the ``training`` scores.
 
-    Anomalies lie together, so that a few held-out blocks may miss those that the fit saw.
+    Anomalies lie together, so that a few held-out blocks may miss those that the fit saw. With folds every block is held
+    out once, and ``training`` is None.
     """
-    held = find_contamination(tiles.scores, trim, tiles.resampling_blocks)
-    if held.found:
-        return held
+    held = find_contamination(tiles.scores, trim)
+    if held.found or training is None:
+        return with_objects(held, tiles)
     gap = find_gap(training, trim)
     return gap if gap.found else held

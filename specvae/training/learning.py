@@ -18,6 +18,7 @@ from specvae.model.spectral_net import Normalised, SpectralNet
 from specvae.scoring.baselines import Background
 from specvae.scoring.scorer import scorer_of
 from specvae.thresholds.calibration import Calibration
+from specvae.thresholds.contamination import few_places_warning
 from specvae.thresholds.drift.reference import DriftReference
 from specvae.training.cross_fit import CrossFit, cross_fit, is_crossed
 from specvae.training.descent import Check, Sample
@@ -67,16 +68,22 @@ def learn(
     fitted = fit_network(regions, spectra, config, context, device, threads, progress)
     net, samples = fitted.net, fitted.samples
     held = _held_out(regions, fitted, config, sources, context, device, threads, least)
-    tiles, pooled = held.tiles, held.pooled
+    # What is stored is also what cuts are made of, so that a model that was loaded is the model that was fitted.
+    tiles, pooled = held.tiles.thinned(), held.pooled.thinned()
     trim = config.training.trim
-    contamination = contamination_of(_training_scores(net, samples.train.to(device)), tiles, trim)
+    training = None if is_crossed(regions) else _training_scores(net, samples.train.to(device))
+    contamination = contamination_of(training, tiles, trim)
     diagnostics = diagnose(net, samples.checked, device, config.patch or 1)
+    calibration = Calibration(tiles, contaminated=contamination.found, trim=trim)
+    if calibration.size and not contamination.found:
+        few = few_places_warning(tiles, calibration.threshold().value)
+        diagnostics["warnings"] += [few] if few else []
     seen = band_means(spectra, config.patch)
     principal = Principal.fit(spectra, net.latent, config.patch or 1)
     return Learned(
         config,
         fitted.state,
-        Calibration(tiles, contaminated=contamination.found, trim=trim),
+        calibration,
         Calibration(pooled, contaminated=contamination.found, trim=trim) if pooled.tiles else None,
         replace(Background.fit(seen), principal=principal),
         DriftReference.fit(seen, tiles.scores),

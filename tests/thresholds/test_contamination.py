@@ -7,7 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from specvae.thresholds.contamination import find_contamination, find_gap
+from specvae.thresholds.contamination import (
+    contamination_warning,
+    few_places_warning,
+    find_contamination,
+    find_gap,
+    with_objects,
+)
+from specvae.thresholds.tiles import CalibrationTiles, Tile
 
 LAWS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
     "chi-square": lambda rng, n: rng.chisquare(13, n) / 2,
@@ -51,7 +58,6 @@ def test_what_a_fit_trimmed_and_never_learned_is_no_gap(law: str) -> None:
     stop = np.quantile(scores, 0.97)
     scores[scores > stop] *= 2
     assert not find_gap(scores, 0.03).found
-    assert find_contamination(scores, 0.03).found  # which is why only held-out scores are asked that
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -84,3 +90,42 @@ def test_too_few_pixels_or_no_trimming_decide_nothing(n: int, trim: float) -> No
 
 def test_equal_scores_decide_nothing() -> None:
     assert not find_contamination(np.ones(5000), 0.03).found
+
+
+@pytest.mark.parametrize("shape", [0.5, 0.8])
+def test_the_tail_of_a_city_is_heavy_and_not_contaminated(shape: float) -> None:
+    """Scores over many blocks that go on smoothly, up to a hundred times the median."""
+    rng = np.random.default_rng(8)
+    findings = [find_contamination(5 + rng.pareto(1 / shape, 20_000), 0.03).found for _ in range(10)]
+    assert sum(findings) <= 1
+
+
+def planted_map(objects: int, side: int) -> CalibrationTiles:
+    """A map of 256 x 256 pixels with square objects that score apart from all others."""
+    rng = np.random.default_rng(2)
+    score = rng.gamma(5, 2, (256, 256))
+    for number in range(objects):
+        row, col = 30 * (number // 8) + 3, 30 * (number % 8) + 3
+        score[row : row + side, col : col + side] = 150 + 20 * rng.random((side, side))
+    return CalibrationTiles((Tile(score.astype(np.float32), 0, 0),), ("scene",))
+
+
+def test_planted_objects_are_counted_and_said_once_in_words_to_act_on() -> None:
+    tiles = planted_map(10, 8)
+    finding = with_objects(find_contamination(tiles.scores, 0.03), tiles)
+    assert finding.found
+    assert finding.share == pytest.approx(640 / 65536, rel=0.02)
+    assert finding.objects == 5
+    said = contamination_warning(finding)
+    assert "640 pixels" in said
+    assert "5 compact object(s)" in said
+    assert "--mask or --normal" in said
+
+
+def test_a_cut_that_rests_on_few_places_is_said() -> None:
+    tiles = planted_map(2, 8)
+    said = few_places_warning(tiles, 100.0)
+    assert said is not None
+    assert "half of the 128 held-out pixels above the default cut lie in 1 compact object(s)" in said
+    assert few_places_warning(planted_map(12, 4), 100.0) is None
+    assert few_places_warning(tiles, 1e6) is None

@@ -44,6 +44,37 @@ def test_arrays_give_back_the_same_tiles(shapes: list[tuple[int, int, int, int]]
         assert (before.source, before.block) == (after.source, after.block)
 
 
+def test_large_tiles_are_thinned_in_the_bulk_and_keep_every_high_score_in_its_place() -> None:
+    rng = np.random.default_rng(0)
+    scores = [rng.exponential(size=(64, 64)).astype(np.float32) for _ in range(40)]
+    scores += [rng.exponential(size=(1, 30_000)).astype(np.float32)]
+    for score in scores:
+        score[rng.uniform(size=score.shape) < 0.1] = np.nan
+    blocks = [*range(40), INDEPENDENT]
+    tiles = CalibrationTiles(tuple(Tile(s, 0, b) for s, b in zip(scores, blocks, strict=True)), ("a",))
+    arrays = tiles.to_arrays()
+    assert sum(array.nbytes for array in arrays.values()) < 0.45 * 4 * sum(score.size for score in scores)
+    thin = CalibrationTiles.from_arrays(arrays, ("a",))
+    high = np.sort(tiles.scores)[-50_000]
+    for before, after in zip(tiles.tiles, thin.tiles, strict=True):
+        np.testing.assert_array_equal(before.valid, after.valid)
+        top = before.valid & (before.score >= high)
+        np.testing.assert_array_equal(after.score[top], before.score[top])
+        assert set(after.score[after.valid]) <= set(before.score[before.valid])
+        assert np.median(after.score[after.valid]) == pytest.approx(np.median(before.score[before.valid]), abs=0.3)
+    np.testing.assert_array_equal(np.sort(thin.scores)[-50_000:], np.sort(tiles.scores)[-50_000:])
+    again = thin.thinned()
+    np.testing.assert_array_equal(again.scores, thin.scores, "what is thinned once stays as it is")
+
+
+@pytest.mark.parametrize("name", ["valid", "high", "tail", "bulk"])
+def test_thinned_arrays_that_do_not_belong_together_are_refused(name: str) -> None:
+    row = Tile(np.random.default_rng(0).exponential(size=(1, 101_000)).astype(np.float32), 0, INDEPENDENT)
+    arrays = CalibrationTiles((row,), ("a",)).to_arrays()
+    with pytest.raises(ModelError, match="do not belong together"):
+        CalibrationTiles.from_arrays({**arrays, name: arrays[name][:-100]}, ("a",))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
