@@ -87,13 +87,20 @@ def find_contamination(scores: NDArray[np.floating], trim: float) -> Contaminati
 
 
 def with_objects(found: Contamination, tiles: CalibrationTiles) -> Contamination:
-    """A finding with the number of compact objects that hold half of the pixels that stand apart."""
+    """A finding with the number of compact objects that hold half of the pixels that stand apart.
+
+    One object alone is called normal: rare ground, such as the only lake of a scene, looks the same as one large anomaly.
+    :func:`few_places_warning` then says that the cut rests on it.
+    """
     if not found.found or found.level is None:
         return found
     half, pixels = _holding_half(tiles, found.level)
     if not pixels:
         return found
-    return replace(found, objects=half, reason=f"{found.reason}, half of them in {half} compact object(s)")
+    if half == 1:
+        reason = f"{found.reason}, but half of them in one object: rare ground and an anomaly look alike there"
+        return replace(found, found=False, share=0.0, objects=half, reason=reason)
+    return replace(found, objects=half, reason=f"{found.reason}, half of them in {half} compact objects")
 
 
 def few_places_warning(tiles: CalibrationTiles, cut: float) -> str | None:
@@ -195,7 +202,7 @@ def _verdict(n: int, count: int, level: float, expected: float, upper: float, li
 
 def contamination_warning(found: Contamination) -> str:
     """What a user has to know and can do where the normal data hold anomalies; said once, when a model is made."""
-    where = "" if found.objects is None else f", half of them in {found.objects} compact object(s)"
+    where = "" if found.objects is None else f", half of them in {found.objects} compact objects"
     return (
         f"the normal data hold what looks like anomalies: {found.observed:,} pixels or rows ({found.share:.1%}) score far above "
         f"all others{where}. Cuts are modelled from the others, and their rate is not measured; find these places with "

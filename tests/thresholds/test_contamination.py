@@ -118,7 +118,7 @@ def test_planted_objects_are_counted_and_said_once_in_words_to_act_on() -> None:
     assert finding.objects == 5
     said = contamination_warning(finding)
     assert "640 pixels" in said
-    assert "5 compact object(s)" in said
+    assert "5 compact objects" in said
     assert "--mask or --normal" in said
 
 

@@ -1,15 +1,18 @@
 """Benchmark ``calibration``: asked against realised false-alarm rates, detection power, and a series of dates.
 
-Three questions are put to the product's thresholds. On normal data of many kinds (``trial``): does the asked rate realise on
-blocks that were not calibrated on? On scores of a known law (``known``): do the intervals cover the true rate, and how far does a
+Four questions are put to the product's thresholds. On normal data of many kinds (``trial``): does the asked rate realise on
+blocks that were not calibrated on? On the squares between those that were fitted (``checkerboard``): does it realise there, with
+cuts from cross-fitting? On scores of a known law (``known``): do the intervals cover the true rate, and how far does a
 tail reach? Over the dates of one place (``series``): does the verdict on drift go with the rate that realises?
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from specvae.benchmarks.calibration.checkerboard import Board, judge_board, squares
 from specvae.benchmarks.calibration.checkpoints import Checkpoints
 from specvae.benchmarks.calibration.data import NormalSet, normal_sets, scene_series
 from specvae.benchmarks.calibration.known import COVERAGE_SPLITS, Known, judge_known
@@ -47,10 +50,11 @@ def run(settings: Settings) -> Path:
     trials = [bench.trial(normal) for normal in normal_sets(folder, settings.quick)]
     if not trials:
         raise InputError(f"{folder} holds none of the benchmark's data; expected had, adbench, spectra or scenes in it")
+    boards = bench.boards()
     known, dates = bench.known(), bench.dates()
     made_with = environment(device=device, seeds=seeds, quick=settings.quick)
-    write_metrics(out, "calibration", rows_of(trials, known, dates, seeds), made_with)
-    write_page(out, trials, known, dates, made_with)
+    write_metrics(out, "calibration", rows_of(trials, boards, known, dates, seeds), made_with)
+    write_page(out, trials, boards, known, dates, made_with)
     # Only now: until the page is written, an interrupted run must find what it had finished.
     bench.checkpoints.clear()
     return out
@@ -77,6 +81,15 @@ class Bench:
         trial = self.checkpoints.get(normal.name, make)
         self.settings.progress(trial.line)
         return trial
+
+    def boards(self) -> tuple[Board, ...]:
+        """The checkerboard of every scene."""
+        config, boards = _config(self.settings), []
+        for board in squares(self.folder, self.settings.quick):
+            made = self.checkpoints.get(f"{board.name}, checkerboard", partial(judge_board, board, config, self.device))
+            self.settings.progress(made.line)
+            boards.append(made)
+        return tuple(boards)
 
     def known(self) -> Known:
         """Thresholds of scores whose law is known."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from specvae.benchmarks.calibration.checkerboard import Board
+from specvae.benchmarks.calibration.checkerboard_page import board_rows, write_boards
 from specvae.benchmarks.calibration.known import Known, known_rows, write_known
 from specvae.benchmarks.calibration.series import Dates
 from specvae.benchmarks.calibration.series_page import write_dates
@@ -23,7 +25,9 @@ LEAST_RATIO = 0.05
 """Ratios below this are drawn alike; a rate of zero has no logarithm."""
 
 
-def rows_of(trials: Sequence[Trial], known: Known | None, dates: Dates | None, seeds: int) -> list[Row]:
+def rows_of(
+    trials: Sequence[Trial], boards: Sequence[Board], known: Known | None, dates: Dates | None, seeds: int
+) -> list[Row]:
     """Rows of ``metrics.json``: realised rates (median, 5 % and 95 % over the splits), detection rates, and the series."""
     rows = []
     for trial in trials:
@@ -37,11 +41,16 @@ def rows_of(trials: Sequence[Trial], known: Known | None, dates: Dates | None, s
     for verdict in dates.verdicts if dates else ():
         for rate, share in verdict.realised.items():
             rows.append(Row(verdict.name, "specvae", f"series_realised_{rate:g}", share, 1, 0.0))
-    return rows + (known_rows(known) if known else [])
+    return rows + board_rows(boards) + (known_rows(known) if known else [])
 
 
 def write_page(
-    out: Path, trials: Sequence[Trial], known: Known | None, dates: Dates | None, made_with: Environment
+    out: Path,
+    trials: Sequence[Trial],
+    boards: Sequence[Board],
+    known: Known | None,
+    dates: Dates | None,
+    made_with: Environment,
 ) -> None:
     """Write ``report.md`` and its figures into ``out``."""
     report = Report("Calibration: asked against realised false-alarm rates")
@@ -56,6 +65,8 @@ def write_page(
         report.text(f"Asked {rate:g}:").text(_realised_table(trials, rate))
     report.text(_reading(trials))
     report.figure(_ratio_figure(out, trials), "Realised over asked for every set; the band is the target.")
+    if boards:
+        write_boards(report, boards)
     powered = [trial for trial in trials if trial.power]
     if powered:
         report.section("Detection of planted spectra").text(
