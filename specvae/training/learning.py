@@ -73,11 +73,9 @@ def learn(
     trim = config.training.trim
     training = None if is_crossed(regions) else _training_scores(net, samples.train.to(device))
     contamination = contamination_of(training, tiles, trim)
-    diagnostics = diagnose(net, samples.checked, device, config.patch or 1)
     calibration = Calibration(tiles, contaminated=contamination.found, trim=trim)
-    if calibration.size and not contamination.found:
-        few = few_places_warning(tiles, calibration.threshold().value)
-        diagnostics["warnings"] += [few] if few else []
+    diagnostics = diagnose(net, samples.checked, device, config.patch or 1)
+    diagnostics["warnings"] += _few_places(calibration)
     seen = band_means(spectra, config.patch)
     principal = Principal.fit(spectra, net.latent, config.patch or 1)
     return Learned(
@@ -96,6 +94,14 @@ def learn(
             "diagnostics": diagnostics,
         },
     )
+
+
+def _few_places(calibration: Calibration) -> list[str]:
+    """A warning where the default cut rests on few places; none where anomalies were found, which is said then."""
+    if not calibration.size or calibration.contaminated:
+        return []
+    warning = few_places_warning(calibration.tiles, calibration.threshold().value)
+    return [warning] if warning else []
 
 
 def _held_out(

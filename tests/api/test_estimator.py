@@ -339,8 +339,13 @@ def test_python_and_the_command_line_hold_out_the_same_rows_and_give_the_same_sc
     scores = (each.score_rows(values, np.ones(rows, bool)).score for each in (python.detector_, command))
     first, second = (score.view(np.uint32) for score in scores)
     assert np.array_equal(first, second)
-    roles = region_to_fit(values.astype(np.float64), ModelConfig(), 0.12).role
-    assert np.array_equal(roles, region_of_rows(values, np.ones(rows, bool), SamplingConfig(), 0).role)
+    assert command.provenance["folds"]["count"] == 6
+    assert held.size == rows, "every row calibrates"
+    for share, sampling in ((None, SamplingConfig()), (0.12, SamplingConfig(folds=1))):
+        ours = region_to_fit(values.astype(np.float64), ModelConfig(), share)
+        theirs = region_of_rows(values, np.ones(rows, bool), sampling, 0)
+        assert np.array_equal(ours.role, theirs.role)
+        assert (ours.folds is None) == (theirs.folds is None) == (share is not None)
 
 
 def test_rows_are_held_out_as_asked_and_fewer_than_50_are_all_trained_on() -> None:
