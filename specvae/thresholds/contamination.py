@@ -37,6 +37,8 @@ FEWEST_ABOVE = 8
 """Pixels above a cut under which it is not judged: chance alone gives such a group."""
 FEW_PLACES = 3
 """Compact objects that hold half of the pixels above a cut, at most, for a warning: its rate rests on few places."""
+FEWEST_APART = 30
+"""Pixels or rows that stand apart, at least: of fewer no law of the others would be better than their ranks."""
 MOST_SHARE, LEVELS = 0.05, 14
 """The largest share that may stand apart, and how many shares are tried from the least to it."""
 
@@ -71,7 +73,8 @@ def find_contamination(scores: NDArray[np.floating], trim: float) -> Contaminati
 
     A smooth tail, however heavy, thins out as scores rise and has more pixels on the way to its highest scores than among
     them. A city, a shore or rare crops make such tails, over many blocks. Spectra that do not belong to the scene lie
-    together far above it, with hardly a score between. Groups from a quarter to 5 % of the pixels are tried (8 at least).
+    together far above it, with hardly a score between. Groups from a quarter of a per cent to 5 % of the
+    pixels are tried (30 at least).
 
     Training scores do not belong in here: a fit never learned the pixels that it trimmed, so beyond the trim quantile
     they are conspicuous in clean data too. :func:`find_gap` judges those.
@@ -80,7 +83,7 @@ def find_contamination(scores: NDArray[np.floating], trim: float) -> Contaminati
         return _undecided("too few held-out scores, or nothing trimmed, to tell anomalies from normal data")
     ordered = np.sort(scores).astype(np.float64)
     counts = sorted({int(share * ordered.size) for share in np.geomspace(RARE, MOST_SHARE, LEVELS)})
-    groups = [_apart(ordered, count) for count in counts if count >= FEWEST_ABOVE]
+    groups = [_apart(ordered, count) for count in counts if count >= FEWEST_APART]
     if not groups:
         return _undecided("too few held-out scores to tell anomalies from normal data")
     return max(groups, key=lambda c: (c.found, c.observed / max(c.expected_upper, 1e-9)))
@@ -130,7 +133,7 @@ def _apart(ordered: NDArray[np.float64], count: int) -> Contamination:
     """The ``count`` highest of the scores ``(n,)``, ascending, against those in a gap below them."""
     n = ordered.size
     middle, top = float(np.median(ordered)), float(ordered[n - count])
-    level = middle + (top - middle) / np.sqrt(WIDTH)
+    level = middle + (top - middle) / WIDTH**0.5
     if top <= middle:
         return _undecided("half of the held-out scores and more are one score")
     between = n - count - int(np.searchsorted(ordered, middle + (top - middle) / WIDTH))

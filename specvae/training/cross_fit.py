@@ -23,7 +23,7 @@ from specvae.spectra import Window
 from specvae.thresholds.rank_shift import RankShift
 from specvae.thresholds.tiles import CalibrationTiles, Tile, block_boxes, block_tiles
 from specvae.training.descent import step_count
-from specvae.training.folds import FoldMap, merged_count
+from specvae.training.folds import WIDE, FoldMap, merged_count
 from specvae.training.held_out import ScoreMap, score_map
 from specvae.training.network import Fitted, fit_network
 from specvae.training.quota import Role
@@ -140,13 +140,13 @@ def cross_fit(
     corrected for by rank. ``config`` is resolved.
     """
     whole = scorer_of(fitted.state, device, threads)
-    count = merged_count(config.sampling.fold_count, fitted.samples.trained)
+    count = merged_count(config.sampling.fold_count, fitted.samples.trained, fitted.samples.train.x.shape[0])
     steps = _steps(fitted, config, count)
     work = _CrossFitting(
         regions,
         tuple(None if region.folds is None else region.folds.merged(count) for region in regions),
         tuple(score_map(whole, region, region.role != Role.UNUSED) for region in regions),
-        _shortened(config, steps),
+        _shortened(config, steps, fitted.samples.train.x.shape[0]),
         context,
         device,
         threads,
@@ -200,9 +200,12 @@ def _evidence_tiles(region: Region, held: NDArray[np.bool_], scores: ScoreMap) -
     return tiles
 
 
-def _shortened(config: ModelConfig, steps: int) -> ModelConfig:
-    """The configuration of a fold's model."""
+def _shortened(config: ModelConfig, steps: int, values: int) -> ModelConfig:
+    """The configuration of a fold's model, which sees so many ``values`` a pixel."""
     training = config.training.model_copy(update={"steps": steps, "epochs": None, "warm": 0.0})
+    if values > WIDE:
+        # Each trim solves the closed form of wide spectra once more, which costs more than all steps together.
+        training = training.model_copy(update={"refits": 0})
     normaliser = config.normaliser.model_copy(update={"kernels": min(FOLD_KERNELS, config.normaliser.kernels)})
     return config.model_copy(update={"training": training, "normaliser": normaliser})
 

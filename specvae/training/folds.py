@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MOST_FOLDS", "FoldMap", "dilate", "fold_numbers", "merged_count"]
+__all__ = ["MOST_FOLDS", "WIDE", "FoldMap", "dilate", "fold_numbers", "merged_count"]
 
 MOST_FOLDS = 12
 """Folds at most: each pixel has a bit for each fold that must not train on it."""
 LARGE_SAMPLES = ((5_000_000, 2), (1_000_000, 3))
 """Training pixels above which there are at most so many folds: a model of a half of them is as good as one of all."""
+WIDE, WIDE_FOLDS = 256, 3
+"""Values a pixel or patch above which there are at most so many folds."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,17 @@ def fold_numbers(grid: tuple[int, int], count: int, seed: Sequence[int]) -> NDAr
     return numbers.reshape(grid)
 
 
-def merged_count(count: int, training: int) -> int:
+def merged_count(count: int, training: int, values: int = 1) -> int:
     """How many of ``count`` folds remain for so many ``training`` pixels: 3 above a million, 2 above five millions.
+
+    Three, too, of more than 256 ``values`` a pixel, as patches have them: their closed form takes most of the time of a fit.
 
     Examples
     --------
-    >>> merged_count(6, 500_000), merged_count(6, 2_000_000), merged_count(6, 50_000_000)
-    (6, 3, 2)
+    >>> merged_count(6, 500_000), merged_count(6, 2_000_000), merged_count(6, 50_000_000), merged_count(6, 900, 1792)
+    (6, 3, 2, 3)
     """
+    count = min(count, WIDE_FOLDS) if values > WIDE else count
     return min([count, *(most for above, most in LARGE_SAMPLES if training > above)])
 
 

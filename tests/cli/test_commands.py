@@ -383,7 +383,7 @@ def test_a_fit_and_a_calibration_tell_the_smallest_rate_that_they_carry(
     assert run("fit", tmp_path / "few.csv", "--model", tmp_path / "few.specvae", *QUICK) == 0
     said = capsys.readouterr()
     assert load_model(tmp_path / "few.specvae").detector.calibration.smallest_rate is None
-    assert "held out for thresholds (too few for any false-alarm rate)" in said.out
+    assert "each from one of 6 folds (too few for any false-alarm rate)" in said.out
 
 
 def test_what_was_pooled_and_what_was_trained_on_is_printed(

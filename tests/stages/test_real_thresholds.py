@@ -78,7 +78,7 @@ def test_other_normal_data_move_the_cut_and_leave_the_network(fire: Path) -> Non
     before, after = (load_model(fire / f"{name}.specvae").detector for name in ("before", "after"))
     for mine, theirs in zip(before.net.state_dict().values(), after.net.state_dict().values(), strict=True):
         np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
-    assert after.calibration.size > 10 * before.calibration.size
+    assert after.provenance["pixels"]["calibration"] == after.calibration.size != before.calibration.size
     assert after.calibration.threshold(1e-2).value != before.calibration.threshold(1e-2).value
 
 
@@ -158,7 +158,12 @@ def test_the_largest_objects_of_the_fire_have_the_smallest_p_values(
 
 
 def test_few_held_out_pixels_bound_p_values_and_the_report_says_so(fire: Path, real_layout: Path) -> None:
-    report, folder, _ = scored(real_layout / AFTER, fire / "before.specvae", fire / "few", fdr=0.1)
+    few = FitRequest(
+        model=str(fire / "few.specvae"), set=SHORT, device="cpu", folds=1,
+        ingest=IngestOptions(normal=str(real_layout / FIRE / "20160707_pre_clear.tif")),
+    )  # fmt: skip
+    fit([str(real_layout / BEFORE)], few)
+    report, folder, _ = scored(real_layout / AFTER, fire / "few.specvae", fire / "few", fdr=0.1)
     assert report["objects"]["p_value_method"] == "bound"
     assert "specvae calibrate" in report["objects"]["p_value_note"]
     assert geopandas.read_file(folder / "objects.gpkg")["p_value"].between(0, 1).all()
@@ -202,7 +207,7 @@ def test_a_small_table_falls_back_to_the_rate_it_supports_and_tells_both(real_da
     report = json.loads((tmp_path / "default" / "train" / "report.json").read_text())["threshold"]
     assert report["supported"] is False
     assert report["asked_rate"] == 1e-3
-    assert report["false_alarm_rate"] > 2e-3
+    assert 1 / 220 < report["false_alarm_rate"] <= 0.05
     assert "0.001 is not supported" in report["warning"]
     assert run(*args, "--out", tmp_path / "strict", "--strict") == 5
     rows = pd.read_csv(tmp_path / "default" / "train" / "scores.csv")
