@@ -47,10 +47,10 @@ def run(settings: Settings) -> Path:
     # What a stored piece depends on beside its name: one of another version or size is not taken up again.
     identity: dict[str, str | int] = {"version": __version__, "quick": settings.quick, "seeds": seeds, "splits": SPLITS}
     bench = Bench(settings, folder, seeds, device, Checkpoints(out / "work", identity))
+    boards = bench.boards()
     trials = [bench.trial(normal) for normal in normal_sets(folder, settings.quick)]
     if not trials:
         raise InputError(f"{folder} holds none of the benchmark's data; expected had, adbench, spectra or scenes in it")
-    boards = bench.boards()
     known, dates = bench.known(), bench.dates()
     made_with = environment(device=device, seeds=seeds, quick=settings.quick)
     write_metrics(out, "calibration", rows_of(trials, boards, known, dates, seeds), made_with)
