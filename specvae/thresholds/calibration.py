@@ -15,7 +15,7 @@ from specvae.thresholds.conformal import conformal_rank, conformal_threshold
 from specvae.thresholds.normal_law import FEWEST, LARGEST_DEFAULT, NormalLaw
 from specvae.thresholds.survival_curve import SurvivalCurve, survival_curve
 from specvae.thresholds.tail import TailSummary
-from specvae.thresholds.threshold import Interval, Threshold, ThresholdSummary
+from specvae.thresholds.threshold import NOTHING, Interval, Threshold, ThresholdSummary
 from specvae.thresholds.tiles import CalibrationTiles
 from specvae.thresholds.trimmed_tail import TrimmedTail, TrimmedTailSummary
 
@@ -25,9 +25,6 @@ DEFAULT_RATE = 1e-3
 """The false-alarm rate of a threshold that nobody asked another of."""
 TABLE_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """The false-alarm rates of ``thresholds.csv``."""
-
-NOTHING = float(np.finfo(np.float32).max)
-"""The cut, nats, above which no score lies: where no default rate is supported, nothing is flagged."""
 
 
 class CalibrationSummary(TypedDict):

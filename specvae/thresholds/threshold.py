@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypedDict
 
-__all__ = ["Interval", "Threshold", "ThresholdSummary"]
+__all__ = ["NOTHING", "Interval", "Threshold", "ThresholdSummary"]
+
+NOTHING = 3.4028234663852886e38
+"""The cut, nats, above which no score lies, the largest number of float32: where no default rate is supported, nothing is flagged."""
 
 Interval = tuple[float, float]
 

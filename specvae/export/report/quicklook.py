@@ -17,7 +17,7 @@ from specvae.export import colours
 from specvae.export.colours import rgb, viridis
 from specvae.export.png import write_png
 from specvae.scoring.gathered.overview import Overview
-from specvae.thresholds.threshold import Threshold
+from specvae.thresholds.threshold import NOTHING, Threshold
 
 __all__ = ["ScoreScale", "draw_quicklook", "font", "rgb_bands", "round_numbers", "stretched"]
 
@@ -68,7 +68,7 @@ def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str)
     colour = (stretched(view.composite[:, ::step, ::step]) * 255).astype(np.uint8)
     scale = ScoreScale.of(score, threshold.value)
     rate = "" if threshold.false_alarm_rate is None else f", false-alarm rate {threshold.false_alarm_rate:.2g}"
-    cut = f"above {threshold.value:.4g} nats{rate}" if math.isfinite(threshold.value) else "no cut is supported"
+    cut = f"above {threshold.value:.4g} nats{rate}" if math.isfinite(scale.cut) else "no cut is supported"
     thick = finer < 3 and max(flags.shape) > PANEL // 3
     panels = [
         ("scene", "", _enlarged(colour), "each band from its 2 to its 98 %"),
@@ -94,7 +94,8 @@ class ScoreScale:
     """Linear up to the cut, logarithmic above: the bulk keeps its detail and extremes stay apart."""
 
     def __init__(self, low: float, high: float, cut: float) -> None:
-        self.cut = cut
+        # Where nothing is flagged the cut is a number that no score reaches, and no place on a scale.
+        self.cut = cut = cut if cut < NOTHING else math.inf
         self.knee = cut if math.isfinite(cut) and cut > 0 else max(high, 1e-6)
         self.low, self.high = low, max(high, self.knee * 1.2, low + 1e-6)
 

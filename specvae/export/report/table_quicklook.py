@@ -99,7 +99,7 @@ def draw_table_quicklook(path: Path, spread: ScoreSpread, title: str, threshold:
         _draw_bars(brush, counts, rows, colour)
     _draw_score_axis(brush, scale)
     marks = [(colour, f"{name}, {part.total:,}") for name, part, colour in parts if part.total]
-    if np.isfinite(threshold.value):
+    if np.isfinite(scale.cut):
         _draw_cut(brush, _column(float(scale.place(threshold.value))))
         marks.append((INK, f"threshold {threshold.value:.4g} nats, linear below and logarithmic above"))
     _draw_legend(brush, marks)
