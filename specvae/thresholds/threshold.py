@@ -8,7 +8,7 @@ from typing import TypedDict
 __all__ = ["NOTHING", "Interval", "Threshold", "ThresholdSummary"]
 
 NOTHING = 3.4028234663852886e38
-"""The cut, nats, above which no score lies, the largest number of float32: where no default rate is supported, nothing is flagged."""
+"""The cut, nats, above which no score of float32 lies: where no default rate is supported, nothing is flagged."""
 
 Interval = tuple[float, float]
 
