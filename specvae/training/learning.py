@@ -77,13 +77,12 @@ def learn(
     diagnostics = diagnose(net, samples.checked, device, config.patch or 1)
     diagnostics["warnings"] += _few_places(calibration)
     seen = band_means(spectra, config.patch)
-    principal = Principal.fit(spectra, net.latent, config.patch or 1)
     return Learned(
         config,
         fitted.state,
         calibration,
         Calibration(pooled, contaminated=contamination.found, trim=trim) if pooled.tiles else None,
-        replace(Background.fit(seen), principal=principal),
+        replace(Background.fit(seen), principal=Principal.fit(spectra, net.latent, config.patch or 1)),
         DriftReference.fit(seen, tiles.scores),
         {
             "contamination": contamination.summary(),
