@@ -93,7 +93,7 @@ def two_cubes(folder: Path) -> Path:
     return netcdf(folder, {"band": 3, **PLACE}, first=cube, second=cube)
 
 
-@case("NetCDF of two cubes", refused="holds 2 cubes; give one of them: NETCDF:", oracle=None)
+@case("NetCDF of two cubes", refused="holds 2 cubes; give one of them: --array", oracle=None)
 def _(folder: Path) -> Path:
     return two_cubes(folder)
 

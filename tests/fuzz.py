@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import gzip
+import importlib.util
 import json
 import os
 import random
@@ -27,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from tests import spectrometer_files
 from tests.commands import call
 from tests.models import fit_model
 from tests.raster_files import write
@@ -107,6 +109,8 @@ def make_seeds(folder: Path, model: Path | None) -> list[tuple[str, Path, list[P
     frame.to_csv(folder / "a.csv", index=False)
     frame.to_parquet(folder / "b.parquet")
     add("csv", folder / "a.csv")
+    for name, path, files in _tables_and_cubes(folder, frame, cube):
+        add(name, path, *files)
     add("parquet", folder / "b.parquet")
     landsat = folder / "LC08_L1TP_034032_20160707_20170221_01_T1"
     landsat.mkdir()
@@ -173,6 +177,35 @@ def _zarr(place: Path, cube: np.ndarray[Any, Any], properties: dict[str, str]) -
         array[...] = values
         array.attrs.update({"scale_factor": 0.0001, "add_offset": -0.1, "_ARRAY_DIMENSIONS": ["y", "x"]})
     return (place, *sorted(p for p in place.rglob("*") if p.is_file()))
+
+
+def _tables_and_cubes(folder: Path, frame: Any, cube: np.ndarray) -> list[tuple[str, Path, list[Path]]]:
+    """Tables of other kinds, cubes of HDF5 and NetCDF in other orders, and imaging spectrometers' products."""
+    import h5py
+    import scipy.io
+
+    frame.to_feather(folder / "a.feather")
+    (folder / "a.csv.gz").write_bytes(gzip.compress((folder / "a.csv").read_bytes()))
+    frame.set_index("name").T.rename_axis("Wavelength").set_axis([f"s{i}" for i in range(len(frame))], axis=1).to_csv(
+        folder / "turned.txt", sep="\t"
+    )
+    names = ["a.feather", "a.csv.gz", "turned.txt"]
+    if importlib.util.find_spec("openpyxl"):
+        frame.to_excel(folder / "a.xlsx", index=False)
+        names.append("a.xlsx")
+    with h5py.File(folder / "a.h5", "w") as out:
+        out["cube"], out["wavelength"] = np.moveaxis(cube, 0, 2), np.array([450.0, 550.0, 650.0, 850.0])
+    with scipy.io.netcdf_file(folder / "last.nc", "w") as file:
+        for name, size in (("lat", SIDE), ("lon", SIDE), ("wavelength", 4)):
+            file.createDimension(name, size)
+            file.createVariable(name, "f8", (name,))[:] = np.linspace(40.0, 40.5, size)
+        file.createVariable("rhos", "f4", ("lat", "lon", "wavelength"))[:] = np.moveaxis(cube, 0, 2)
+    for name, make in spectrometer_files.PRODUCTS.items():
+        make(folder / name)
+    names += ["a.h5", "last.nc", *spectrometer_files.PRODUCTS]
+    enmap = spectrometer_files.dlr(folder / "enmap", "ENMAP")
+    products = [("enmap", enmap, sorted(enmap.iterdir()))]
+    return [*((name, folder / name, [folder / name]) for name in names), *products]
 
 
 # --- damage ----------------------------------------------------------------------------------------------------------

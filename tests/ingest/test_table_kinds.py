@@ -230,6 +230,42 @@ def test_the_table_is_found_behind_what_stands_before_it(name: str, tmp_path: Pa
         assert any("the table begins in line" in note for note in found.notes)
 
 
+def test_wavelengths_behind_the_header_or_in_no_order_are_no_row(tmp_path: Path) -> None:
+    named = [
+        ["id", *(f"band{i + 1}" for i in range(len(NM)))],
+        ["nm", *NM],
+        *([f"s{i}", *row] for i, row in enumerate(SPECTRA)),
+    ]
+    found = read(write(tmp_path / "t.csv", "\n".join(",".join(map(str, row)) for row in named) + "\n"))
+    check(found)
+    assert len(found) == 40
+    assert any("the line behind the header holds wavelengths" in note for note in found.notes)
+    mixed = frame().sample(frac=1, axis=1, random_state=1)
+    mixed.to_csv(tmp_path / "u.csv", index=False)
+    assert list(read(tmp_path / "u.csv").bands.names) == [str(name) for name in mixed.columns]
+
+
+@pytest.mark.parametrize("fill", [-9999.0, -1.23e34, 65535.0])
+def test_a_fill_that_nothing_declares_is_said(fill: float, tmp_path: Path) -> None:
+    values = SPECTRA.copy()
+    values[:6] = fill
+    frame(values=values).to_csv(tmp_path / "t.csv", index=False)
+    assert any(f"--nodata {fill:g}" in note and "6 rows" in note for note in read(tmp_path / "t.csv").notes)
+    assert read(tmp_path / "t.csv", nodata=str(fill)).valid.sum() == 34
+    frame().to_csv(tmp_path / "u.csv", index=False)
+    assert not any("fill" in note for note in read(tmp_path / "u.csv").notes)
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [("{:.1f}%", "write numbers alone"), ("[{0}, {0}, {0}, {0}]", "holds lists in its cells")],
+)
+def test_cells_that_are_no_numbers_are_named(cell: str, message: str, tmp_path: Path) -> None:
+    frame().map(lambda v: cell.format(v)).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / "t.csv")
+
+
 def test_r_s_row_names_are_a_column_of_their_own(tmp_path: Path) -> None:
     lines = [
         ",".join(f'"X{w}"' for w in NM),

@@ -17,6 +17,7 @@ from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.ingest.band_reader import FileMasks, StoredValues
 from specvae.ingest.decision import Decision
+from specvae.ingest.formats.arrays.axes import LAYOUTS, Axes, axes_by_shape
 from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.limits import check_array
 from specvae.ingest.grid import Grid
@@ -74,13 +75,12 @@ class ArrayCube:
 
     key: str
     """Key of the array in the file; empty in a .npy file, which holds one."""
-    bands_first: bool
-    """Whether the axes are (bands, rows, cols); (rows, cols, bands) otherwise."""
+    order: tuple[int, int, int]
+    """Its axes in the order (bands, rows, cols)."""
 
     def open(self, layers: tuple[Layer, ...], grid: Grid, *, allow_remote: bool) -> ArrayReader:
         """A reader of ``layers``; .npy files are mapped into memory, the others read."""
-        cube = _load(layers[0].path, self.key)
-        return ArrayReader(layers, cube if self.bands_first else np.moveaxis(cube, 2, 0))
+        return ArrayReader(layers, np.transpose(_load(layers[0].path, self.key), self.order))
 
 
 class ArrayReader:
@@ -123,8 +123,8 @@ def product_of_array(source: Source, options: IngestOptions) -> Product | None:
     shape, dtype = headers[key].shape, headers[key].dtype
     size = "x".join(map(str, shape))
     check_array(path, shape, dtype.itemsize, options.allow_huge)
-    first = _bands_first(path, shape, options.layout)
-    bands, rows, cols = shape if first else (shape[2], shape[0], shape[1])
+    axes, how = _axes(path, key, shape, options.layout)
+    bands, rows, cols = (shape[axis] for axis in axes.order)
     if not bands * rows * cols:
         raise InputError(f"{path} holds an empty array, {size}")
     return Product(
@@ -136,9 +136,9 @@ def product_of_array(source: Source, options: IngestOptions) -> Product | None:
         # An array is not stored in blocks; whole rows are contiguous in it, and 64 of them are a cell high.
         blocks={path: (min(rows, 64), cols)},
         files=(path,),
-        storage=ArrayCube(key, first),
+        storage=ArrayCube(key, axes.order),
         notes=("no CRS: areas and distances are in pixels",),
-        decisions=(_axes(key, size, first, options.layout),),
+        decisions=(how,),
     )
 
 
@@ -169,28 +169,22 @@ def _cube_key(path: str, headers: Headers, asked: str | None) -> str:
     return cubes[0]
 
 
-def _axes(key: str, size: str, first: bool, layout: str) -> Decision:
-    """Which axis counts bands, as a decision."""
-    readings = ("(bands, rows, cols)", "(rows, cols, bands)")
-    chosen = f"{key or 'the array'} of {size} is read as {readings[not first]}"
-    if layout != "auto":
-        return Decision("axes", chosen, f"the option --layout {layout}")
-    other = "bands-last" if first else "bands-first"
-    return Decision("axes", chosen, "its shape alone", (readings[first],), f"--layout {other}", guessed=True)
-
-
-def _bands_first(path: str, shape: tuple[int, ...], layout: str) -> bool:
-    """Whether the first axis counts bands: as the option says, else inferred from the lengths.
+def _axes(path: str, key: str, shape: tuple[int, ...], layout: str) -> tuple[Axes, Decision]:
+    """Which axis counts bands: as the option says, else by the shape. Raises InputError where nothing says which.
 
     MATLAB files of the field hold (rows, cols, bands), so there it takes two equal axes behind a shorter one to be
-    read otherwise; in numpy's files a first axis of less than half the others' length counts bands.
+    read otherwise.
     """
+    what = f"{key or 'the array'} of {'x'.join(map(str, shape))} is read as"
     if layout != "auto":
-        return layout == "bands-first"
+        return LAYOUTS[layout], Decision("axes", f"{what} {LAYOUTS[layout].words}", f"the option --layout {layout}")
+    if not path.casefold().endswith(".mat"):
+        return axes_by_shape(path, key, shape)
     a, b, c = shape
-    if path.casefold().endswith(".mat"):
-        return c > 1 and b == c != a and a != b and a < b
-    return (b == c != a) or (a != b and 2 * a < min(b, c))
+    first = c > 1 and b == c != a and a < b
+    axes, other = (LAYOUTS["bands-first"], "bands-last") if first else (LAYOUTS["bands-last"], "bands-first")
+    evidence = "its shape" if first else "how MATLAB's files of the field lie"
+    return axes, Decision("axes", f"{what} {axes.words}", evidence, (LAYOUTS[other].words,), f"--layout {other}", True)
 
 
 def _headers(path: str) -> Headers:

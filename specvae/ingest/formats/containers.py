@@ -20,14 +20,14 @@ from specvae.ingest.formats.band_metadata import layers_of
 from specvae.ingest.formats.gdal import errors_in_one_line, open_dataset
 from specvae.ingest.formats.gdal_reader import GdalBands
 from specvae.ingest.formats.limits import check_raster
-from specvae.ingest.formats.one_file import block_of
+from specvae.ingest.formats.one_file import BAND_AXES, block_of
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
 from specvae.spectra import Window
 
-__all__ = ["product_of_container"]
+__all__ = ["NOT_SPECTRAL", "product_of_container"]
 
 MOST_VARIABLES = 500
 """Variables of a container that are looked at."""
@@ -151,7 +151,9 @@ def _of_cube(path: str, cube: Variable) -> Product:
 
 def _axes(cube: Variable, axis: str) -> Decision:
     """Which axis of a variable counts bands, as GDAL has it."""
-    return Decision("axes", f"{cube.name} is read with {axis} as bands", "the order of its axes", guessed=True)
+    named = bool(BAND_AXES.match(axis))
+    evidence = "the name of its axis" if named else "the order of its axes"
+    return Decision("axes", f"{cube.name} is read with {axis} as bands", evidence, guessed=not named)
 
 
 def _of_bands_last(path: str, cube: Variable) -> Product:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 import numpy as np
@@ -10,7 +11,7 @@ from rasterio.io import DatasetReader
 from specvae.errors import InputError
 from specvae.ingest.formats.packed import container_of, is_virtual
 
-__all__ = ["ARRAY_BYTES", "check_array", "check_raster"]
+__all__ = ["ARRAY_BYTES", "check_array", "check_cube", "check_raster"]
 
 PIXELS = 20_000_000_000
 """Pixels of a raster: more than any single scene of today's sensors, less than a header of random bytes claims."""
@@ -89,6 +90,23 @@ def _check_expansion(path: str, claimed: int) -> None:
     stored = max(1, os.path.getsize(behind))
     if claimed > EXPANSION * stored:
         raise InputError(f"{path} of {stored} bytes claims to hold {claimed:.3g} bytes of pixels; {LIFT}")
+
+
+def check_cube(
+    path: str, shape: tuple[int, ...], itemsize: int, chunks: tuple[int, ...] | None, allow_huge: bool
+) -> None:
+    """Refuse a cube of HDF5 or NetCDF, which is read window by window, whose size or chunks are absurd."""
+    if allow_huge:
+        return
+    size = itemsize * math.prod(int(axis) for axis in shape)
+    if min(shape) > BANDS or size // itemsize > PIXELS * 100:
+        raise InputError(f"{path} claims a cube of {'x'.join(map(str, shape))}; {LIFT}")
+    block = itemsize * math.prod(int(axis) for axis in chunks) if chunks else 0
+    if block > BLOCK_BYTES:
+        raise InputError(
+            f"{path} has chunks of {block >> 20} MiB, more than {BLOCK_BYTES >> 20} can be decoded; {LIFT}"
+        )
+    _check_expansion(path, size)
 
 
 def check_array(path: str, shape: tuple[int, ...], itemsize: int, allow_huge: bool) -> None:

@@ -23,8 +23,10 @@ from specvae.ingest.layer import Layer
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
 
-__all__ = ["block_of", "data_file", "header_decision", "product_of_dataset"]
+__all__ = ["BAND_AXES", "block_of", "data_file", "header_decision", "product_of_dataset"]
 
+BAND_AXES = re.compile(r"^(?:n_?)?(?:wave_?\w*|wvls?|wl|lambda|bands?|spectral\w*|channels?|spectrum)$", re.I)
+"""Names of an axis that counts bands."""
 ENVI_DATA = (".img", ".dat", ".bil", ".bip", ".bsq", ".raw")
 """Endings of the data files of ENVI headers."""
 
@@ -108,9 +110,9 @@ def _with_offset(layers: tuple[Layer, ...], tags: dict[str, str]) -> tuple[tuple
 
 
 def _decisions(dataset: DatasetReader, path: str) -> tuple[Decision, ...]:
-    """What was decided of the unit of wavelengths, of lists of a header that do not fit, and of the time."""
+    """What was decided of the axis of bands, of the unit of wavelengths, of lists of a header that do not fit, and of the time."""
     time = time_decision(dataset.tags(), path)
-    return (*_unit(dataset), *_unfit_lists(dataset), *((time,) if time else ()))
+    return (*_axis(dataset), *_unit(dataset), *_unfit_lists(dataset), *((time,) if time else ()))
 
 
 def _unit(dataset: DatasetReader) -> tuple[Decision, ...]:
@@ -142,11 +144,19 @@ def _unfit_lists(dataset: DatasetReader) -> tuple[Decision, ...]:
     )
 
 
+def _axis(dataset: DatasetReader) -> tuple[Decision, ...]:
+    """The decision about the axis of a NetCDF variable that counts bands; none for other files."""
+    axis = dataset.tags().get("NETCDF_DIM_EXTRA", "").strip("{}")
+    if not axis or dataset.count < 2:
+        return ()
+    named = bool(BAND_AXES.match(axis))
+    evidence = "the name of its axis" if named else "the order of its axes"
+    return (Decision("axes", f"read with {axis} as bands", evidence, guessed=not named),)
+
+
 def _notes(dataset: DatasetReader) -> list[str]:
     """What a user should know about how this file is read."""
     notes = []
-    if (axis := dataset.tags().get("NETCDF_DIM_EXTRA", "").strip("{}")) and dataset.count > 1:
-        notes.append(f"read with {axis} as bands")
     if len(dataset.subdatasets) > 1:
         pages = f"holds {len(dataset.subdatasets)} images, of which the first is read"
         notes.append(f"{pages}; another is {dataset.subdatasets[1]}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from specvae.ingest.formats.arrays.product import product_of_tree
+from specvae.ingest.formats.arrays.tree import is_tree
 from specvae.ingest.formats.containers import product_of_container
 from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.gdal import open_dataset
@@ -24,9 +26,11 @@ def product_of_file(source: Source, options: IngestOptions) -> Product:
     inner = data_file(packed_raster(path))
     check_references(inner, options.allow_remote)
     with open_dataset(inner, allow_remote=options.allow_remote) as dataset:
-        # GDAL opens a container as a dataset without bands, whose variables are datasets of their own.
-        work = product_of_dataset if dataset.count else product_of_container
-        product = work(inner, dataset, options)
+        product = product_of_tree(inner, dataset.driver, options) if is_tree(inner) else None
+        if product is None:
+            # GDAL opens a container as a dataset without bands, whose variables are datasets of their own.
+            work = product_of_dataset if dataset.count else product_of_container
+            product = work(inner, dataset, options)
     product = replace(product, decisions=(*header_decision(path), *product.decisions))
     return product if inner in (path, data_file(path)) else replace(product, path=path, name=_stem(path))
 

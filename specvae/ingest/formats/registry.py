@@ -10,6 +10,7 @@ from specvae.ingest.formats import (
     array_files,
     band_archive,
     band_files,
+    dlr_products,
     landsat_product,
     raster_files,
     sentinel1,
@@ -40,6 +41,7 @@ FORMATS: tuple[Format, ...] = (
     landsat_product.FORMAT,
     zarr_product.FORMAT,
     band_archive.FORMAT,
+    dlr_products.FORMAT,
     # Behind all others, for GDAL makes something of the parts of any product.
     raster_files.FORMAT,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-__all__ = ["NUMBERED", "Family", "families_of", "wavelength_of"]
+__all__ = ["NUMBERED", "PIECES", "Family", "families_of", "wavelength_of"]
 
 PIECES = re.compile(r"\d+(?:[.,]\d+)?")
 """The numbers in a header."""
@@ -83,9 +83,8 @@ class Family:
     @cached_property
     def guessed(self) -> bool:
         """Whether the wavelengths were guessed: neither a unit nor a usual word stands beside the numbers."""
-        return not self.unit and (
-            self.word not in WAVELENGTH_PREFIXES or (self._wavenumbers and not self._named_wavenumbers)
-        )
+        named = self._named_wavenumbers if self._wavenumbers else self.word in WAVELENGTH_PREFIXES
+        return not self.unit and not named
 
     @property
     def _named_wavenumbers(self) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from specvae.errors import one_line
 from specvae.ingest.decision import Decision
+from specvae.ingest.table.wave_names import WAVE_NAMES
 
 __all__ = ["Header", "Record", "find_header"]
 
@@ -57,12 +58,17 @@ def find_header(records: Sequence[Record], lines_before: int = 0) -> Header:
         cells = (cells[0][comment.end() :], *cells[1:])
     if at:
         decisions.append(_passed_over(records[:at], record.line + lines_before))
-    named = _is_header(cells)
+    rest = [r.cells for r in records[at + 1 :]]
+    named = _is_header(cells) or _unlike_rows(cells, rest)
     lines = record.line if named else records[at - 1].line if at else 0
     names = tuple(cell.strip() for cell in cells) if named else tuple(f"c{i + 1}" for i in range(len(cells)))
     if named and len(cells) == width - 1 and at + 1 < len(records):
-        names, how = _row_names(names, [r.cells for r in records[at + 1 :]])
+        names, how = _row_names(names, rest)
         decisions.append(how)
+    if named and (waves := _wavelength_row(names, rest)) is not None:
+        names, lines, at = waves, records[at + 1].line, at + 1
+        chosen = "the line behind the header holds wavelengths, which name the bands"
+        decisions.append(Decision("header", chosen, "its numbers, which run on", ("a row",), guessed=True))
     if not named:
         chosen = "the first row is data, not a header: columns are called c1, c2, ..."
         decisions.append(Decision("header", chosen, "its cells, all numbers", ("a header",), guessed=True))
@@ -103,6 +109,40 @@ def _row_names(names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> tuple
         return (*names, ""), Decision("header", chosen, "rows with one cell more than the header, which is empty")
     chosen = f"the first column holds row names; it is called {ROW_NAME}"
     return (ROW_NAME, *names), Decision("header", chosen, "a header with one name less than the rows have cells")
+
+
+def _numbers(cells: Sequence[str]) -> list[float]:
+    """The cells that are numbers."""
+    return [float(cell.strip().replace(",", ".")) for cell in cells if NUMBER.match(cell.strip())]
+
+
+def _unlike_rows(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
+    """Whether a row of different numbers is a header in no order: wavelengths, far above all numbers of the next rows."""
+    numbers = _numbers(first)
+    below = [number for row in rest[:50] for number in _numbers(row)]
+    different = len(set(numbers)) == len(numbers) > 2
+    return (
+        different and bool(below) and min(numbers) >= 300 and max(numbers) <= 30_000 and max(below) < min(numbers) / 10
+    )
+
+
+def _wavelength_row(names: tuple[str, ...], rest: Sequence[Sequence[str]]) -> tuple[str, ...] | None:
+    """The names with wavelengths in place of those of bands, where the first row holds these; None where it does not."""
+    if len(rest) < 2 or len(rest[0]) != len(names) or len(_numbers(names)) > 1:
+        return None
+    at = [i for i, cell in enumerate(rest[0]) if NUMBER.match(cell.strip())]
+    waves, below = (
+        _numbers(rest[0]),
+        [number for row in rest[1:50] for number in _numbers([row[i] for i in at if i < len(row)])],
+    )
+    pairs = list(itertools.pairwise(waves))
+    runs = len(waves) > 2 and (all(a < b for a, b in pairs) or all(a > b for a, b in pairs))
+    if not runs or not below or min(waves) < 300 or max(waves) > 30_000:
+        return None
+    said = any(WAVE_NAMES.match(cell.strip()) for i, cell in enumerate(rest[0]) if i not in at)
+    if not said and max(map(abs, below)) > min(waves) / 10:
+        return None
+    return tuple(rest[0][i].strip() if i in at else name for i, name in enumerate(names))
 
 
 def _is_header(first: Sequence[str]) -> bool:

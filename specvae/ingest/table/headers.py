@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from specvae.bands import Band
 from specvae.errors import InputError, UsageError
 from specvae.ingest.decision import Decision, undecided
-from specvae.ingest.table.families import NUMBERED, Family, families_of, wavelength_of
+from specvae.ingest.table.families import NUMBERED, PIECES, Family, families_of, wavelength_of
 from specvae.ingest.table.survey import Column
 
 __all__ = ["NOT_BANDS", "QUANTITIES", "BandColumns", "band_columns", "chosen_columns", "is_label", "spectral_families"]
@@ -88,12 +88,25 @@ def band_columns(columns: list[Column], asked: str | None, label: str | None, pa
         or _other_numbers(columns, usable)
     )
     if found is None:
-        names = ", ".join(column.name for column in columns[:12])
-        raise InputError(
-            f"{path} has no numeric column that could be a band (columns: {names}); name the bands with --bands"
-        )
+        raise _without_bands(columns, path)
     _refuse_duplicates(columns, list(found.at), path)
     return _decided(columns, found, label)
+
+
+def _without_bands(columns: list[Column], path: str) -> InputError:
+    """The refusal of a table without a band, with what its cells hold where that says what to do."""
+    names = ", ".join(column.name for column in columns[:12])
+    text = f"{path} has no numeric column that could be a band (columns: {names})"
+    words = [(column.name, column.examples[0]) for column in columns if column.examples]
+    for name, word in words:
+        if len(PIECES.findall(word)) > 3:
+            return InputError(
+                f"{text}; {name!r} holds lists in its cells: give each number a column, or Parquet's lists"
+            )
+    if words and any(c.isdigit() for c in words[0][1]):
+        name, word = next(((n, w) for n, w in words if w[:1].isdigit()), words[0])
+        return InputError(f"{text}; {name!r} holds {word!r}, which is no number: write numbers alone")
+    return InputError(f"{text}; name the bands with --bands")
 
 
 def _waves(columns: list[Column], at: list[int]) -> tuple[float | None, ...]:

@@ -1,0 +1,217 @@
+"""The product of the cube in an HDF5 or NetCDF file, where its own structure says more than GDAL's view of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from specvae.bands import Band
+from specvae.errors import InputError
+from specvae.ingest.decision import Decision
+from specvae.ingest.formats.acquisition import acquired
+from specvae.ingest.formats.arrays.axes import WIDTHS, Axes, axes_of, role_of, wavelength_list
+from specvae.ingest.formats.arrays.place import grid_of, is_south_up
+from specvae.ingest.formats.arrays.reader import Part, TreeCubes
+from specvae.ingest.formats.arrays.sensors import KNOWN, Known
+from specvae.ingest.formats.arrays.tree import ArrayNode, Tree, read_tree
+from specvae.ingest.formats.containers import NOT_SPECTRAL
+from specvae.ingest.formats.limits import check_cube
+from specvae.ingest.grid import Grid
+from specvae.ingest.layer import Layer
+from specvae.ingest.options import IngestOptions
+from specvae.ingest.product import Product
+
+__all__ = ["product_of_tree"]
+
+NATURAL = Axes(0, 1, 2)
+"""The axes as GDAL takes them."""
+
+
+def product_of_tree(path: str, driver: str, options: IngestOptions) -> Product | None:
+    """The product of a file's cube; None where GDAL's own view of it serves as well: planes, and NetCDF in GDAL's order.
+
+    Raises InputError where several arrays may be the scene, or where nothing says which axis counts bands.
+    """
+    tree = read_tree(path)
+    for recognise in KNOWN if options.array is None and options.layout == "auto" else ():
+        known = recognise(tree)
+        if known is not None:
+            return _of_known(tree, known, options)
+    cube = _cube(tree, options)
+    if cube is None:
+        return None
+    axes, how = axes_of(tree, cube, options.layout)
+    if axes == NATURAL and not driver.startswith("HDF5") and options.array is None and not _better_here(tree, cube):
+        return None
+    return _of_cube(tree, cube, axes, how, options)
+
+
+def _better_here(tree: Tree, cube: ArrayNode) -> bool:
+    """Whether a NetCDF cube that lies in GDAL's order is read better without it.
+
+    GDAL knows more of NetCDF's conventions than is read here, but no CRS where there is no grid mapping, though
+    coordinates in degrees are a place.
+    """
+    if "grid_mapping" in cube.attrs or role_of(tree, cube, 0) != "bands":
+        return False
+    grid = grid_of(tree, cube, NATURAL)
+    return grid.placed and grid.crs is not None
+
+
+def _cube(tree: Tree, options: IngestOptions) -> ArrayNode | None:
+    """The array that is the scene: the one asked for, else the only cube; None where there is none.
+
+    Raises InputError where there are several, or where the one asked for is no cube.
+    """
+    cubes = {n.name: n for n in tree.arrays.values() if len(n.shape) == 3 and n.real and min(n.shape) > 0}
+    if options.array is not None:
+        named = [n for n in cubes.values() if options.array.strip("/") in (n.name, n.short)]
+        if len(named) != 1:
+            listed = (
+                ", ".join(f"{n.name} ({'x'.join(map(str, n.shape))})" for n in list(cubes.values())[:8]) or "no cube"
+            )
+            raise InputError(f"{tree.path} holds {listed}, and --array {options.array} names none of them or several")
+        return named[0]
+    spectral = [n for n in cubes.values() if not NOT_SPECTRAL.search(n.name) and min(n.shape) > 1]
+    waved = [n for n in spectral if any(wavelength_list(tree, n, count) is not None for count in n.shape)]
+    chosen = waved if len(waved) == 1 else spectral
+    if len(chosen) > 1:
+        listed = ", ".join(f"--array {n.name}" for n in chosen[:6])
+        raise InputError(f"{tree.path} holds {len(chosen)} cubes; give one of them: {listed}")
+    return chosen[0] if chosen else None
+
+
+def _of_cube(tree: Tree, cube: ArrayNode, axes: Axes, how: Decision, options: IngestOptions) -> Product:
+    """The product of one cube by what stands beside it."""
+    path, count = tree.path, cube.shape[axes.bands]
+    check_cube(path, cube.shape, cube.dtype.itemsize, cube.chunks, options.allow_huge)
+    grid = grid_of(tree, cube, axes)
+    return Product(
+        name=Path(path).stem,
+        path=path,
+        kind="NetCDF cube" if path.casefold().endswith((".nc", ".nc4", ".cdf")) else "HDF5 cube",
+        layers=_layers(tree, cube, count),
+        grids={path: grid},
+        blocks={path: _block(cube, axes)},
+        files=(path,),
+        storage=TreeCubes(path, (Part(cube.name, axes.order, count),), is_south_up(tree, cube, axes)),
+        notes=_notes(tree, cube, grid),
+        datetime=_taken(tree, path),
+        decisions=(how, _which(tree, cube, options.array)),
+    )
+
+
+def _notes(tree: Tree, cube: ArrayNode, grid: Grid) -> tuple[str, ...]:
+    """What a user should know: that there is no place, and which other arrays are not used."""
+    place = () if grid.placed else ("no CRS: areas and distances are in pixels",)
+    others = [n.name for n in tree.arrays.values() if len(n.shape) > 1 and n.name != cube.name]
+    shown = ", ".join(others[:12]) + (f" and {len(others) - 12} more" if len(others) > 12 else "")
+    return (*place, f"variables not used: {shown}") if others else place
+
+
+def _layers(tree: Tree, cube: ArrayNode, count: int) -> tuple[Layer, ...]:
+    """The bands of a cube, with the wavelengths and widths that stand beside it."""
+    waves, widths = wavelength_list(tree, cube, count), wavelength_list(tree, cube, count, WIDTHS)
+    scale, offset, nodata = _stored(cube)
+    unit = str(cube.attrs.get("units", ""))
+    layers = []
+    for at in range(count):
+        wave = None if waves is None else float(waves[at])
+        band = Band("", wave, _width(widths, waves, at), unit)
+        layers.append(Layer(tree.path, at + 1, band, cube.dtype.name, scale, offset, nodata))
+    return tuple(layers)
+
+
+def _which(tree: Tree, cube: ArrayNode, asked: str | None) -> Decision:
+    """The decision which array is the scene."""
+    others = tuple(n.name for n in tree.arrays.values() if len(n.shape) > 1 and n.name != cube.name)
+    if asked is not None:
+        return Decision("files", f"the array {cube.name}", f"the option --array {asked}")
+    if not others:
+        return Decision("files", f"the array {cube.name}", "its axes, alone in the file")
+    return Decision("files", f"the array {cube.name}", "its axes and wavelengths", others[:8], "--array")
+
+
+def _width(widths: np.ndarray | None, waves: np.ndarray | None, at: int) -> float | None:
+    """A band's width, where it is one beside its wavelength."""
+    if widths is None or waves is None or widths[at] >= waves[at]:
+        return None
+    return float(widths[at])
+
+
+def _stored(cube: ArrayNode) -> tuple[float, float, float | None]:
+    """Scale, offset and fill by the attributes of a cube. Raises InputError for a scale that makes no sense."""
+    low = {key.casefold(): value for key, value in cube.attrs.items()}
+    scale, offset = (_number(low.get(key), default) for key, default in (("scale_factor", 1.0), ("add_offset", 0.0)))
+    fills = [low[key] for key in ("_fillvalue", "missing_value", "data_ignore_value", "nodata") if key in low]
+    nodata = _number(fills[0], np.nan) if fills else None
+    if not scale or not np.isfinite([scale, offset]).all():
+        raise InputError(f"{cube.name} has scale {scale:g} and offset {offset:g}; they must be finite, not 0")
+    # NEON's is what values were multiplied by; that of CF multiplies what is stored.
+    return (1 / scale if scale >= 100 else scale), offset, nodata
+
+
+def _number(value: object, default: float) -> float:
+    try:
+        return float(str(value))
+    except ValueError:
+        return default
+
+
+def _block(cube: ArrayNode, axes: Axes) -> tuple[int, int]:
+    """Rows and columns of a chunk."""
+    rows, cols = cube.shape[axes.rows], cube.shape[axes.cols]
+    if cube.chunks is None:
+        return min(64, rows), cols
+    return min(rows, cube.chunks[axes.rows]), min(cols, cube.chunks[axes.cols])
+
+
+def _taken(tree: Tree, path: str) -> str | None:
+    """When a scene was taken, by the attributes of the file's root or by its name."""
+    return acquired({key: value for key, value in tree.attrs.get("", {}).items() if isinstance(value, str)}, path)
+
+
+def _of_known(tree: Tree, known: Known, options: IngestOptions) -> Product:
+    """The product of the cubes of a known one."""
+    path = tree.path
+    for cube in known.cubes:
+        check_cube(path, cube.node.shape, cube.node.dtype.itemsize, cube.node.chunks, options.allow_huge)
+    first = known.cubes[0]
+    layers = _known_layers(path, known)
+    dropped = sum(layer.left_out is not None for layer in layers)
+    bad = [f"{dropped} bands are not used: the product marks them as not good"] if dropped else []
+    notes = () if known.grid.placed else ("no CRS: areas and distances are in pixels",)
+    block = _block(first.node, first.axes) if known.lookup is None else (min(64, known.grid.rows), known.grid.cols)
+    return Product(
+        name=Path(path).stem,
+        path=path,
+        kind=known.kind,
+        layers=layers,
+        grids={path: known.grid},
+        blocks={path: block},
+        files=(path,),
+        storage=TreeCubes(
+            path, tuple(Part(c.node.name, c.axes.order, len(c.waves)) for c in known.cubes), False, known.lookup
+        ),
+        notes=(*notes, *bad),
+        datetime=known.datetime or _taken(tree, path),
+        decisions=(Decision("format", known.kind, "its own structure"), *known.decisions),
+    )
+
+
+def _known_layers(path: str, known: Known) -> tuple[Layer, ...]:
+    """The bands of all cubes, one cube behind the other, named where two share a wavelength."""
+    layers: list[Layer] = []
+    waves = [round(float(wave), 3) for cube in known.cubes for wave in cube.waves]
+    shared = {wave for wave, count in Counter(waves).items() if count > 1}
+    for cube in known.cubes:
+        for at, wave in enumerate(cube.waves):
+            name = f"{cube.prefix}{at + 1}" if cube.prefix and (shared or len(known.cubes) > 1) else ""
+            width = None if cube.widths is None else float(cube.widths[at])
+            band = Band(name, round(float(wave), 6) or None, width or None)
+            out = None if cube.good[at] else "marked as not good in the product"
+            stored = cube.node.dtype.name, cube.scale, cube.offset, cube.nodata
+            layers.append(Layer(path, len(layers) + 1, band, *stored, left_out=out))
+    return tuple(layers)

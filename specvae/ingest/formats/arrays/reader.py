@@ -1,0 +1,117 @@
+"""Readers of cubes in HDF5 and NetCDF files, whatever the order of their axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from specvae.ingest.band_reader import FileMasks, StoredValues
+from specvae.ingest.formats.arrays.tree import OpenArray, open_array
+from specvae.ingest.grid import Grid
+from specvae.ingest.layer import Layer
+from specvae.spectra import Window
+
+__all__ = ["Part", "TreeCubes"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One array of a file that holds some bands of a scene."""
+
+    name: str
+    """Its path inside the file."""
+    order: tuple[int, int, int]
+    """Its axes in the order (bands, rows, cols)."""
+    count: int
+    """How many bands it holds."""
+
+
+@dataclass(frozen=True)
+class TreeCubes:
+    """The storage of a scene in arrays of one file, the bands of one behind those of the other."""
+
+    path: str
+    parts: tuple[Part, ...]
+    south_up: bool = False
+    """Whether the first row stored is the southernmost."""
+    lookup: tuple[str, str] | None = None
+    """Arrays of the row and column, counted from 1, at which each pixel of the scene lies in the cube; 0 = nowhere."""
+
+    def open(self, layers: tuple[Layer, ...], grid: Grid, *, allow_remote: bool) -> TreeReader:
+        """A reader of ``layers``."""
+        return TreeReader(self, layers, grid)
+
+
+class TreeReader:
+    """Bands of arrays in one file."""
+
+    def __init__(self, cubes: TreeCubes, layers: tuple[Layer, ...], grid: Grid) -> None:
+        self.layers, self._cubes, self._rows = layers, cubes, grid.rows
+        self._arrays: dict[str, OpenArray] = {}
+        self._dtype = np.result_type(*(np.dtype(layer.dtype) for layer in layers))
+
+    @property
+    def in_blocks(self) -> None:
+        """None: windows are read as they are asked for."""
+
+    def read(self, window: Window) -> StoredValues:
+        """Stored values ``(bands, rows, cols)`` in the file's own type."""
+        if self._cubes.lookup is not None:
+            return self._looked_up(window, self._cubes.lookup)
+        if self._cubes.south_up:
+            mirrored = Window(self._rows - window.row - window.rows, window.col, window.rows, window.cols)
+            return np.ascontiguousarray(self._box(mirrored)[:, ::-1])
+        return self._box(window)
+
+    def _box(self, window: Window) -> StoredValues:
+        """A window of the cubes as they are stored."""
+        out = np.empty((len(self.layers), window.rows, window.cols), self._dtype)
+        first = 0
+        for part in self._cubes.parts:
+            wanted = [
+                (k, layer.index - 1 - first)
+                for k, layer in enumerate(self.layers)
+                if 0 <= layer.index - 1 - first < part.count
+            ]
+            first += part.count
+            if not wanted:
+                continue
+            bands = [band for _, band in wanted]
+            low, high = min(bands), max(bands) + 1
+            ranges = dict(zip(part.order, (slice(low, high), *window.slices), strict=True))
+            stored = self._array(part.name).box((ranges[0], ranges[1], ranges[2]))
+            cube = np.transpose(stored, part.order)
+            out[[k for k, _ in wanted]] = cube[[band - low for band in bands]]
+        return out
+
+    def _looked_up(self, window: Window, lookup: tuple[str, str]) -> StoredValues:
+        """A window of the ground: each pixel from where the tables say that it lies in the cube."""
+        rows, cols = (np.asarray(self._array(name).box(window.slices), np.int64) - 1 for name in lookup)
+        fill = next((layer.nodata for layer in self.layers if layer.nodata is not None), 0)
+        out = np.full((len(self.layers), window.rows, window.cols), fill, self._dtype)
+        # A damaged table may lead out of the cube: nothing is there.
+        part = self._cubes.parts[0]
+        shape = self._array(part.name).shape
+        high, wide = shape[part.order[1]], shape[part.order[2]]
+        here = (rows >= 0) & (cols >= 0) & (rows < high) & (cols < wide)
+        if here.any():
+            top, start = int(rows[here].min()), int(cols[here].min())
+            box = Window(top, start, int(rows[here].max()) - top + 1, int(cols[here].max()) - start + 1)
+            out[:, here] = self._box(box)[:, rows[here] - top, cols[here] - start]
+        return out
+
+    def masked(self, window: Window) -> FileMasks:
+        """No masks: what is missing has the fill value."""
+        return None, None
+
+    def close(self) -> None:
+        """Close the file; reading opens it again."""
+        for array in self._arrays.values():
+            array.close()
+        self._arrays = {}
+
+    def _array(self, name: str) -> OpenArray:
+        if name not in self._arrays:
+            self._arrays[name] = open_array(self._cubes.path, name)
+        return self._arrays[name]
