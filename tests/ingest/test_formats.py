@@ -84,7 +84,7 @@ def test_every_format_has_a_name_of_its_own_and_marks_of_both_kinds_or_none() ->
     assert all((form.folder_mark is None) == (form.archive_mark is None) for form in registry.FORMATS)
 
 
-@pytest.mark.parametrize("storage", [GdalBands(), BandsLastVariable(), ArrayCube("cube", bands_first=True)])
+@pytest.mark.parametrize("storage", [GdalBands(), BandsLastVariable(), ArrayCube("cube", (0, 1, 2))])
 def test_a_storage_arrives_in_another_process_as_it_was(storage: object) -> None:
     assert pickle.loads(pickle.dumps(storage)) == storage
 

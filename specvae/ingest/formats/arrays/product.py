@@ -51,13 +51,13 @@ def product_of_tree(path: str, driver: str, options: IngestOptions) -> Product |
 def _better_here(tree: Tree, cube: ArrayNode) -> bool:
     """Whether a NetCDF cube that lies in GDAL's order is read better without it.
 
-    GDAL knows more of NetCDF's conventions than is read here, but no CRS where there is no grid mapping, though
-    coordinates in degrees are a place.
+    GDAL turns a cube without coordinates upside down, knows no CRS where there is no grid mapping, and no wavelengths
+    that are no coordinates of their own; but it knows grid mappings and types that are not read here.
     """
-    if "grid_mapping" in cube.attrs or role_of(tree, cube, 0) != "bands":
+    if role_of(tree, cube, 0) != "bands" or "_Unsigned" in cube.attrs:
         return False
     grid = grid_of(tree, cube, NATURAL)
-    return grid.placed and grid.crs is not None
+    return "grid_mapping" not in cube.attrs or (grid.placed and grid.crs is not None)
 
 
 def _cube(tree: Tree, options: IngestOptions) -> ArrayNode | None:
