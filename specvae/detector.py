@@ -60,6 +60,8 @@ class Detector:
     threads: int = 1
     evidence: Calibration | None = None
     """Thresholds of the pooled evidence, from the same held-out pixels; None for tables."""
+    before: BandSet | None = None
+    """The bands of the earlier date, which stand behind ``bands`` in its cubes; None for a model of one date."""
 
     def __post_init__(self) -> None:
         # No field: `replace` then makes a scorer anew, for its own device and threads.
@@ -103,6 +105,11 @@ class Detector:
         """
         return 2 if self.device == "cpu" and self.threads > 1 and not self.config.patch else 1
 
+    def require_one_date(self, what: str) -> None:
+        """Raise ModelError where the model compares two dates, which ``what`` does not."""
+        if self.before is not None:
+            raise ModelError(f"the model compares two dates, and {what} takes one: fit a model without --before for it")
+
     def evidence_calibration(self) -> Calibration:
         """Thresholds of the pooled evidence. Raises ModelError for a model that has none."""
         if self.evidence is None or not self.evidence.size:
@@ -130,15 +137,17 @@ class Detector:
         threads: int = 1,
         progress: Callable[[Check], None] | None = None,
         least: int = LEAST,
+        before: BandSet | None = None,
     ) -> Detector:
-        """Learn what is normal from regions of the sources.
+        """Learn what is normal from regions of the sources, whose cubes hold ``bands`` and behind them those of ``before``.
 
         Raises InputError where fewer than ``least`` pixels are there to train on.
         """
         # Here and not above, since it imports torch, which scoring does without.
         from specvae.training.learning import learn
 
-        learned = learn(regions, len(bands), config, sources, context, device, threads, progress, least)
+        earlier = len(before) if before else 0
+        learned = learn(regions, len(bands), config, sources, context, device, threads, progress, least, earlier)
         return cls(
             bands,
             learned.config,
@@ -150,6 +159,7 @@ class Detector:
             device,
             threads,
             learned.evidence,
+            before,
         )
 
     def calibrate(self, regions: Sequence[Region], sources: tuple[str, ...], trusted: bool = False) -> Detector:
@@ -216,8 +226,10 @@ class Detector:
         return np.asarray(contribution.reshape(len(self.bands), -1, contribution.shape[1]).sum(axis=0), np.float32)
 
     def seen(self, cube: Cube) -> Cube:
-        """What reports show of a cube of patches: the mean of each patch by band."""
-        return Cube(self.means(cube.values), cube.reason, cube.window)
+        """What reports show of a cube: of patches the mean of each by band, of two dates the later one, else itself."""
+        if self.before is not None:
+            return Cube(cube.values[: len(self.bands)], cube.reason, cube.window)
+        return Cube(self.means(cube.values), cube.reason, cube.window) if self.config.patch else cube
 
     def means(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """``(values, ...)`` patches -> ``(bands, ...)``, their means by band; spectra as they are."""

@@ -2,7 +2,8 @@
 
 Tensors: ``net.*`` (the network's state), ``calibration.*`` (held-out score tiles), ``evidence.*`` (the same of the
 pooled evidence), ``background.*`` (baselines and reference spectra), ``principal.*`` (principal components),
-``drift.*``. One metadata key, ``specvae``, holds a sorted JSON: format version, the version that wrote it, configuration,
+``chronochrome.*`` (of two dates), ``drift.*``. One metadata key, ``specvae``, holds a sorted JSON: format version, the
+version that wrote it, configuration,
 bands, thresholds, provenance, and the SHA-256 of the tensors.
 
 The rule of compatibility: models of every released version load, and score to the same bits on the same processor. A key
@@ -36,6 +37,7 @@ from specvae.model.config import ModelConfig
 from specvae.model.net_state import NetState
 from specvae.model.principal import Principal
 from specvae.scoring.baselines import Background
+from specvae.scoring.chronochrome import Chronochrome
 from specvae.thresholds.calibration import Calibration, StoredCalibration
 from specvae.thresholds.drift.reference import DriftReference
 from specvae.thresholds.tiles import CalibrationTiles
@@ -93,6 +95,7 @@ def pack_model(detector: Detector, provenance: dict[str, Any]) -> bytes:
         "written_by": __version__,
         "config": detector.config.model_dump(mode="json"),
         "bands": [asdict(band) for band in detector.bands],
+        **({} if detector.before is None else {"before": [asdict(band) for band in detector.before]}),
         "sources": list(detector.calibration.tiles.sources),
         "net": state,
         # The held-out scores themselves are among the tensors, not cuts alone: any rate may be asked for later.
@@ -206,6 +209,8 @@ def _tensors(detector: Detector) -> dict[str, NDArray[Any]]:
     tensors |= {f"background.{k}": v for k, v in vars(detector.background).items() if k in _BACKGROUND}
     principal = detector.background.principal
     tensors |= {} if principal is None else {f"principal.{k}": v for k, v in vars(principal).items()}
+    change = detector.background.change
+    tensors |= {} if change is None else {f"chronochrome.{k}": v for k, v in vars(change).items()}
     tensors |= {f"drift.{k}": v for k, v in detector.drift_reference.to_arrays().items()}
     return {key: np.ascontiguousarray(value) for key, value in tensors.items()}
 
@@ -233,10 +238,15 @@ def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device
         pooled = CalibrationTiles.from_arrays(group("evidence"), tuple(metadata["sources"]))
         evidence = Calibration.from_json(pooled, metadata["evidence"])
     principal = Principal(**group("principal")) if group("principal") else None
-    background = Background(**{name: group("background")[name] for name in _BACKGROUND}, principal=principal)
+    change = Chronochrome(**group("chronochrome")) if group("chronochrome") else None
+    background = Background(
+        **{name: group("background")[name] for name in _BACKGROUND}, principal=principal, change=change
+    )
+    # Models of one date, and all that were written before there were others, name no earlier bands.
+    before = BandSet(tuple(Band(**band) for band in metadata["before"])) if metadata.get("before") else None
     reference = DriftReference.from_arrays(group("drift"))
     return Detector(
-        bands, config, state, calibration, background, reference, metadata["fit"], device, threads, evidence
+        bands, config, state, calibration, background, reference, metadata["fit"], device, threads, evidence, before
     )
 
 

@@ -212,6 +212,8 @@ class ScoredWindow:
     """``(rows, cols)``: score above the threshold; False where invalid."""
     explain: Explainer | None = field(default=None)
     """Explains pixels of the window; None where nobody asks."""
+    before: FloatArray | None = None
+    """``(earlier bands, rows, cols)``: the same ground on the earlier date; None for a model of one date."""
 
     @property
     def window(self) -> Window:

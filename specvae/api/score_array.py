@@ -135,6 +135,7 @@ def detector_of(model: Model) -> Detector:
         raise UsageError(
             f"a {type(model).__name__} came as the model; expected a path, load_model(path), or a fitted SpectralVAE"
         )
+    detector.require_one_date("an array in Python")
     if detector.config.patch:
         raise ModelError(
             f"the model takes patches of {detector.config.patch} x {detector.config.patch} pixels anchored in a CRS; "

@@ -18,6 +18,8 @@ DECIMALS = ("auto", "point", "comma")
 """The decimal marks of tables of text."""
 LEARNING = ("fit", "calibrate")
 """The commands that read normal data."""
+TWO_DATES = (*LEARNING, "score", "inspect")
+"""The commands that read an earlier date beside each scene."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,21 @@ class IngestOptions:
         None, Option("Polygons; only what lies inside is looked at.", metavar="PATH", is_path=True)
     )
     """Polygons outside which nothing is used; ``{stem}`` as above."""
+    before: str | None = option(
+        None,
+        Option(
+            "The same ground on an earlier date: what is anomalous is the change. {stem} is filled in.",
+            metavar="PATH",
+            is_path=True,
+            only=TWO_DATES,
+        ),
+    )
+    """A scene of an earlier date on the same ground, of any sensor; ``{stem}`` as above."""
+    before_mask: str | None = option(
+        None,
+        Option("As --mask, for the earlier date.", metavar="PATH", is_path=True, only=TWO_DATES),
+    )
+    """Raster or polygons of what to leave out since the earlier date is not usable there; ``{stem}`` as above."""
     nodata: str | float | None = option(
         None,
         Option("Value that means no data, in place of the file's; or `auto`.", metavar="V", number_as_text=True),
@@ -126,6 +143,8 @@ class IngestOptions:
         object.__setattr__(self, "mask_values", split)
         if self.mask_values and not self.mask:
             raise UsageError("--mask-values needs --mask, the raster whose values they are")
+        if self.before_mask and not self.before:
+            raise UsageError("--before-mask needs --before, the earlier date whose mask it is")
         if isinstance(self.nodata, str) and self.nodata != "auto":
             object.__setattr__(self, "nodata", _number(self.nodata))
 
@@ -133,21 +152,47 @@ class IngestOptions:
         """The options ready for JSON, as they are stored beside a result and compared with those of the next run."""
         # As text, for NaN is not in JSON, and is unequal to itself: no result would ever count as up to date.
         nodata = None if self.nodata is None else str(self.nodata)
-        return asdict(self) | {"mask_values": list(self.mask_values), "nodata": nodata}
+        options = asdict(self) | {"mask_values": list(self.mask_values), "nodata": nodata}
+        # Of one date nothing is said of another, as before there was the choice: older results stay done.
+        return {k: v for k, v in options.items() if v is not None or k not in ("before", "before_mask")}
 
     def companion(self, path: str | None, stem: str) -> str | None:
         """The path of a mask or truth for a source: ``{stem}`` is replaced by the source's stem."""
         return path.replace("{stem}", stem) if path else None
 
     def companions(self, stem: str) -> list[Path]:
-        """The masks and truths of a source with the files they depend on, whose bytes bear on its result as its own do."""
-        named = [self.companion(p, stem) for p in (self.normal, self.mask, self.aoi, self.truth)]
-        return [Path(file) for p in named if p for file in (p, *dependencies(p))]
+        """The masks, truths and earlier dates of a source with the files they depend on, whose bytes bear on its result."""
+        paths = (self.normal, self.mask, self.aoi, self.truth, self.before, self.before_mask)
+        named = [p for p in (self.companion(p, stem) for p in paths) if p]
+        files = [Path(file) for p in named for file in (p, *dependencies(p))]
+        # An earlier date may be a product's folder, whose files are what is read of it.
+        return [file for path in files for file in (sorted(_files(path)) if path.is_dir() else [path])]
 
     def for_scene(self, stem: str) -> IngestOptions:
         """The options with ``{stem}`` in the paths replaced by a scene's name."""
         normal, mask, aoi, truth = (self.companion(p, stem) for p in (self.normal, self.mask, self.aoi, self.truth))
-        return replace(self, normal=normal, mask=mask, aoi=aoi, truth=truth)
+        before, before_mask = self.companion(self.before, stem), self.companion(self.before_mask, stem)
+        return replace(self, normal=normal, mask=mask, aoi=aoi, truth=truth, before=before, before_mask=before_mask)
+
+    def of_earlier(self) -> IngestOptions:
+        """The options that the earlier date is read by: its bands are its own, and what lies over the scene is not its."""
+        return replace(
+            self,
+            bands=None,
+            normal=None,
+            mask=None,
+            mask_values=(),
+            aoi=None,
+            truth=None,
+            grid=None,
+            before=None,
+            before_mask=None,
+        )
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files below a folder."""
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def _number(text: str) -> float | None:

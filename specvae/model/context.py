@@ -69,6 +69,12 @@ def ring_sums(area: NDArray[np.int32], outer: int, guard: int) -> NDArray[np.int
     return out
 
 
+EXPECT_ROUNDS = 10
+"""How many times the pixels whose surroundings changed most are dropped before the dates' surroundings are related again."""
+RIDGE = 1e-4
+"""Added to variances, so that components that are alike or never varied can be solved for."""
+
+
 class RingContext(nn.Module):
     """Leading components of the normalised cube, averaged over a ring: an outer window less a guard window.
 
@@ -79,11 +85,15 @@ class RingContext(nn.Module):
     shift: Tensor
     limit: Tensor
 
-    def __init__(self, bands: int, config: ContextConfig, bounded: bool = True) -> None:
+    def __init__(self, bands: int, config: ContextConfig, bounded: bool = True, earlier: int = 0) -> None:
+        """``earlier``: bands of an earlier date, which stand behind the ``bands`` and have components of their own."""
         super().__init__()
         self.outer, self.guard, self.bound = config.outer, config.guard, config.bound or BOUND
-        self.components = min(config.components or component_count(bands), bands)
-        self.register_buffer("projection", torch.zeros(self.components, bands))
+        self.bands = bands
+        self.earlier = min(config.components or component_count(earlier), earlier) if earlier else 0
+        """How many of the components, the last ones, are of the earlier date."""
+        self.components = min(config.components or component_count(bands), bands) + self.earlier
+        self.register_buffer("projection", torch.zeros(self.components, bands + earlier))
         self.register_buffer("shift", torch.zeros(self.components, 1))
         self.bounded = bounded
         if bounded:
@@ -101,22 +111,53 @@ class RingContext(nn.Module):
         return self.outer // 2
 
     def fit(self, normalised: NDArray[np.floating]) -> RingContext:
-        """Learn the components from ``(bands, n)`` normalised training spectra, each scaled to unit variance."""
-        wide = np.asarray(normalised, dtype=np.float64)
-        mean = wide.mean(axis=1, keepdims=True)
-        covariance = (wide - mean) @ (wide - mean).T / max(1, wide.shape[1] - 1)
-        values, vectors = np.linalg.eigh(covariance)
-        leading = np.argsort(values)[::-1][: self.components]
-        # An eigenvector's sign is arbitrary: its largest entry is made positive, so that another LAPACK gives the same context.
-        vectors = vectors[:, leading] * np.sign(vectors[np.abs(vectors[:, leading]).argmax(axis=0), leading])
-        spread = np.sqrt(np.maximum(values[leading], 1e-6))
-        projection = (vectors / spread).T
-        self.projection.copy_(torch.from_numpy(projection))
-        self.shift.copy_(torch.from_numpy(projection @ mean))
+        """Learn the components from ``(bands, n)`` normalised training spectra, each scaled to unit variance.
+
+        Those of an earlier date stand behind the others, and have components of their own.
+        """
+        first = self.components - self.earlier
+        later = (slice(0, first), slice(0, self.bands))
+        before = (slice(first, self.components), slice(self.bands, len(normalised)))
+        for rows, cols in (later, before) if self.earlier else (later,):
+            projection, shift = _leading(normalised[cols], rows.stop - rows.start)
+            self.projection[rows, cols] = torch.from_numpy(projection).to(self.projection)
+            self.shift[rows] = torch.from_numpy(shift).to(self.shift)
         if self.bounded:
-            lengths = np.square(projection @ (wide - mean)).sum(axis=0)
+            away = self.projection.double().numpy() @ np.asarray(normalised, np.float64) - self.shift.double().numpy()
+            lengths = np.square(away).sum(axis=0)
             self.limit.fill_(max(float(np.quantile(lengths, self.bound)), 1e-3))
         return self
+
+    def expect(self, contexts: NDArray[np.floating], trim: float) -> None:
+        """Take from the later date's components what the earlier date's surroundings let expect of them.
+
+        Learned from ``(components, n)`` contexts of training pixels, without the ``trim`` share that is furthest from it:
+        over a ring the dates agree more closely than pixel by pixel, where each is half a pixel beside the other.
+        """
+        first = self.components - self.earlier
+        both = np.asarray(contexts, np.float64)
+        later, one = both[:first], np.concatenate([both[first:], np.ones((1, both.shape[1]))])
+        keep = np.ones(both.shape[1], bool)
+        for _ in range(EXPECT_ROUNDS if trim else 1):
+            known = one[:, keep]
+            gram = known @ known.T + RIDGE * known.shape[1] * np.eye(len(one))
+            slope = np.linalg.solve(gram, known @ later[:, keep].T).T
+            away = later - slope @ one
+            covariance = np.cov(away[:, keep]).reshape(first, first) + RIDGE * np.eye(first)
+            distance = (away * np.linalg.solve(covariance, away)).sum(axis=0)
+            keep = distance <= np.quantile(distance, 1.0 - trim)
+        # Linear in the pixels' components, so that one projection of both dates does it before anything is summed.
+        expected, offset = (
+            torch.from_numpy(slope[:, :-1]).to(self.shift),
+            torch.from_numpy(slope[:, -1:]).to(self.shift),
+        )
+        self.projection[:first] -= expected @ self.projection[first:]
+        self.shift[:first] -= expected @ self.shift[first:] - offset
+
+    def own(self, seen: Tensor) -> Tensor:
+        """``(earlier, n)``: components of the pixel itself on the earlier date, from its ``(bands, n)`` in standard units."""
+        first = self.components - self.earlier
+        return torch.addmm(-self.shift[first:], self.projection[first:, self.bands :], seen)
 
     def quantise(self, normalised: Tensor) -> Tensor:
         """``(bands, n)`` normalised spectra -> ``(planes, n)`` int32: the components in multiples of the quantum.
@@ -171,6 +212,20 @@ class RingContext(nn.Module):
 
         (spread or _in_turn)(range(self.components), fill)
         return means
+
+
+def _leading(values: NDArray[np.floating], count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Projection ``(count, bands)`` on the leading components of ``(bands, n)``, in units of their spread, and the mean's place."""
+    wide = np.asarray(values, dtype=np.float64)
+    mean = wide.mean(axis=1, keepdims=True)
+    covariance = (wide - mean) @ (wide - mean).T / max(1, wide.shape[1] - 1)
+    eigenvalues, vectors = np.linalg.eigh(covariance)
+    leading = np.argsort(eigenvalues)[::-1][:count]
+    # An eigenvector's sign is arbitrary: its largest entry is made positive, so that another LAPACK gives the same context.
+    vectors = vectors[:, leading] * np.sign(vectors[np.abs(vectors[:, leading]).argmax(axis=0), leading])
+    spread = np.sqrt(np.maximum(eigenvalues[leading], 1e-6))
+    projection = (vectors / spread).T
+    return projection, projection @ mean
 
 
 def _in_turn(components: Sequence[int], job: Callable[[int], None]) -> None:

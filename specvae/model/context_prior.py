@@ -28,10 +28,11 @@ class ContextPrior(nn.Module):
     origin: Tensor
     expected: Tensor
 
-    def __init__(self, context: int, quantile: float = 0.0) -> None:
+    def __init__(self, context: int, quantile: float = 0.0, judged: int | None = None) -> None:
+        """``judged``: how many components are looked at; None: the leading ones."""
         super().__init__()
         self.quantile = quantile
-        judged = min(LEADING, context)
+        judged = min(LEADING, context) if judged is None else judged
         self.register_buffer("whitening", torch.zeros(judged, context))
         self.register_buffer("origin", torch.zeros(judged, 1))
         self.register_buffer("expected", torch.tensor(0.0))
@@ -42,14 +43,17 @@ class ContextPrior(nn.Module):
         return (0.5 * distance - self.expected).clamp(min=0.0)
 
     @torch.no_grad()
-    def fit(self, contexts: NDArray[np.floating]) -> None:
-        """Learn from ``(context, n)`` contexts of normal ground, of whose costs those below the quantile do not count."""
+    def fit(self, contexts: NDArray[np.floating], trim: float = TRIM, rounds: int = ROUNDS) -> None:
+        """Learn from ``(context, n)`` contexts of normal ground, of whose costs those below the quantile do not count.
+
+        The ``trim`` share that costs most is dropped, and the rest learned from again, ``rounds`` times.
+        """
         seen = np.asarray(contexts, np.float64)[: len(self.whitening)]
         retained = np.ones(seen.shape[1], bool)
-        for _ in range(ROUNDS + 1):
+        for _ in range(rounds + 1):
             mean, whitening = _whitened(seen[:, retained])
             cost = 0.5 * np.square(whitening @ (seen - mean)).sum(axis=0)
-            retained = cost <= np.quantile(cost, 1.0 - TRIM)
+            retained = cost <= np.quantile(cost, 1.0 - trim)
         self.whitening[:, : len(seen)].copy_(torch.from_numpy(whitening))
         self.origin.copy_(torch.from_numpy(-whitening @ mean))
         self.expected.fill_(float(np.quantile(cost, self.quantile)) if self.quantile > 0.0 else 0.0)

@@ -56,6 +56,11 @@ class NetState:
         return Ring(ring.outer, ring.guard, len(self.arrays["ring.projection"]))
 
     @property
+    def earlier(self) -> int:
+        """Bands of the earlier date that it is given behind its own; 0 for a model of one date."""
+        return int(self.parts.get("earlier", 0))
+
+    @property
     def components(self) -> int:
         """Numbers of a context, 0 without one."""
         return 0 if self.around is None else self.around.components

@@ -12,7 +12,7 @@ from specvae.model.config import ModelConfig, NormaliserConfig
 from specvae.model.marginals import Marginals
 from specvae.model.sizes import LINEAR_REACH, default_latent
 
-__all__ = ["Normaliser"]
+__all__ = ["Normaliser", "compressed"]
 
 LARGEST = 3e38
 """Standard units to which infinities are cut, a little below the largest float32."""
@@ -128,14 +128,14 @@ class Normaliser(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """``(bands, n)`` physical units -> ``(bands, n)`` compressed standard units, always finite for finite input."""
-        t = torch.sub(values, self.centre).div_(self.scale)
+        t = self.standard(values)
         if len(self.blur):
             t = self.blur @ t
         if self.length:
             t = self._lengthened(t)
         if len(self.mix):
             t = (self.mix @ t.reshape(len(self.mix), -1)).reshape(t.shape)
-        return _compressed(t if self.marginals is None else self.marginals(t), self.reach)
+        return compressed(t if self.marginals is None else self.marginals(t), self.reach)
 
     def _lengthened(self, t: Tensor) -> Tensor:
         """Every column brought to ``length``; its largest value is first brought to one, for squares may overflow float32."""
@@ -148,26 +148,38 @@ class Normaliser(nn.Module):
         """The result of :meth:`forward`, and the nats of the change of variable by band, ``(bands, n)``, as :meth:`cost`."""
         if self.marginals is None:
             return self(values), None
-        t, cost = self.marginals.with_cost(torch.sub(values, self.centre).div_(self.scale))
-        return _compressed(t, self.reach), cost
+        t, cost = self.marginals.with_cost(self.standard(values))
+        return compressed(t, self.reach), cost
 
     def cost(self, values: Tensor) -> Tensor | None:
         """``(bands, n)`` physical units -> nats of the change of variable by band, or None where it has no marginals."""
         if self.marginals is None:
             return None
-        return self.marginals.cost(torch.sub(values, self.centre).div_(self.scale))
+        return self.marginals.cost(self.standard(values))
 
-    def inverse(self, normalised: Tensor) -> Tensor:
-        """``(bands, n)`` standard units -> physical units."""
+    def standard(self, values: Tensor) -> Tensor:
+        """``(bands, n)`` physical units -> standard units, centred and scaled alone, not compressed."""
+        return torch.sub(values, self.centre).div_(self.scale)
+
+    def physical(self, standard: Tensor) -> Tensor:
+        """The way back of :meth:`standard`."""
+        return standard * self.scale + self.centre
+
+    def expanded(self, normalised: Tensor) -> Tensor:
+        """The way back of the compression: ``(bands, n)`` as long as they were before it."""
         size = normalised.abs()
         # expm1(69) is about 1e30: the decoder may expect anything, and float32 must not overflow.
         far = torch.expm1((size - self.reach).clamp(min=0.0, max=69.0)) + self.reach
-        t = torch.where(size <= self.reach, size, far).copysign(normalised)
+        return torch.where(size <= self.reach, size, far).copysign(normalised)
+
+    def inverse(self, normalised: Tensor) -> Tensor:
+        """``(bands, n)`` standard units -> physical units."""
+        t = self.expanded(normalised)
         if self.marginals is not None:
             t = self.marginals.inverse(t)
         if len(self.unmix):
             t = (self.unmix @ t.reshape(len(self.unmix), -1)).reshape(t.shape)
-        return t * self.scale + self.centre
+        return self.physical(t)
 
 
 def _whitening(pixels: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -185,7 +197,7 @@ def _blur(shape: tuple[int, int, int], sigma: float) -> NDArray[np.float64]:
     return np.asarray(np.kron(np.eye(channels), one))
 
 
-def _compressed(t: Tensor, reach: float) -> Tensor:
+def compressed(t: Tensor, reach: float) -> Tensor:
     """Standard units, values beyond ``reach`` compressed by a logarithm."""
     # Nearly every block holds no value beyond the reach: looking for one costs one pass over it, the compression several.
     # Both ways give the same bits to a value within the reach, so that they do not depend on a pixel's company.

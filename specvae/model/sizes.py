@@ -40,7 +40,7 @@ all from so many times that, and in proportion between."""
 KNOTS = 1024
 """Knots of each band's marginal table, evenly over its range in training and four kernel widths beyond."""
 
-PARTS = frozenset({"ring", "marginals", "smooth", "mixed", "components", "bounded", "surprise"})
+PARTS = frozenset({"ring", "marginals", "smooth", "mixed", "components", "bounded", "surprise", "earlier"})
 """What a stored state says of the parts of its net; one of another name is from a later version."""
 
 

@@ -6,7 +6,6 @@ works on samples that were normalised once, has a door of its own: :attr:`Spectr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,68 +13,69 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from specvae.errors import InputError
 from specvae.model.config import ModelConfig
 from specvae.model.context import RingContext, Spread
+from specvae.model.earlier import Earlier
 from specvae.model.likelihoods import Likelihood
 from specvae.model.mixture_prior import default_components
+from specvae.model.net_parts import RING_SAMPLE, Normalised, earlier_of, refuse_outside, restored, vae_of
 from specvae.model.normaliser import Normaliser
-from specvae.model.sizes import PARTS, Ring
+from specvae.model.sizes import Ring
 from specvae.model.vae import VAE, Terms
 from specvae.spectra import CELL, IMAGE_CELL
 
 __all__ = ["Normalised", "SpectralNet"]
-
-RING_SAMPLE = 100_000
-"""Training spectra that the context's components are learned from, at most about, evenly taken: a bound on the time of a fit."""
-
-
-@dataclass(frozen=True)
-class Normalised:
-    """Spectra in standard units."""
-
-    values: Tensor
-    """``(bands, n)``"""
-    cost: Tensor | None = None
-    """``(n,)`` nats of the change of variable from physical units; None where it is alike for all spectra."""
 
 
 class SpectralNet(nn.Module):
     """Normaliser, context and VAE as one state.
 
     Spectra are ``(bands, n)`` in physical units, contexts ``(components, n)`` as :meth:`ring_means` gives them, and None
-    for a model without context.
+    for a model without context. A model of two dates takes the bands of both, the later date's first, and explains the
+    later's: what its values are, given the earlier ones, and what surrounds the pixel on both dates.
     """
 
-    def __init__(self, normaliser: Normaliser, ring: RingContext | None, vae: VAE) -> None:
+    def __init__(
+        self, normaliser: Normaliser, ring: RingContext | None, vae: VAE, earlier: Earlier | None = None
+    ) -> None:
         super().__init__()
-        self.normaliser, self.ring, self.vae = normaliser, ring, vae
+        self.normaliser, self.ring, self.vae, self.earlier = normaliser, ring, vae, earlier
 
     @classmethod
-    def untrained(cls, spectra: NDArray[np.float32], config: ModelConfig, context: bool) -> SpectralNet:
+    def untrained(
+        cls, spectra: NDArray[np.float32], config: ModelConfig, context: bool, earlier: int = 0
+    ) -> SpectralNet:
         """A net whose normaliser and context are learned from ``(bands, n)`` training spectra, and whose VAE is not yet.
 
-        Raises InputError where the likelihood cannot explain such values.
+        The last ``earlier`` bands are those of an earlier date. Raises InputError where the likelihood cannot explain such
+        values, or these settings take one date alone.
         """
-        bands = len(spectra)
-        normaliser = Normaliser.learned(spectra, config)
-        ring = None
-        if context:
-            step = max(1, spectra.shape[1] // RING_SAMPLE)
-            with torch.inference_mode():
-                normalised = normaliser(torch.from_numpy(np.ascontiguousarray(spectra[:, ::step])))
-            ring = RingContext(bands, config.context).fit(normalised.numpy())
+        bands = len(spectra) - earlier
+        normaliser = Normaliser.learned(spectra[:bands], config)
+        before = earlier_of(normaliser, spectra, earlier, config) if earlier else None
+        # A large change must be seen in the rings inside it: with two dates every pixel counts in full.
+        ring = RingContext(bands, config.context, not earlier, earlier) if context else None
         components = config.network.components or default_components(spectra.shape[1])
         components = components if config.network.prior == "mixture" else 0
-        surprise = config.context.surprise or 0.0
-        net = cls(normaliser, ring, VAE(bands, ring.components if ring else 0, config.network, components, surprise))
-        _refuse_outside(spectra, net.likelihood)
+        net = cls(
+            normaliser, ring, vae_of(bands, ring, before, config, components, config.context.surprise or 0.0), before
+        )
+        if ring is not None:
+            step = max(1, spectra.shape[1] // RING_SAMPLE)
+            with torch.inference_mode():
+                ring.fit(net.normalised(torch.from_numpy(np.ascontiguousarray(spectra[:, ::step]))).all.numpy())
+        refuse_outside(spectra[:bands], net.likelihood)
         return net
 
     @property
     def bands(self) -> int:
-        """Values of a spectrum; of an image or a patch all its values."""
+        """Values of a spectrum; of an image or a patch all its values; of two dates those of the later one."""
         return self.vae.bands
+
+    @property
+    def inputs(self) -> int:
+        """Values that it is given of a pixel: of two dates those of both."""
+        return self.bands + (0 if self.earlier is None else self.earlier.count)
 
     @property
     def latent(self) -> int:
@@ -169,6 +169,12 @@ class SpectralNet(nn.Module):
 
     def normalised(self, physical: Tensor) -> Normalised:
         """Spectra in standard units, with the cost of the change of variable."""
+        if self.earlier is not None:
+            later, seen = (
+                self.normaliser.standard(physical[: self.bands]),
+                self.earlier.standard(physical[self.bands :]),
+            )
+            return Normalised(self.earlier.change(later, seen, self.normaliser.reach), None, seen)
         values, costs = self.normaliser.with_cost(physical)
         return Normalised(values, None if costs is None else costs.sum(dim=0))
 
@@ -178,25 +184,37 @@ class SpectralNet(nn.Module):
 
     def terms_of(self, spectra: Normalised, context: Tensor | None = None, noise: Tensor | None = None) -> Terms:
         """The same of spectra that are normalised already."""
-        return self.vae.terms(spectra.values, context, noise, spectra.cost)
+        return self.vae.terms(spectra.values, self.given(spectra, context), noise, spectra.cost)
+
+    def given(self, spectra: Normalised, context: Tensor | None) -> Tensor | None:
+        """What the network is conditioned on: the surroundings, and of two dates the pixel's own earlier components."""
+        if spectra.seen is None:
+            return context
+        own = spectra.seen if self.ring is None else self.ring.own(spectra.seen)
+        return own if context is None else torch.cat([context, own])
 
     def explain(self, physical: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Contribution in nats, signed deviation, and expected value in physical units, ``(bands, n)`` each."""
+        if self.earlier is not None:
+            spectra = self.normalised(physical)
+            contribution, deviation, expected = self.vae.explain(spectra.values, self.given(spectra, context))
+            later = self.earlier.later(self.normaliser.expanded(expected), spectra.all[self.bands :])
+            return contribution, deviation, self.normaliser.physical(later)
         values, costs = self.normaliser.with_cost(physical)
         contribution, deviation, expected = self.vae.explain(values, context, costs)
         return contribution, deviation, self.normaliser.inverse(expected)
 
     def contribution_of(self, spectra: Normalised, context: Tensor | None = None) -> Tensor:
         """``(bands, n)`` nats of the likelihood alone, without the change of variable, of normalised spectra."""
-        return self.vae.explain(spectra.values, context)[0]
+        return self.vae.explain(spectra.values, self.given(spectra, context))[0]
 
     def encode(self, physical: Tensor, context: Tensor | None = None) -> Tensor:
         """``(latent, n)``: posterior means."""
-        return self.encode_of(Normalised(self.normaliser(physical)), context)
+        return self.encode_of(self.normalised(physical), context)
 
     def encode_of(self, spectra: Normalised, context: Tensor | None = None) -> Tensor:
         """The same of spectra that are normalised already."""
-        return self.vae.encode(spectra.values, self.vae.bounded(context))[0]
+        return self.vae.encode(spectra.values, self.vae.bounded(self.given(spectra, context)))[0]
 
     def decode(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """``(latent, n)`` -> ``(bands, n)``: means of p(x | z, c) in physical units."""
@@ -220,7 +238,7 @@ class SpectralNet(nn.Module):
 
     def quantised(self, spectra: Normalised) -> Tensor:
         """``(planes, n)`` int32: components of the context and weights, as :meth:`ring_means` takes them."""
-        return self._ring().quantise(spectra.values)
+        return self._ring().quantise(spectra.all)
 
     def context_alike(self, spectra: Normalised) -> Tensor:
         """``(components, n)``: the context of pixels whose ring is everywhere like themselves."""
@@ -235,6 +253,11 @@ class SpectralNet(nn.Module):
     ) -> NDArray[np.float32]:
         """Contexts ``(components, rows, cols)`` from maps of :meth:`quantised` with a halo, 0 where not ``valid``."""
         return self._ring().ring_means(maps, valid, spread)
+
+    def relate_surroundings(self, contexts: NDArray[np.floating], trim: float) -> None:
+        """Take from the later date's surroundings what the earlier's let expect; see :meth:`RingContext.expect`."""
+        with torch.inference_mode():
+            self._ring().expect(contexts, trim)
 
     def _ring(self) -> RingContext:
         if self.ring is None:
@@ -251,6 +274,8 @@ class SpectralNet(nn.Module):
             "components": self.clusters,
             "bounded": self.ring is not None and self.ring.bounded,
             "surprise": self.vae.context_prior is not None,
+            # Named only where it is there, so that files of models of one date stay as they were.
+            **({} if self.earlier is None else {"earlier": self.earlier.count}),
         }
 
     def state_arrays(self) -> dict[str, NDArray[Any]]:
@@ -262,30 +287,13 @@ class SpectralNet(nn.Module):
         cls, bands: int, config: ModelConfig, shape: dict[str, Any], arrays: dict[str, NDArray[Any]]
     ) -> SpectralNet:
         """The net of a stored state; RuntimeError, KeyError or ValueError where it does not hold together."""
-        unknown = set(shape) - PARTS
-        if unknown:
-            raise ValueError(f"unknown parts of the network: {', '.join(sorted(unknown))}")
-        # Models that were fitted before a part existed do not name it, and have none.
-        ring = RingContext(bands, config.context, bool(shape.get("bounded", False))) if shape["ring"] else None
-        components, surprise = int(shape.get("components", 0)), (0.0 if shape.get("surprise", False) else None)
-        vae = VAE(bands, ring.components if ring else 0, config.network, components, surprise)
+        ring, earlier, vae = restored(bands, config, shape)
         normaliser = Normaliser(
             bands, bool(shape.get("marginals", False)), bool(shape.get("smooth", False)), int(shape.get("mixed", 0))
         )
         normaliser.reach = config.normaliser.reach or normaliser.reach
         normaliser.length = config.normaliser.length if config.normaliser.kind == "fixed" else 0.0
-        net = cls(normaliser, ring, vae)
+        net = cls(normaliser, ring, vae, earlier)
         # Copied: arrays over the bytes of a file are read-only, and torch has no such tensors.
         net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
         return net.eval()
-
-
-def _refuse_outside(spectra: NDArray[np.float32], likelihood: Likelihood) -> None:
-    """Raise InputError where spectra leave the values that the likelihood can explain."""
-    least, most = likelihood.support
-    low, high = float(spectra.min()), float(spectra.max())
-    if low < least or high > most:
-        raise InputError(
-            f"a {likelihood.name} likelihood takes values in {least:g}..{most:g} and these reach from {low:.6g} to "
-            f"{high:.6g}: scale them, or use another preset or --set network.likelihood=gaussian with output=linear"
-        )

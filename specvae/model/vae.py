@@ -82,10 +82,17 @@ class VAE(nn.Module):
     context_reach: Tensor
 
     def __init__(
-        self, bands: int, context: int, config: NetworkConfig, components: int = 0, surprise: float | None = 0.0
+        self,
+        bands: int,
+        context: int,
+        config: NetworkConfig,
+        components: int = 0,
+        surprise: float | None = 0.0,
+        judged: int | None = None,
     ) -> None:
+        """``judged``: how many of the context's numbers, the first ones, cost what they are worth by themselves."""
         super().__init__()
-        self.bands, self.context = bands, context
+        self.bands, self.context, self.two_dates = bands, context, judged is not None
         self.latent = config.latent or default_latent(bands)
         self.noise, self.linear = config.noise or SCENE_NOISE, config.linear
         self.likelihood_name, self.output = config.likelihood, config.output
@@ -99,7 +106,7 @@ class VAE(nn.Module):
         if self.mixture is not None and not self.linear:
             self.mixture.scatter()
         # Models that were fitted before a context's own cost was counted have none.
-        self.context_prior = ContextPrior(context, surprise) if context and surprise is not None else None
+        self.context_prior = ContextPrior(context, surprise, judged) if context and surprise is not None else None
         start = 0.0 if config.deviation is None else math.log(config.deviation)
         # A parameter even where it is fixed: the closed form sets it, and model files of both kinds hold the same tensors.
         self.log_sigma = nn.Parameter(torch.full((bands, 1), start), requires_grad=self.learned_variance)

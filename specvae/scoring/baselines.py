@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.model.principal import Principal
+from specvae.scoring.chronochrome import Chronochrome
 
 __all__ = ["METHODS", "Background"]
 
@@ -34,6 +35,13 @@ class Background:
     """``(n, bands)``: up to 4,096 training spectra, evenly taken."""
     principal: Principal | None = None
     """Components as many as the latent values, of all values of a patch; None in models written before they were stored."""
+    change: Chronochrome | None = None
+    """The linear baseline of a model of two dates; None for a model of one."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The baselines that :meth:`scores` gives."""
+        return METHODS if self.change is None else (*METHODS, "chronochrome")
 
     @classmethod
     def fit(cls, spectra: NDArray[np.floating]) -> Background:
@@ -83,7 +91,9 @@ class Background:
         return np.asarray(-self._forest.score_samples(np.asarray(spectra, np.float32)))
 
     def scores(self, spectra: NDArray[np.floating]) -> NDArray[np.float64]:
-        """``(n, bands)`` -> ``(methods, n)``, in the order of ``METHODS``."""
+        """``(n, bands)`` -> ``(methods, n)``, in the order of ``methods``; of two dates the later date's bands come first."""
         if not len(spectra):
-            return np.zeros((len(METHODS), 0))
-        return np.stack([self.rx(spectra), self.pca(spectra), self.iforest(spectra)])
+            return np.zeros((len(self.methods), 0))
+        later, earlier = spectra[:, : len(self.mean)], spectra[:, len(self.mean) :]
+        rows = [self.rx(later), self.pca(later), self.iforest(later)]
+        return np.stack(rows if self.change is None else [*rows, self.change.scores(later.T, earlier.T)])

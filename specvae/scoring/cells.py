@@ -110,8 +110,8 @@ class CellScorer:
         return self._workers.alone(lambda: self._explain(values, context))
 
     def _explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> Explanation:
-        bands, n = values.shape
-        explained = np.empty((3, bands, n), np.float32)
+        n = values.shape[1]
+        explained = np.empty((3, self.net.bands, n), np.float32)
         for start in range(0, n, self.width):
             stop = min(start + self.width, n)
             # As wide as the cells that were scored, so that the contributions are of the same products of matrices.
@@ -181,13 +181,15 @@ class CellScorer:
 
     def _quantised(self, raw: Tensor) -> NDArray[np.int32]:
         """Components of the context, and weights, ``(planes, n)`` of physical units ``(bands, n)``."""
-        return self._programs.run(Quantise, self.net.normalised(raw).values).cpu().numpy()
+        spectra = self.net.normalised(raw)
+        seen = () if spectra.seen is None else (spectra.seen,)
+        return self._programs.run(Quantise, spectra.values, *seen).cpu().numpy()
 
     def _both(self, raw: Tensor, *context: Tensor) -> NDArray[np.float32]:
         """Both terms ``(2, n)`` of physical units ``(bands, n)``, and contexts ``(components, n)`` where they are used."""
         spectra = self.net.normalised(raw)
-        cost = () if spectra.cost is None else (spectra.cost,)
-        return self._programs.run(BothTerms, spectra.values, *context, *cost).cpu().numpy()
+        more = (part for part in (spectra.cost, spectra.seen) if part is not None)
+        return self._programs.run(BothTerms, spectra.values, *context, *more).cpu().numpy()
 
     def _gather(
         self,
@@ -255,4 +257,4 @@ def _as_cube(values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Cube:
 def _cell_bytes(net: SpectralNet) -> int:
     """Bytes that a cell takes while it is computed: its spectra four times over, and twice the output of the widest layer."""
     widest = max(2 * sum(p.shape) for p in net.parameters())
-    return int(4 * net.cell**2 * (4 * net.bands + 2 * widest))
+    return int(4 * net.cell**2 * (4 * net.inputs + 2 * widest))

@@ -39,17 +39,17 @@ class Programs:
 
 
 class BothTerms(nn.Module):
-    """Reconstruction and KL as the rows of one tensor ``(2, n)``, from spectra, then contexts and costs where used."""
+    """Reconstruction and KL as the rows of one tensor ``(2, n)``, from spectra, then contexts, costs and earlier ones if used."""
 
     def __init__(self, net: SpectralNet) -> None:
         super().__init__()
         self.net = net
-        self.has_context, self.has_cost = net.has_context, net.has_cost
+        self.given = (net.has_context, net.has_cost, net.earlier is not None)
 
-    def forward(self, x: Tensor, second: Tensor | None = None, third: Tensor | None = None) -> Tensor:
-        c = second if self.has_context else None
-        cost = (third if self.has_context else second) if self.has_cost else None
-        terms = self.net.terms_of(Normalised(x, cost), c)
+    def forward(self, x: Tensor, *more: Tensor) -> Tensor:
+        rest = iter(more)
+        c, cost, seen = (next(rest) if given else None for given in self.given)
+        terms = self.net.terms_of(Normalised(x, cost, seen), c)
         return torch.stack([terms.reconstruction, terms.kl])
 
 
@@ -60,8 +60,8 @@ class Quantise(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net.quantised(Normalised(x))
+    def forward(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
+        return self.net.quantised(Normalised(x, None, seen))
 
 
 def _traced(program: nn.Module, tensors: tuple[Tensor, ...]) -> Callable[..., Tensor]:

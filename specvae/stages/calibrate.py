@@ -62,7 +62,7 @@ def _calibrated(detector: Detector, sources: Sequence[Source], ingest: IngestOpt
             "the model looks at what surrounds a pixel; a table has no surroundings: calibrate it on rasters"
         )
     # The model's bands, matched by name or wavelength, and nothing of it trains: all pixels are held out.
-    gathered = gather(sources, ingest, detector.config, detector.bands, hold_all=True)
+    gathered = gather(sources, ingest, detector.config, detector.bands, hold_all=True, before=detector.before)
     fresh = detector.calibrate(gathered.regions, gathered.names)
     if not fresh.calibration.size:
         raise InputError("no valid normal pixel was found to calibrate on; check masks with `specvae inspect`")

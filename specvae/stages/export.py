@@ -37,6 +37,7 @@ def export(model: str, out: str, *, overwrite: bool = False) -> ExportOutcome:
     """
     require_onnx()  # first, so that a missing package is named before a model is loaded for nothing
     stored, path = load_model(model), Path(out)
+    stored.detector.require_one_date("export")
     net = stored.detector.net
     inputs = [f"spectra (n, {net.bands})"]
     if net.has_context:

@@ -110,6 +110,7 @@ def _detector(
             pick_device(request.device),
             max(1, request.threads),
             progress,
+            before=gathered.before,
         )
     except InputError as error:
         why = ", ".join(f"{n:,} {reason}" for reason, n in gathered.invalid.items() if n)

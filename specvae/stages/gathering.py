@@ -46,6 +46,8 @@ class Gathered:
     """Windows with the role of each pixel: training, validation, calibration or unused."""
     bands: BandSet
     """The bands that all sources have."""
+    before: BandSet | None
+    """Those of the earlier date beside each of them; None where there is none."""
     names: tuple[str, ...]
     """The sources' names, in the order of their numbers in ``regions``."""
     context: bool
@@ -66,16 +68,18 @@ def gather(
     config: ModelConfig,
     match: BandSet | None,
     hold_all: bool = False,
+    before: BandSet | None = None,
 ) -> Gathered:
     """Read regions of all sources: an equal share each, split into training, validation and calibration blocks.
 
-    ``hold_all``: everything calibrates (a calibration from other normal data). Raises ModelError where the bands of
+    ``hold_all``: everything calibrates (a calibration from other normal data); ``before``: as ``match``, of the earlier
+    date. Raises ModelError where the bands of
     sources differ.
     """
     # One model has one kind of input: rows of a table have no surroundings, so with a table among them none is used.
     context = config.context.kind != "none" and not config.patch and not any(s.is_table for s in sources)
     buffer = config.context.outer // 2 if context else 0
-    reading = _Gathering(options, config, buffer, hold_all, sources[0] if match is None else None, match)
+    reading = _Gathering(options, config, buffer, hold_all, sources[0] if match is None else None, match, before)
     sampling = config.sampling.of_patches(config.patch)
     crossed = sampling.fold_count > 1 and not hold_all
     for number, source in enumerate(sources):
@@ -86,6 +90,7 @@ def gather(
     return Gathered(
         regions=tuple(reading.regions),
         bands=reading.bands,
+        before=reading.before,
         names=tuple(source.key for source in sources),
         context=context,
         notes=tuple(dict.fromkeys([*reading.notes, *reading.grids_said()])),
@@ -107,6 +112,8 @@ class _Gathering:
     first: Source | None
     """The source whose bands the others must have; None where a model says which."""
     bands: BandSet | None
+    before: BandSet | None
+    """Bands of the earlier date, as ``bands``."""
     regions: list[Region] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     decisions: list[SourceDecision] = field(default_factory=list)
@@ -136,6 +143,8 @@ class _Gathering:
 
     def add_table(self, source: Source, number: int, quota: Quota) -> None:
         """Read the rows of a table."""
+        if self.options.before:
+            raise InputError(f"{source.path} is a table, and --before needs scenes of the same ground; leave it out")
         table = read_table(source.path, self.options, self.bands)
         self.bands = self.bands or table.bands
         usable = table.normal & table.valid
@@ -150,8 +159,9 @@ class _Gathering:
     def add_scene(self, source: Source, number: int, quota: Quota) -> None:
         """Read windows of a raster until the quota is full."""
         config = self.config
-        with in_patches(_open_alike(source, self.options, self.bands, self.first), config.patch) as scene:
+        with in_patches(_open_alike(source, self.options, self.bands, self.before, self.first), config.patch) as scene:
             self.bands = self.bands or scene.bands
+            self.before = self.before or (scene.before.bands if scene.before else None)
             self.pixel_size = self.pixel_size or scene.pixel_size
             side = None if scene.pixel_size is None else float(f"{scene.pixel_size:.2g}")
             system = scene.crs.to_string() if scene.crs else "none"
@@ -174,10 +184,12 @@ def _few(keys: Sequence[str]) -> str:
     return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
 
 
-def _open_alike(source: Source, options: IngestOptions, bands: BandSet | None, first: Source | None) -> PixelScene:
+def _open_alike(
+    source: Source, options: IngestOptions, bands: BandSet | None, before: BandSet | None, first: Source | None
+) -> PixelScene:
     """A scene with these bands. Raises InputError that names both where it has not those of the ``first`` of a fit."""
     try:
-        return open_scene(source, options, match=bands)
+        return open_scene(source, options, match=bands, before=before)
     except ModelError as error:
         if first is None:
             raise

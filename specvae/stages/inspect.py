@@ -93,6 +93,8 @@ class ModelDescription(TypedDict):
     created: str
     format_version: int
     bands: list[ModelBand]
+    before: list[str] | None
+    """The bands of the earlier date; None for a model of one date."""
     context: ContextRing | None
     halo: int
     patch: int | None
@@ -195,6 +197,7 @@ def _model(path: str) -> ModelDescription:
         "created": stored.created,
         "format_version": stored.metadata["format_version"],
         "bands": _model_bands(detector),
+        "before": None if detector.before is None else list(detector.before.labels),
         "context": None if ring is None else {"outer": ring.outer, "guard": ring.guard, "components": ring.components},
         "halo": detector.halo,
         "patch": detector.config.patch,

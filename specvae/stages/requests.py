@@ -33,7 +33,7 @@ class FitRequest:
     ingest: IngestOptions = field(default_factory=IngestOptions)
     """How the sources are read, and which of their pixels are normal."""
     preset: str | None = option(None, Option("A configuration in the package.", metavar="NAME"))
-    """Name of a configuration in the package; None: the default, or ``patches`` where ``patch`` is given."""
+    """Name of a configuration in the package; None: the default, ``patches`` with ``patch``, ``change`` with ``before``."""
     patch: int | None = option(None, Option("Fit on patches of P x P pixels.", metavar="P"))
     """Side of a patch in pixels; None: as the configuration says, by default single spectra."""
     context: str | None = option(
@@ -70,6 +70,8 @@ class FitRequest:
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.patch and self.ingest.before:
+            raise UsageError("--patch and --before do not go together: two dates are compared pixel by pixel")
         if self.patch and self.context == "ring":
             raise UsageError("--patch and --context ring do not go together: a patch has its surroundings inside")
 
@@ -85,8 +87,8 @@ class FitRequest:
             "sampling.folds": self.folds,
             "patch": self.patch,
         }
-        # A network for patches has other sizes than one for spectra: --patch alone means that preset.
-        preset = self.preset or ("patches" if self.patch else None)
+        # A network for patches has other sizes than one for spectra, and two dates are trimmed more: each means its preset.
+        preset = self.preset or ("patches" if self.patch else "change" if self.ingest.before else None)
         return load_config(preset, self.config, self.set, overrides)
 
 

@@ -24,6 +24,8 @@ MOST = 100_000
 """Spectra that the solution is computed from, at most, evenly taken: a bound on its time."""
 TRIM_ROUNDS = 2
 """How many times the worst spectra are dropped and the rest is solved again: the worst distort the first solution."""
+EVENT_ROUNDS = 10
+"""The same for the surroundings of two dates."""
 RIDGE = 1e-5
 """Added to the variance of each component of the context, so that components that are alike share a coefficient."""
 TINY = 1e-6
@@ -40,11 +42,11 @@ def start_linear(vae: VAE, x: Tensor, c: Tensor | None, trim: float = 0.0, seed:
     """
     step = max(1, x.shape[1] // MOST)
     spectra = x[:, ::step].cpu().double().numpy()
+    costs: NDArray[np.float64] | float = 0.0
     if c is not None:
         contexts = c[:, ::step].cpu().double().numpy()
         _bound_context(vae, contexts)
-        if vae.context_prior is not None:
-            vae.context_prior.fit(contexts)
+        costs = _cost_of_surroundings(vae, contexts, trim)
         c = vae.bounded(c[:, ::step])
     context = np.zeros((0, spectra.shape[1])) if c is None else c.cpu().double().numpy()
     # The closed form is that of linear paths and one noise for all bands; learned variances have no such solution.
@@ -53,6 +55,7 @@ def start_linear(vae: VAE, x: Tensor, c: Tensor | None, trim: float = 0.0, seed:
     keep = np.ones(spectra.shape[1], bool)
     for _ in range(TRIM_ROUNDS if trim else 0):
         score = _Solution.of(spectra[:, keep], context[:, keep], vae.noise, vae.latent).score(spectra, context)
+        score += costs
         keep = score <= np.quantile(score, 1.0 - trim)
     solution = _Solution.of(spectra[:, keep], context[:, keep], vae.noise, vae.latent)
     solution.set(vae)
@@ -61,6 +64,19 @@ def start_linear(vae: VAE, x: Tensor, c: Tensor | None, trim: float = 0.0, seed:
     if vae.mixture is not None:
         retained = torch.from_numpy(spectra[:, keep]).to(x)
         vae.mixture.start(*vae.encode(retained, None), seed)
+
+
+def _cost_of_surroundings(vae: VAE, contexts: NDArray[np.float64], trim: float) -> NDArray[np.float64] | float:
+    """Learn what surroundings ``(context, n)`` cost; of two dates the costs ``(n,)`` by which spectra are dropped, else 0."""
+    if vae.context_prior is None:
+        return 0.0
+    if not vae.two_dates:
+        vae.context_prior.fit(contexts)
+        return 0.0
+    # A pair that is fitted on itself may hold a large event: after so many rounds it is out of the way.
+    vae.context_prior.fit(contexts, trim, EVENT_ROUNDS)
+    costs: NDArray[np.float64] = vae.context_prior(torch.from_numpy(contexts).float()).double().numpy()
+    return costs
 
 
 def _bound_context(vae: VAE, context: NDArray[np.float64]) -> None:

@@ -84,6 +84,8 @@ class _CrossFitting:
     device: str
     threads: int
     least: int
+    earlier: int
+    """Values of a pixel that are those of an earlier date."""
 
     def model(self, fold: int) -> Fitted | None:
         """The model fitted without the blocks of ``fold``; None where too few pixels are left to train on."""
@@ -96,7 +98,7 @@ class _CrossFitting:
         spectra = np.concatenate(parts, axis=1)
         if spectra.shape[1] < self.least:
             return None
-        return fit_network(regions, spectra, self.config, self.context, self.device, self.threads)
+        return fit_network(regions, spectra, self.config, self.context, self.device, self.threads, earlier=self.earlier)
 
     def scored(self, fold: int, scorer: Scorer) -> tuple[dict[int, ScoreMap], RankShift]:
         """Score maps of the regions that hold pixels of ``fold``, by their index, and the shift to the model of all blocks."""
@@ -151,6 +153,7 @@ def cross_fit(
         device,
         threads,
         least,
+        fitted.net.inputs - fitted.net.bands,
     )
     tiles: list[Tile] = []
     pooled: list[Tile] = []

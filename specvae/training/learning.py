@@ -16,6 +16,7 @@ from specvae.model.patches import band_means
 from specvae.model.principal import Principal
 from specvae.model.spectral_net import Normalised, SpectralNet
 from specvae.scoring.baselines import Background
+from specvae.scoring.chronochrome import Chronochrome
 from specvae.scoring.scorer import scorer_of
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.contamination import few_places_warning
@@ -58,14 +59,15 @@ def learn(
     threads: int = 1,
     progress: Callable[[Check], None] | None = None,
     least: int = LEAST,
+    earlier: int = 0,
 ) -> Learned:
-    """Learn what is normal from regions of the sources.
+    """Learn what is normal from regions of the sources, whose cubes hold ``bands`` and behind them those of an earlier date.
 
     Raises InputError where fewer than ``least`` pixels are there to train on.
     """
-    spectra = training_spectra(regions, bands, least)
+    spectra = training_spectra(regions, bands + earlier, least)
     config = config.resolved(table=all(region.is_table for region in regions), bands=bands)
-    fitted = fit_network(regions, spectra, config, context, device, threads, progress)
+    fitted = fit_network(regions, spectra, config, context, device, threads, progress, earlier)
     net, samples = fitted.net, fitted.samples
     held = _held_out(regions, fitted, config, sources, context, device, threads, least)
     # What is stored is also what cuts are made of, so that a model that was loaded is the model that was fitted.
@@ -76,14 +78,13 @@ def learn(
     calibration = Calibration(tiles, contaminated=contamination.found, trim=trim)
     diagnostics = diagnose(net, samples.checked, device, config.patch or 1)
     diagnostics["warnings"] += _few_places(calibration)
-    seen = band_means(spectra, config.patch)
     return Learned(
         config,
         fitted.state,
         calibration,
         Calibration(pooled, contaminated=contamination.found, trim=trim) if pooled.tiles else None,
-        replace(Background.fit(seen), principal=Principal.fit(spectra, net.latent, config.patch or 1)),
-        DriftReference.fit(seen, tiles.scores),
+        _background(spectra, net, config),
+        DriftReference.fit(band_means(spectra[: net.bands], config.patch), tiles.scores),
         {
             "contamination": contamination.summary(),
             "folds": held.summary,
@@ -101,6 +102,14 @@ def _few_places(calibration: Calibration) -> list[str]:
         return []
     warning = few_places_warning(calibration.tiles, calibration.threshold().value)
     return [warning] if warning else []
+
+
+def _background(spectra: NDArray[np.float32], net: SpectralNet, config: ModelConfig) -> Background:
+    """What the baselines need; of two dates the later's bands, and the regression of these on the earlier's."""
+    later, before = spectra[: net.bands], spectra[net.bands :]
+    principal = Principal.fit(later, net.latent, config.patch or 1)
+    change = Chronochrome.fit(later, before, config.training.trim) if len(before) else None
+    return replace(Background.fit(band_means(later, config.patch)), principal=principal, change=change)
 
 
 def _held_out(

@@ -42,10 +42,19 @@ def fit_network(
     device: str,
     threads: int,
     progress: Callable[[Check], None] | None = None,
+    earlier: int = 0,
 ) -> Fitted:
-    """Fit a network to the training pixels of ``regions``, whose ``spectra`` are ``(values, n)`` in physical units."""
+    """Fit a network to the training pixels of ``regions``, whose ``spectra`` are ``(values, n)`` in physical units.
+
+    The last ``earlier`` values are those of an earlier date.
+    """
     _prepare_torch(config.seed, device)
-    net = SpectralNet.untrained(spectra, config, context)
+    net = SpectralNet.untrained(spectra, config, context, earlier)
+    if earlier and context:
+        # The ring is one with the earlier date's before its contexts are those that are trained on.
+        contexts = _samples(net, regions, config, threads).train.c
+        assert contexts is not None
+        net.relate_surroundings(contexts[: net.components].numpy(), config.training.trim)
     samples = _samples(net, regions, config, threads)
     history = _train(net, samples, config, device, progress)
     return Fitted(net, NetState.of(net, config), samples, history)
@@ -128,8 +137,8 @@ def _parts(scorer: CellScorer, region: Region) -> dict[Role, Sample]:
     parts = {}
     for role, mask in masks.items():
         normalised = scorer.normalised(region.spectra(role))
-        c = None if context is None else torch.from_numpy(np.ascontiguousarray(context[:, mask]))
-        parts[role] = Sample(normalised.values, c, normalised.cost)
+        around = None if context is None else torch.from_numpy(np.ascontiguousarray(context[:, mask]))
+        parts[role] = Sample(normalised.values, scorer.net.given(normalised, around), normalised.cost)
     return parts
 
 

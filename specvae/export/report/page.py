@@ -149,6 +149,7 @@ def render_page(report: Report, data: PageData) -> str:
             payload=Markup(_payload(report, data, scale)),
             blobs=_blobs(report, data, scale),
             composite=jpeg(data.picture.composite) if data.picture else None,
+            before=jpeg(data.picture.before) if data.picture and data.picture.before is not None else None,
             noun=noun,
             products=report["settings"].get("products", PRODUCTS),
             one=one_of(report),

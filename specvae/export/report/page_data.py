@@ -26,6 +26,8 @@ class Picture:
     """``(3, rows, cols)``: red, green, blue, physical units, NaN where invalid."""
     corners: tuple[tuple[float, float], ...] | None
     """Longitude and latitude of the upper left, upper right, lower right and lower left corner; None where unknown."""
+    before: FloatArray | None = None
+    """``(3, rows, cols)``: the earlier date's red, green and blue; None for a scene of one date."""
 
 
 @dataclass(frozen=True, eq=False)

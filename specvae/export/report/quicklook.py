@@ -58,7 +58,7 @@ def stretched(composite: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str) -> None:
-    """Write the quicklook as a PNG: the scene, its score and the flagged pixels side by side."""
+    """Write the quicklook as a PNG: the scene, its score and the flagged pixels side by side; first an earlier date."""
     finer = view.composite.shape[1] // view.score.shape[0]
     # A scene of patches is shown in its own pixels, and each score is repeated over those of its patch.
     fine, above = (np.kron(part, np.ones((finer, finer), np.float32)) for part in (view.score, view.anomalous))
@@ -75,19 +75,31 @@ def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str)
         ("score", "nats", _enlarged(_coloured(score, scale)), "from the 1 % score to the highest"),
         ("anomalous", cut, _flagged(colour, flags, thick), "flags are drawn larger than pixels" if thick else ""),
     ]
+    if view.before is not None:
+        earlier = (stretched(view.before[:, ::step, ::step]) * 255).astype(np.uint8)
+        panels.insert(0, ("earlier date", "", _enlarged(earlier), panels[0][3]))
+    write_png(path, np.asarray(_sheet(panels, title, cut, scale)))
+
+
+def _sheet(panels: list[tuple[str, str, Image.Image, str]], title: str, cut: str, scale: ScoreScale) -> Image.Image:
+    """Panels (name, note, picture, what stands below) side by side, that of the score before the last, with its scale."""
     width = max(COLUMN, panels[0][2].width)
     last = max(width, math.ceil(font(16).getlength("anomalous  ") + font(14).getlength(cut)))
-    sheet = Image.new("RGB", (2 * width + last + BAR + 4 * GAP, HEAD + panels[0][2].height + FOOT), PAPER)
+    before = len(panels) - 1  # columns before that of the flags, which the scale stands beside
+    sheet = Image.new(
+        "RGB", (before * width + last + BAR + (before + 2) * GAP, HEAD + panels[0][2].height + FOOT), PAPER
+    )
     brush = ImageDraw.Draw(sheet)
     brush.text((GAP, 14), title, INK, font(19))
     for k, (name, note, panel, foot) in enumerate(panels):
-        left = GAP + k * (width + GAP) + (BAR if k == 2 else 0)
+        left = GAP + k * (width + GAP) + (BAR if k == before else 0)
         brush.text((left, HEAD - 26), name, INK, font(16))
         brush.text((left + brush.textlength(name + "  ", font(16)), HEAD - 24), note, SOFT, font(14))
         sheet.paste(panel, (left, HEAD))
         brush.text((left, HEAD + panel.height + 4), foot, SOFT, font(13))
-    scale.draw(sheet, (2 * GAP + width + panels[1][2].width + 8, HEAD), panels[1][2].height)
-    write_png(path, np.asarray(sheet))
+    map_of_score = panels[before - 1][2]
+    scale.draw(sheet, (before * GAP + (before - 1) * width + map_of_score.width + 8, HEAD), map_of_score.height)
+    return sheet
 
 
 class ScoreScale:

@@ -8,7 +8,7 @@ from typing import NotRequired, TypedDict
 from specvae.files.names import printable
 from specvae.ingest.decision import DecisionRow
 from specvae.ingest.layer import Layer
-from specvae.ingest.scene.plan import unused
+from specvae.ingest.scene.plan import Plan, unused
 from specvae.ingest.scene.scene import Scene
 
 __all__ = ["SceneDescription", "SceneSection", "about", "description"]
@@ -60,6 +60,15 @@ class MaskPaths(TypedDict):
     normal: str | None
 
 
+class EarlierSection(TypedDict):
+    """The earlier date beside a scene."""
+
+    path: str
+    bands: list[str]
+    band_match: str | None
+    datetime: str | None
+
+
 class SceneDescription(TypedDict):
     """How a scene is read, ready for JSON."""
 
@@ -79,6 +88,7 @@ class SceneDescription(TypedDict):
     band_match: str | None
     masks: MaskPaths
     files: list[str]
+    before: EarlierSection | None
     notes: list[str]
     decisions: list[DecisionRow]
 
@@ -99,6 +109,8 @@ class SceneSection(TypedDict):
     pixel_area_m2: float | None
     datetime: NotRequired[str | None]
     """Acquisition, ISO 8601; only of a raster."""
+    before: NotRequired[EarlierSection]
+    """The earlier date; only where one was given."""
     notes: list[str]
     decisions: list[DecisionRow]
     """What its reader decided, on what evidence, and what else it could have been."""
@@ -124,6 +136,7 @@ def description(scene: Scene) -> SceneDescription:
         "band_match": plan.match.by if plan.match else None,
         "masks": {"mask": plan.options.mask, "aoi": plan.options.aoi, "normal": plan.options.normal},
         "files": [printable(path) for path in plan.files],
+        "before": None if plan.before is None else _earlier(plan.before),
         "notes": scene.notes,
         "decisions": [decision.to_json() for decision in scene.decisions],
     }
@@ -166,7 +179,7 @@ def _plain(value: float | None) -> float | str | None:
 
 def about(scene: Scene) -> SceneSection:
     """The section ``scene`` of a report, of a raster."""
-    return {
+    section: SceneSection = {
         "path": printable(scene.path),
         "key": scene.key,
         "kind": "raster",
@@ -180,4 +193,17 @@ def about(scene: Scene) -> SceneSection:
         "datetime": scene.datetime,
         "notes": scene.notes,
         "decisions": [decision.to_json() for decision in scene.decisions],
+    }
+    if scene.before is not None:
+        section["before"] = _earlier(scene.before)
+    return section
+
+
+def _earlier(plan: Plan) -> EarlierSection:
+    """The earlier date, ready for JSON."""
+    return {
+        "path": printable(plan.product.path),
+        "bands": list(plan.bands.labels),
+        "band_match": plan.match.by if plan.match else None,
+        "datetime": plan.product.datetime,
     }

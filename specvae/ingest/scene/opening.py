@@ -11,6 +11,7 @@ from specvae.ingest.formats.gdal import LIBRARY_ERRORS, errors_in_one_line
 from specvae.ingest.formats.registry import product_of
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
+from specvae.ingest.scene.earlier import check_dates, with_earlier
 from specvae.ingest.scene.masking import with_masks
 from specvae.ingest.scene.pixel_scene import PixelScene
 from specvae.ingest.scene.plan import Plan, plan_product
@@ -22,19 +23,26 @@ __all__ = ["open_scene"]
 
 
 def open_scene(
-    source: Source | str | Path, options: IngestOptions | None = None, match: BandSet | None = None
+    source: Source | str | Path,
+    options: IngestOptions | None = None,
+    match: BandSet | None = None,
+    before: BandSet | None = None,
 ) -> PixelScene:
     """Open a scene: a raster file, a product's folder or archive, single-band files, or an array file.
 
-    With ``match``, a model's bands, the scene delivers exactly those in that order. Raises InputError for a source
-    that cannot be read, ModelError for one whose bands do not fit, UsageError for options that make no sense.
+    With ``match``, a model's bands, the scene delivers exactly those in that order; ``before`` are those that the model
+    has of an earlier date. Raises InputError for a source that cannot be read, ModelError for one whose bands do not fit
+    or that comes without the dates of the model, UsageError for options that make no sense.
     """
     source = source if isinstance(source, Source) else _one_source(str(source))
     options = (options or IngestOptions()).for_scene(source.stem)
     with errors_in_one_line(f"{source.path} cannot be read", errors=LIBRARY_ERRORS):
         product = product_of(source, options)
         product = replace(product, decisions=(*source.decisions, *product.decisions))
-        scene = PixelScene(with_masks(_plan(source.key, product, options, match)))
+        plan = with_masks(_plan(source.key, product, options, match))
+        if match is not None:
+            check_dates(options, before is not None)
+        scene = PixelScene(with_earlier(plan, _earlier(options, before)) if options.before else plan)
         try:
             return scene.open()
         # An interruption from the keyboard counts too: files opened so far must not stay open.
@@ -62,6 +70,14 @@ def _plan(key: str, product: Product, options: IngestOptions, match: BandSet | N
         plan = plan_product(key, replace(product, layers=with_values), options, match)
         empty = len(product.layers) - len(with_values)
         return with_probes(replace(plan, notes=(*plan.notes, f"left out (empty, no value at all): {empty} bands")))
+
+
+def _earlier(options: IngestOptions, match: BandSet | None) -> Plan:
+    """How the earlier date is read."""
+    source, own = _one_source(str(options.before)), options.of_earlier()
+    if source.is_table:
+        raise InputError(f"--before {source.path} is a table; give a scene of the same ground")
+    return _plan(source.key, product_of(source, own), own, match)
 
 
 def _one_source(path: str) -> Source:

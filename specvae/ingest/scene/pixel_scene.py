@@ -26,6 +26,8 @@ __all__ = ["PixelScene"]
 
 Readers = list[tuple[tuple[int, ...], BandReader]]
 """A reader of each file, with the positions of its bands in the order delivered."""
+MASKS = {"mask", "before-mask"}
+"""The overlays that say what to leave out."""
 SMALLEST_CACHE = 1 << 20
 """Bytes; with less, GDAL may not hold the one block it is decoding."""
 
@@ -56,11 +58,14 @@ class PixelScene(Scene):
             self._readers = list(self.plan.open_readers())
             options = self.plan.options
             given = {"normal": options.normal, "truth": options.truth, "mask": options.mask, "aoi": options.aoi}
+            given["before-mask"] = options.before_mask
             for purpose, path in given.items():
                 if path:
                     self._overlays[purpose] = open_overlay(path, self.plan.grid, purpose, options)
-            if "mask" in self._overlays:  # --mask-values that its kind does not know are refused now, not midway
-                self._overlays["mask"].excluded(Window(0, 0, 1, 1))
+            for name in (
+                MASKS & self._overlays.keys()
+            ):  # --mask-values that its kind does not know are refused now, not midway
+                self._overlays[name].excluded(Window(0, 0, 1, 1))
         return self._readers
 
     def close(self) -> None:
@@ -103,7 +108,7 @@ class PixelScene(Scene):
         """Physical values and reasons of a window inside the scene. Raises ReadError where the file is damaged."""
         if window.clip(self.grid.window) != window or window.size == 0:
             raise ValueError(f"{window} does not lie inside the scene of {self.rows}x{self.cols}")
-        values = np.empty((len(self.bands), window.rows, window.cols), np.float32)
+        values = np.empty((self.depth, window.rows, window.cols), np.float32)
         reason = np.zeros((window.rows, window.cols), np.uint8)
         self.fill(window, values, reason)
         return Cube(values, reason, window)
@@ -111,12 +116,13 @@ class PixelScene(Scene):
     @property
     def held(self) -> np.dtype[Any]:
         """A type that holds the values of all bands exactly: as stored, where all are alike and nothing scales them."""
-        stored = {np.dtype(layer.dtype) for layer in self.plan.layers}
-        scaled = any(layer.scale != 1.0 or layer.offset != 0.0 for layer in self.plan.layers)
+        layers = self.plan.layers + (self.before.layers if self.before else ())
+        stored = {np.dtype(layer.dtype) for layer in layers}
+        scaled = any(layer.scale != 1.0 or layer.offset != 0.0 for layer in layers)
         return np.dtype(np.float32) if scaled or len(stored) > 1 else stored.pop()
 
     def fill(self, window: Window, values: NDArray[Any], reason: NDArray[np.uint8]) -> None:
-        """Write a window into arrays: physical values ``(bands, rows, cols)``, and reasons over what must be zeros.
+        """Write a window into arrays: physical values ``(depth, rows, cols)``, and reasons over what must be zeros.
 
         The values' type is float32 or :attr:`held`.
         """
@@ -126,8 +132,8 @@ class PixelScene(Scene):
                 for where, code in zip(reader.masked(window), (Invalid.NODATA, Invalid.MASK), strict=True):
                     if where is not None:
                         keep_first(reason, where, code)
-            if "mask" in self._overlays:
-                keep_first(reason, self._overlays["mask"].excluded(window), Invalid.MASK)
+            for name in MASKS & self._overlays.keys():
+                keep_first(reason, self._overlays[name].excluded(window), Invalid.MASK)
             if "aoi" in self._overlays:
                 keep_first(reason, ~self._overlays["aoi"].marked(window), Invalid.OUTSIDE)
 

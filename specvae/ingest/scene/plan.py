@@ -43,6 +43,8 @@ class Plan:
     """What a user should know about how the scene is read, in sentences without a full stop."""
     decisions: tuple[Decision, ...] = ()
     """What was decided about how the scene is read: by its format, and in planning."""
+    before: Plan | None = None
+    """How the earlier date is read, whose bands are delivered behind the scene's; None for a scene of one date."""
 
     @property
     def said(self) -> list[str]:
@@ -51,8 +53,13 @@ class Plan:
 
     @property
     def bands(self) -> BandSet:
-        """The bands delivered."""
+        """The scene's own bands, which are delivered first."""
         return BandSet(tuple(layer.band for layer in self.layers))
+
+    @property
+    def depth(self) -> int:
+        """Values that are delivered of a pixel: its own bands, and those of the earlier date."""
+        return len(self.layers) + (0 if self.before is None else self.before.depth)
 
     def open_readers(self) -> Iterator[tuple[tuple[int, ...], BandReader]]:
         """A reader of each file in use: (positions of its bands in the order delivered, the reader), one after another."""
@@ -62,6 +69,9 @@ class Plan:
         for at in by_path.values():
             layers = tuple(self.layers[i] for i in at)
             yield tuple(at), self.product.storage.open(layers, self.grid, allow_remote=self.options.allow_remote)
+        if self.before is not None:
+            for behind, reader in self.before.open_readers():
+                yield tuple(len(self.layers) + i for i in behind), reader
 
 
 def plan_product(key: str, product: Product, options: IngestOptions, match: BandSet | None) -> Plan:

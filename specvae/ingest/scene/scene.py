@@ -125,6 +125,16 @@ class Scene(ABC):
         return self.plan.bands
 
     @property
+    def before(self) -> Plan | None:
+        """How the earlier date is read, whose bands are delivered behind the scene's own; None for a scene of one date."""
+        return self.plan.before
+
+    @property
+    def depth(self) -> int:
+        """Values that are delivered of one of the file's pixels: of two dates those of both."""
+        return self.plan.depth
+
+    @property
     def band_match(self) -> BandMatch | None:
         """How the bands serve the model given to ``open_scene``; None without one."""
         return self.plan.match
@@ -137,7 +147,8 @@ class Scene(ABC):
     @property
     def dtype(self) -> str:
         """The type as stored, of the widest band."""
-        return str(np.result_type(*{np.dtype(layer.dtype) for layer in self.plan.layers}))
+        layers = self.plan.layers + (self.before.layers if self.before else ())
+        return str(np.result_type(*{np.dtype(layer.dtype) for layer in layers}))
 
     @property
     def notes(self) -> list[str]:

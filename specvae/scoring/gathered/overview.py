@@ -29,6 +29,8 @@ class Overview:
     """Side of a square, pixels."""
     rgb: tuple[int, int, int]
     """0-based bands shown as red, green and blue."""
+    before_rgb: tuple[int, int, int] | None = None
+    """The same of the earlier date's bands; None for a scene of one date."""
 
     def __post_init__(self) -> None:
         shape = (-(-self.rows // self.step), -(-self.cols // self.step))
@@ -37,6 +39,7 @@ class Overview:
         self.anomalous = np.zeros(shape, bool)
         # A scene of patches is shown in its own pixels instead, several a patch, once all of it was scored.
         self.composite = np.full((3, *shape), np.nan, np.float32)
+        self.before = None if self.before_rgb is None else self.composite.copy()
 
     @staticmethod
     def step_for(rows: int, cols: int, pixels: int) -> int:
@@ -53,9 +56,14 @@ class Overview:
         cols = slice(window.col // step, -(-(window.col + window.cols) // step))
         self.score[rows, cols], self.kl[rows, cols] = _highest(piece.parts.score, piece.parts.kl, step)
         self.anomalous[rows, cols] = _any(piece.anomalous, step)
-        shown = piece.cube.values[list(self.rgb), ::step, ::step].astype(np.float32)
         valid = piece.cube.valid[::step, ::step]
-        self.composite[:, rows, cols] = np.where(valid, shown, np.float32(np.nan))
+
+        def shown(values: NDArray[np.float32], bands: tuple[int, int, int]) -> NDArray[np.float32]:
+            return np.where(valid, values[list(bands), ::step, ::step].astype(np.float32), np.float32(np.nan))
+
+        self.composite[:, rows, cols] = shown(piece.cube.values, self.rgb)
+        if self.before is not None and self.before_rgb is not None and piece.before is not None:
+            self.before[:, rows, cols] = shown(piece.before, self.before_rgb)
 
     def merge(self, other: Overview) -> None:
         """Take in another's windows."""
@@ -64,6 +72,8 @@ class Overview:
         self.kl = np.where(fresh, other.kl, self.kl)
         self.anomalous |= other.anomalous
         self.composite = np.where(np.isnan(self.composite), other.composite, self.composite)
+        if self.before is not None and other.before is not None:
+            self.before = np.where(np.isnan(self.before), other.before, self.before)
 
     def finish(self) -> Overview:
         """The overview itself."""

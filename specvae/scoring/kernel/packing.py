@@ -43,7 +43,7 @@ def not_covered(state: NetState) -> str | None:
         return f"more than {LAYERS} hidden layers"
     if network.linear and not hidden:
         return "a linear path without hidden layers"
-    return None
+    return "a model of two dates" if state.earlier else None
 
 
 def _widths(config: ModelConfig, values: int) -> tuple[int, ...]:

@@ -54,6 +54,7 @@ def encode(
     rows for a table.
     """
     stored = load_model(model, pick_device(device), threads=2)
+    stored.detector.require_one_date("encode")
     ingest = ingest or IngestOptions()
 
     def work(one: Source, folder: Path) -> LatentResult:

@@ -66,6 +66,7 @@ def interpolate(
     if steps < 2:
         raise UsageError(f"--steps is {steps}; give 2 or more")
     stored = load_model(model, pick_device(device))
+    stored.detector.require_one_date("interpolate")
     ingest = ingest or IngestOptions()
     sources = find_sources([source]) if source else []
     if len(sources) > 1:

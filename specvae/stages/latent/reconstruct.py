@@ -59,6 +59,7 @@ def reconstruct(
     against compression ratio), ``summary.json``; of a model of images or patches also ``images.png``.
     """
     stored = load_model(model, pick_device(device), threads=2)
+    stored.detector.require_one_date("reconstruct")
     ingest = ingest or IngestOptions()
 
     def work(one: Source, folder: Path) -> LatentResult:

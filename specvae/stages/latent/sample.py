@@ -48,6 +48,7 @@ def sample(
     if count < 1:
         raise UsageError(f"--count is {count}; give 1 or more")
     stored = load_model(model, pick_device(device))
+    stored.detector.require_one_date("sample")
     fingerprint = Fingerprint((), stored.sha256, {"command": "sample", "count": count, "seed": seed, "format": format})
     return make_folder(
         local_place(out), fingerprint, overwrite, lambda folder: _spectra(stored.detector, folder, count, seed, format)

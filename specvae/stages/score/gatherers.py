@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from specvae.detector import Detector
 from specvae.export.contents import PAGE, QUICKLOOK
 from specvae.export.products import Products
+from specvae.export.report.quicklook import rgb_bands
 from specvae.export.report.sections import SceneFigures
-from specvae.scoring.baselines import METHODS
 from specvae.scoring.gathered.drift import DriftAccumulator
 from specvae.scoring.gathered.joining import Components
 from specvae.scoring.gathered.metrics import LabelledScores, TruthMetrics
@@ -71,12 +71,13 @@ class Gatherers:
         step = Overview.step_for(rows, cols, OVERVIEW_PIXELS)
         bands = len(detector.bands)
         lattice = SampleOfPixels.step_for(rows, cols, sample_pixels(rows, cols, bands))
-        metrics = TruthMetrics(("specvae", *METHODS), threshold) if truth else None
+        before = None if detector.before is None else rgb_bands(detector.before)
+        metrics = TruthMetrics(("specvae", *detector.background.methods), threshold) if truth else None
         drift = DriftAccumulator(detector.drift_reference, detector.bands.labels, lattice_step(rows, cols))
         objects = Components(min(MOST_OBJECTS, OBJECT_VALUES // bands))
         return cls(
             PixelCounts(),
-            Overview(rows, cols, step, rgb) if PAGE in written or QUICKLOOK in written else None,
+            Overview(rows, cols, step, rgb, before) if PAGE in written or QUICKLOOK in written else None,
             SampleOfPixels(lattice) if PAGE in written else None,
             SurvivalHistogram(),
             drift,
@@ -103,7 +104,9 @@ class Gatherers:
             return
         cube, score = piece.scored.cube, piece.scored.parts.score
         known = cube.valid & (piece.truth != 255)
-        rows = np.vstack([score[known][None], detector.background.scores(cube.values[:, known].T.astype(np.float32))])
+        # Of two dates the baselines need both, of patches the means that are shown.
+        values = cube.values if detector.before is None else piece.cube.values
+        rows = np.vstack([score[known][None], detector.background.scores(values[:, known].T.astype(np.float32))])
         self.metrics.update(LabelledScores(rows, piece.truth[known] != 0))
 
     @contextmanager

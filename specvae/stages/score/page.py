@@ -33,7 +33,14 @@ def map_page(scene: Scene, detector: Detector, gathered: Gatherers, objects: Sce
     first = slice(0, 0 if objects.spectra is None else len(objects.spectra))
     places = corners(scene.grid)
     return PageData(
-        Picture(view.step, view.score, view.kl, view.composite, None if places is None else tuple(places)),
+        Picture(
+            view.step,
+            view.score,
+            view.kl,
+            view.composite,
+            None if places is None else tuple(places),
+            view.before,
+        ),
         _curves(detector, gathered.survival.finish()),
         _envelope(detector),
         _spectra(sample.finish()),

@@ -40,9 +40,7 @@ def read_in_order(
     # What the scorer takes as the file stores it is never copied into floats, twice as large.
     held = scene.held if isinstance(scene, PixelScene) and scene.held in detector.reads else float32
     component = 4 if len(detector.reads) > 1 else 24
-    load = Load(
-        len(scene.bands) * detector.stride**2, item, detector.halo, components, outputs, held.itemsize, component
-    )
+    load = Load(scene.depth * detector.stride**2, item, detector.halo, components, outputs, held.itemsize, component)
     reading = plan_reading(memory, scene.shape, scene.block, load)
     if not isinstance(scene, PixelScene):
         with scene.cached(memory // 2):

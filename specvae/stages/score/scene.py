@@ -46,7 +46,9 @@ def score_map(job: Job, fill: Fill | None = None) -> Report:
     if request.pool:
         # Asked for here only to be refused: a model without the evidence's cut must not fail after an hour of scoring.
         evidence_cut(job.model, request)
-    opened = in_patches(open_scene(source, request.ingest, match=detector.bands), detector.config.patch)
+    opened = in_patches(
+        open_scene(source, request.ingest, match=detector.bands, before=detector.before), detector.config.patch
+    )
     with opened as scene, result_folder(job.folder) as work:
         rgb = rgb_bands(detector.bands)
         gathered = Gatherers.of(

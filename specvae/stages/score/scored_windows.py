@@ -67,5 +67,6 @@ class WindowScoring:
             anomalous = parts.score > self.threshold.value
             explain = partial(explained, detector, inner, context)
             sampled = None if sample is None else explain(*sample.at(inner), True).expected
-            shown = detector.seen(inner) if detector.config.patch else inner
-            return Piece(ScoredWindow(shown, parts, anomalous, explain), context, sampled, truth, inner)
+            before = None if detector.before is None else inner.values[len(detector.bands) :]
+            scored = ScoredWindow(detector.seen(inner), parts, anomalous, explain, before)
+            return Piece(scored, context, sampled, truth, inner)

@@ -59,7 +59,9 @@ class Shards:
 def _opened(source: Source, model: StoredModel, request: ScoreRequest) -> Iterator[Scene]:
     """The scene as the model reads it, in pixels or in patches."""
     detector = model.detector
-    with in_patches(open_scene(source, request.ingest, match=detector.bands), detector.config.patch) as scene:
+    with in_patches(
+        open_scene(source, request.ingest, match=detector.bands, before=detector.before), detector.config.patch
+    ) as scene:
         yield scene
 
 
