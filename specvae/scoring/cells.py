@@ -25,6 +25,8 @@ from specvae.spectra import CELL, Cube, Explanation, Parts, Window
 __all__ = ["CellScorer", "cells_of"]
 
 WIDTH = CELL * CELL
+Held = dict[Window, Normalised]
+"""Cells that were normalised for the ring of their neighbours, until they are scored themselves."""
 
 
 def cells_of(window: Window, side: int = CELL) -> list[Window]:
@@ -69,16 +71,18 @@ class CellScorer:
 
     def _score(self, cube: Cube, window: Window) -> tuple[Parts, NDArray[np.float32] | None]:
         good, inner = _unless_all(cube.valid), _part(cube.valid, cube.window, window)
-        context = self.context(cube, window)
+        # On a GPU, whose memory the groups of cells fill, each is normalised anew.
+        held: Held | None = {} if self.net.has_context and self.device == "cpu" else None
+        context = self.context(cube, window, held)
         out = np.full((2, window.rows, window.cols), np.nan, np.float32)
         cells = _with_any(cells_of(window, self.cell), inner, window)
-        self._workers.each(cells, lambda cells: self._evaluate(cells, cube, good, context, window, out))
+        self._workers.each(cells, lambda cells: self._evaluate(cells, cube, good, context, window, out, held))
         if good is not None:
             np.copyto(out, np.float32(np.nan), where=~inner)
         return Parts(out[0] + out[1], out[0], out[1]), context
 
-    def context(self, cube: Cube, window: Window) -> NDArray[np.float32] | None:
-        """Contexts ``(components, rows, cols)`` of ``window``, or None for a model without."""
+    def context(self, cube: Cube, window: Window, held: Held | None = None) -> NDArray[np.float32] | None:
+        """Contexts ``(components, rows, cols)`` of ``window``, or None for a model without; ``held`` takes normalised cells."""
         net = self.net
         if not net.has_context:
             return None
@@ -90,7 +94,7 @@ class CellScorer:
         valid = np.zeros((around.rows, around.cols), bool)
         valid[inside.shift(-around.row, -around.col).slices] = _part(cube.valid, cube.window, inside)
         cells = _with_any(cells_of(inside, self.cell), valid, around)
-        self._workers.each(cells, lambda cells: self._project(cells, cube, good, maps, around))
+        self._workers.each(cells, lambda cells: self._project(cells, cube, good, maps, around, held))
         return net.ring_means(maps, valid, self._workers.spread)
 
     def score_rows(self, values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Parts:
@@ -139,10 +143,11 @@ class CellScorer:
         good: NDArray[np.bool_] | None,
         maps: NDArray[np.int32],
         around: Window,
+        held: Held | None,
     ) -> None:
         """Quantised components of the cells, and weights, written where they fall in ``maps``, 0 where not valid."""
         key = uniform_key(cells, good, (cube.values, cube.window))
-        codes = self._codes.of(key, lambda: self._quantised(self._gather(cells, cube.values, cube.window, good)))
+        codes = self._codes.of(key, lambda: self._quantised(self._normalised(cells, cube, good, held)))
         for i, cell in enumerate(cells):
             part = cell.clip(cube.window).clip(around)
             code = codes[:, i * self.width : (i + 1) * self.width].reshape(-1, self.cell, self.cell)
@@ -162,15 +167,14 @@ class CellScorer:
         context: NDArray[np.float32] | None,
         window: Window,
         out: NDArray[np.float32],
+        held: Held | None,
     ) -> None:
         """Both terms of the cells, written where they fall in ``out`` (2, rows, cols)."""
         around = () if context is None else ((context, window),)
         key = uniform_key(cells, good, (cube.values, cube.window), *around)
         both = self._terms.of(
             key,
-            lambda: self._both(
-                self._gather(cells, cube.values, cube.window, good), *(self._gather(cells, *c) for c in around)
-            ),
+            lambda: self._both(self._normalised(cells, cube, good, held), *(self._gather(cells, *c) for c in around)),
         )
         for i, cell in enumerate(cells):
             part = cell.clip(window)
@@ -179,15 +183,25 @@ class CellScorer:
                 (slice(None), *part.shift(-cell.row, -cell.col).slices)
             ]
 
-    def _quantised(self, raw: Tensor) -> NDArray[np.int32]:
-        """Components of the context, and weights, ``(planes, n)`` of physical units ``(bands, n)``."""
-        spectra = self.net.normalised(raw)
+    def _normalised(
+        self, cells: Sequence[Window], cube: Cube, good: NDArray[np.bool_] | None, held: Held | None
+    ) -> Normalised:
+        """The cells' spectra in standard units: those held from the ring, which are then let go, else made now."""
+        alone = cells[0] if held is not None and len(cells) == 1 else None
+        if alone is None or held is None:
+            return self.net.normalised(self._gather(cells, cube.values, cube.window, good))
+        spectra = held.pop(alone, None)
+        if spectra is None:
+            spectra = held[alone] = self.net.normalised(self._gather(cells, cube.values, cube.window, good))
+        return spectra
+
+    def _quantised(self, spectra: Normalised) -> NDArray[np.int32]:
+        """Components of the context, and weights, ``(planes, n)`` of standard units ``(bands, n)``."""
         seen = () if spectra.seen is None else (spectra.seen,)
         return self._programs.run(Quantise, spectra.values, *seen).cpu().numpy()
 
-    def _both(self, raw: Tensor, *context: Tensor) -> NDArray[np.float32]:
-        """Both terms ``(2, n)`` of physical units ``(bands, n)``, and contexts ``(components, n)`` where they are used."""
-        spectra = self.net.normalised(raw)
+    def _both(self, spectra: Normalised, *context: Tensor) -> NDArray[np.float32]:
+        """Both terms ``(2, n)`` of spectra in standard units, and contexts ``(components, n)`` where they are used."""
         more = (part for part in (spectra.cost, spectra.seen) if part is not None)
         return self._programs.run(BothTerms, spectra.values, *context, *more).cpu().numpy()
 

@@ -39,8 +39,12 @@ def read_in_order(
     item, components, float32 = np.dtype(scene.dtype).itemsize, detector.state.components, np.dtype(np.float32)
     # What the scorer takes as the file stores it is never copied into floats, twice as large.
     held = scene.held if isinstance(scene, PixelScene) and scene.held in detector.reads else float32
+    bands = scene.depth * detector.stride**2
     component = 4 if len(detector.reads) > 1 else 24
-    load = Load(scene.depth * detector.stride**2, item, detector.halo, components, outputs, held.itemsize, component)
+    if len(detector.reads) == 1 and components:
+        # By torch, the cells that were normalised for the ring are held until they are scored.
+        component += -(-bands * float32.itemsize // components)
+    load = Load(bands, item, detector.halo, components, outputs, held.itemsize, component)
     reading = plan_reading(memory, scene.shape, scene.block, load)
     if not isinstance(scene, PixelScene):
         with scene.cached(memory // 2):
