@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,15 @@ def test_a_dlr_product_is_read_by_its_xml(mission: str, tmp_path: Path) -> None:
     assert {band.width for band in scene.bands} == {7.5}
     assert any("QUALITY_CLOUD" in note and "--mask" in note for note in scene.notes)
     assert {"wavelengths", "scale"} <= {decision.about for decision in scene.decisions}
+
+
+def test_a_dlr_product_in_an_archive_is_one_scene(tmp_path: Path) -> None:
+    folder = dlr(tmp_path / "product", "ENMAP")
+    with zipfile.ZipFile(tmp_path / "enmap.zip", "w") as archive:
+        for path in folder.iterdir():
+            archive.write(path, f"tile/{path.name}")
+    scene = check(tmp_path / "enmap.zip", CUBE.round(4))
+    assert scene.plan.product.kind == "EnMAP product"
 
 
 @pytest.mark.parametrize("xml", ["<a/>", "not xml", "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", ""])

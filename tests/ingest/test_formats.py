@@ -96,5 +96,7 @@ def test_an_array_cube_says_which_array_and_which_axis(tmp_path: Path, bands_fir
     path = str(tmp_path / "a|b.npz")
     np.savez(path, **{"key|with|bars": stored, "other": np.zeros(3)})
     layers = tuple(Layer(path, i, Band()) for i in (1, 2))
-    reader = ArrayCube("key|with|bars", bands_first).open(layers, Grid(3, 4), allow_remote=False)
+    reader = ArrayCube("key|with|bars", (0, 1, 2) if bands_first else (2, 0, 1)).open(
+        layers, Grid(3, 4), allow_remote=False
+    )
     np.testing.assert_array_equal(reader.read(Window(0, 0, 3, 4)), cube)

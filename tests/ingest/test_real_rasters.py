@@ -47,7 +47,7 @@ AWKWARD = [
     Expected("gdal_dummy_HDFEOS_with_geo_projection.h5", 1, "20x20", 400),
     Expected("gdal_envi_rgbsmall_bil.img", 3, "49x50", 2450),
     Expected("gdal_envi_rgbsmall_bil.hdr", 3, "49x50", 2450, oracle=False),
-    Expected("gdal_fake_EMIT_L2A.nc", 2, "2x2", 4, notes=("not used: location/lon",), oracle=False),
+    Expected("gdal_fake_EMIT_L2A.nc", 2, "2x2", 4, notes=("location/lon",), oracle=False),
     Expected("gdal_float16.tif", 1, "20x20", 400),
     Expected("gdal_uint16_envi_bigendian.dat", 1, "20x20", 400),
     Expected("odc_no_crs_ds.tif", 1, "10x10", 100, notes=NO_CRS),

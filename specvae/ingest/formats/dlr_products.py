@@ -1,9 +1,8 @@
-"""EnMAP and DESIS products of DLR: a folder with the spectral image, its quality layers, and the metadata of its bands in XML."""
+"""EnMAP and DESIS products of DLR in a folder or archive: the spectral image, quality layers, and the bands' metadata in XML."""
 
 from __future__ import annotations
 
 import math
-import os
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from specvae.ingest.decision import Decision
 from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.gdal import open_dataset
 from specvae.ingest.formats.one_file import product_of_dataset
+from specvae.ingest.formats.product_archive import Archive, read_member
 from specvae.ingest.layer import Layer
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
@@ -44,32 +44,41 @@ class BandRow:
     offset: float
 
 
-def product_of_folder(source: Source, options: IngestOptions) -> Product | None:
-    """The product in a folder of EnMAP or DESIS; None for other folders."""
-    folder = Path(source.path)
-    names = sorted(os.listdir(folder)) if folder.is_dir() else []
-    metadata = next((name for name in names if METADATA.match(name)), None)
-    if metadata is None:
+def product_of_dlr(source: Source, options: IngestOptions) -> Product | None:
+    """The product of EnMAP or DESIS in a folder, zip or tar file; None where there are no such metadata."""
+    archive = Archive(source.path)
+    names = archive.names()
+    found = [name for name in names if METADATA.match(Path(name).name)]
+    if not found:
         return None
-    images = [name for name in names if IMAGE.search(name)]
-    if len(images) != 1:
-        listed = ", ".join(images) or "no spectral image"
-        raise InputError(f"{folder} holds {listed}; expected one ...-SPECTRAL_IMAGE.TIF: give one of them by itself")
-    rows = _band_rows(str(folder / metadata))
-    image = str(folder / images[0])
+    # A product of several tiles is unpacked into folders, each of which is a scene.
+    metadata, folder = found[0], Path(found[0]).parent
+    beside = [name for name in names if Path(name).parent == folder]
+    images = [name for name in beside if IMAGE.search(name)]
+    if len(images) != 1 or len(found) > 1:
+        listed = ", ".join(Path(name).name for name in (found if len(found) > 1 else images)) or "no spectral image"
+        raise InputError(
+            f"{source.path} holds {listed}; expected one ...-SPECTRAL_IMAGE.TIF: give one of them by itself"
+        )
+    rows = _band_rows(archive.gdal(metadata))
+    image = archive.gdal(images[0])
     with open_dataset(image, allow_remote=options.allow_remote) as dataset:
         product = product_of_dataset(image, dataset, options)
     if len(rows) != len(product.layers):
-        raise InputError(f"{folder}: {metadata} describes {len(rows)} bands, {images[0]} has {len(product.layers)}")
+        raise InputError(f"{source.path}: the metadata describe {len(rows)} bands, the image has {len(product.layers)}")
+    product = replace(product, path=source.path, files=archive.files([images[0], metadata]))
+    return _described(product, Path(metadata).name, rows, beside)
+
+
+def _described(product: Product, metadata: str, rows: list[BandRow], names: list[str]) -> Product:
+    """The product of the image with what the metadata say, and with the quality layers among ``names`` named."""
     quality = tuple(hit.group("name") for name in names if (hit := QUALITY.search(name)))
     stamp, level = STAMP.search(metadata), LEVEL.search(metadata)
     return replace(
         product,
-        name=folder.name,
-        path=str(folder),
+        name=metadata[: -len("-METADATA.XML")],
         kind="EnMAP product" if metadata.upper().startswith("ENMAP") else "DESIS product",
         layers=tuple(_layer(layer, row) for layer, row in zip(product.layers, rows, strict=True)),
-        files=(image, str(folder / metadata)),
         notes=(*product.notes, *_masks(quality)),
         datetime="{}-{}-{}T{}:{}:{}Z".format(*stamp.groups()) if stamp else product.datetime,
         level=level.group(0).upper() if level else product.level,
@@ -109,9 +118,7 @@ def _masks(quality: tuple[str, ...]) -> list[str]:
 def _band_rows(path: str) -> list[BandRow]:
     """The bands that the metadata describe, in order. Raises InputError for metadata that are none."""
     try:
-        if os.path.getsize(path) > LARGEST_XML:
-            raise InputError(f"{path} has {os.path.getsize(path)} bytes, more than {LARGEST_XML}; that is no metadata")
-        text = Path(path).read_bytes()
+        text = read_member(path, LARGEST_XML)
         # An entity may stand for any number of others; no product's metadata define one.
         if b"<!ENTITY" in text:
             raise InputError(f"{path} defines entities, which no metadata of EnMAP or DESIS do")
@@ -144,4 +151,4 @@ def _row(band: ElementTree.Element) -> BandRow:
     return BandRow(number("wavelengthcenterofband"), width, 1.0 if gain is None else gain, offset or 0.0)
 
 
-FORMAT = Format("EnMAP or DESIS product", product_of_folder, folder_mark=METADATA)
+FORMAT = Format("EnMAP or DESIS product", product_of_dlr, folder_mark=METADATA, archive_mark=METADATA)
