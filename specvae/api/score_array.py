@@ -55,7 +55,7 @@ def score_array(
         Of the array's bands, so that they are matched by name and not by order. A DataArray's are its band coordinate's
         or in its ``long_name``, and its wavelengths a coordinate ``wavelength`` along the bands.
     valid : array of bool ``(rows, cols)`` or ``(n,)``, optional
-        True = usable. NaN, infinities and nodata are never usable; such pixels score NaN.
+        True = usable. NaN, infinities, nodata and what a numpy masked array masks are never usable; they score NaN.
     nodata : float, optional
         Value that means no data; of DataArrays by default what they declare.
     parts : bool
@@ -94,10 +94,20 @@ def score_array(
     if band_dim is not None:
         raise UsageError(f"band_dim={band_dim!r} names a dimension of a DataArray; this is a {type(cube).__name__}")
     stored = _to_numpy(cube)
-    scores = score_plain(stored, detector, bands, None if valid is None else _to_numpy(valid), nodata)
+    scores = score_plain(stored, detector, bands, _usable(cube, valid), nodata)
     result = scores if parts else scores[0]
     # A tensor comes back as a tensor, on the device that it came from.
     return _like(cube, result) if hasattr(cube, "new_tensor") else result  # type: ignore[return-value]
+
+
+def _usable(cube: object, valid: object) -> StoredValues | None:
+    """Where pixels are usable: as ``valid`` says, and where no band of a masked array is masked; None = everywhere."""
+    usable = None if valid is None else _to_numpy(valid)
+    if not isinstance(cube, np.ma.MaskedArray):
+        return usable
+    # Bands are the first axis of a cube, and the second one of rows.
+    whole = np.asarray(~np.ma.getmaskarray(cube).any(axis=1 if cube.ndim == 2 else 0))
+    return whole if usable is None or usable.shape != whole.shape else np.asarray(usable, bool) & whole
 
 
 def score_plain(

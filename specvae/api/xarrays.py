@@ -12,7 +12,7 @@ from xarray import DataArray, Dataset, concat
 
 from specvae.api.block import ArrayScorer
 from specvae.api.stored import Stored, StoredValues, stored_as
-from specvae.bands import Band, BandSet
+from specvae.bands import Band, BandSet, canonical_name
 from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.ingest.formats.band_metadata import nanometres
@@ -52,7 +52,7 @@ def score_labelled(
     band_dim: str | None,
 ) -> DataArray:
     """Scores of a DataArray or Dataset, as :func:`specvae.score_array` gives them."""
-    array, bands = _one_array(cube, bands, nodata)
+    array, bands = _one_array(cube, bands, nodata, detector.bands)
     band = _band_dim(array, band_dim)
     source = _bands(array, band, bands)
     nodata = _declared(array) if nodata is None else nodata
@@ -74,11 +74,17 @@ def score_labelled(
 
 
 def _one_array(
-    cube: DataArray | Dataset, bands: Sequence[str] | None, nodata: float | None
+    cube: DataArray | Dataset, bands: Sequence[str] | None, nodata: float | None, model: BandSet
 ) -> tuple[DataArray, Sequence[str] | None]:
-    """A Dataset's variables, stacked along a new dimension ``band``; a DataArray as it is."""
+    """A Dataset's variables, stacked along a new dimension ``band``; a DataArray as it is.
+
+    Of a Dataset that has all of the model's bands by name, those; classes (SCL) and a variable that holds the reference
+    system are none.
+    """
     if isinstance(cube, DataArray):
         return cube, bands
+    if bands is None:
+        cube = cube[_variables(cube, model)]
     names = [str(name) for name in cube.data_vars]
     declared = {_declared(cube[name]) for name in cube.data_vars}
     array = cube.to_dataarray("band")
@@ -91,6 +97,15 @@ def _one_array(
     for key, default in STORED:
         array.attrs[key] = [float(cube[name].attrs.get(key, default)) for name in names]
     return array, bands or names
+
+
+def _variables(cube: Dataset, model: BandSet) -> list[Hashable]:
+    """The variables of a Dataset that are bands: the model's by name, else all that run over rows and columns."""
+    wanted = {canonical_name(name) for name in model.names if name}
+    named = [name for name in cube.data_vars if canonical_name(str(name)) in wanted]
+    if wanted and len(named) == len(model):
+        return named
+    return [name for name in cube.data_vars if cube[name].ndim > 1]
 
 
 def _band_dim(array: DataArray, given: str | None) -> Hashable:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specvae.ingest.decision import Decision
-from specvae.ingest.formats.band_sets import band_token, belongs_to, same_scene
+from specvae.ingest.formats.band_sets import band_token, belongs_to, is_capture, same_scene
 from specvae.ingest.source import Source
 
 __all__ = ["BandGroup", "band_groups"]
@@ -35,15 +35,21 @@ class BandGroup:
         folder = os.path.dirname(self.members[0])
         beside = sorted(n for n in os.listdir(folder or ".") if n.startswith(f"{self.stem}_MTL.") and self.stem)
         files = (*self.members, *(os.path.join(folder, name) for name in beside))
-        return Source(key, path, files=files, members=self.members, decisions=(self._decision(),))
+        return Source(key, path, files=files, members=self.members, decisions=self._decisions())
 
-    def _decision(self) -> Decision:
+    def _decisions(self) -> tuple[Decision, ...]:
         """That these files are one scene, and which others are of it without being bands."""
         chosen = f"{len(self.members)} files are the bands of one scene, {self.stem or 'named after them alone'}"
         if self.rest:
             names = ", ".join(Path(p).name for p in self.rest[:6])
             chosen += f" (of it too, but no band: {names}{', ...' * (len(self.rest) > 6)})"
-        return Decision("files", chosen, "their names, which differ in the band's name alone", ("a scene each",))
+        together = Decision("files", chosen, "their names, which differ in the band's name alone", ("a scene each",))
+        if not is_capture(Path(self.members[0]).name):
+            return (together,)
+        # The lenses of such a camera lie apart, and each sees the ground a little shifted.
+        aligned = "the bands are taken as they lie, one on the other"
+        shifted = ("shifted against each other by some pixels, as raw captures are: align them first",)
+        return together, Decision("place", aligned, "the lack of anything that says otherwise", shifted, guessed=True)
 
 
 def band_groups(files: Sequence[str]) -> list[BandGroup]:

@@ -167,6 +167,28 @@ def test_a_dataset_has_a_band_a_variable_and_they_are_matched_by_name(place: Pat
         score_array(whole, place / "context.specvae")
 
 
+def test_variables_of_a_dataset_that_are_no_bands_do_no_harm(place: Path) -> None:
+    array = opened(place)
+    plain = xr.Dataset({name: array.sel(band=i + 1, drop=True) for i, name in enumerate(BAND_NAMES)})
+    for name in plain:
+        plain[name].attrs = {"_FillValue": 0}
+    scl = plain[BAND_NAMES[0]].copy(data=np.full((ROWS, COLS), 4, "uint8")).assign_attrs(_FillValue=255)
+    more = plain.assign(SCL=scl, spatial_ref=xr.DataArray(32633))
+    np.testing.assert_array_equal(score_array(more, place / "pixel.specvae").values, written(place, "pixel")[0])
+
+
+def test_what_a_masked_array_masks_is_not_scored(place: Path) -> None:
+    cube = stored(place)
+    mask = np.zeros(cube.shape, bool)
+    mask[2, 10:20, 30:50] = True
+    found = score_array(np.ma.MaskedArray(cube, mask), place / "pixel.specvae")
+    hidden = mask.any(axis=0)
+    assert np.isnan(found[hidden]).all()
+    np.testing.assert_array_equal(found[~hidden], written(place, "pixel")[0][~hidden])
+    rows = np.ma.MaskedArray(cube.reshape(len(cube), -1).T, mask.reshape(len(cube), -1).T)
+    np.testing.assert_array_equal(score_array(rows, place / "pixel.specvae"), found.ravel())
+
+
 def test_bands_in_another_order_are_matched_by_name_or_wavelength(place: Path) -> None:
     turned = stored(place)[::-1]
     expected = written(place, "context")[0]

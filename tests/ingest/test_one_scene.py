@@ -205,7 +205,9 @@ def test_a_capture_of_a_drone_camera_is_one_scene(tmp_path: Path) -> None:
     for capture in ("IMG_0001", "IMG_0002"):
         for lens in range(1, 6):
             write(tmp_path / f"{capture}_{lens}.tif", ramp(1, start=100 * lens))
-    assert [(s.key, len(s.members)) for s in find_sources([str(tmp_path)])] == [("IMG_0001", 5), ("IMG_0002", 5)]
+    sources = find_sources([str(tmp_path)])
+    assert [(s.key, len(s.members)) for s in sources] == [("IMG_0001", 5), ("IMG_0002", 5)]
+    assert "align them first" in " ".join(d.sentence for d in sources[0].decisions if d.guessed)
 
 
 @pytest.mark.parametrize(

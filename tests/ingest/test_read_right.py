@@ -25,6 +25,7 @@ from specvae.ingest.grid import Grid
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.footprint import box_around, corners, footprint
 from specvae.ingest.scene.opening import open_scene
+from specvae.ingest.table.reading import read_table
 from specvae.spectra import Invalid
 from tests.raster_files import UTM, ramp, write
 
@@ -86,6 +87,24 @@ def test_a_nodata_value_that_the_type_cannot_hold_is_said_and_hides_no_other(tmp
     assert "--nodata -9999 marks nothing: uint16 cannot hold it" in text
     assert "fill: 0 in all bands" in text
     assert "cannot hold" not in said(tmp_path / "a.tif", nodata="0")
+
+
+def test_fill_in_a_table_is_said_unless_it_is_declared(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).uniform(0.1, 0.4, (50, 4))
+    rows[:5, 1:3] = -9999
+    text = "\n".join(["450,550,650,850", *(",".join(f"{v:g}" for v in row) for row in rows)])
+    (tmp_path / "a.csv").write_text(text)
+    table = read_table(str(tmp_path / "a.csv"))
+    assert any("fill: -9999 in 2 bands (550, 650) looks like undeclared fill" in note for note in table.notes)
+    told = read_table(str(tmp_path / "a.csv"), IngestOptions(nodata="-9999"))
+    assert int((told.reason == Invalid.NODATA).sum()) == 5
+    assert not any("fill" in note for note in told.notes)
+
+
+def test_a_table_that_does_not_match_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("450,550\n0.1,0.2\n0.2,0.1\n")
+    with pytest.raises(ModelError, match=r"a.csv: the bands do not match"):
+        read_table(str(tmp_path / "a.csv"), None, BandSet((Band("x", 900.0), Band("y", 1000.0))))
 
 
 @pytest.mark.parametrize("seed", range(4))

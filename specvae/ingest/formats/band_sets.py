@@ -7,7 +7,7 @@ import re
 
 from specvae.errors import InputError
 
-__all__ = ["band_token", "belongs_to", "same_scene"]
+__all__ = ["band_token", "belongs_to", "is_capture", "same_scene"]
 
 RASTERS = (".tif", ".tiff", ".jp2", ".img", ".dat", ".vrt")
 COLOURS = [
@@ -67,6 +67,11 @@ REST = re.compile(
     re.I,
 )
 """Rasters of a product that are no bands: parts of its surface temperature, angles, atmosphere, pictures."""
+
+
+def is_capture(name: str) -> bool:
+    """Whether a file is named as those of a camera of several lenses are, one for each."""
+    return bool(CAPTURE.match(os.path.splitext(name)[0]))
 
 
 def belongs_to(name: str, stem: str) -> bool:

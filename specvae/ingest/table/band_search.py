@@ -16,6 +16,10 @@ from specvae.ingest.table.turned import turned
 __all__ = ["FoundBands", "find_bands"]
 
 
+FILLS = (-999.0, -9999.0, -32768.0, -99999.0, -3.4028234663852886e38)
+"""Negative numbers that stand for a missing one in tables that do not say so."""
+
+
 @dataclass(frozen=True)
 class FoundBands:
     """The bands of a table, which is turned where its rows are no spectra."""
@@ -41,7 +45,31 @@ def find_bands(file: ChunkFile, options: IngestOptions, match: BandSet | None, p
             return named
     found = band_columns(file.columns, options.bands, options.label_column, path)
     _refuse_text(file, found.at, path)
-    return FoundBands(file, found.at, found.bands, (found.decision,), found.dropped)
+    decisions = (found.decision, *_fill(file, found.at, options))
+    return FoundBands(file, found.at, found.bands, decisions, found.dropped)
+
+
+def _fill(file: ChunkFile, at: tuple[int, ...], options: IngestOptions) -> tuple[Decision, ...]:
+    """A decision for each usual fill that is the least number of some bands whose other numbers are not negative."""
+    if options.nodata is not None:
+        return ()
+    by_value: dict[float, list[str]] = {}
+    for i in at:
+        column = file.columns[i]
+        if column.low in FILLS and column.high >= 0:
+            by_value.setdefault(column.low, []).append(column.name)
+    return tuple(
+        Decision(
+            "fill",
+            f"{value:g} in {len(names)} bands ({', '.join(names[:3])}{', ...' * (len(names) > 3)}) looks like undeclared "
+            "fill and is used as a value",
+            "the lack of a nodata value that says otherwise",
+            ("nodata",),
+            f"--nodata {value:g}",
+            guessed=True,
+        )
+        for value, names in by_value.items()
+    )
 
 
 def _by_name(file: ChunkFile, options: IngestOptions, model: BandSet | None) -> FoundBands | None:

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from specvae.bands import BandSet
-from specvae.errors import InputError
+from specvae.bands import BandMatch, BandSet
+from specvae.errors import InputError, ModelError
 from specvae.ingest.decision import Decision, guesses
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.table.band_search import find_bands
@@ -229,6 +229,14 @@ def _words(others: pa.Table, name: str, rows: NDArray[np.intp]) -> str:
     return f" ({', '.join(list(words)[:3])})" if words else ""
 
 
+def _matched(match: BandSet | None, bands: BandSet, path: str) -> BandMatch | None:
+    """How a table's bands serve a model's; None without one. Raises ModelError that names the table."""
+    try:
+        return None if match is None else match.match(bands)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+
+
 def open_table(path: str, options: IngestOptions | None = None, match: BandSet | None = None) -> TableFile:
     """Decide how a table is read.
 
@@ -241,7 +249,7 @@ def open_table(path: str, options: IngestOptions | None = None, match: BandSet |
     names = file.names
     if options.label_column is not None and options.label_column not in names:
         raise InputError(f"{path} has no column {options.label_column!r}; it has {', '.join(names[:20])}")
-    matched = match.match(BandSet(tuple(bands))) if match is not None else None
+    matched = _matched(match, BandSet(tuple(bands)), path)
     if matched is not None:
         at, bands = [at[i] for i in matched.order], [bands[i] for i in matched.order]
     normal, decisions = _normal_words(options, (*file.decisions, *found.decisions))
