@@ -181,12 +181,12 @@ def test_what_a_masked_array_masks_is_not_scored(place: Path) -> None:
     cube = stored(place)
     mask = np.zeros(cube.shape, bool)
     mask[2, 10:20, 30:50] = True
-    found = score_array(np.ma.MaskedArray(cube, mask), place / "pixel.specvae")
+    found = score_array(np.ma.MaskedArray(cube, mask), place / "pixel.specvae", nodata=0)
     hidden = mask.any(axis=0)
     assert np.isnan(found[hidden]).all()
     np.testing.assert_array_equal(found[~hidden], written(place, "pixel")[0][~hidden])
     rows = np.ma.MaskedArray(cube.reshape(len(cube), -1).T, mask.reshape(len(cube), -1).T)
-    np.testing.assert_array_equal(score_array(rows, place / "pixel.specvae"), found.ravel())
+    np.testing.assert_array_equal(score_array(rows, place / "pixel.specvae", nodata=0), found.ravel())
 
 
 def test_bands_in_another_order_are_matched_by_name_or_wavelength(place: Path) -> None:
