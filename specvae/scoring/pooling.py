@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HALO", "pool"]
+__all__ = ["BLIND_BEYOND", "HALO", "pool"]
 
 SIDE = np.float32(0.1065)
 """Weight of each of the two neighbours in a row: a Gaussian of half a pixel, cut at three pixels."""
@@ -28,6 +28,11 @@ FLOOR = np.float32(1e-3)
 """Least score in nats of which the logarithm is taken."""
 HALO = REACH
 """Pixels around a window that its evidence depends on."""
+BLIND_BEYOND = (
+    f"it compares a pixel with the {2 * REACH + 1} x {2 * REACH + 1} pixels around it and cannot see what is larger than "
+    "that, such as a fire; the score can"
+)
+"""What a reader of evidence must know."""
 
 
 def pool(score: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -184,3 +184,44 @@ def test_a_cap_writes_the_strongest_objects_and_says_how_many_it_left_out(
     )
     page = (place / "out" / "normal" / "report.html").read_text(encoding="utf-8")
     assert f"The 50 objects with the highest peaks are written; {len(table) - 50:,} more" in page
+
+
+@pytest.mark.parametrize(
+    ("largest", "side", "clause"),
+    [
+        (
+            {"pixels": 226, "area_m2": 4.2e6},
+            15,
+            ", one of them an event of 4.2 km², larger than what the model looks around",
+        ),
+        ({"pixels": 1200, "area_m2": None}, 15, ", one of them an event of 1,200 pixels, larger than what"),
+        ({"pixels": 225, "area_m2": 4.2e6}, 15, None),
+        ({"pixels": 5000, "area_m2": 4.2e6}, None, None),
+        (None, 15, None),
+    ],
+)
+def test_an_event_larger_than_the_ring_is_said_to_be_so(
+    place: Path, largest: dict[str, Any] | None, side: int | None, clause: str | None
+) -> None:
+    report, _ = scored(place, "tonight.tif")
+    assert report["model"]["looks_around"] is None
+    objects = {"count": 3, "file": None, "largest": largest}
+    report |= {"model": report["model"] | {"looks_around": side}, "objects": objects}
+    assert ("larger than what the model looks around" in claim(report)) is (clause is not None)
+    assert clause is None or clause in claim(report)
+
+
+def test_the_largest_object_is_that_of_the_most_pixels(place: Path) -> None:
+    report, _ = scored(place, "tonight.tif")
+    objects = pyogrio.read_dataframe(place / "out" / "tonight" / "objects.gpkg")
+    first = objects.loc[objects["pixels"].idxmax()]
+    assert report["objects"]["largest"] == {"pixels": int(first["pixels"]), "area_m2": pytest.approx(first["area_m2"])}
+
+
+def test_pooling_says_what_it_cannot_see(place: Path) -> None:
+    report, _ = scored(place, "tonight.tif", pool=True)
+    sentence = "cannot see what is larger than that"
+    assert sum(sentence in warning for warning in report["warnings"]) == 1
+    assert "21 x 21 pixels" in " ".join(report["warnings"])
+    assert sentence in (place / "out" / "tonight" / "report.html").read_text(encoding="utf-8")
+    assert not any(sentence in warning for warning in scored(place, "tonight.tif")[0]["warnings"])

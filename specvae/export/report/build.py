@@ -36,6 +36,7 @@ from specvae.ingest.scene.describe import SceneSection
 from specvae.ingest.scene.scene import Scene
 from specvae.model_file import StoredModel
 from specvae.scoring.gathered.survival import Survival
+from specvae.scoring.pooling import BLIND_BEYOND
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.p_value_curve import p_value_points
 from specvae.thresholds.threshold import Threshold
@@ -96,6 +97,7 @@ def _model_section(model: StoredModel) -> ModelSection:
         "created": model.created,
         "bands": list(model.detector.bands.labels),
         "patch": model.detector.config.patch,
+        "looks_around": None if (around := model.detector.state.around) is None else around.outer,
     }
 
 
@@ -105,6 +107,8 @@ def _warnings(
     """What a reader must know of the cut, of the scene, of the fit, and of the evidence's cut."""
     pooled = evidence["threshold"]["warning"] if evidence else None
     warnings = [threshold.warning, *scene["notes"], *fit]
+    if evidence:
+        warnings.append(f"evidence: {BLIND_BEYOND}")
     # Both cuts come from the same held-out tiles, and often for the same reason: one sentence is enough then.
     if pooled and pooled != threshold.warning:
         warnings.append(f"evidence: {pooled}")

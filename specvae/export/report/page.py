@@ -126,7 +126,18 @@ def claim(report: Report) -> str:
     if extent is not None:
         what = "table" if noun == "rows" else "scene"
         return f"{extent.capitalize()} of the {what} is anomalous: {counts}{expected}."
-    return f"{counts} are anomalous{where}{expected}."
+    return f"{counts} are anomalous{where}{_large_event(report)}{expected}."
+
+
+def _large_event(report: Report) -> str:
+    """A clause on the largest object, where it is larger than the window that the model looks at around a pixel."""
+    largest, side = report["objects"].get("largest"), report["model"].get("looks_around")
+    if not largest or not side or largest["pixels"] <= side**2:
+        return ""
+    area = largest["area_m2"]
+    size = f"{largest['pixels']:,} pixels" if area is None else f"{_g(area / 1e6, 2)} km²"
+    which = "which is" if report["objects"].get("count") == 1 else "one of them"
+    return f", {which} an event of {size}, larger than what the model looks around"
 
 
 def render_page(report: Report, data: PageData) -> str:

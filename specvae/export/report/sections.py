@@ -26,6 +26,8 @@ class ModelSection(TypedDict):
     bands: list[str]
     patch: int | None
     """Side of the patches, pixels; None for a model of pixels."""
+    looks_around: NotRequired[int | None]
+    """Side of the window around a pixel that the model looks at, pixels; None for a model without context."""
 
 
 class ThresholdRow(ThresholdSummary):
@@ -51,6 +53,13 @@ class LeadingObject(TypedDict):
     lat: float | None
 
 
+class LargestObject(TypedDict):
+    """The object of the most pixels."""
+
+    pixels: int
+    area_m2: float | None
+
+
 class ObjectsSection(TypedDict):
     """The ``objects`` section; of a table ``count`` and ``file`` alone, both None. ``file`` is None where none is written."""
 
@@ -65,6 +74,8 @@ class ObjectsSection(TypedDict):
     boxes: NotRequired[int]
     """Objects whose outline is their bounding box; only where objects are outlined."""
     leading: NotRequired[list[LeadingObject]]
+    largest: NotRequired[LargestObject | None]
+    """None where nothing was written."""
     known: NotRequired[int]
     new: NotRequired[int]
     """Objects not known from before; only with ``--known``, like ``known``."""

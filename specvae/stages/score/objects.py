@@ -19,7 +19,7 @@ from specvae.export.objects.rows import ObjectRows
 from specvae.export.objects.writing import write_objects
 from specvae.export.report.page import SHOWN_CASES
 from specvae.export.report.page_data import Case, Spectra
-from specvae.export.report.sections import LeadingObject, ObjectsSection
+from specvae.export.report.sections import LargestObject, LeadingObject, ObjectsSection
 from specvae.ingest.grid import Grid
 from specvae.scoring.gathered.object_table import JoinedObjects, ObjectTable
 from specvae.stages.score.job import Job
@@ -117,6 +117,7 @@ def _section(
         "p_value_method": normal.method,
         "p_value_note": normal.note if len(joined.table) else None,
         "leading": _leading(rows),
+        "largest": _largest(rows),
     }
     if "outline" in rows:
         section["boxes"] = int((rows["outline"] == "box").sum())
@@ -143,6 +144,15 @@ def _leading(rows: ObjectRows) -> list[LeadingObject]:
         )
         for row in rows.records(list(LeadingObject.__annotations__), LEADING, new)
     ]
+
+
+def _largest(rows: ObjectRows) -> LargestObject | None:
+    """The object of the most pixels; None where there is none."""
+    if not len(rows):
+        return None
+    largest = np.arange(len(rows)) == rows["pixels"].argmax()
+    row = rows.records(["pixels", "area_m2"], 1, largest)[0]
+    return LargestObject(pixels=row["pixels"], area_m2=row["area_m2"])
 
 
 def _words(joined: JoinedObjects, mapped: bool) -> str | None:
