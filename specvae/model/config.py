@@ -31,9 +31,9 @@ MANY_NOISE, MANY_REACH, MANY_RATE = 1 / 400, 3.5, 2e-3
 """These defaults of ``network.noise``, ``normaliser.reach`` and ``training.learning_rate``."""
 BOUND = 0.999
 """Default of ``context.bound``: pixels that hardly any normal one is like do not count in full in the rings around them."""
-MANY_BOUND, MANY_SURPRISE = 0.95, 1.0
-"""Defaults of ``context.bound`` and ``context.surprise`` for many bands: there, every rare roof has rare surroundings, and
-only what is beyond all normal contexts counts."""
+MANY_BOUND, MANY_SURPRISE = 1.0, 1.0
+"""Defaults of ``context.bound`` and ``context.surprise`` for many bands: there, every roof is rare and has rare surroundings,
+and only what is beyond all normal pixels, or all normal contexts, is treated as strange."""
 MARGINAL_NOISE = 1 / 10
 """Default of ``network.noise`` times the bands where marginals are learned: a tenth of a band's variance, since the kernels
 that its distribution is made of are about as wide."""
@@ -153,7 +153,7 @@ class ContextConfig(_Frozen):
         default=None,
         gt=0.0,
         le=1.0,
-        description="share of normal pixels that count in full in their neighbours' rings; none: .999, or .95 for many bands",
+        description="share of normal pixels that count in full in their neighbours' rings; none: .999, or 1 for many bands",
     )
     surprise: float | None = Field(
         default=None,
