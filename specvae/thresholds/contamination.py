@@ -25,6 +25,9 @@ WIDTH = 2.5
 SPARSE = 0.7
 """Pixels in the gap over those above it, at most. A generalised Pareto tail of shape 1, which has no mean any more, has 1.5;
 clean scenes had .72 and more, scenes with a hundredth of planted spectra .62 and less where these differ in shape."""
+CLEAR = 0.2
+"""Pixels in the gap over those above it, at most, where one object alone is an anomaly. Scenes with one patch of rare ground
+had .46 and more, discs of planted spectra that touch .03."""
 SHAPE_HALF, SHAPE_ONE = WIDTH**2 - 1, WIDTH - 1
 """Pixels in the gap over those above it under a Pareto tail of shape 1/2, the heaviest that is extrapolated, and of shape 1."""
 CHANCE = 1e-4
@@ -92,18 +95,18 @@ def find_contamination(scores: NDArray[np.floating], trim: float) -> Contaminati
 def with_objects(found: Contamination, tiles: CalibrationTiles) -> Contamination:
     """A finding with the number of compact objects that hold half of the pixels that stand apart.
 
-    One object alone is called normal: rare ground, such as the only lake of a scene, looks the same as one large anomaly.
-    :func:`few_places_warning` then says that the cut rests on it.
+    One object alone is called normal unless hardly a pixel lies in the gap: rare ground, such as the only lake of a scene,
+    looks like one large anomaly. :func:`few_places_warning` then says that the cut rests on it.
     """
     if not found.found or found.level is None:
         return found
     half, pixels = _holding_half(tiles, found.level)
     if not pixels:
         return found
-    if half == 1:
+    if half == 1 and found.expected_upper * SHAPE_ONE > CLEAR * found.observed:
         reason = f"{found.reason}, but half of them in one object: rare ground and an anomaly look alike there"
         return replace(found, found=False, share=0.0, objects=half, reason=reason)
-    return replace(found, objects=half, reason=f"{found.reason}, half of them in {half} compact objects")
+    return replace(found, objects=half, reason=f"{found.reason}, half of them in {half} compact object(s)")
 
 
 def few_places_warning(tiles: CalibrationTiles, cut: float) -> str | None:
@@ -205,7 +208,7 @@ def _verdict(n: int, count: int, level: float, expected: float, upper: float, li
 
 def contamination_warning(found: Contamination) -> str:
     """What a user has to know and can do where the normal data hold anomalies; said once, when a model is made."""
-    where = "" if found.objects is None else f", half of them in {found.objects} compact objects"
+    where = "" if found.objects is None else f", half of them in {found.objects} compact object(s)"
     return (
         f"the normal data hold what looks like anomalies: {found.observed:,} pixels or rows ({found.share:.1%}) score far above "
         f"all others{where}. Cuts are modelled from the others, and their rate is not measured; find these places with "

@@ -118,8 +118,22 @@ def test_planted_objects_are_counted_and_said_once_in_words_to_act_on() -> None:
     assert finding.objects == 5
     said = contamination_warning(finding)
     assert "640 pixels" in said
-    assert "5 compact objects" in said
+    assert "5 compact object(s)" in said
     assert "--mask or --normal" in said
+
+
+def test_one_object_is_rare_ground_unless_the_gap_is_empty() -> None:
+    tiles = planted_map(1, 26)
+    finding = with_objects(find_contamination(tiles.scores, 0.03), tiles)
+    assert (finding.found, finding.objects) == (True, 1)
+    score = tiles.tiles[0].score.copy()
+    # A shore between the lake and the rest of the scene, scattered over it: its scores lie evenly in their logarithm.
+    shore = np.random.default_rng(3).choice(np.flatnonzero(score < 100), 1352, replace=False)
+    score.flat[shore] = 10 + np.geomspace(6, 140, 1352)
+    scene = CalibrationTiles((Tile(score, 0, 0),), ("scene",))
+    finding = with_objects(find_contamination(scene.scores, 0.03), scene)
+    assert (finding.found, finding.objects) == (False, 1)
+    assert "rare ground and an anomaly look alike" in finding.reason
 
 
 def test_a_cut_that_rests_on_few_places_is_said() -> None:
