@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.scoring.gathered.score_bins import ScoreBins
+from specvae.scoring.gathered.three_d_roc import ThreeDAreas, ThreeDRoc
 
 __all__ = ["LabelledScores", "TruthMetrics", "auroc", "average_precision", "norm_rank_correlation"]
 
@@ -75,6 +76,16 @@ class Ranking(TypedDict):
     average_precision: float | None
 
 
+class RateAsked(TypedDict):
+    """What a cut that was set beforehand, by the rate that it was asked for, comes to on the truth."""
+
+    asked: float
+    threshold: float
+    """Nats."""
+    detection_rate: float | None
+    false_alarm_rate: float | None
+
+
 class TruthFigures(Ranking):
     """The ``metrics`` section of report.json; the ranking is the first method's."""
 
@@ -84,6 +95,14 @@ class TruthFigures(Ranking):
     """Share of the anomalous pixels above the threshold."""
     false_alarm_rate: float | None
     """Share of the normal pixels above the threshold."""
+    prevalence: float | None
+    """Share of the anomalous pixels among those whose truth is known: the average precision of a score by chance."""
+    rates: list[RateAsked]
+    """The first method at rates asked beforehand."""
+    three_d_roc: ThreeDAreas | None
+    """Chang's areas of the first method's score; they depend on its scale."""
+    three_d_roc_log: ThreeDAreas | None
+    """The same of log(1 + score)."""
     baselines: dict[str, Ranking]
     """The other methods, on the same pixels."""
 
@@ -110,6 +129,16 @@ class TruthMetrics:
     """``(methods, 2, bins)``: normal and anomalous pixels by bin of score; None while the figures are exact."""
     above: tuple[int, int] = (0, 0)
     """Normal and anomalous pixels above the threshold."""
+    cuts: tuple[tuple[float, float], ...] = ()
+    """Rates asked beforehand and their cuts, of the first method."""
+    above_cuts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    """``(cuts, 2)``: normal and anomalous pixels above each."""
+    areas: tuple[ThreeDRoc, ThreeDRoc] = field(default_factory=lambda: (ThreeDRoc(), ThreeDRoc(logarithmic=True)))
+    """Of the first method's score, and of its logarithm."""
+
+    def __post_init__(self) -> None:
+        if len(self.above_cuts) != len(self.cuts):
+            self.above_cuts = np.zeros((len(self.cuts), 2), np.int64)
 
     def update(self, piece: LabelledScores) -> None:
         """Take in the valid pixels of one window whose truth is known."""
@@ -119,6 +148,11 @@ class TruthMetrics:
         flagged = scores[0] > self.threshold
         detected = int(np.count_nonzero(flagged & truth))
         self.above = (self.above[0] + int(np.count_nonzero(flagged)) - detected, self.above[1] + detected)
+        for row, (_, cut) in enumerate(self.cuts):
+            beyond = scores[0] > cut
+            self.above_cuts[row] += np.count_nonzero(beyond & ~truth), np.count_nonzero(beyond & truth)
+        for area in self.areas:
+            area.update(scores[0], truth)
         self.pending.append(LabelledScores(scores, truth))
         self._bound()
 
@@ -126,6 +160,9 @@ class TruthMetrics:
         """Take in what another gathered."""
         self.pending += other.pending
         self.above = (self.above[0] + other.above[0], self.above[1] + other.above[1])
+        self.above_cuts = self.above_cuts + other.above_cuts
+        for area, its in zip(self.areas, other.areas, strict=True):
+            area.merge(its)
         if other.counts is not None:
             self.counts = other.counts.copy() if self.counts is None else self.counts + other.counts
         self._bound()
@@ -142,6 +179,18 @@ class TruthMetrics:
             "negatives": negatives,
             "detection_rate": self.above[1] / positives if positives else None,
             "false_alarm_rate": self.above[0] / negatives if negatives else None,
+            "prevalence": positives / (positives + negatives) if positives + negatives else None,
+            "rates": [
+                {
+                    "asked": asked,
+                    "threshold": cut,
+                    "detection_rate": int(above[1]) / positives if positives else None,
+                    "false_alarm_rate": int(above[0]) / negatives if negatives else None,
+                }
+                for (asked, cut), above in zip(self.cuts, self.above_cuts, strict=True)
+            ],
+            "three_d_roc": self.areas[0].finish(rankings[0]["auroc"]),
+            "three_d_roc_log": self.areas[1].finish(rankings[0]["auroc"]),
             "baselines": dict(zip(self.methods[1:], rankings[1:], strict=True)),
         }
 

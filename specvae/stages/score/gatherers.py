@@ -28,6 +28,8 @@ from specvae.thresholds.drift.reference import lattice_step
 __all__ = ["Gatherers", "sample_pixels"]
 
 OVERVIEW_PIXELS = 1_500_000
+ASKED = (1e-2, 1e-3, 1e-4)
+"""False-alarm rates that a report with a truth says the detection rates at."""
 MOST_OBJECTS, OBJECT_VALUES = 10_000, 2_000_000
 """The most objects that are gathered, and the most values of spectra of all of them."""
 SMALL_SCENE = 500_000
@@ -72,7 +74,11 @@ class Gatherers:
         bands = len(detector.bands)
         lattice = SampleOfPixels.step_for(rows, cols, sample_pixels(rows, cols, bands))
         before = None if detector.before is None else rgb_bands(detector.before)
-        metrics = TruthMetrics(("specvae", *detector.background.methods), threshold) if truth else None
+        metrics = None
+        if truth:
+            # The cuts are set before any pixel is scored: what they come to on the truth is what a user would have seen.
+            cuts = tuple((rate, detector.calibration.threshold(rate, explicit=True).value) for rate in ASKED)
+            metrics = TruthMetrics(("specvae", *detector.background.methods), threshold, cuts=cuts)
         drift = DriftAccumulator(detector.drift_reference, detector.bands.labels, lattice_step(rows, cols))
         objects = Components(min(MOST_OBJECTS, OBJECT_VALUES // bands))
         return cls(

@@ -144,6 +144,16 @@ def _counted(report: Report) -> str:
         counts.append(
             f"{objects['kept']:,} of {objects['written']:,} objects kept at a false-discovery rate of {objects['fdr']:g}"
         )
+    figures = report.get("metrics")
+    if figures and figures["auroc"] is not None:
+        counts.append(
+            f"AUROC {figures['auroc']:.4f}, average precision {figures['average_precision']:.3f} "
+            f"(prevalence {figures['prevalence']:.3g})"
+        )
+        at = [
+            f"{r['detection_rate']:.1%} at {r['asked']:g}" for r in figures["rates"] if r["detection_rate"] is not None
+        ]
+        counts += [f"detected at the rate asked: {', '.join(at)}"] if at else []
     return ", ".join(counts)
 
 
