@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from specvae.cli.invocation import invocation
 from specvae.cli.terminal import echo
 
 __all__ = ["command"]
@@ -12,12 +13,16 @@ __all__ = ["command"]
 @click.command("demo")
 @click.option("--out", default="demo", show_default=True, metavar="DIR", help="Where everything is written.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the two nights.")
-def command(out: str, seed: int) -> int:
+@click.option("--series", is_flag=True, help="A place over a year and a half in place of two nights, and its alerts.")
+def command(out: str, seed: int, series: bool) -> int:
     """Make a small normal scene and tonight's with planted anomalies, fit on one, score the other, say where to look.
 
     \b
     specvae demo --out demo
+    specvae demo --series --out demo/series
     """
+    if series:
+        return _series(out, seed)
     from specvae.stages.demo.demo import demo
 
     outcome = demo(out, seed)
@@ -33,4 +38,17 @@ def command(out: str, seed: int) -> int:
     echo(f"map:     {reports / 'score.tif'} and {reports / 'anomaly.tif'}")
     echo(f"picture: {reports / 'quicklook.png'}")
     echo(f"report:  {reports / 'report.html'}")
+    return 0
+
+
+def _series(out: str, seed: int) -> int:
+    """The demo of a watched place."""
+    from specvae.stages.demo.nights.demo import demo_series
+
+    outcome = demo_series(out, seed, invocation().note)
+    echo(f"{outcome.watched.line}")
+    for kind, share in outcome.confirmed.items():
+        echo(f"{kind}: {100 * share:.0f} % of its pixels were confirmed by {outcome.newest}")
+    echo(f"confirmed pixels that nothing was planted in: {outcome.false_pixels} of {outcome.normal_pixels:,}")
+    echo(f"page:    {outcome.watched.folder / 'index.html'}")
     return 0

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +15,10 @@ from affine import Affine
 from specvae.cli.main import cli
 from specvae.export.report.check_chart import check_words
 from specvae.export.report.page import _n
+from tests.browser import opened
 
 pytestmark = pytest.mark.browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 HOSTILE = "<script>alert(1)<img src=x onerror=alert(2)>"
 ROWS, COLS = 150, 180
 
@@ -63,42 +60,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "long.csv").write_text((place / "tonight.csv").read_text())
     cli(["score", str(place / "long.csv"), "--model", model, "--out", out, "--explain", "40"], standalone_mode=False)
     return place / "reports"
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[Any]:
-    """A headless browser; skips where there is none."""
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    chromedriver = shutil.which("chromedriver")
-    if not browser or not chromedriver:
-        pytest.skip("Chromium or its driver is not installed")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--window-size=1280,1000",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    session = webdriver.Chrome(options=options, service=Service(chromedriver))
-    yield session
-    session.quit()
-
-
-def opened(driver: Any, page: Path) -> Any:
-    driver.get(page.as_uri())
-    until = time.monotonic() + 30
-    while driver.execute_script("return document.body.dataset.ready") != "yes":
-        assert time.monotonic() < until, driver.get_log("browser")
-        time.sleep(0.05)
-    assert driver.get_log("browser") == []
-    return driver
 
 
 @pytest.fixture

@@ -88,6 +88,7 @@ CONTENTS = (
     STATE,
     ALERTS_GEOPACKAGE,
     ALERTS,
+    PAGE,
     FRAMES,
     PAST,
     PIXELS,

@@ -16,6 +16,8 @@ MOST_SIDE = 512
 """Longest side of a frame: 60 dates of a square place then fit into a page of 8 MB."""
 UNSEEN = 255
 """Byte of a score's frame where there was no look."""
+PAGE_PIXELS, LEVEL = 6_000_000, 12
+"""Pixels of all scores on a page, and the step of their bytes there: the eye sees twenty colours, and noise does not compress."""
 LOW, HIGH = -2.0, 8.0
 """Normal scores that the first and the last byte of a score stand for."""
 ORDER = np.array(
@@ -44,6 +46,15 @@ class Frames:
     def step(rows: int, cols: int) -> int:
         """Pixels of the place to the side of one of a frame."""
         return max(1, -(-max(rows, cols) // MOST_SIDE))
+
+    def for_page(self) -> Frames:
+        """The frames in as few pixels and levels as a page of 8 MB holds of so many dates."""
+        factor = max(1, int(np.ceil(np.sqrt(self.score.size / PAGE_PIXELS))))
+        status = [lessened(each, factor) for each in self.status]
+        # One more, and UNSEEN, the highest byte, overflows to 0, the lowest.
+        score = [_highest(each + np.uint8(1), factor, 0) - np.uint8(1) for each in self.score]
+        coarse = [np.where(each == UNSEEN, UNSEEN, each // LEVEL * LEVEL).astype(np.uint8) for each in score]
+        return Frames(np.stack(status), np.stack(coarse)) if status else self
 
     def first(self, count: int) -> Frames:
         """The frames of the first dates alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,16 @@ from specvae.errors import InputError, OutputError
 from specvae.export.contents import COLLECTION
 from specvae.export.watch.alert_rows import alert_rows, write_alerts
 from specvae.export.watch.alerts_json import AlertsJson, WatchedDates, alerts_json
-from specvae.export.watch.contents import ALERTS, ITEM, watch_folder
+from specvae.export.watch.contents import ALERTS, ITEM, PAGE, watch_folder
 from specvae.export.watch.item import watch_item
 from specvae.export.watch.maps import write_maps
+from specvae.export.watch.page import render_watch_page
 from specvae.files.json_files import finite, read_json, write_json
 from specvae.files.replacement import Replacement, replacement
 from specvae.files.store import is_unsent, refuse_store, store_of
 from specvae.ingest.aligned_rows import grid_of
 from specvae.stages.watch.dates import ScoredDate, scored_dates
+from specvae.stages.watch.page import watch_page
 from specvae.stages.watch.request import WatchRequest
 from specvae.stages.watch.series import STATE_VERSION, DateRecord, Series, records_of, walk
 
@@ -54,10 +56,15 @@ class WatchOutcome:
     @property
     def line(self) -> str:
         """The one line that says what changed."""
-        counts, before = self.alerts["counts"], self.alerts["dates"]["before"]
-        since = f"since {before[:10]}" if before else f"on {self.alerts['dates']['newest'][:10]}, the first date"
-        changes = f"{counts['new']} new, {counts['confirmed']} confirmed, {counts['closed']} closed"
-        return f"{self.alerts['place']}: {changes} {since}; {counts['open']} open"
+        return line_of(self.alerts)
+
+
+def line_of(alerts: Mapping[str, Any]) -> str:
+    """The one line that says what changed at a place, of the content of its alerts.json."""
+    counts, before = alerts["counts"], alerts["dates"]["before"]
+    since = f"since {before[:10]}" if before else f"on {alerts['dates']['newest'][:10]}, the first date"
+    changes = f"{counts['new']} new, {counts['confirmed']} confirmed, {counts['closed']} closed"
+    return f"{alerts['place']}: {changes} {since}; {counts['open']} open"
 
 
 def watch(reports: Sequence[str], request: WatchRequest, progress: Progress | None = None) -> WatchOutcome:
@@ -122,6 +129,7 @@ def _write(work: Path, series: Series, name: str, request: WatchRequest, records
     }
     alerts = finite(alerts_json(name, place, rows, about, request.settings(), series.needed))
     write_json(work / ALERTS.name, alerts)
+    (work / PAGE.name).write_text(render_watch_page(alerts, watch_page(series), line_of(alerts)), encoding="utf-8")
     more = {
         "specvae:state_version": STATE_VERSION,
         "specvae:settings": request.settings(),
