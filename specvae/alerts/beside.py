@@ -36,7 +36,7 @@ def overshadowed(normal: Floats, nats: Floats, rows: NDArray[np.int64], cols: ND
     """Which of some pixels, at ``rows`` and ``cols`` ``(n,)``, stand beside one that has risen much more.
 
     ``normal`` and ``nats`` ``(rows, cols)``: how far tonight's normal score and score are above what is usual there; NaN where
-    the look is not clear.
+    invalid.
     """
     shaded = np.zeros(rows.size, bool)
     for rise, share in zip((normal, nats), SHADES, strict=True):

@@ -30,7 +30,8 @@ class View:
     clear: Bits
     """Whether it is a look: valid, and not at the edge of a cloud."""
     wide: Floats
-    """The normal scores with those of up to HALO rows more above and below; NaN where the look is not clear."""
+    """The normal scores with those of up to HALO rows more above and below, the edges of clouds included: they overshadow what
+    stands beside them. NaN where invalid."""
     above: int
     """How many rows more there are above."""
 
@@ -50,8 +51,7 @@ def view_of(score: Floats, normal: Floats, seen: Bits, first: int, rows: int) ->
     count = _sum_around(clear.astype(np.float32))
     around = np.asarray(_sum_around(alone) / np.maximum(count, np.float32(1)), np.float32)
     own = slice(first, first + rows)
-    wide = np.where(clear, normal, np.float32(np.nan))
-    return View(score[own], alone[own], around[own], clear[own], wide, first)
+    return View(score[own], alone[own], around[own], clear[own], normal, first)
 
 
 def _sum_around(values: Floats) -> Floats:

@@ -48,6 +48,9 @@ class Night:
     """Scores in nats."""
     curve: PValueCurve
     """The normal score of each score, by the calibration of the model that scored."""
+    doubtful: bool = False
+    """Whether its map calls for caution: a look then gives an e-value of at most ODD, so that it can begin an alert and go on
+    with one, but not confirm it by itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +114,7 @@ class _Seen:
     view: View
     rise: NDArray[np.float32]
     """How far tonight's normal scores and scores (nats) are above what is usual there, with the view's rows more above and below;
-    ``(2, rows, cols)``, NaN without a look."""
+    ``(2, rows, cols)``, NaN where invalid."""
     usual: Spread
     """The past of the pixels alone, with the centres of what is always odd beside them in place of their own."""
 
@@ -172,6 +175,8 @@ def _rows(
     shaded = overshadowed(seen.rise[0], seen.rise[1], at // cols + view.above, at % cols)
     # Less evidence is always allowed: the product stays a test martingale's lower bound.
     log_e = np.where(shaded, np.minimum(log_e, NOTHING), log_e)
+    if night.doubtful:
+        log_e = np.minimum(log_e, np.log(ODD))
     looks = _looks(night.day, log_e, view, past, at)
     count = int(again.sum())
     pixels, misses = _pixels(before, again, looks, at + offset, count), close_after

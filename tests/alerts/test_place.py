@@ -120,6 +120,22 @@ def test_a_fire_is_confirmed_however_much_of_the_scene_it_takes(share: float) ->
     assert (places[-1].status(rows, SHAPE[0]) == Status.CONFIRMED).mean() < 0.01
 
 
+def test_a_doubtful_night_begins_an_alert_but_hardly_confirms_one() -> None:
+    def fire(number: int, scores: NDArray[np.float32]) -> None:
+        if number >= QUIET:
+            scores[20:30, 20:32] += 6
+
+    place, sure = Place(PastArray(*SHAPE)), []
+    for number, scores in enumerate(nights(QUIET + 4, fire)):
+        night = Night(
+            20_000 + 5 * number, lambda a, b, s=scores: s[a:b], IDENTITY, doubtful=number in (QUIET, QUIET + 1)
+        )
+        place = advance(place, night, PastArray(*SHAPE), NEEDED, 2)
+        sure.append(float((place.status(20, 30)[:, 20:32] == Status.CONFIRMED).mean()))
+    assert sure[QUIET : QUIET + 2] == [0, 0]
+    assert sure[-1] > 0.97
+
+
 def test_clouds_and_their_edges_are_no_looks() -> None:
     def cloud(number: int, scores: NDArray[np.float32]) -> None:
         if number >= QUIET:

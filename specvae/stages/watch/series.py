@@ -20,7 +20,7 @@ from specvae.files.fingerprint import sha256_of
 from specvae.ingest.aligned_rows import AlignedRows
 from specvae.ingest.grid import Grid
 from specvae.stages.watch.checkpoint import PastFile, duplicate, load_place, read_arrays, save_pixels, write_arrays
-from specvae.stages.watch.dates import ScoredDate
+from specvae.stages.watch.dates import DOUBTFUL, ScoredDate
 from specvae.stages.watch.frames import Frames, lessened, score_bytes
 from specvae.stages.watch.request import WatchRequest
 
@@ -208,4 +208,4 @@ def _night(scored: ScoredDate, grid: Grid) -> Iterator[tuple[Night, AlignedRows]
     """A date's scores on the grid of the place, while its file is open."""
     curve = scored.curve()
     with AlignedRows(scored.scores, grid) as rows:
-        yield Night(scored.day, rows.read, curve), rows
+        yield Night(scored.day, rows.read, curve, scored.verdict == DOUBTFUL), rows
