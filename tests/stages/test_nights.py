@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from specvae.stages.demo.nights.demo import demo_series
 from specvae.stages.demo.nights.events import LASTING
 from specvae.stages.demo.nights.series import make_series

@@ -42,6 +42,7 @@ def check_whole(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_killed_a_hundred_times_it_is_never_half_there(tmp_path: Path) -> None:
     reports, rng = tmp_path / "coast", np.random.default_rng(1)
     command = [sys.executable, "-m", "specvae", "watch", str(reports)]

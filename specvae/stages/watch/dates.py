@@ -14,7 +14,7 @@ from specvae.export.contents import ITEM, REPORT, SCORE
 from specvae.files.json_files import read_json
 from specvae.stages.acquisition import moment_of
 
-__all__ = ["DOUBTFUL", "ScoredDate", "scored_dates"]
+__all__ = ["DOUBTFUL", "UNUSABLE", "ScoredDate", "scored_dates"]
 
 UNUSABLE, DOUBTFUL = "do-not-use", "caution"
 """Verdicts of dates whose looks are left out, and whose looks count less."""

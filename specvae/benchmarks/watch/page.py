@@ -1,0 +1,118 @@
+"""The rows and the page of the watch benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import fmean
+
+from specvae.alerts.night_effect import LEVELS
+from specvae.benchmarks.report import Environment, Report, Row, table
+from specvae.benchmarks.watch.normal_ground import PLACE, RATES, NormalGround
+from specvae.benchmarks.watch.trial import RATE, Trial
+
+__all__ = ["rows_of", "write_page"]
+
+METHODS = {
+    "specvae": "`specvae watch`",
+    "each-night": "each night alone, above the cut of 1e-3",
+    "dist-alert": "DIST-ALERT's rule on our score",
+    "mahalanobis": "DIST-ALERT's rule on a seasonal Mahalanobis distance",
+}
+FIGURES = {
+    "users": "users' accuracy",
+    "producers": "producers' accuracy",
+    "f1": "F1 of area",
+    "producers_fire": "fire",
+    "producers_felled": "felled stand",
+    "producers_dieback": "die-back",
+    "producers_spill": "spill of two nights",
+    "producers_ship": "ship of one night",
+    "delay_fire": "delay, fire",
+    "delay_felled": "delay, felled",
+    "delay_dieback": "delay, die-back",
+}
+
+
+def rows_of(trials: list[Trial], normal: list[NormalGround]) -> list[Row]:
+    """The rows of ``metrics.json``."""
+    rows = []
+    for method in METHODS if trials else ():
+        for name in FIGURES:
+            value = _mean(trials, method, name)
+            if value is not None:
+                seconds = fmean(trial.seconds for trial in trials)
+                rows.append(Row("synthetic-series", method, name, value, len(trials), seconds))
+    for at, rate in enumerate(RATES if normal else ()):
+        seconds = fmean(ground.seconds for ground in normal)
+        rows.append(
+            Row("normal-ground", "specvae", f"false_alerts_at_{rate:g}", _rate(normal, at), len(normal), seconds)
+        )
+    return rows
+
+
+def _mean(trials: Iterable[Trial], method: str, name: str) -> float | None:
+    values = [trial.figures[method][name] for trial in trials if name in trial.figures[method]]
+    return fmean(values) if values else None
+
+
+def _rate(normal: list[NormalGround], at: int) -> float:
+    """Alerts confirmed at normal ground in a place-year."""
+    return sum(ground.confirmed[at] for ground in normal) / sum(ground.place_years for ground in normal)
+
+
+def write_page(out: Path, trials: list[Trial], normal: list[NormalGround], made_with: Environment) -> None:
+    """Write ``report.md`` into ``out``; a part that was not run is not on it."""
+    report = Report("Watch")
+    if trials:
+        _add_events(report, trials)
+    if normal:
+        _add_normal(report, normal)
+    report.made_with(made_with).write(out)
+
+
+def _add_events(report: Report, trials: list[Trial]) -> None:
+    report.text(
+        f"Synthetic places over two and a half years, a look every six days: seasons, light, clouds of which some edges and "
+        f"whole small ones stay unmasked, jitter of .3 pixels, roofs that are always odd. Planted in the second half: a fire that "
+        f"recovers, a felled stand, a die-back over eight months, a spill of two nights, a ship of one. Mean of {len(trials)} "
+        f"seeds, each with a model of its own, at an asked rate of {RATE:g} false alerts a place-year. Area is what was ever "
+        "confirmed; delays count clear looks from the onset up to the one that confirms, both included."
+    )
+    body = []
+    for method, words in METHODS.items():
+        means = [_mean(trials, method, name) for name in FIGURES]
+        body.append([words, *(None if value is None else f"{value:.3g}" for value in means)])
+    report.text(table(["", *FIGURES.values()], body))
+    roofs = sum(trial.roofs_after_first_year for trial in trials)
+    report.text(f"Pixels of roofs confirmed after the first year: {roofs}.")
+    each = [[t.seed, *(f"{t.figures['specvae'].get(name, float('nan')):.3g}" for name in FIGURES)] for t in trials]
+    report.section("Each seed of `specvae watch`").text(table(["seed", *FIGURES.values()], each))
+
+
+def _add_normal(report: Report, normal: list[NormalGround]) -> None:
+    years = sum(ground.place_years for ground in normal)
+    mpx = years * PLACE * PLACE / 1e6
+    body = []
+    for at, rate in enumerate(RATES):
+        count, pixels = (sum(getattr(g, name)[at] for g in normal) for name in ("confirmed", "pixels"))
+        body.append([f"{rate:g}", count, f"{count / years:.3g}", f"{count / mpx:.3g}", f"{pixels / mpx:.3g}"])
+    report.section("Normal ground").text(
+        f"{len(normal)} scenes without events, {years:,.0f} years of places of {PLACE} x {PLACE} pixels. Each confirmed alert is "
+        "false."
+    )
+    names = [
+        "asked, a place-year",
+        "confirmed",
+        "realised, a place-year",
+        "alerts a Mpx and year",
+        "pixels a Mpx and year",
+    ]
+    report.text(table(names, body))
+    shares = [fmean(ground.realised[at] for ground in normal) for at in range(len(LEVELS))]
+    levels = [[f"{level:g}", f"{share:.2g}"] for level, share in zip(LEVELS, shares, strict=True)]
+    report.text(
+        "The assumption left is that the looks of one pixel are exchangeable, once a night's own effect is taken out. Measured: "
+        "how often a look's p-value by the pixel's own past was at most a level."
+    )
+    report.text(table(["level", "realised"], levels))
