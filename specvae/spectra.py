@@ -214,6 +214,8 @@ class ScoredWindow:
     """Explains pixels of the window; None where nobody asks."""
     before: FloatArray | None = None
     """``(earlier bands, rows, cols)``: the same ground on the earlier date; None for a model of one date."""
+    surprise: FloatArray | None = None
+    """``(rows, cols)``: -log of the p-value of each anomalous pixel, 0 elsewhere; None where no calibration gives one."""
 
     @property
     def window(self) -> Window:

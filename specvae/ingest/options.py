@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,16 @@ class IngestOptions:
         Option("Value that means no data, in place of the file's; or `auto`.", metavar="V", number_as_text=True),
     )
     """A value that marks missing pixels, ``auto`` (an undeclared fill where unmistakable), or None: as declared."""
+    offset: str | float | None = option(
+        None,
+        Option(
+            "Added to every band of a raster; or `auto`: -1000 where Sentinel-2's baseline 04.00 shows.",
+            metavar="V",
+            number_as_text=True,
+            only=(*LEARNING, "score", "inspect"),
+        ),
+    )
+    """A number added to every band, physical units; ``auto``: -1000 where the pixels carry Sentinel-2's offset; None: 0."""
     allow_remote: bool = option(False, Option("Follow references to remote files."))
     """Whether remote addresses, and references leading out of a file's own folder, are followed."""
     allow_huge: bool = option(False, Option("Lift the limits on sizes that keep small files from claiming it all."))
@@ -147,14 +158,16 @@ class IngestOptions:
             raise UsageError("--before-mask needs --before, the earlier date whose mask it is")
         if isinstance(self.nodata, str) and self.nodata != "auto":
             object.__setattr__(self, "nodata", _number(self.nodata))
+        if self.offset is not None and self.offset != "auto":
+            object.__setattr__(self, "offset", _addend(self.offset))
 
     def to_json(self) -> dict[str, Any]:
         """The options ready for JSON, as they are stored beside a result and compared with those of the next run."""
         # As text, for NaN is not in JSON, and is unequal to itself: no result would ever count as up to date.
         nodata = None if self.nodata is None else str(self.nodata)
         options = asdict(self) | {"mask_values": list(self.mask_values), "nodata": nodata}
-        # Of one date nothing is said of another, as before there was the choice: older results stay done.
-        return {k: v for k, v in options.items() if v is not None or k not in ("before", "before_mask")}
+        # Of what was no choice once nothing is said where it is not used: older results stay done.
+        return {k: v for k, v in options.items() if v is not None or k not in ("before", "before_mask", "offset")}
 
     def companion(self, path: str | None, stem: str) -> str | None:
         """The path of a mask or truth for a source: ``{stem}`` is replaced by the source's stem."""
@@ -203,3 +216,14 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         raise UsageError(f"--nodata is {text!r}; give a number, nan or auto") from None
+
+
+def _addend(value: str | float) -> float:
+    """The number that --offset gives. Raises UsageError for what is none."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(f"--offset is {value!r}; give a number in the unit of the bands, or auto")
+    return number

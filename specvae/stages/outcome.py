@@ -52,11 +52,16 @@ class ScoreRun:
             return 3
         # A verdict is asked for under --strict alone, which only a score has: a summary of the latent space has none.
         reports = [o.report for o in self.outcomes if o.report] if self.strict else []
-        return 5 if any(is_untrusted(r["drift"]["verdict"], r["threshold"]["supported"]) for r in reports) else 0
+        return 5 if any(is_untrusted(_verdict(r), r["threshold"]["supported"]) for r in reports) else 0
+
+
+def _verdict(report: Report | dict[str, Any]) -> str:
+    """The joined verdict of a report; of a report of an earlier version, that on drift."""
+    return str(report.get("trust", report["drift"])["verdict"])
 
 
 def is_untrusted(verdict: str | None, supported: bool | None) -> bool:
-    """Whether a result is not to be trusted: its drift verdict is do-not-use, or its false-alarm rate is unsupported.
+    """Whether a result is not to be trusted: its verdict is do-not-use, or its false-alarm rate is unsupported.
 
     ``supported`` is None where no rate was asked for that a calibration could support.
 

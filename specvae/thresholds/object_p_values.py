@@ -6,6 +6,11 @@ pixels, and at most m times the share of pixels above the cut that score as high
 smaller of the two is the p-value. Beyond the largest normal object, where no tail fits, the same inequality on the
 summed excess continues below 1 / (n + 1): at most a tenth of the normal objects have ten times the mean excess, of
 which the upper 95 % bound is taken.
+
+Where the sums of -log p over the objects' pixels are known, they are compared with those of the normal objects of a looser
+cut, which are many: their pixels depend on each other as those of any normal object do. So many normal objects are as odd as
+the looser cut shows, over how many the cut itself shows. Beyond the largest, Markov's inequality on the square continues. Of
+both p-values twice the smaller counts.
 """
 
 from __future__ import annotations
@@ -27,6 +32,10 @@ __all__ = ["ObjectCalibration", "discoveries", "object_excess"]
 
 ENOUGH = 10
 """Normal objects from which on an excess is ranked among theirs."""
+ENOUGH_LOOSER = 40
+"""Normal objects of a looser cut from which on their sums of -log p are compared with."""
+LEAST_P_VALUE = 1e-12
+"""Smaller p-values of a pixel count as this one."""
 ENOUGH_TO_AVERAGE = 20
 """Normal objects from which on their mean size is known well enough for a bound."""
 LOOSER = (1.0, 3.0, 10.0, 30.0, 100.0)
@@ -76,6 +85,11 @@ class ObjectCalibration:
     def excess(self) -> NDArray[np.float64]:
         """Summed nats above the cut, ``(objects,)``, of each object in the tiles; beyond a tile's edge nothing is known."""
         return self._excess_and_tile[0]
+
+    def expected(self, pixels: int) -> float | None:
+        """How many objects so many normal pixels show at this cut, by those of the tiles; None without tiles."""
+        held = int(self.tiles.counts.sum())
+        return self.excess.size * pixels / held if held else None
 
     @cached_property
     def tail(self) -> Tail | None:
@@ -131,12 +145,19 @@ class ObjectCalibration:
         excess: NDArray[np.floating],
         peak: NDArray[np.floating] | None = None,
         pixels: NDArray[np.integer] | None = None,
+        surprise: NDArray[np.floating] | None = None,
     ) -> NDArray[np.float64]:
         """P(a normal object is as odd), ``(objects,)``, from summed nats above the cut; by the bound, from peak and size.
+
+        ``surprise``: sums of -log p over the objects' pixels, which the objects of a looser cut are compared by as well.
 
         Conformal up to the largest normal object, then by the tail, never above 1 / (n + 1) there. Without an object in
         the tiles and without the bound every p-value is 1: nothing is known of normal objects.
         """
+        if surprise is not None and self._looser is not None:
+            others = self.p_values(excess, peak, pixels)
+            least = np.minimum(others, self._by_surprise(np.asarray(surprise, np.float64)))
+            return np.asarray(np.minimum(1.0, 2 * least))
         if self._bounded and peak is not None and pixels is not None:
             return self._bound(np.asarray(peak), np.asarray(pixels, np.float64))
         excess = np.asarray(excess, np.float64)
@@ -151,6 +172,47 @@ class ObjectCalibration:
             return p
         p[beyond] = np.minimum(self.tail.survival(np.log(excess[beyond])), 1.0 / (ordered.size + 1))
         return p
+
+    @cached_property
+    def _looser(self) -> NDArray[np.float64] | None:
+        """``(objects,)`` ascending: sums of -log p of the normal objects at the first cut that shows enough; None if none does."""
+        if self.pixel_p_values is None:
+            return None
+        scores = np.sort(self.tiles.scores)
+        above = scores.size - int(np.searchsorted(scores, self.threshold, side="right"))
+        for times in LOOSER:
+            pixels = int(times * max(above, 1))
+            if pixels >= scores.size // 3:
+                return None
+            level = float(scores[scores.size - pixels - 1])
+            sums = np.concatenate([self._surprise_of(tile, level) for tile in self.tiles.tiles])
+            if sums.size >= ENOUGH_LOOSER:
+                return np.sort(sums)
+        return None
+
+    def _surprise_of(self, tile: Tile, level: float) -> NDArray[np.float64]:
+        """Sums of -log p over the pixels of each object of a tile above ``level``."""
+        assert self.pixel_p_values is not None
+        above = np.nan_to_num(tile.score, nan=-np.inf) > level
+        surprise = -np.log(np.maximum(self.pixel_p_values(tile.score[above]), LEAST_P_VALUE))
+        if tile.block == INDEPENDENT:
+            return np.asarray(surprise, np.float64)
+        labels, count = label(above)
+        return np.asarray(np.bincount(labels[above], surprise, count + 1)[1:], np.float64)
+
+    def _by_surprise(self, surprise: NDArray[np.float64]) -> NDArray[np.float64]:
+        """P(a normal object of this cut has as large a sum of -log p), by the objects of the looser cut."""
+        normal = self._looser
+        assert normal is not None
+        share = conformal_p_values(normal, surprise)
+        squares = normal**2
+        # The mean square with its 95 % upper bound; the largest once more, for one that was not seen yet.
+        mean = (squares.sum() + squares[-1]) / (normal.size + 1)
+        mean += UPPER_95 * float(np.std(squares, ddof=1)) / np.sqrt(normal.size)
+        beyond = surprise > normal[-1]
+        share[beyond] = np.minimum(share[beyond], mean / surprise[beyond] ** 2)
+        # All of them may be objects of this cut too; that it shows so few of them makes each of its objects the rarer.
+        return np.asarray(np.minimum(1.0, share * normal.size / max(self.excess.size, 1)))
 
     def _bound(self, peak: NDArray[np.floating], pixels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Markov's bound on the p-values, by peak and by size; 1 where the mean size of normal objects is unknown."""

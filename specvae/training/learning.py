@@ -20,12 +20,14 @@ from specvae.scoring.chronochrome import Chronochrome
 from specvae.scoring.scorer import scorer_of
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.contamination import few_places_warning
+from specvae.thresholds.drift.comparison import GroundReference
 from specvae.thresholds.drift.reference import DriftReference
 from specvae.training.cross_fit import CrossFit, cross_fit, is_crossed
 from specvae.training.descent import Check, Sample
 from specvae.training.diagnostics import diagnose
 from specvae.training.held_out import contamination_of, tiles_of
 from specvae.training.network import Fitted, fit_network, training_spectra
+from specvae.training.normal_pieces import normal_pieces
 from specvae.training.sampling import LEAST, Region
 
 __all__ = ["Learned", "learn"]
@@ -84,7 +86,7 @@ def learn(
         calibration,
         Calibration(pooled, contaminated=contamination.found, trim=trim) if pooled.tiles else None,
         _background(spectra, net, config),
-        DriftReference.fit(band_means(spectra[: net.bands], config.patch), tiles.scores),
+        _drift(band_means(spectra[: net.bands], config.patch), tiles.scores, fitted, regions, config, device, threads),
         {
             "contamination": contamination.summary(),
             "folds": held.summary,
@@ -94,6 +96,20 @@ def learn(
             "diagnostics": diagnostics,
         },
     )
+
+
+def _drift(
+    seen: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    fitted: Fitted,
+    regions: Sequence[Region],
+    config: ModelConfig,
+    device: str,
+    threads: int,
+) -> DriftReference:
+    """What scenes are compared with: the training spectra ``seen`` ``(bands, n)``, and scored pieces of the normal data."""
+    pieces = normal_pieces(scorer_of(fitted.state, device, threads), regions, fitted.net.bands, config)
+    return DriftReference.fit(seen, scores).with_ground(GroundReference.fit(seen, pieces))
 
 
 def _few_places(calibration: Calibration) -> list[str]:

@@ -406,8 +406,9 @@ def test_the_claim_says_when_there_is_no_more_than_chance(anomalous: int, words:
         "model": {},
         "objects": {"count": 3},
         "pixels": {"anomalous": anomalous, "valid": 10_000},
-        "threshold": {"false_alarm_rate": 1e-3},
+        "trust": {"expected": [10.0, 4.0, 25.0]},
     }
     claimed = claim(report)
     assert words in claimed
+    assert "about 10 (4 to 25)" in claimed
     assert claimed.endswith("no more than chance.") == ("even" in words)

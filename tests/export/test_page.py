@@ -89,7 +89,7 @@ def test_the_page_says_what_the_report_says(page: Any, folder: Path) -> None:
     expected = f"about {_n(report['threshold']['false_alarm_rate'] * report['pixels']['valid'])} expected"
     assert expected in page.find_element("id", "counts").text
     assert expected.removesuffix(" expected") in page.find_element("css selector", ".claim").text
-    assert page.find_element("css selector", ".verdict").text == report["drift"]["verdict"]
+    assert page.find_element("css selector", ".verdict").text == report["trust"]["verdict"]
     flagged = page.execute_script("return map.flagged.length")
     assert flagged == report["pixels"]["anomalous"] == (score_of(folder) > report["threshold"]["value"]).sum()
 

@@ -125,6 +125,35 @@ def test_an_object_far_beyond_all_normal_ones_has_a_smaller_p_value_than_ranks_c
         assert np.mean(np.concatenate(low) <= level) <= 1.2 * level
 
 
+def surprise_of(tiles: CalibrationTiles, cut: float, calibration: Calibration) -> np.ndarray:
+    """Sum of -log p over the pixels of every object."""
+    sums = []
+    for tile in tiles.tiles:
+        labels, count = scipy.ndimage.label(tile.score > cut, structure=np.ones((3, 3)))
+        surprise = -np.log(np.maximum(calibration.p_values(tile.score), 1e-12))
+        sums.append(scipy.ndimage.sum(surprise, labels, np.arange(1, count + 1)))
+    return np.concatenate(sums)
+
+
+def test_by_the_sums_of_log_p_values_normal_objects_stay_super_uniform_and_large_ones_are_found() -> None:
+    rng, p, found = np.random.default_rng(3), [], []
+    cut = 8.0
+    for _ in range(20):
+        tiles, fresh = patches(rng, 8), patches(rng, 40)
+        calibration = Calibration(tiles)
+        objects = ObjectCalibration(tiles, cut, calibration.p_values)
+        assert objects._looser is not None
+        p.append(objects.p_values(*objects_of(fresh, cut), surprise_of(fresh, cut, calibration)))
+        large = objects.p_values(np.array([30.0]), np.array([9.0]), np.array([300]), np.array([300 * 8.0]))
+        without = objects.p_values(np.array([30.0]), np.array([9.0]), np.array([300]))
+        found.append((large[0], without[0]))
+    for level in (0.01, 0.05, 0.2):
+        assert np.mean(np.concatenate(p) <= level) <= 1.2 * level
+    large, without = np.median(found, axis=0)
+    assert large < 0.01
+    assert large < without
+
+
 def test_without_a_pixel_above_any_cut_the_bound_knows_nothing() -> None:
     tiles = CalibrationTiles((Tile(np.ones((2, 3), np.float32), 0, 0),), ("n",))
     calibration = ObjectCalibration(tiles, 5.0, Calibration(tiles).p_values)

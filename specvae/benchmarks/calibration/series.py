@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from specvae.bands import BandSet
 from specvae.detector import Detector
@@ -17,7 +16,7 @@ from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.sources import find_sources
 from specvae.model.config import ModelConfig
 from specvae.scoring.gathered.drift import DriftAccumulator
-from specvae.spectra import Window
+from specvae.spectra import ScoredWindow, Window
 from specvae.stages.gathering import gather
 from specvae.thresholds.drift.verdict import Drift
 
@@ -69,10 +68,10 @@ def judge_dates(paths: list[Path], config: ModelConfig, device: str, progress: C
     cuts = {rate: detector.calibration.threshold(rate, explicit=True) for rate in RATES}
     verdicts = []
     for path in paths:
-        values, score = _scored(detector, path)
-        drift = DriftAccumulator(detector.drift_reference, detector.bands.labels)
-        drift.add_spectra(values)
-        drift.add_scores(score)
+        scored = _scored(detector, path)
+        drift = DriftAccumulator(detector.drift_reference, detector.bands.labels, shape=scored.parts.score.shape)
+        drift.update(scored)
+        score = scored.parts.score[np.isfinite(scored.parts.score)]
         realised = {rate: float(np.mean(score > cut.value)) if score.size else 0.0 for rate, cut in cuts.items()}
         verdicts.append(DateVerdict(path.stem, path in fitted, score.size, realised, drift.finish()))
     progress(f"{len(paths)} dates of {paths[0].parent.name}: {[v.drift.verdict for v in verdicts]}")
@@ -90,13 +89,12 @@ def _wavelengths(bands: BandSet) -> tuple[float | None, ...]:
     return tuple(band.wavelength or known.get(band_name(band.name)) for band in bands)
 
 
-def _scored(detector: Detector, path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Valid spectra ``(bands, n)`` and their scores ``(n,)``."""
+def _scored(detector: Detector, path: Path) -> ScoredWindow:
+    """The complete scene, scored."""
     (source,) = find_sources([str(path)])
     # Matched to the model's bands: dates of one place may state them in another order.
     with open_scene(source, IngestOptions(), match=detector.bands) as scene:
         window = Window(0, 0, scene.rows, scene.cols)
         cube = scene.read(window)
-    score = detector.score(cube, window).score
-    valid = np.isfinite(score)
-    return cube.values[:, valid], score[valid]
+    parts = detector.score(cube, window)
+    return ScoredWindow(cube, parts, np.zeros(parts.score.shape, bool))

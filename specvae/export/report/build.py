@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from specvae.export.contents import (
     ITEM,
     MODEL_ITEM,
@@ -18,7 +20,7 @@ from specvae.export.contents import (
 from specvae.export.maps import AssetBands
 from specvae.export.products import Products
 from specvae.export.report.extent import extent_warning
-from specvae.export.report.page import noun_of, render_page
+from specvae.export.report.page import render_page
 from specvae.export.report.page_data import PageData
 from specvae.export.report.sections import (
     EvidenceSection,
@@ -29,15 +31,18 @@ from specvae.export.report.sections import (
     ThresholdRow,
 )
 from specvae.export.report.thresholds_csv import write_thresholds
+from specvae.export.report.trust import TrustSection, trust_of
 from specvae.export.stac import FolderFiles, model_item, scene_item
 from specvae.files.fingerprint import Fingerprint, sha256_of
 from specvae.files.json_files import finite, write_json
 from specvae.ingest.scene.describe import SceneSection
 from specvae.ingest.scene.scene import Scene
 from specvae.model_file import StoredModel
+from specvae.scoring.gathered.pixels import PixelSection
 from specvae.scoring.gathered.survival import Survival
 from specvae.scoring.pooling import BLIND_BEYOND
 from specvae.thresholds.calibration import Calibration
+from specvae.thresholds.false_share import bound_false_share
 from specvae.thresholds.p_value_curve import p_value_points
 from specvae.thresholds.threshold import Threshold
 from specvae.version import __version__
@@ -58,6 +63,7 @@ def report_of(
 ) -> Report:
     """``report.json``: a scene's counts, threshold, calibration, drift, timing, and figures where truth was given."""
     detector, valid = model.detector, figures.pixels["valid"]
+    noun = "rows" if scene["kind"] == "table" else "patches" if detector.config.patch else "pixels"
     diagnostics = detector.provenance.get("diagnostics", {})
     report: Report = {
         "schema_version": SCHEMA_VERSION,
@@ -69,17 +75,16 @@ def report_of(
         "calibration": detector.calibration.summary(),
         "p_values": p_value_points(detector.calibration),
         "drift": figures.drift.summary(),
+        "trust": _trust(detector.calibration, threshold, figures, noun),
         "objects": objects or {"count": None, "file": None},
         "diagnostics": diagnostics,
         "history": detector.provenance.get("history", []),
         "timing": {name: round(value, 3) for name, value in figures.seconds.items()},
         "settings": settings,
-        "warnings": _warnings(threshold, scene, diagnostics.get("warnings", ()), evidence),
+        "warnings": _warnings(threshold, scene, diagnostics.get("warnings", ()), evidence, figures.pixels, noun),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__,
     }
-    if (extent := extent_warning(figures.pixels, noun_of(report))) is not None:
-        report["warnings"].insert(0, extent)
     if evidence is not None:
         report["evidence"] = evidence
     if figures.metrics is not None:
@@ -87,6 +92,12 @@ def report_of(
     # JSON has no NaN and no infinity. A cut that no calibration supports is infinite, and becomes null here, once for
     # the report, the page and the STAC item.
     return finite(report)
+
+
+def _trust(calibration: Calibration, threshold: Threshold, figures: SceneFigures, noun: str) -> TrustSection:
+    """The joined verdict, with the bound on the false share at the reported cut."""
+    (bound,) = false_shares(calibration, figures.survival, figures.pixels["valid"], [threshold.value])
+    return trust_of(figures, threshold.summary(), calibration.summary(), noun, bound)
 
 
 def _model_section(model: StoredModel) -> ModelSection:
@@ -102,11 +113,16 @@ def _model_section(model: StoredModel) -> ModelSection:
 
 
 def _warnings(
-    threshold: Threshold, scene: SceneSection, fit: Sequence[str], evidence: EvidenceSection | None
+    threshold: Threshold,
+    scene: SceneSection,
+    fit: Sequence[str],
+    evidence: EvidenceSection | None,
+    pixels: PixelSection,
+    noun: str,
 ) -> list[str]:
-    """What a reader must know of the cut, of the scene, of the fit, and of the evidence's cut."""
+    """What a reader must know of how much is anomalous, of the cut, the scene, the fit, and of the evidence's cut."""
     pooled = evidence["threshold"]["warning"] if evidence else None
-    warnings = [threshold.warning, *scene["notes"], *fit]
+    warnings = [extent_warning(pixels, noun), threshold.warning, *scene["notes"], *fit]
     if evidence:
         warnings.append(f"evidence: {BLIND_BEYOND}")
     # Both cuts come from the same held-out tiles, and often for the same reason: one sentence is enough then.
@@ -118,7 +134,9 @@ def _warnings(
 def threshold_table(calibration: Calibration, survival: Survival, valid: int, area: float | None) -> list[ThresholdRow]:
     """A row for each rate: cut, interval, method, expected false alarms here and per km2, share of the scene above."""
     rows: list[ThresholdRow] = []
-    for cut in calibration.table() if calibration.size else ():
+    cuts = calibration.table() if calibration.size else ()
+    bounds = false_shares(calibration, survival, valid, [cut.value for cut in cuts])
+    for cut, bound in zip(cuts, bounds, strict=True):
         rate = cut.false_alarm_rate
         rows.append(
             {
@@ -126,9 +144,19 @@ def threshold_table(calibration: Calibration, survival: Survival, valid: int, ar
                 "expected_false_alarms": None if rate is None else rate * valid,
                 "expected_per_km2": None if rate is None or not area else rate * 1e6 / area,
                 "share_of_scene_above": survival.count_above(cut.value) / survival.total if survival.total else None,
+                "false_share_bound": bound,
             }
         )
     return rows
+
+
+def false_shares(calibration: Calibration, survival: Survival, valid: int, cuts: Sequence[float]) -> list[float | None]:
+    """For each cut, the bound on the share of false flags; None where nothing is flagged or no bound is known."""
+    bound = bound_false_share(calibration.tiles, valid)
+    if bound is None or not cuts:
+        return [None] * len(cuts)
+    shares = bound.share(np.array(cuts, np.float64), survival.counts_above)
+    return [float(share) if np.isfinite(share) else None for share in shares]
 
 
 def finish_folder(

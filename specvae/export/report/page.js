@@ -23,13 +23,14 @@ function areaOf(pixels) {
   return square >= 1e5 ? ` (${shown(square / 1e6, 3)} km²)` : ` (${shown(square, 3)} m²)`;
 }
 
+const falseWords = (share) => share === null || share === undefined ? "" : share > 0.995 ? "; all of them may be false" : `; with 95 % at most ${shown(100 * share, 2)} % of them are false`;
 function setCut(value, fromSlider) {
   cut = value;
   const reported = value === data.threshold;
   const above = reported && data.anomalous !== undefined ? data.anomalous : countAbove(value), rate = reported ? data.rate : rateAt(value);
   const counts = $("counts"), strong = document.createElement("b");
   strong.textContent = above.toLocaleString("en");
-  counts.replaceChildren(strong, ` ${data.noun} above${areaOf(above)}`, rate === null || rate === undefined ? "" : `; about ${counted(rate * data.valid)} expected if all were normal`);
+  counts.replaceChildren(strong, ` ${data.noun} above${areaOf(above)}`, rate === null || rate === undefined ? "" : `; about ${counted(rate * data.valid)} expected if all were normal`, falseWords(reported ? data.falseShare : falseShareAt(value)));
   $("nats").value = Number(value.toPrecision(7));
   if (!fromSlider) $("slider").value = slideAt(value);
   $("slider").setAttribute("aria-valuetext", `${shown(value)} nats, ${above} ${data.noun} above`);

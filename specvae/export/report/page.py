@@ -30,6 +30,7 @@ from specvae.export.report.packing import (
 )
 from specvae.export.report.page_data import Case, Curves, PageData, Spectra
 from specvae.export.report.sections import Report
+from specvae.export.report.trust import expected_words
 from specvae.files.json_files import json_line
 
 __all__ = ["claim", "render_page"]
@@ -46,7 +47,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"g": _g, "n": _n, "pct": _percent, "span": _span}
+    environment.filters |= {"g": _g, "n": _n, "pct": _percent, "span": _span, "capitalize_first": _capitalised}
     return environment
 
 
@@ -95,6 +96,11 @@ def _span(pair: list[float] | None, digits: int = 2) -> str:
     return "–" if not pair else f"{_g(pair[0], digits)} to {_g(pair[1], digits)}"
 
 
+def _capitalised(text: str) -> str:
+    """A text with its first letter as a capital, the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def noun_of(report: Report) -> str:
     """What the report counts: rows of a table, patches or pixels."""
     if report["scene"]["kind"] == "table":
@@ -109,19 +115,19 @@ def one_of(report: Report) -> str:
 
 def claim(report: Report) -> str:
     """The report in one sentence."""
-    pixels, cut = report["pixels"], report["threshold"]
+    pixels = report["pixels"]
     noun = noun_of(report)
     objects, extent = report["objects"].get("count"), extent_of(pixels)
     where = f", in {objects:,} {'object' if objects == 1 else 'objects'}" if objects else ""
-    rate = cut["false_alarm_rate"]
-    expected = ""
-    if rate is not None:
-        chance = rate * pixels["valid"]
+    expected, normal = "", report["trust"]["expected"]
+    if normal is not None:
         # So many would be flagged by chance; the sentence must not let fewer than that pass for a finding.
-        word = " even" if 0 < pixels["anomalous"] <= chance else ""
-        expected = (
-            f"; about {_n(chance)} {noun} would be{word} if all were normal{': no more than chance' if word else ''}"
-        )
+        few = 0 < pixels["anomalous"] <= normal[0]
+        word, comment = (" even", ": no more than chance") if few else ("", "")
+        expected = f"; {expected_words(normal)} {noun} would be{word} if all were normal{comment}"
+        false = objects and report["objects"].get("expected_false")
+        if false:
+            expected += f", in about {_n(false)} objects"
     counts = f"{pixels['anomalous']:,} of {pixels['valid']:,} valid {noun}"
     if extent is not None:
         what = "table" if noun == "rows" else "scene"
@@ -232,6 +238,7 @@ def _scene_facts(report: Report) -> dict[str, Any]:
         "area": report["scene"].get("pixel_area_m2"),
         "threshold": report["threshold"]["value"],
         "rate": report["threshold"]["false_alarm_rate"],
+        "falseShare": report["trust"]["false_share_bound"],
         "bands": report["model"]["bands"],
         "wavelengths": report["scene"].get("wavelengths"),
     }
@@ -246,6 +253,7 @@ def _curves(curves: Curves) -> dict[str, PackedArray]:
         "score": packed_numbers(curves.score, "f8"),
         # A float of 8 bytes holds every count up to 9e15.
         "above": packed_numbers(curves.above, "f8"),
+        "false_share": packed_numbers(curves.false_share),
         "normal_score": packed_numbers(curves.normal_score),
     }
 

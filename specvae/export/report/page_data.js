@@ -50,6 +50,11 @@ function countAbove(cut) {
   const { score, above } = data.curves, i = firstAbove(score, cut);
   return i < above.length ? above[i] : 0;
 }
+// With 95 %, no larger share of what scores above a cut is false.
+function falseShareAt(cut) {
+  const { score, false_share: share } = data.curves, i = firstAbove(score, cut);
+  return i < share.length ? share[i] : null;
+}
 function rateAt(cut) {
   const { score, rate } = data.curves;
   if (!score.length) return null;

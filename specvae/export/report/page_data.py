@@ -40,6 +40,8 @@ class Curves:
     """``(m,)``: pixels of the full scene that score at least as much."""
     rate: NDArray[np.float64]
     """``(m,)``: false-alarm rate of each cut, from the calibration."""
+    false_share: NDArray[np.float64]
+    """``(m,)``: with 95 %, no larger share of what scores above each cut is false; NaN where unknown."""
     normal_score: NDArray[np.float64]
     """``(k,)`` ascending, nats."""
     normal_share: NDArray[np.float64]

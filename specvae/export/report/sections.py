@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
+from specvae.export.report.trust import TrustSection
 from specvae.ingest.scene.describe import SceneSection
 from specvae.scoring.gathered.metrics import Ranking, TruthFigures
 from specvae.scoring.gathered.pixels import PixelSection
@@ -37,6 +38,8 @@ class ThresholdRow(ThresholdSummary):
     """Normal pixels above the cut, if every valid pixel of the scene were normal."""
     expected_per_km2: float | None
     share_of_scene_above: float | None
+    false_share_bound: float | None
+    """With 95 %, no larger share of the flags at this cut, or at any other, is false; None where nothing is flagged."""
 
 
 class LeadingObject(TypedDict):
@@ -73,6 +76,8 @@ class ObjectsSection(TypedDict):
     p_value_note: NotRequired[str | None]
     boxes: NotRequired[int]
     """Objects whose outline is their bounding box; only where objects are outlined."""
+    expected_false: NotRequired[float | None]
+    """Objects that as many normal pixels show at this cut, by those of the held-out data; None without held-out data."""
     leading: NotRequired[list[LeadingObject]]
     largest: NotRequired[LargestObject | None]
     """None where nothing was written."""
@@ -115,6 +120,7 @@ class Report(TypedDict):
     calibration: CalibrationSummary
     p_values: PValuePoints | None
     drift: DriftSummary
+    trust: TrustSection
     objects: ObjectsSection
     diagnostics: dict[str, Any]
     """What the fit found of its own training, as the model file holds it."""

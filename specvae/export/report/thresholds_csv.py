@@ -23,6 +23,7 @@ COLUMNS = (
     "expected_false_alarms",
     "expected_per_km2",
     "share_of_scene_above",
+    "false_share_bound",
     "warning",
 )
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from specvae.errors import InputError
 from specvae.ingest.band_reader import BandReader
 from specvae.ingest.layer import Layer
+from specvae.ingest.scene.added_offset import with_offset
 from specvae.ingest.scene.fill_probe import border_windows, with_fill
 from specvae.ingest.scene.plan import Plan
 from specvae.ingest.validity import equals
@@ -20,9 +21,10 @@ __all__ = ["with_probes"]
 
 
 def with_probes(plan: Plan) -> Plan:
-    """The plan after a look at the pixels: without empty bands, and with an undeclared fill noted or used."""
+    """The plan after a look at the pixels: without empty bands, an undeclared fill noted or used, and with --offset."""
     plan = _looked_at(plan, lambda plan, readers, _: _without_empty(plan, readers))
-    return _looked_at(plan, with_fill)
+    plan = _looked_at(plan, with_fill)
+    return _looked_at(plan, lambda plan, readers, _: with_offset(plan, readers))
 
 
 def _looked_at(plan: Plan, look: Callable[[Plan, list[BandReader], list[tuple[int, ...]]], Plan]) -> Plan:

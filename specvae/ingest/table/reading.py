@@ -244,6 +244,8 @@ def open_table(path: str, options: IngestOptions | None = None, match: BandSet |
     serve ``match``, a model's bands.
     """
     options = options or IngestOptions()
+    if options.offset is not None:
+        raise InputError(f"{path} is a table, whose columns share no offset: leave --offset out, or change the columns")
     found = find_bands(open_chunks(path, options), options, match, path)
     file, at, bands = found.file, list(found.at), list(found.bands)
     names = file.names

@@ -17,7 +17,13 @@ class SceneFacts(TypedDict, total=False):
     """Facts about one scored scene, None where unknown; a scene that was not scored has none of the keys."""
 
     verdict: str | None
-    """``ok``, ``caution`` or ``do-not-use``."""
+    """``ok``, ``caution`` or ``do-not-use``: drift, rate, contamination and extent together."""
+    reasons: list[str] | None
+    """What the verdict rests on, in words."""
+    contaminated: bool | None
+    """Whether the normal data of the model hold anomalies themselves."""
+    model_based: bool | None
+    """Whether the cut rests on a law fitted to the bulk of the scores, and no rate was measured."""
     valid: int | None
     """Valid pixels or rows."""
     anomalous: int | None
@@ -51,6 +57,9 @@ def facts_of(item: dict[str, Any]) -> SceneFacts:
     properties = item.get("properties", {})
     return {
         "verdict": properties.get("specvae:verdict"),
+        "reasons": properties.get("specvae:reasons"),
+        "contaminated": properties.get("specvae:contaminated"),
+        "model_based": properties.get("specvae:model_based"),
         "valid": properties.get("specvae:valid"),
         "anomalous": properties.get("specvae:anomalous"),
         "objects": properties.get("specvae:objects"),

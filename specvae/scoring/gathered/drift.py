@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.spectra import ScoredWindow
+from specvae.thresholds.drift.comparison import FEWEST_COMPARED
+from specvae.thresholds.drift.ground_verdict import judge_by_ground
 from specvae.thresholds.drift.reference import BULK, GRID, DriftReference
+from specvae.thresholds.drift.squares import SIDE, SquareSample
 from specvae.thresholds.drift.verdict import GAIN, OFFSET, BandDrift, Drift, judge
 
 __all__ = ["DriftAccumulator"]
@@ -31,11 +34,18 @@ class DriftAccumulator:
     """
 
     def __init__(
-        self, reference: DriftReference, labels: tuple[str, ...], step: int = 1, notes: tuple[str, ...] = ()
+        self,
+        reference: DriftReference,
+        labels: tuple[str, ...],
+        step: int = 1,
+        notes: tuple[str, ...] = (),
+        shape: tuple[int, int] = (SIDE, SIDE),
+        wavelengths: tuple[float, ...] | None = None,
     ) -> None:
         """Compare with ``reference`` every ``step``-th row and column (:func:`lattice_step`) of the bands ``labels``.
 
-        Each of ``notes`` is a reason for caution whatever the pixels are.
+        Each of ``notes`` is a reason for caution whatever the pixels are. ``shape``: rows and columns of the scene, one
+        row of a table. ``wavelengths`` of the bands, where known, say in which of them haze shows most.
         """
         if len(labels) != len(reference.bands):
             raise ValueError(f"{len(labels)} band labels for {len(reference.bands)} bands")
@@ -43,6 +53,8 @@ class DriftAccumulator:
         self._labels = labels
         self._step = step
         self._notes = notes
+        self._squares = SquareSample(shape)
+        self._order = _order(wavelengths)
         self._bands = np.zeros((len(labels), GRID.size + 1), dtype=np.int64)
         self._outside = np.zeros(len(labels), dtype=np.int64)
         self._score = np.zeros(GRID.size + 1, dtype=np.int64)
@@ -63,6 +75,8 @@ class DriftAccumulator:
         # means nothing to its map, so all its scores count.
         same_grid = score.shape == cube.reason.shape
         self.add_scores(score[at] if same_grid else score)
+        if self._reference.ground is not None and same_grid:
+            self._squares.add(cube.values, cube.valid, score, cube.window.row, cube.window.col)
 
     def add_spectra(self, spectra: NDArray[np.floating]) -> None:
         """Count valid spectra ``(bands, n)``, physical units."""
@@ -88,6 +102,7 @@ class DriftAccumulator:
         self._score += other._score
         self._scored += other._scored
         self._extreme += other._extreme
+        self._squares.merge(other._squares)
 
     def finish(self) -> Drift:
         """The verdict on what was counted so far."""
@@ -101,6 +116,11 @@ class DriftAccumulator:
             reason = f"only {self._scored} spectra could be compared with the fit, {FEWEST} needed for a verdict"
             return Drift("caution", (reason, *self._notes), self._scored, None, None, None, None, None, bands)
         gain, offset = _radiometry(self._bands, self._reference.bands)
+        ground, squares = self._reference.ground, self._squares.squares()
+        if ground is not None and squares is not None and squares.pixels.spectra.shape[1] >= FEWEST_COMPARED:
+            compared = ground.compare(squares, order=self._order, gain=gain, offset=offset)
+            bare = Drift("ok", (), self._scored, None, None, None, None, None, bands)
+            return judge_by_ground(bare, ground, compared, self._notes)
         drift = Drift("ok", (), self._scored, None, None, None, gain, offset, bands)
         if not self._reference.scores.size:
             note = "the model holds no held-out scores to compare with"
@@ -109,6 +129,15 @@ class DriftAccumulator:
         signed = distance if shift >= 0 else -distance
         drift = replace(drift, score_distance=signed, score_shift=shift, extreme_share=self._extreme / self._scored)
         return judge(drift, self._reference, self._notes)
+
+
+def _order(wavelengths: tuple[float, ...] | None) -> NDArray[np.float64] | None:
+    """How far each band lies from the shortest wavelength, 0 to 1; None where wavelengths are not known."""
+    if wavelengths is None:
+        return None
+    inverse = 1 / np.asarray(wavelengths, np.float64)
+    # Haze scatters light as a power of its frequency: on that scale visible bands are not crowded at one end.
+    return np.asarray((inverse.max() - inverse) / max(float(np.ptp(inverse)), 1e-12))
 
 
 def _radiometry(counts: NDArray[np.int64], quantiles: NDArray[np.float32]) -> tuple[float | None, float | None]:

@@ -203,7 +203,7 @@ def _merged(table: ObjectTable, order: NDArray[np.intp], starts: NDArray[np.intp
     # no group is empty; labels and components have no gaps.
     changes = {
         name: np.add.reduceat(getattr(table, name)[order], starts)
-        for name in ("pixels", "score", "reconstruction", "kl", "row_sum", "col_sum")
+        for name in ("pixels", "score", "reconstruction", "kl", "surprise", "row_sum", "col_sum")
     }
     changes |= {name: _sums(getattr(table, name), order, starts) for name in ("deviation", "contribution")}
     changes |= {name: np.minimum.reduceat(getattr(table, name)[order], starts) for name in ("row", "col")}

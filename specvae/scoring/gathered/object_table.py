@@ -39,6 +39,8 @@ class ObjectTable:
     """Sum of their reconstruction terms, nats."""
     kl: Floats
     """Sum of their KL terms, nats."""
+    surprise: Floats
+    """Sum of -log of their p-values; 0 where no calibration gives any."""
     row_sum: Floats
     """Sum of the pixels' rows, for the centroid."""
     col_sum: Floats
@@ -136,6 +138,7 @@ def no_objects() -> ObjectTable:
         score=floats,
         reconstruction=floats,
         kl=floats,
+        surprise=floats,
         row_sum=floats,
         col_sum=floats,
         deviation=banded,

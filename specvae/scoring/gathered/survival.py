@@ -39,6 +39,10 @@ class Survival:
         # The threshold's own bin is left out, so that the count is a lower bound and never claims a pixel too many.
         return int(self.counts[int(BINS.of(np.array([threshold], np.float32))[0]) + 1 :].sum())
 
+    def counts_above(self, thresholds: NDArray[np.floating]) -> NDArray[np.int64]:
+        """:meth:`count_above` of each of some thresholds ``(n,)``."""
+        return np.array([self.count_above(float(threshold)) for threshold in thresholds], np.int64)
+
     def points(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The lower edges of the bins that hold scores, ascending, and how many scores lie in each or above it."""
         occupied = np.nonzero(self.counts)[0]

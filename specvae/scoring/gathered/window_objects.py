@@ -53,6 +53,7 @@ class _Sums:
             "score": self.score,
             "reconstruction": parts.reconstruction.reshape(-1),
             "kl": parts.kl.reshape(-1),
+            "surprise": (np.zeros_like(parts.score) if piece.surprise is None else piece.surprise).reshape(-1),
         }
         self.sums = {name: np.zeros(count) for name in (*self.terms, "row_sum", "col_sum")}
         self.pixels, self.first = np.zeros(count, np.int64), np.full(count, -1, np.int64)

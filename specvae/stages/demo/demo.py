@@ -46,7 +46,7 @@ class DemoOutcome:
     auroc: float | None
     """Area under the ROC curve of the scores against the truth."""
     verdict: str
-    """The drift verdict: whether the map is to be trusted."""
+    """The joined verdict: whether the map is to be trusted."""
 
 
 def demo(out: str = "demo", seed: int = 0) -> DemoOutcome:
@@ -89,6 +89,6 @@ def _counted(place: Path, tonight: SyntheticScene, outcome: SceneOutcome, halo: 
         beside=int((anomalous & normal & near).sum()),
         halo=halo,
         auroc=report["metrics"]["auroc"],
-        verdict=report["drift"]["verdict"],
+        verdict=report["trust"]["verdict"],
     )
 

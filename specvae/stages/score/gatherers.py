@@ -79,7 +79,13 @@ class Gatherers:
             # The cuts are set before any pixel is scored: what they come to on the truth is what a user would have seen.
             cuts = tuple((rate, detector.calibration.threshold(rate, explicit=True).value) for rate in ASKED)
             metrics = TruthMetrics(("specvae", *detector.background.methods), threshold, cuts=cuts)
-        drift = DriftAccumulator(detector.drift_reference, detector.bands.labels, lattice_step(rows, cols))
+        drift = DriftAccumulator(
+            detector.drift_reference,
+            detector.bands.labels,
+            lattice_step(rows, cols),
+            shape=(rows, cols),
+            wavelengths=detector.bands.wavelengths,
+        )
         objects = Components(min(MOST_OBJECTS, OBJECT_VALUES // bands))
         return cls(
             PixelCounts(),

@@ -85,13 +85,17 @@ def find_objects(
     job: Job,
     known: KnownObjects | None,
     folder: Path,
+    valid: int,
 ) -> SceneObjects:
-    """Judge the objects, and as far as asked for outline them from ``anomaly.tif`` in ``folder`` and write them there."""
+    """Judge the objects, and as far as asked for outline them from ``anomaly.tif`` in ``folder`` and write them there.
+
+    ``valid``: the scene's usable pixels.
+    """
     table, detector, request, cut = joined.table, job.model.detector, job.request, job.threshold.value
     normal = ObjectCalibration(detector.calibration.tiles, cut, detector.calibration.p_values)
     # An object is judged by how far its pixels exceed the cut, all together: a wide object of moderate scores may be
     # as remarkable as a small one with a high peak.
-    p_values = normal.p_values(table.score - table.pixels * cut, table.peak, table.pixels)
+    p_values = normal.p_values(table.score - table.pixels * cut, table.peak, table.pixels, table.surprise)
     with anomalous_pixels(folder / ANOMALY.name) if request.outlines else nullcontext() as flags:
         rows = object_rows(table, grid, detector.bands.labels, flags, p_values)
     if known is not None:
@@ -101,11 +105,16 @@ def find_objects(
         rows = rows.insert("bands", q_value=adjusted, keep=discovered)
     formats = request.objects if OBJECTS_GEOPACKAGE in request.written else ()
     files = [path.name for path in write_objects(rows, folder, formats)]
-    return SceneObjects(table, rows, _section(joined, rows, files, normal, request))
+    return SceneObjects(table, rows, _section(joined, rows, files, normal, request, valid))
 
 
 def _section(
-    joined: JoinedObjects, rows: ObjectRows, files: list[str], normal: ObjectCalibration, request: ScoreRequest
+    joined: JoinedObjects,
+    rows: ObjectRows,
+    files: list[str],
+    normal: ObjectCalibration,
+    request: ScoreRequest,
+    valid: int,
 ) -> ObjectsSection:
     """The ``objects`` section of report.json."""
     section: ObjectsSection = {
@@ -116,6 +125,7 @@ def _section(
         "files": files,
         "p_value_method": normal.method,
         "p_value_note": normal.note if len(joined.table) else None,
+        "expected_false": normal.expected(valid),
         "leading": _leading(rows),
         "largest": _largest(rows),
     }

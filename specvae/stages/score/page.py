@@ -17,6 +17,7 @@ from specvae.spectra import Explanation
 from specvae.stages.score.gatherers import Gatherers
 from specvae.stages.score.objects import SceneObjects
 from specvae.thresholds.cut_rates import rates_of
+from specvae.thresholds.false_share import bound_false_share
 
 if TYPE_CHECKING:
     from specvae.stages.score.best_rows import Rows  # pyarrow, which a map need not wait for
@@ -94,5 +95,13 @@ def _curves(detector: Detector, survival: Survival) -> Curves:
     calibration = detector.calibration
     cuts, above = survival.points()
     rate = rates_of(calibration, cuts)
+    bound = bound_false_share(calibration.tiles, survival.total)
+    # A bin's lower edge is the cut, and what lies in the bin counts as above it, here as in the page's own counts.
+    false = np.full(len(cuts), np.nan) if bound is None else bound.share(cuts, lambda at: _at_least(cuts, above, at))
     at, share, law = calibration.survival()
-    return Curves(cuts.astype(np.float64), above, rate, at, share, law)
+    return Curves(cuts.astype(np.float64), above, rate, false, at, share, law)
+
+
+def _at_least(cuts: NDArray[np.floating], above: NDArray[np.int64], wanted: NDArray[np.floating]) -> NDArray[np.int64]:
+    """How many pixels score at least as much as each wanted cut, from the counts at ascending ``cuts``."""
+    return np.asarray(np.append(above, 0)[np.searchsorted(cuts, wanted, side="left")], np.int64)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from specvae.errors import InputError, OutputError, SpecvaeError
 from specvae.export.contents import COLLECTION
 from specvae.export.foreign_files import foreign_files
+from specvae.export.report.trust import expected_words
 from specvae.files.fingerprint import Fingerprint, same
 from specvae.files.places import output_place, shown_place
 from specvae.files.replacement import Replacement, replacement
@@ -118,7 +119,7 @@ def _succeeded(
         job = Job(source, model, request, request.cut(model), folder, mark.result, progress)
         report = _score_table(job) if source.is_table else _score_map(job, shards)
     seconds = time.perf_counter() - started
-    message = f"{_counted(report)}, {report['drift']['verdict']}, {seconds:.1f} s"
+    message = f"{_counted(report)}, {_trusted(report)}, {seconds:.1f} s"
     return replace(failed, status="done", message=message, report=report)
 
 
@@ -137,7 +138,9 @@ def _is_done(
 def _counted(report: Report) -> str:
     """How much is anomalous: by the cut, by the pooled evidence where asked for, and objects within the false-discovery rate."""
     pixels, objects, evidence = report["pixels"], report["objects"], report.get("evidence")
-    counts = [f"{pixels['anomalous']:,} of {pixels['valid']:,} anomalous"]
+    expected = expected_words(report["trust"]["expected"])
+    chance = f" where {expected} would be by chance" if expected else ""
+    counts = [f"{pixels['anomalous']:,} of {pixels['valid']:,} anomalous{chance}"]
     if evidence:
         counts.append(f"{evidence['anomalous']:,} by the pooled evidence")
     if "kept" in objects:
@@ -155,6 +158,12 @@ def _counted(report: Report) -> str:
         ]
         counts += [f"detected at the rate asked: {', '.join(at)}"] if at else []
     return ", ".join(counts)
+
+
+def _trusted(report: Report) -> str:
+    """The joined verdict, with its first reason where it is not ok."""
+    trust = report["trust"]
+    return trust["verdict"] if trust["verdict"] == "ok" else f"{trust['verdict']} ({trust['reasons'][0]})"
 
 
 def _score_map(job: Job, shards: Shards | None) -> Report:

@@ -120,7 +120,7 @@ class _SceneRun:
         self._refuse_empty()
         job, detector = self.job, self.job.model.detector
         joined = self.gathered.objects.finish()
-        objects = find_objects(joined, self.scene.grid, job, self.known, self.place)
+        objects = find_objects(joined, self.scene.grid, job, self.known, self.place, self.gathered.counts.valid)
         if len(objects.table) and EXPLANATIONS in job.request.written:
             explain_objects(self.place / EXPLANATIONS.name, objects.table, detector.bands.labels)
         return objects

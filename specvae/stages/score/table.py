@@ -138,7 +138,7 @@ class _Scored:
         # The drift of a table is measured on every n-th row: distances of distributions from a million rows are as sharp
         # as any verdict needs, and sorting all rows of a larger table would take longer than scoring them.
         step = max(1, rows // DRIFT_ROWS)
-        gathered.drift = DriftAccumulator(detector.drift_reference, detector.bands.labels, step)
+        gathered.drift = DriftAccumulator(detector.drift_reference, detector.bands.labels, step, shape=(1, rows))
         best, spread = BestRows(max(0, request.explain)), ScoreSpread(threshold.value)
         return cls(detector, threshold, truth, writer, gathered, best, spread)
 

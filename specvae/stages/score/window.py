@@ -21,6 +21,8 @@ SCORE_BANDS = (
     MapBand("dominant_band", "1-based number of the band with the largest share of the reconstruction term", "1"),
 )
 FLAG_BAND = MapBand("anomaly", "1 anomalous, 0 normal, 255 invalid", "1")
+LEAST_P_VALUE = 1e-12
+"""Smaller p-values of a pixel count as this one: no held-out data reach further."""
 EXPLAINED_ROWS = 16
 """Rows of a window that are explained at once where all pixels are."""
 
@@ -41,6 +43,17 @@ class Piece:
 def score_bands(parts: bool) -> tuple[MapBand, ...]:
     """The bands of score.tif: the score, and with ``parts`` what it is made of."""
     return SCORE_BANDS if parts else SCORE_BANDS[:1]
+
+
+def _surprise(
+    detector: Detector, score: NDArray[np.float32], anomalous: NDArray[np.bool_]
+) -> NDArray[np.float32] | None:
+    """-log p of the anomalous pixels, 0 elsewhere; None for a model without held-out scores."""
+    if not detector.calibration.size:
+        return None
+    surprise = np.zeros(score.shape, np.float32)
+    surprise[anomalous] = -np.log(np.maximum(detector.calibration.p_values(score[anomalous]), LEAST_P_VALUE))
+    return surprise
 
 
 def map_bands(detector: Detector, piece: Piece, with_parts: bool) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

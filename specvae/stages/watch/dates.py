@@ -105,4 +105,12 @@ def _scored(folder: Path) -> ScoredDate | None:
             f"{folder} has no date: neither its scene states one nor its name holds one as 20260714; rename the scene, or "
             "leave the folder out"
         )
-    return ScoredDate(folder, key, moment, properties.get("specvae:verdict"), str(mark.get("model", "")))
+    # That on drift alone: a rate that was never tested does not make a date's looks worthless.
+    verdict = properties.get("specvae:drift_verdict", properties.get("specvae:verdict"))
+    return ScoredDate(
+        folder,
+        key,
+        moment,
+        verdict,
+        str(mark.get("model", "")),
+    )

@@ -1,14 +1,15 @@
-"""What a scene is compared with: quantiles of the training spectra and of the held-out scores."""
+"""What a scene is compared with: quantiles of the training spectra and of the held-out scores, and the kinds of ground."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specvae.errors import ModelError
+from specvae.thresholds.drift.comparison import GroundReference
 
 __all__ = ["BULK", "GRID", "DriftReference", "lattice_step"]
 
@@ -34,6 +35,8 @@ class DriftReference:
     """``(bands, len(GRID))``: quantiles of the training spectra, physical units."""
     scores: NDArray[np.float32]
     """``(len(GRID),)``: quantiles of the held-out scores, nats; empty where none were held out."""
+    ground: GroundReference | None = None
+    """The kinds of ground; None in models of earlier versions, and where the training pixels are too few."""
 
     @classmethod
     def fit(cls, spectra: NDArray[np.floating], scores: NDArray[np.floating]) -> DriftReference:
@@ -44,19 +47,28 @@ class DriftReference:
 
     def with_scores(self, scores: NDArray[np.floating]) -> DriftReference:
         """A reference with these bands and the scores of another calibration."""
-        return DriftReference(self.bands, _quantiles(scores))
+        return replace(self, scores=_quantiles(scores))
 
-    def to_arrays(self) -> dict[str, NDArray[np.float32]]:
-        """``bands`` and ``scores``, for the model file."""
-        return {"bands": self.bands, "scores": self.scores}
+    def with_ground(self, ground: GroundReference | None) -> DriftReference:
+        """A reference that also compares with these kinds of ground."""
+        return replace(self, ground=ground)
+
+    def to_arrays(self) -> dict[str, NDArray[np.float32] | NDArray[np.int32]]:
+        """``bands``, ``scores`` and, after ``ground.``, what the kinds of ground are; for the model file."""
+        ground = {} if self.ground is None else self.ground.to_arrays()
+        return {"bands": self.bands, "scores": self.scores} | {f"ground.{name}": a for name, a in ground.items()}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]]) -> DriftReference:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32] | NDArray[np.int32]]) -> DriftReference:
         """The inverse of :meth:`to_arrays`; raises ModelError on other shapes."""
         bands, scores = np.asarray(arrays["bands"], np.float32), np.asarray(arrays["scores"], np.float32)
         if bands.ndim != 2 or bands.shape[1] != GRID.size or scores.shape not in ((0,), GRID.shape):
             raise ModelError(f"the model's drift reference has shapes {bands.shape} and {scores.shape}; refit")
-        return cls(bands, scores)
+        ground = {name.removeprefix("ground."): a for name, a in arrays.items() if name.startswith("ground.")}
+        try:
+            return cls(bands, scores, GroundReference.from_arrays(ground) if ground else None)
+        except (KeyError, ValueError) as error:
+            raise ModelError(f"the model's kinds of ground cannot be read ({error}); refit") from error
 
 
 def _quantiles(scores: NDArray[np.floating]) -> NDArray[np.float32]:

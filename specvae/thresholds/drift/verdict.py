@@ -9,7 +9,19 @@ import numpy as np
 
 from specvae.thresholds.drift.reference import BULK, DriftReference
 
-__all__ = ["GAIN", "OFFSET", "BandDrift", "Drift", "DriftSummary", "judge"]
+__all__ = [
+    "EXCESS",
+    "GAIN",
+    "HIGHER",
+    "LOWER",
+    "OFFSET",
+    "BandDrift",
+    "Drift",
+    "DriftSummary",
+    "Sign",
+    "judge",
+    "worst_of",
+]
 
 OUTSIDE = (0.05, 0.30)
 """Share of pixels beyond the training range in the worst band: caution, do-not-use."""
@@ -47,6 +59,8 @@ class DriftSummary(TypedDict):
     extreme_share: float | None
     gain: float | None
     offset: float | None
+    surprise: float | None
+    fault: str | None
     bands: list[BandDriftSummary]
 
 
@@ -84,6 +98,10 @@ class Drift:
     offset: float | None
     """Addend from the training's quantiles to the scene's, physical units, where all bands share one; else None."""
     bands: tuple[BandDrift, ...]
+    surprise: float | None = None
+    """How much more improbable the median pixel is than training pixels like it, nats; None where kinds are not known."""
+    fault: str | None = None
+    """The known fault that the scene looks to have: ``gain``, ``offset``, ``haze``, ``swap``, ``shift`` or ``stripes``."""
 
     def summary(self) -> DriftSummary:
         """Every field by its name, as JSON values: the ``drift`` section of report.json."""
@@ -96,6 +114,8 @@ class Drift:
             "extreme_share": self.extreme_share,
             "gain": self.gain,
             "offset": self.offset,
+            "surprise": self.surprise,
+            "fault": self.fault,
             "bands": [
                 {"band": moved.band, "outside": moved.outside, "distance": moved.distance, "shift": moved.shift}
                 for moved in self.bands
@@ -103,26 +123,26 @@ class Drift:
         }
 
 
+Sign = tuple[float, tuple[float, float], str]
+"""A value, its limits of caution and do-not-use, and the words for it."""
+
+
 def judge(drift: Drift, reference: DriftReference, notes: tuple[str, ...]) -> Drift:
     """``drift`` with its verdict, by the worst of the signs, and their words; each of ``notes`` makes for caution."""
+    signs = [*_band_signs(drift), *_radiometry_signs(drift, reference), *_score_signs(drift)]
+    return worst_of(drift, signs, notes, "bands and scores are distributed as in the fit")
+
+
+def worst_of(drift: Drift, signs: list[Sign], notes: tuple[str, ...], otherwise: str) -> Drift:
+    """``drift`` with the verdict of the worst of the signs, and the words of all that count."""
     reasons, worst = list(notes), 1 if notes else 0
-    for value, (caution, refuse), words in (
-        *_band_signs(drift),
-        *_radiometry_signs(drift, reference),
-        *_score_signs(drift),
-    ):
+    for value, (caution, refuse), words in signs:
         level = 2 if value >= refuse else 1 if value >= caution else 0
         worst = max(worst, level)
         if level:
             reasons.append(words)
     verdict = ("ok", "caution", "do-not-use")[worst]
-    return replace(
-        drift, verdict=verdict, reasons=tuple(reasons) or ("bands and scores are distributed as in the fit",)
-    )
-
-
-Sign = tuple[float, tuple[float, float], str]
-"""A value, its limits of caution and do-not-use, and the words for it."""
+    return replace(drift, verdict=verdict, reasons=tuple(reasons) or (otherwise,))
 
 
 def _band_signs(drift: Drift) -> list[Sign]:
