@@ -12,7 +12,8 @@ from specvae.model.patches import band_means
 from specvae.scoring.scorer import Scorer
 from specvae.spectra import CELL, Window
 from specvae.thresholds.drift.squares import Squares, squares_in
-from specvae.training.sampling import Region, Role
+from specvae.training.quota import Role
+from specvae.training.sampling import Region
 
 __all__ = ["normal_pieces"]
 
@@ -51,14 +52,16 @@ def _windows(region: Region) -> Iterator[Window]:
             yield Window(area.row + row, area.col + col, high, wide)
 
 
-def _piece(scorer: Scorer, region: Region, window: Window, counted: NDArray[np.bool_], patch: int | None) -> Squares:
+def _piece(
+    scorer: Scorer, region: Region, window: Window, counted: NDArray[np.bool_], bands: int, patch: int | None
+) -> Squares:
     """The squares of one window, scored by the fitted net."""
     cube = region.cube.crop(window)
     if region.is_table:
         score = scorer.score_rows(cube.values[:, 0].T, cube.valid[0]).score[None]
     else:
         score = scorer.score(region.cube, window)[0].score
-    values, valid = band_means(cube.values[:bands], patch), cube.valid
+    values, valid = band_means(np.asarray(cube.values[:bands], np.float32), patch), cube.valid
     places = list(squares_in((window.rows, window.cols), valid.shape, 0, 0))
     return Squares(
         np.stack([values[(slice(None), *place)] for place in places]),

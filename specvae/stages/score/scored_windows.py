@@ -15,7 +15,7 @@ from specvae.spectra import Cube, ScoredWindow, Window
 from specvae.stages.score.gatherers import Gatherers
 from specvae.stages.score.overlap import overlapped
 from specvae.stages.score.reading import WindowReader
-from specvae.stages.score.window import Piece, explained, map_bands
+from specvae.stages.score.window import Piece, explained, map_bands, surprise_of
 from specvae.thresholds.threshold import Threshold
 
 __all__ = ["Store", "WindowScoring"]
@@ -68,5 +68,6 @@ class WindowScoring:
             explain = partial(explained, detector, inner, context)
             sampled = None if sample is None else explain(*sample.at(inner), True).expected
             before = None if detector.before is None else inner.values[len(detector.bands) :]
-            scored = ScoredWindow(detector.seen(inner), parts, anomalous, explain, before)
+            surprise = surprise_of(detector, parts.score, anomalous)
+            scored = ScoredWindow(detector.seen(inner), parts, anomalous, explain, before, surprise)
             return Piece(scored, context, sampled, truth, inner)

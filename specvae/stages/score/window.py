@@ -11,7 +11,7 @@ from specvae.detector import Detector
 from specvae.export.maps import MapBand
 from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, positions
 
-__all__ = ["FLAG_BAND", "Piece", "explained", "map_bands", "score_bands"]
+__all__ = ["FLAG_BAND", "Piece", "explained", "map_bands", "score_bands", "surprise_of"]
 
 SCORE_BANDS = (
     MapBand("score", "anomaly score: reconstruction + kl; higher is more anomalous", "nat"),
@@ -45,7 +45,7 @@ def score_bands(parts: bool) -> tuple[MapBand, ...]:
     return SCORE_BANDS if parts else SCORE_BANDS[:1]
 
 
-def _surprise(
+def surprise_of(
     detector: Detector, score: NDArray[np.float32], anomalous: NDArray[np.bool_]
 ) -> NDArray[np.float32] | None:
     """-log p of the anomalous pixels, 0 elsewhere; None for a model without held-out scores."""

@@ -100,14 +100,14 @@ class SquareSample:
     drawn: dict[int, tuple[Floats, NDArray[np.bool_], Floats]] = field(default_factory=dict)
     """The squares with the smallest hashes so far: values, usable pixels and scores of each."""
 
-    def add(self, values: Floats, usable: NDArray[np.bool_], score: Floats, row: int, col: int) -> None:
+    def add(self, values: NDArray[np.generic], usable: NDArray[np.bool_], score: Floats, row: int, col: int) -> None:
         """Take in a window ``(bands, rows, cols)`` whose first pixel lies at ``row`` and ``col`` of the scene."""
         for place in squares_in(self.shape, usable.shape, row, col):
             key = _hash(row + place[0].start, col + place[1].start)
             if len(self.drawn) >= self.most and key >= max(self.drawn):
                 continue
             if usable[place].mean() >= LEAST_USABLE:
-                self.drawn[key] = values[(slice(None), *place)].copy(), usable[place].copy(), score[place].copy()
+                self.drawn[key] = np.array(values[(slice(None), *place)], np.float32), usable[place].copy(), score[place].copy()
                 self._thin()
 
     def merge(self, other: SquareSample) -> None:
