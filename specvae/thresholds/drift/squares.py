@@ -107,7 +107,11 @@ class SquareSample:
             if len(self.drawn) >= self.most and key >= max(self.drawn):
                 continue
             if usable[place].mean() >= LEAST_USABLE:
-                self.drawn[key] = np.array(values[(slice(None), *place)], np.float32), usable[place].copy(), score[place].copy()
+                self.drawn[key] = (
+                    np.array(values[(slice(None), *place)], np.float32),
+                    usable[place].copy(),
+                    score[place].copy(),
+                )
                 self._thin()
 
     def merge(self, other: SquareSample) -> None:
