@@ -182,9 +182,11 @@ def _hdf5_tree(path: str) -> Tree:
         tree.attrs[""] = _attributes(file.attrs)
         seen = 0
 
-        def visit(name: str, node: Any) -> bool | None:
+        def visit(name: str | bytes, node: Any) -> bool | None:
             nonlocal seen
             seen += 1
+            if isinstance(name, bytes):  # of a damaged file: no name that could be asked for
+                return None
             if isinstance(node, h5py.Group):
                 tree.attrs[name] = _attributes(node.attrs)
             elif isinstance(node, h5py.Dataset):
