@@ -14,7 +14,8 @@ from specvae.cli.derived_options import json_option, request_options
 from specvae.cli.outcomes import print_outcome
 from specvae.cli.progress import ScoreProgress
 from specvae.cli.terminal import echo
-from specvae.export.contents import PAGE, holds
+from specvae.export.contents import PAGE
+from specvae.export.result_folders import holds
 from specvae.files.names import lines_of
 from specvae.option import build
 from specvae.stages.score.request import ScoreRequest

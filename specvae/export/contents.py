@@ -8,12 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path, PurePath
-
-from specvae.files.atomic import OutputFolder
-from specvae.files.json_files import read_json
-from specvae.files.places import output_place
-from specvae.files.store import is_store
+from pathlib import PurePath
 
 __all__ = [
     "COLLECTION",
@@ -23,9 +18,7 @@ __all__ = [
     "ResultFile",
     "Role",
     "When",
-    "holds",
     "result_file",
-    "result_folder",
     "result_table",
 ]
 
@@ -286,20 +279,6 @@ HEADER = ("file", "product", "what it holds", "written")
 def result_file(name: str) -> ResultFile | None:
     """The entry of a file of this name; None where it is no result file."""
     return next((file for file in CONTENTS if file.name == name), None)
-
-
-def result_folder(place: Path) -> OutputFolder:
-    """A scene's folder on its way: ``item.json`` is moved last, and an older result's files are swept away."""
-    return OutputFolder(place, ITEM.name, NAMES)
-
-
-def holds(folder: str, file: ResultFile) -> bool:
-    """Whether a finished result has a file; of one in object storage, as its item says."""
-    place = output_place(folder)
-    if not is_store(folder):
-        return (place / file.name).is_file()
-    assets = read_json(place / ITEM.name).get("assets", {})
-    return any(asset.get("href", "").endswith(file.name) for asset in assets.values())
 
 
 def result_table() -> str:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from specvae.errors import OutputError
-from specvae.files.store import refuse_store
+from specvae.files.store_address import refuse_store
 
 __all__ = ["OutputFolder", "atomic_file"]
 

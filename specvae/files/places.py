@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from specvae.files.store import is_store, mirror_of, refuse_store
+from specvae.files.store_address import is_store, mirror_of, refuse_store
 
 __all__ = ["local_place", "output_place", "shown_place"]
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -21,19 +20,18 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from specvae.errors import MissingExtraError, OutputError, UsageError
+from specvae.errors import MissingExtraError, OutputError
+from specvae.files.store_address import is_store, mirror_of, parts_of
+from specvae.files.store_index import INDEX, agrees, entry_of
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-__all__ = ["INDEX", "Store", "is_store", "is_unsent", "mirror_of", "refuse_store", "store_of"]
+__all__ = ["Store", "is_unsent", "store_of"]
 
 T = TypeVar("T")
-ADDRESS = re.compile(r"^(s3|gs|az)://([^/]*)/?(.*)$", re.I)
 EXTRAS = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gs"), "az": ("adlfs", "az")}
 """The package that reaches each kind of store, and the extra that installs it."""
-INDEX = "files.json"
-"""Sizes and SHA-256 of a folder's files, uploaded before the last one: what there is, for whoever copies it on."""
 WATCH = "watch.json"
 MARKERS = ("item.json", "report.json", "invalid.json", WATCH)
 """Files that say what is done; they stay in the mirror after an upload, the others go."""
@@ -47,39 +45,6 @@ PART_BYTES = 50 << 20
 """Bytes of a part, where a large file is uploaded in parts."""
 
 
-def is_store(out: str | Path) -> bool:
-    """Whether an output is an address in object storage."""
-    return bool(ADDRESS.match(str(out)))
-
-
-def refuse_store(path: Path) -> None:
-    """Raise UsageError for a local path that was an address in object storage: pathlib takes ``s3://a`` for ``s3:/a``."""
-    if re.match(r"^(s3|gs|az):/", str(path), re.I):
-        raise UsageError(f"{path}: only the results of score, run and watch go to object storage; name a local place")
-
-
-def mirror_of(address: str) -> Path:
-    """The local folder that mirrors an address. Raises UsageError for an address that is not one of a store's folder."""
-    kind, bucket, prefix = _parts(address)
-    home = os.environ.get("SPECVAE_MIRROR") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "specvae", "mirror"
-    )
-    return Path(home, kind, bucket, *PurePosixPath(prefix).parts)
-
-
-def _parts(address: str) -> tuple[str, str, str]:
-    matched = ADDRESS.match(address)
-    kind, bucket, prefix = matched.groups() if matched else ("", "", "")
-    # An address with a password in it would stand in logs and reports; "." and ".." would leave the mirror.
-    if not bucket or re.search(r"[@:?#\\\s]", bucket + prefix) or {".", ".."} & {*prefix.split("/"), bucket}:
-        shown = re.sub(r"//[^/]*@", "//...@", address)
-        raise UsageError(
-            f"{shown} is no address of a folder in a store; expected s3://bucket/prefix, gs://... or az://..., with "
-            "credentials in the environment"
-        )
-    return kind.lower(), bucket, prefix.strip("/")
-
-
 def store_of(out: str | Path) -> Store | None:
     """The store that an output lies in; None for a folder of this machine."""
     return Store(str(out)) if is_store(out) else None
@@ -89,7 +54,7 @@ class Store:
     """A folder in object storage and its mirror. Raises MissingExtraError where the package that reaches it is missing."""
 
     def __init__(self, address: str) -> None:
-        self.kind, bucket, prefix = _parts(address)
+        self.kind, bucket, prefix = parts_of(address)
         self.address = f"{self.kind}://{bucket}" + (f"/{prefix}" if prefix else "")
         self.mirror = mirror_of(address)
         self._prefix = f"{bucket}/{prefix}".rstrip("/")
@@ -108,7 +73,7 @@ class Store:
         contents = contents if isinstance(contents, dict) else {wanted[0]: contents}
         for path, content in contents.items():
             folder, _, name = path.rpartition("/")
-            if name == INDEX or (name in LAST and not _agrees(contents.get(f"{folder}/{INDEX}"), name, content)):
+            if name == INDEX or (name in LAST and not agrees(contents.get(f"{folder}/{INDEX}"), name, content)):
                 continue
             below = path.removeprefix(self._prefix).lstrip("/")
             local.discard(below)
@@ -126,7 +91,7 @@ class Store:
         index = self._content(self.path(key, INDEX)) if names else None
         for name in names:
             content = self._content(self.path(key, name))
-            if content is None or (name in LAST and not _agrees(index, name, content)):
+            if content is None or (name in LAST and not agrees(index, name, content)):
                 continue
             folder.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
@@ -165,7 +130,7 @@ class Store:
         last = next(name for name in LAST if name in names)
         for name in self._names(key).intersection(LAST):
             self._remove(self.path(key, name))
-        before, index = self._indexed(key), {name: _entry(folder / name) for name in names}
+        before, index = self._indexed(key), {name: entry_of(folder / name) for name in names}
         for name in names:
             if name != last:
                 self._send(folder / name, self.path(key, name))
@@ -309,15 +274,6 @@ def is_unsent(out: str | Path, folder: Path) -> bool:
     return is_store(out) and (folder / UNSENT).exists()
 
 
-def _agrees(index: bytes | None, name: str, content: bytes) -> bool:
-    """Whether a file that says that a result is done is the one that its index names."""
-    try:
-        entry = json.loads(index or b"")["files"][name]
-        return bool(entry["sha256"] == hashlib.sha256(content).hexdigest())
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return False
-
-
 def _is_complete(folder: Path) -> bool:
     """Whether a folder of the mirror has every file that its item names."""
     try:
@@ -325,11 +281,6 @@ def _is_complete(folder: Path) -> bool:
         return all((folder / asset["href"]).is_file() for asset in item["assets"].values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
-
-
-def _entry(path: Path) -> dict[str, object]:
-    with path.open("rb") as file:
-        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def _file_system(kind: str) -> AbstractFileSystem:

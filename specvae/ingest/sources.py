@@ -25,7 +25,6 @@ from specvae.ingest.table.recognise import is_table
 __all__ = ["find_sources"]
 
 WILD = re.compile(r"[*?\[]")
-"""The characters that make a name a pattern."""
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
 """Endings of archives, which in a folder are scenes only where they are products."""
 DATASET_NAME = re.compile(r"^(NETCDF|HDF5|GTIFF_DIR|ZARR|HDF4_\w+):")
@@ -93,8 +92,7 @@ def _matched(pattern: str) -> list[Source]:
     """The sources behind a glob. Raises InputError where it matches none."""
     fixed = _fixed_part(pattern)
     hits = sorted(h for h in glob.glob(pattern, recursive=True) if not _hidden(h, fixed))
-    if not hits:
-        hits = _with_brackets_meant(pattern)
+    hits = hits or _with_brackets_meant(pattern)
     by_folder: dict[str, list[str]] = {}
     for hit in hits:
         if not os.path.isdir(hit) and not _beside(hit):

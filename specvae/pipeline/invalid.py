@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from specvae.export.contents import INVALID, result_folder
+from specvae.export.contents import INVALID
+from specvae.export.result_folders import result_folder
 from specvae.files.fingerprint import Fingerprint
 from specvae.files.json_files import read_json, write_json
 

@@ -18,14 +18,15 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from specvae.errors import OutputError, SpecvaeError
 from specvae.export.contents import COLLECTION
-from specvae.files.places import output_place, shown_place
-from specvae.files.store import Store, is_store
+from specvae.files.places import output_place
+from specvae.files.store import Store
+from specvae.files.store_address import is_store
 from specvae.ingest.sources import find_sources
 from specvae.pipeline.declaration.spec import load_pipeline
 from specvae.pipeline.declaration.stages import (
@@ -38,7 +39,8 @@ from specvae.pipeline.declaration.stages import (
     WholeStage,
 )
 from specvae.pipeline.locks import WORKERS, alone, sweep
-from specvae.pipeline.plan import Decision, decide, model_hash
+from specvae.pipeline.plan import decide, model_hash
+from specvae.pipeline.scene_records import ended_record, planned_record
 from specvae.pipeline.store_lock import StoreLock
 from specvae.pipeline.summary.events import EventLog
 from specvae.pipeline.summary.outcome import Batch, SceneRecord, StageRecord
@@ -230,7 +232,7 @@ class _Run:
             raise SpecvaeError(f"there is no model {model}; fit one first, in a stage above or by `specvae fit`")
         request = stage.request_for(workers.threads, self._memory(stage))
         decisions = decide(sources, request, sha)
-        record.scenes = [_planned(decision, request.out) for decision in decisions]
+        record.scenes = [planned_record(decision, request.out) for decision in decisions]
         if self.options.dry_run:
             record.status = "todo" if any(d.status == "todo" for d in decisions) else "already"
             return
@@ -250,7 +252,7 @@ class _Run:
         """Score the scenes at these ``positions`` of the stage's record, which is filled in as they end."""
 
         def ended(number: int, result: Result, attempts: int) -> None:
-            scene = _ended(record.scenes[positions[number]], result, attempts)
+            scene = ended_record(record.scenes[positions[number]], result, attempts)
             record.scenes[positions[number]] = scene
             level = "warning" if result.status in ("invalid", "failed") else "info"
             self.log(
@@ -295,22 +297,3 @@ def _workers(spec: Pipeline) -> Iterator[Workers]:
 
     with ClusterWorkers(spec.cluster) as cluster:
         yield cluster
-
-
-def _planned(decision: Decision, out: str) -> SceneRecord:
-    source = decision.source
-    return SceneRecord(
-        source.key, source.path, shown_place(out, source.key), decision.status, decision.why, facts=decision.facts
-    )
-
-
-def _ended(scene: SceneRecord, result: Result, attempts: int) -> SceneRecord:
-    """The record of a planned scene once its task has ended."""
-    return replace(
-        scene,
-        status=result.status,
-        message=result.message,
-        seconds=result.seconds,
-        attempts=attempts,
-        facts=result.facts,
-    )

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 import rasterio
 
-from specvae.export.contents import CONTENTS, HEADER, NAMES, When, result_folder, result_table
+from specvae.export.contents import CONTENTS, HEADER, NAMES, When, result_table
+from specvae.export.result_folders import result_folder
 from specvae.ingest.options import IngestOptions
 from specvae.stages.demo.scenes import write_scene
 from specvae.stages.fit import fit

@@ -11,9 +11,9 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from specvae.errors import OutputError
-from specvae.export.contents import result_folder
 from specvae.export.maps import MapBand, MapWriter
 from specvae.export.overviews import pooled
+from specvae.export.result_folders import result_folder
 from specvae.files.atomic import atomic_file
 from specvae.ingest.grid import Grid
 from specvae.spectra import Window

@@ -15,7 +15,9 @@ import pytest
 
 from specvae.errors import OutputError, UsageError
 from specvae.files import store as store_module
-from specvae.files.store import INDEX, Store, is_store, mirror_of
+from specvae.files.store import Store
+from specvae.files.store_address import is_store, mirror_of
+from specvae.files.store_index import INDEX
 from specvae.pipeline import run as batch
 from specvae.pipeline import store_lock
 from specvae.pipeline.run import Options, run

@@ -170,7 +170,7 @@ def test_two_runs_started_at_once_end_with_every_scene_done_once(place: Path) ->
 
 
 def test_what_a_dead_process_left_is_swept_and_what_is_being_written_stays(tmp_path: Path) -> None:
-    from specvae.export.contents import result_folder
+    from specvae.export.result_folders import result_folder
 
     (tmp_path / "x" / ".s1.part-dead").mkdir(parents=True)
     (tmp_path / "x" / ".s1.part-dead" / "score.tif").write_bytes(b"half")

@@ -17,6 +17,7 @@ from specvae.ingest.table.band_search import find_bands
 from specvae.ingest.table.cells import is_one_of
 from specvae.ingest.table.chunk import Chunk
 from specvae.ingest.table.columns import ChunkFile
+from specvae.ingest.table.fill_values import fill_notes
 from specvae.ingest.table.headers import is_label
 from specvae.ingest.table.idx import IdxFile
 from specvae.ingest.table.kinds import open_chunks
@@ -24,11 +25,6 @@ from specvae.ingest.table.labels import normal_words
 from specvae.spectra import Invalid
 
 __all__ = ["Table", "TableFile", "open_table", "read_table"]
-
-FILLS = (-9999.0, -999.0, -99.0, -32768.0, -1.23e34, -3.4028234663852886e38, 65535.0, 32767.0, 9999.0, 1e20, 9.96921e36)
-"""Values that are used as fill without being declared."""
-FEWEST_FILLED = 2
-"""Rows that hold a fill, at least, before it is said."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +152,9 @@ class TableFile:
             raise InputError(
                 f"{self.path}: no row of {self.label!r} is {' or '.join(sorted(self.normal))}; give --normal-value"
             )
-        return replace(table, notes=[*table.notes, *self._excluded(table), *_lost(table), *_fills(table)])
+        return replace(
+            table, notes=[*table.notes, *self._excluded(table), *_lost(table), *fill_notes(table.values[table.valid])]
+        )
 
     def _excluded(self, table: Table) -> list[str]:
         """A note of the rows that the label column excludes; none where it excludes none."""
@@ -198,26 +196,6 @@ def _lost(table: Table) -> list[str]:
         f"{lost.size:,} of {len(table):,} rows are not valid: a band holds no number in them; "
         f"most often {name}, in {count:,} rows{words}"
     ]
-
-
-def _fills(table: Table) -> list[str]:
-    """A note of a value that looks like an undeclared fill: a usual one, apart from all others, in several rows."""
-    values = table.values[table.valid]
-    for fill in FILLS:
-        at = values == np.float32(fill)
-        rows = int(at.any(axis=1).sum())
-        if FEWEST_FILLED <= rows < len(values) and _stands_apart(values[~at], fill):
-            where = "all bands" if bool(at[at.any(axis=1)].all()) else f"{int(at.any(axis=0).sum())} bands"
-            return [
-                f"{fill:g} stands in {where} of {rows:,} rows and looks like a fill; use --nodata {fill:g} if it is"
-            ]
-    return []
-
-
-def _stands_apart(others: NDArray[np.float32], fill: float) -> bool:
-    """Whether a fill is far below or above all other values."""
-    low, high = float(others.min()), float(others.max())
-    return fill < low - (high - low) or fill > high + (high - low)
 
 
 def _words(others: pa.Table, name: str, rows: NDArray[np.intp]) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from specvae.export.colours import css_variables
-from specvae.export.contents import PAGE, QUICKLOOK, ResultFile, holds
+from specvae.export.contents import PAGE, QUICKLOOK, ResultFile
+from specvae.export.result_folders import holds
 from specvae.export.watch.contents import PAGE as WATCH_PAGE
 from specvae.pipeline.summary.charts import HEIGHT, LEFT, RIGHT, WIDTH, ChartedScene, charts_of
 from specvae.pipeline.summary.outcome import Batch

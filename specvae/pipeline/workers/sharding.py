@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from specvae.files.places import output_place
-from specvae.files.store import is_store
+from specvae.files.store_address import is_store
 from specvae.pipeline.declaration.stages import Pipeline
 from specvae.pipeline.summary.events import EventLog
 from specvae.pipeline.workers.schedule import Workers, carry_out_all

@@ -91,4 +91,3 @@ def _counted(place: Path, tonight: SyntheticScene, outcome: SceneOutcome, halo: 
         auroc=report["metrics"]["auroc"],
         verdict=report["trust"]["verdict"],
     )
-

@@ -31,7 +31,10 @@ def write_scene(
     crs: str = "EPSG:32632",
     taken: str | None = None,
 ) -> None:
-    """Write values ``(bands, rows, cols)`` as a GeoTIFF of 20 m pixels, deflated and tiled; ``taken``: as :class:`GeoTiff` has it."""
+    """Write values ``(bands, rows, cols)`` as a GeoTIFF of 20 m pixels, deflated and tiled.
+
+    ``taken``: as :class:`GeoTiff` has it.
+    """
     wavelengths = WAVELENGTHS if tuple(names) == BAND_NAMES else (None,) * len(names)
     bands = [Band(name, wavelength) for name, wavelength in zip(names, wavelengths, strict=True)]
     size, rows, cols = values.shape

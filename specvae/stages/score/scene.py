@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specvae.errors import InputError
-from specvae.export.contents import EXPLANATIONS, PAGE, PIXELS, QUICKLOOK, result_folder
+from specvae.export.contents import EXPLANATIONS, PAGE, PIXELS, QUICKLOOK
 from specvae.export.maps import AssetBands
 from specvae.export.objects.known import KnownObjects
 from specvae.export.qgis_styles import write_styles
 from specvae.export.report.build import finish_folder, report_of
 from specvae.export.report.quicklook import draw_quicklook, rgb_bands
 from specvae.export.report.sections import Report
+from specvae.export.result_folders import result_folder
 from specvae.ingest.scene.describe import about
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.patch_scene import in_patches

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from specvae.detector import Detector
 from specvae.errors import InputError
-from specvae.export.contents import EXPLANATIONS, PAGE, QUICKLOOK, SCORES_CSV, result_folder
+from specvae.export.contents import EXPLANATIONS, PAGE, QUICKLOOK, SCORES_CSV
 from specvae.export.csv_lines import plain_text
 from specvae.export.products import Products
 from specvae.export.report.build import finish_folder, report_of
 from specvae.export.report.page_data import Case, Cell, PageData
 from specvae.export.report.sections import Report
 from specvae.export.report.table_quicklook import ScoreSpread, draw_table_quicklook
+from specvae.export.result_folders import result_folder
 from specvae.export.table_writing import ScoresWriter, scores_name
 from specvae.ingest.scene.describe import SceneSection
 from specvae.ingest.source import Source

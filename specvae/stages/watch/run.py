@@ -17,7 +17,8 @@ from specvae.export.watch.maps import write_maps
 from specvae.export.watch.page import render_watch_page
 from specvae.files.json_files import finite, read_json, write_json
 from specvae.files.replacement import Replacement, replacement
-from specvae.files.store import is_unsent, refuse_store, store_of
+from specvae.files.store import is_unsent, store_of
+from specvae.files.store_address import refuse_store
 from specvae.ingest.aligned_rows import grid_of
 from specvae.stages.watch.dates import ScoredDate, scored_dates
 from specvae.stages.watch.page import watch_page

@@ -46,7 +46,9 @@ class Event:
         return self.fill(day) >= VISIBLE
 
 
-def plant_events(rng: np.random.Generator, shape: tuple[int, int], days: NDArray[np.int64], free: NDArray[np.bool_]) -> list[Event]:
+def plant_events(
+    rng: np.random.Generator, shape: tuple[int, int], days: NDArray[np.int64], free: NDArray[np.bool_]
+) -> list[Event]:
     """The events of a place, one of each kind, in its second half where it is ``free`` and apart from each other.
 
     ``days`` ``(dates,)``: of the looks, ascending.
@@ -55,7 +57,13 @@ def plant_events(rng: np.random.Generator, shape: tuple[int, int], days: NDArray
     later = days[days >= begin]
     events: list[Event] = []
     taken = ~free
-    for kind, rows, cols in (("fire", 22, 26), ("felled", 16, 20), ("dieback", 18, 18), ("spill", 10, 16), ("ship", 2, 5)):
+    for kind, rows, cols in (
+        ("fire", 22, 26),
+        ("felled", 16, 20),
+        ("dieback", 18, 18),
+        ("spill", 10, 16),
+        ("ship", 2, 5),
+    ):
         place = _somewhere(rng, shape, rows, cols, taken, round_shape=kind in ("fire", "dieback"))
         taken |= _grown(place, 8)
         at = int(rng.integers(0, max(1, later.size // 4)))

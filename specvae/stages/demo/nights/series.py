@@ -149,7 +149,9 @@ def make_series(
     fields = np.stack([_smooth(rng, (rows, cols), 10) for _ in MATERIALS])
     materials = np.exp(2.2 * fields)
     materials /= materials.sum(axis=0)
-    days = FIRST + np.arange(0, int(years * 365.25), every) + rng.integers(0, 2, int(np.ceil(int(years * 365.25) / every)))
+    days = (
+        FIRST + np.arange(0, int(years * 365.25), every) + rng.integers(0, 2, int(np.ceil(int(years * 365.25) / every)))
+    )
     built = np.zeros((rows, cols), bool)
     for _ in range(roofs):
         row, col = int(rng.integers(3, rows - 10)), int(rng.integers(3, cols - 10))
@@ -160,7 +162,9 @@ def make_series(
     return SyntheticSeries(seed, days, materials, delay, built, planted, cloudiness)
 
 
-def _clouds(rng: np.random.Generator, shape: tuple[int, int], cloudiness: float) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+def _clouds(
+    rng: np.random.Generator, shape: tuple[int, int], cloudiness: float
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Opacity and shadow ``(rows, cols)``, 0..1, and where the mask sees one of them."""
     cover = 0.0 if rng.uniform() > 0.6 * cloudiness else rng.uniform(0.05, 0.6)
     field = _smooth(rng, shape, 9)
