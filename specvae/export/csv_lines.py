@@ -8,35 +8,22 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Container, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from specvae.export.plain_text import DANGEROUS, plain_text
 from specvae.ingest.table.arrow_arrays import from_words
 
-__all__ = ["header_line", "lines_of", "plain_text"]
+__all__ = ["header_line", "lines_of"]
 
-DANGEROUS = r"^[\s]*[=+\-@\t\r]"
-"""Text that spreadsheets take for a formula, and run."""
 NUMBER = r"^[\s]*[+-]?(\d+[.,]?\d*|[.,]\d+|inf|nan)([eE][+-]?\d+)?%?[\s]*$"
 STRUCTURAL = r"[\",\r\n]"
 """Characters for which a cell is quoted."""
 ROWS, BYTES = 16_384, 64 << 20
 """Rows and bytes of a table that are joined at once, at most: what is joined stays in the processor's cache."""
-
-
-def plain_text(text: str) -> str:
-    """A text that no spreadsheet runs as a formula: one that begins like it gets an apostrophe, as spreadsheets write it.
-
-    Examples
-    --------
-    >>> plain_text("=1+1"), plain_text("red")
-    ("'=1+1", 'red')
-    """
-    return f"'{text}" if re.match(DANGEROUS, text) else text
 
 
 def header_line(names: Sequence[str]) -> bytes:

@@ -124,7 +124,8 @@ def sample_of(declared: Declared) -> object:
         return f"/{declared.name}.x"
     if declared.option.choices:
         return next(c for c in declared.option.choices if c != declared.default and (c,) != declared.default)
-    named = {"nodata": "7", "device": "cpu", "max_memory": "64M", "set": "seed=3", "grid": "B1", "products": "evidence"}
+    named = {"nodata": "7", "offset": "7", "device": "cpu", "max_memory": "64M", "set": "seed=3", "grid": "B1"}
+    named["products"] = "evidence"
     if declared.name in named:
         return named[declared.name]
     return {bool: True, int: 3, float: 0.25, str: "word"}[declared.type]
@@ -132,7 +133,7 @@ def sample_of(declared: Declared) -> object:
 
 def test_the_keys_that_name_files_are_known_from_the_options() -> None:
     assert {
-        "source", "scene", "model", "out", "normal", "mask", "aoi", "truth", "known", "config", "data"
+        "source", "scene", "model", "out", "normal", "mask", "aoi", "before", "before_mask", "truth", "known", "config", "data"
     } == PATHS  # fmt: skip
 
 

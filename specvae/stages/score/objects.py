@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from specvae.export.contents import ANOMALY, OBJECTS_GEOPACKAGE
-from specvae.export.csv_lines import plain_text
 from specvae.export.maps_read_back import anomalous_pixels
 from specvae.export.objects.frame import object_rows
 from specvae.export.objects.known import KnownObjects, mark_known, read_known
 from specvae.export.objects.rows import ObjectRows
 from specvae.export.objects.writing import write_objects
+from specvae.export.plain_text import plain_text
 from specvae.export.report.page import SHOWN_CASES
 from specvae.export.report.page_data import Case, Spectra
 from specvae.export.report.sections import LargestObject, LeadingObject, ObjectsSection

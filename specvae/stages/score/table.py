@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.export.contents import EXPLANATIONS, PAGE, QUICKLOOK, SCORES_CSV
-from specvae.export.csv_lines import plain_text
+from specvae.export.plain_text import plain_text
 from specvae.export.products import Products
 from specvae.export.report.build import finish_folder, report_of
 from specvae.export.report.page_data import Case, Cell, PageData
