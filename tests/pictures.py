@@ -39,7 +39,7 @@ def main() -> None:
         place = Path(folder)
         shutil.copytree(data, place, dirs_exist_ok=True)
         specvae(place, "fit", "20160707_pre_sr7.tif", "--normal", "20160707_pre_clear.tif", "--model", "fire.specvae")
-        specvae(place, "score", f"{SCENE}.tif", "--model", "fire.specvae")
+        specvae(place, "score", f"{SCENE}.tif", "--model", "fire.specvae", "--false-alarm-rate", "0.01")
         report = place / "reports" / SCENE
         keep(report / "quicklook.png", PICTURES / "wildfire.png")
         photograph(report / "report.html", place / "report.png")
