@@ -1,0 +1,1 @@
+"""Two synthetic nights, fitted and scored."""
