@@ -4,8 +4,8 @@
 also runs on another version of the package: ``PYTHONPATH=OTHER python tests/pixel_way.py``.
 
 A function is a hop where an argument or its result is, or holds, an array with a number for each pixel of the window. Masks
-are none. What a look for undeclared fill, accumulators, explanations and reports do beside the way is not on it: they look at
-values, and pass none on.
+are none. What a look for undeclared fill, p-values of objects, accumulators, explanations and reports do beside the way is not on
+it: they look at values, and pass none on.
 """
 
 from __future__ import annotations
@@ -26,7 +26,18 @@ import rasterio
 
 SIDE = 64
 """Rows and columns of the scene, which is one window: as many pixels as torch's scorer computes at once."""
-BESIDE = {"with_fill", "update", "compare", "explain", "explained", "_explained", "at", "_same_in_all"}
+BESIDE = {
+    "with_fill",
+    "seen",
+    "surprise_of",
+    "update",
+    "compare",
+    "explain",
+    "explained",
+    "_explained",
+    "at",
+    "_same_in_all",
+}
 """Functions beneath which values are only looked at."""
 MASKS = {"bool", "uint8"}
 """Types of arrays that are masks, reasons and flags."""

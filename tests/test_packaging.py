@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 OPTIONAL = {
+    "s3": {"fsspec"},
+    "zarr": {"zarr"},
     "cluster": {"distributed", "dask"},
     "xarray": {"xarray", "dask"},
     "onnx": {"onnx", "onnxscript", "google"},

@@ -24,7 +24,12 @@ def blocks(language: str) -> list[str]:
 
 def check(words: list[str]) -> None:
     """Parse as the command line would."""
-    assert Path(words[0]).name == "specvae", words
+    # The image's entry point is the command, so that a container's arguments begin behind it.
+    words = words if Path(words[0]).name == "specvae" else ["specvae", *words]
+    assert (
+        words[1] in cli.list_commands(cli.make_context("specvae", [], resilient_parsing=True))
+        or words[1] == "--log-format"
+    ), words
     rest = words[1:]
     if rest[0] == "--log-format":
         rest = rest[2:]
