@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import glob
 import os
 import shutil
 import tempfile
@@ -88,6 +89,7 @@ class OutputFolder:
             )
         try:
             self.place.parent.mkdir(parents=True, exist_ok=True)
+            _sweep_beside(self.place)
             self.path = Path(tempfile.mkdtemp(prefix=f".{self.place.name[:80]}.part-", dir=self.place.parent))
             # mkdtemp lets only its owner in, whereas a result is often read by others.
             self.path.chmod(0o755)
@@ -121,6 +123,16 @@ class OutputFolder:
         except OSError as error:
             raise _explained(self.place, error) from None
         return self.place
+
+
+def _sweep_beside(place: Path) -> None:
+    """Remove unfinished folders of this place whose writer is gone: one that is at work holds a lock on its own."""
+    # Eight characters are what mkdtemp adds; a folder of shards has a name of its own, and no lock.
+    for folder in place.parent.glob(f".{glob.escape(place.name[:80])}.part-????????"):
+        held = _hold(folder) if folder.is_dir() and not folder.is_symlink() else None
+        if held is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(held)
 
 
 def _hold(folder: Path) -> int | None:
