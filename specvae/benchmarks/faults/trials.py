@@ -51,7 +51,7 @@ class Trial:
 def all_trials(place: Place, kills: int, settings: Settings) -> list[Trial]:
     """Do every fault, one kind after the other."""
     rng = random.Random(settings.seeds or 0)
-    each = max(1, kills // len(COMMANDS))
+    each = -(-kills // len(COMMANDS))
     done = [_timed(partial(_kills, place, name, each, rng), settings) for name in COMMANDS]
     few = 4 if settings.quick else 16
     rest: list[Callable[[], Trial]] = [
