@@ -8,9 +8,12 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from configparser import ConfigParser
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -132,3 +135,65 @@ def test_a_project_shows_the_results_with_their_styles(demo: Path, environment: 
     from PIL import Image
 
     assert len(Image.open(picture).convert("RGB").getcolors(1 << 24) or ()) > 50
+
+
+class Feedback:
+    """What QGIS gives an algorithm to report to, cancelled after some seconds."""
+
+    def __init__(self, seconds: float = 1e9) -> None:
+        self.until, self.shares, self.lines = time.monotonic() + seconds, list[float](), list[str]()
+
+    def isCanceled(self) -> bool:
+        return time.monotonic() > self.until
+
+    def setProgress(self, share: float) -> None:
+        self.shares.append(share)
+
+    def pushInfo(self, line: str) -> None:
+        self.lines.append(line)
+
+    pushCommandInfo = pushWarning = reportError = pushInfo
+
+
+@pytest.fixture
+def process(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The plugin's module that runs a command, with a stand-in for the one class that it takes of QGIS."""
+    core = ModuleType("qgis.core")
+    vars(core)["QgsProcessingException"] = RuntimeError
+    monkeypatch.setitem(sys.modules, "qgis", ModuleType("qgis"))
+    monkeypatch.setitem(sys.modules, "qgis.core", core)
+    spec = spec_from_file_location("specvae_qgis_process", SOURCE / "process.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_cancelled_run_ends_the_command_and_lets_it_clean_up(process: ModuleType, tmp_path: Path) -> None:
+    cleaned = tmp_path / "cleaned"
+    code = (
+        "import signal, sys, time, pathlib\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path({str(cleaned)!r}).touch(), sys.exit(143)))\n"
+        "time.sleep(60)"
+    )
+    began = time.monotonic()
+    with pytest.raises(RuntimeError, match="cancelled; nothing half-written was left"):
+        process.run([sys.executable, "-c", code], [], Feedback(1.5))
+    assert time.monotonic() - began < 20
+    assert cleaned.exists()
+
+
+def test_progress_comes_from_the_commands_log_and_an_error_is_raised(process: ModuleType) -> None:
+    code = (
+        "import sys\n"
+        'print(\'{"event": "progress", "level": "info", "message": "s", "share": 0.5}\', file=sys.stderr)\n'
+        'print(\'{"event": "error", "level": "error", "message": "the scene is no raster"}\', file=sys.stderr)\n'
+        "sys.exit(4)"
+    )
+    feedback = Feedback()
+    with pytest.raises(RuntimeError, match="the scene is no raster"):
+        process.run([sys.executable, "-c", code], [], feedback)
+    assert feedback.shares == [50.0]
+    with pytest.raises(RuntimeError, match="name the Python that has specvae"):
+        process.run(["/nowhere/python"], [], feedback)

@@ -360,7 +360,7 @@ def test_no_object_is_lost_in_500_faulty_uploads(proxy: Proxy, tmp_path: Path) -
             failed += 1
             proxy.inject("", 0)
             # Where the first request failed, the store still has the result of before, whole; else nothing that counts.
-            assert f"r{number % 20}" not in whole(proxy) or start <= 1
+            assert not Store(f"s3://bucket/many/{folder.name}").pull(".") or start <= 1
             make_result(folder, contents)  # looking at the store brought its markers into the mirror
             store.push(folder.name, empty=False)
         proxy.inject("", 0)
@@ -368,6 +368,7 @@ def test_no_object_is_lost_in_500_faulty_uploads(proxy: Proxy, tmp_path: Path) -
             assert files_of(proxy).cat(f"bucket/many/{folder.name}/{name}") == content
     assert whole(proxy) == sorted(f"r{at}" for at in range(20))
     assert failed > 50
+    print(f"500 uploads, {failed} of them failed at first, 0 objects lost")
 
 
 def make_result(folder: Path, contents: dict[str, bytes]) -> None:
