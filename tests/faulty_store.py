@@ -30,6 +30,8 @@ class Proxy:
     """The requests, by method and path, that it is done to."""
     times: int = 10**9
     """How often it is still done."""
+    delay: float = 1.5
+    """Seconds that the fault ``slow`` takes."""
     requests: list[tuple[str, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -75,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
         body = self._body()
         if fault == "slow":
-            time.sleep(1.5)
+            time.sleep(self.proxy.delay)
         if fault in ("503", "expired"):
             status, code = (503, "SlowDown") if fault == "503" else (400, "ExpiredToken")
             self._answer(status, {"Content-Type": "application/xml"}, ERROR.format(code=code).encode())

@@ -62,6 +62,7 @@ def proxy(server: Proxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pro
     monkeypatch.setattr(batch, "_workers", inline_workers)
     monkeypatch.setattr(schedule, "FIRST_PAUSE", 0.01)
     server.inject("", 0)
+    server.delay = 1.5
     bucket = files_of(server)
     if bucket.exists("bucket"):
         bucket.rm("bucket", recursive=True)
@@ -346,6 +347,9 @@ def test_scenes_come_from_the_same_store(place: Path, proxy: Proxy, monkeypatch:
 def test_no_object_is_lost_in_500_faulty_uploads(proxy: Proxy, tmp_path: Path) -> None:
     """Each upload meets a fault at a random request, once or for good: it fails and counts for nothing, or is whole."""
     rng, store, failed = random.Random(7), Store("s3://bucket/many"), 0
+    # The library's own retries pause for up to a second each: here only those of the product are tried.
+    once = {"config_kwargs": {"retries": {"max_attempts": 0}}, "skip_instance_cache": True, "use_listings_cache": False}
+    store._fs, proxy.delay = fsspec.filesystem("s3", **once), 0.02
     for number in range(500):
         folder = store.mirror / f"r{number % 20}"
         contents = {
