@@ -61,7 +61,7 @@ class CrossFit:
 
     tiles: CalibrationTiles
     pooled: CalibrationTiles
-    """Of the pooled evidence; none of tables."""
+    """Tiles of the pooled evidence; a table has none."""
     summary: FoldSummary
 
 

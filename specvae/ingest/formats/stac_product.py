@@ -132,7 +132,7 @@ def _rasters(item: Item) -> dict[str, dict[str, Any]]:
 
 
 def _finest(assets: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Of assets that are one band at several resolutions or in several formats, the finest, the first among equals."""
+    """The finest of the assets that are one band at several resolutions or in several formats; the first among equals."""
     best: dict[tuple[str, ...], str] = {}
     for key, asset in assets.items():
         entries = _entries(asset)

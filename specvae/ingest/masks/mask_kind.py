@@ -41,7 +41,7 @@ class MaskKind:
 def band_of_mask(path: str, names: Sequence[str], values: Sequence[str]) -> tuple[int, Decision | None]:
     """Which band of a raster is the mask, 1-based, and the decision where it has several.
 
-    ``names``: of its bands, empty where unknown; ``values``: the --mask-values. Raises InputError where none is told
+    ``names``: the bands' names, empty where unknown; ``values``: the --mask-values. Raises InputError where none stands out
     from the others.
     """
     if len(names) == 1:
