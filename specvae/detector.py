@@ -6,7 +6,7 @@ gives the parts on its output grid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from specvae.training.sampling import LEAST, Region
 
 if TYPE_CHECKING:
     from specvae.model.spectral_net import SpectralNet
-    from specvae.training.descent import Check
+    from specvae.training.course import Course
 
 __all__ = ["Detector"]
 
@@ -71,6 +71,11 @@ class Detector:
     def net(self) -> SpectralNet:
         """The torch module of the same state; torch is loaded when it is first asked for."""
         return self.state.net
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether its fit was interrupted: its weights are the best up to there, and its thresholds rest on shorter folds."""
+        return bool(self.provenance.get("interrupted", False))
 
     @property
     def halo(self) -> int:
@@ -135,19 +140,20 @@ class Detector:
         context: bool = True,
         device: str = "cpu",
         threads: int = 1,
-        progress: Callable[[Check], None] | None = None,
+        course: Course | None = None,
         least: int = LEAST,
         before: BandSet | None = None,
     ) -> Detector:
         """Learn what is normal from regions of the sources, whose cubes hold ``bands`` and behind them those of ``before``.
 
-        Raises InputError where fewer than ``least`` pixels are there to train on.
+        ``course``: who is told of progress, and whether and where an interrupted fit ends and goes on. Raises InputError
+        where fewer than ``least`` pixels are there to train on.
         """
         # Here and not above, since it imports torch, which scoring does without.
         from specvae.training.learning import learn
 
         earlier = len(before) if before else 0
-        learned = learn(regions, len(bands), config, sources, context, device, threads, progress, least, earlier)
+        learned = learn(regions, len(bands), config, sources, context, device, threads, course, least, earlier)
         return cls(
             bands,
             learned.config,

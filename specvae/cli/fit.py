@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from specvae.cli.derived_options import json_option, request_options
+from specvae.cli.interruption import Interruption
 from specvae.cli.invocation import invocation
 from specvae.cli.progress import FitProgress
 from specvae.cli.terminal import echo
@@ -33,17 +34,18 @@ def command(source: tuple[str, ...], as_json: bool, **options: object) -> int:
     specvae fit spectra.csv --label-column adulterated
     """
     request = build(FitRequest, {**options, "command": invocation().command})
-    from specvae.stages.fit import fit  # here, since torch comes with it, and --help and wrong options need none
+    with FitProgress() as progress, Interruption(request.keep_interrupted) as interruption:
+        progress.begin()
+        # Here, since numerical libraries come with them, and --help and wrong options need none.
+        from specvae.stages.fit import fit
+        from specvae.training.course import Course
 
-    with FitProgress() as progress:
-        outcome = fit(source, request, progress)
+        outcome = fit(source, request, Course(progress, interruption.asked))
     for warning in outcome.warnings:
         invocation().warn(warning)
-    # Ctrl-C in training ends training and not the command: a fit of hours is not lost.
-    if outcome.summary.get("interrupted"):
-        invocation().warn("training was interrupted; the best weights so far were kept")
     echo(_as_json(outcome) if as_json else _claim(outcome))
-    return 0
+    # Written, and still interrupted: what follows it in a script is not to run on such a model.
+    return 128 + interruption.signal if outcome.interrupted else 0
 
 
 def _as_json(outcome: FitOutcome) -> str:
@@ -54,6 +56,7 @@ def _as_json(outcome: FitOutcome) -> str:
 def _claim(outcome: FitOutcome) -> str:
     pixels, diagnostics = outcome.summary["pixels"], outcome.summary["diagnostics"]
     state = "stands already, made from the same inputs and settings" if outcome.skipped else "written"
+    state += ", interrupted" if outcome.interrupted else ""
     held = f"{pixels['calibration']:,} held out for thresholds{_folds(outcome)} ({outcome.supported_rates})"
     return (
         f"{outcome.model} {state}: trained on {pixels['train']:,} spectra, {held}, {diagnostics['active_latent']} of "

@@ -10,6 +10,7 @@ import click
 
 from specvae.cli.derived_options import json_option, request_options, set_option
 from specvae.cli.invocation import invocation
+from specvae.cli.progress import RunProgress
 from specvae.cli.terminal import echo
 from specvae.option import build
 from specvae.pipeline.declaration.stages import Pipeline
@@ -38,12 +39,14 @@ def command(pipeline: str, as_json: bool, dry_run: bool, no_lock: bool, **option
     specvae run pipelines/nightly.toml --jobs 4 --set score.false_alarm_rate=1e-4
     specvae run pipelines/nightly.toml --cluster tcp://scheduler:8786
     """
-    from specvae.pipeline.run import Options, run
+    from specvae.pipeline.run import run
+    from specvae.pipeline.run_options import Options
 
     on_stderr = invocation().log_as_json
     tell = _silent if as_json else _printer(dry_run, on_stderr)
     given = {**options, "dry_run": dry_run, "no_lock": no_lock, "log_on_stderr": on_stderr, "tell": tell}
-    batch = run(pipeline, build(Options, given))
+    with RunProgress() as progress:
+        batch = run(pipeline, build(Options, {**given, "progress": progress}))
     echo(json.dumps(batch.to_json(), indent=1) if as_json else _claim(batch))
     if batch.complaint:
         invocation().error(batch.complaint)

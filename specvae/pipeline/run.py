@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,47 +40,20 @@ from specvae.pipeline.declaration.stages import (
 )
 from specvae.pipeline.locks import WORKERS, alone, sweep
 from specvae.pipeline.plan import decide, model_hash
+from specvae.pipeline.run_options import OVERRIDES, Options
 from specvae.pipeline.scene_records import ended_record, planned_record
 from specvae.pipeline.store_lock import StoreLock
 from specvae.pipeline.summary.events import EventLog
-from specvae.pipeline.summary.outcome import Batch, SceneRecord, StageRecord
+from specvae.pipeline.summary.outcome import Batch, StageRecord
 from specvae.pipeline.summary.summary import write_summary
 from specvae.pipeline.workers.heartbeat import BeatingWorkers, Heartbeat
 from specvae.pipeline.workers.local import LocalWorkers
 from specvae.pipeline.workers.schedule import Workers, carry_out_all
 from specvae.pipeline.workers.sharding import in_shards
-from specvae.pipeline.workers.task import Result, SceneTask, StageTask
+from specvae.pipeline.workers.task import Result, SceneTask, StageTask, TaskProgress
 from specvae.stages.score.memory import parse_size
 
-__all__ = ["Options", "run"]
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of the command line; None means: as the TOML says."""
-
-    jobs: int | None = None
-    cluster: str | None = None
-    retries: int | None = None
-    max_memory: str | None = None
-    shard_rows: int | None = None
-    fail_when_empty: bool = False
-    heartbeat: str | None = None
-    max_seconds_per_scene: float | None = None
-    set: tuple[str, ...] = ()
-    """Single keys to change, each ``key=value``."""
-    no_lock: bool = False
-    """Whether a folder in object storage is worked in without a lock of the store."""
-    dry_run: bool = False
-    """Only plan: nothing is made, locked or written."""
-    log_on_stderr: bool = False
-    """Whether the events of ``log.jsonl`` go to standard error too."""
-    tell: Callable[[StageRecord, SceneRecord | None], None] = lambda stage, scene: None
-    """Called with a stage and each scene of it that a worker finished, and with each finished stage and None."""
-
-
-OVERRIDES = ("jobs", "cluster", "retries", "max_memory", "shard_rows", "heartbeat", "max_seconds_per_scene")
-"""Options that take the place of the TOML's key of the same name."""
+__all__ = ["run"]
 
 
 def run(pipeline: str | Path, options: Options | None = None) -> Batch:
@@ -206,11 +179,25 @@ class _Run:
             return
         task = StageTask(stage, self.options.dry_run)
         results: list[Result] = []
+        phases: set[str] = set()
         # By a worker and not in this process: a crash in native code then fails the stage and not the run.
-        carry_out_all([task], workers, self.spec.retries, lambda number, result, attempts: results.append(result))
+        carry_out_all(
+            [task],
+            workers,
+            self.spec.retries,
+            lambda number, result, attempts: results.append(result),
+            told=lambda number, progress: self._told(f"stage {record.number}, {stage.run}", progress, phases),
+        )
         record.status, record.message, record.watched = results[0].status, results[0].message, results[0].watched
         if self.options.dry_run and record.status == "done":
             record.status = "todo"
+
+    def _told(self, task: str, progress: TaskProgress, phases: set[str]) -> None:
+        """Pass on how far a stage is; each of its ``phases`` is an event of the log, once."""
+        self.options.progress(task, progress.text, progress.share)
+        if progress.text not in phases:
+            phases.add(progress.text)
+            self.log("stage-progress", stage=task, message=progress.text)
 
     def _unknown(self, stage: WholeStage) -> bool:
         """Whether a dry run cannot know what the stage has to do: a benchmark, or what rests on a stage that is still to do."""
@@ -269,7 +256,10 @@ class _Run:
             scene = record.scenes[positions[number]].key
             self.log("scene-retry", "warning", scene=scene, seconds=result.seconds, pause=pause, message=result.message)
 
-        carry_out_all(tasks, workers, self.spec.retries, ended, again)
+        def told(number: int, progress: TaskProgress) -> None:
+            self.options.progress(record.scenes[positions[number]].key, progress.text, progress.share)
+
+        carry_out_all(tasks, workers, self.spec.retries, ended, again, told)
         for task in tasks:
             if task.shards is not None:
                 shutil.rmtree(task.shards.place, ignore_errors=True)

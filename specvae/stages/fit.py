@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from specvae.detector import Detector
 from specvae.errors import InputError, OutputError
@@ -21,10 +21,8 @@ from specvae.model_file import load_model, save_model
 from specvae.stages.gathering import Gathered, gather
 from specvae.stages.requests import CalibrateRequest, FitRequest, call_of
 from specvae.thresholds.contamination import Contamination, contamination_warning
+from specvae.training.course import Check, Course, Phase, Stopped
 from specvae.version import __version__
-
-if TYPE_CHECKING:
-    from specvae.training.descent import Check  # torch, which a calibration does without
 
 __all__ = ["FitOutcome", "compare", "contamination_warnings", "files_of", "fit", "stored_fingerprint"]
 
@@ -45,6 +43,11 @@ class FitOutcome:
     """What a user must know of the inputs and of the fit, a line each."""
     smallest_rate: float | None = None
     """The smallest false-alarm rate that the calibration tiles support; None where they support none, or in a dry run."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the fit was interrupted, so that the model is not what its settings ask for."""
+        return bool(self.summary.get("interrupted"))
 
     @property
     def supported_rates(self) -> str:
@@ -68,12 +71,16 @@ class FitOutcome:
         return cls(target, digest, skipped, detector.provenance, warnings, rate)
 
 
-def fit(source: Sequence[str], request: FitRequest, progress: Callable[[Check], None] | None = None) -> FitOutcome:
+def fit(source: Sequence[str], request: FitRequest, course: Course | None = None) -> FitOutcome:
     """Fit a model on normal data and write it.
 
-    Where the model's file was made from the same inputs and settings, nothing is done. Raises OutputError where it was
-    made otherwise, and neither ``overwrite`` nor ``renew`` is given. ``progress`` is called now and then in training.
+    Where the model's file was made from the same inputs and settings, nothing is done; where that fit was interrupted, it
+    goes on. ``course`` is told how far the fit is, and may end it early. Raises OutputError where the file was made
+    otherwise, and neither ``overwrite`` nor ``renew`` is given; KeyboardInterrupt where the fit is to stop and has nothing
+    yet.
     """
+    course = course or Course()
+    course.tell(Phase("looking at the sources"))
     config = request.configuration()
     sources, target = find_sources(source), Path(request.model)
     # Not the device and the threads: on another machine the model is the same model, and is not made anew.
@@ -83,23 +90,46 @@ def fit(source: Sequence[str], request: FitRequest, progress: Callable[[Check], 
         "source": sorted(source),
     }
     fingerprint, todo = compare(target, sources, "", settings, request)
+    resumed = _stopped(target) if todo is Replacement.DONE else None
     if request.dry_run:
-        return FitOutcome(target, "", todo is Replacement.DONE, {}, ())
-    if todo is Replacement.DONE:
+        return FitOutcome(target, "", todo is Replacement.DONE and resumed is None, {}, ())
+    if todo is Replacement.DONE and resumed is None:
         return FitOutcome.done_already(target)
     if todo is Replacement.REFUSE:
         raise OutputError(
             f"{target} stands already and was made from other inputs or settings; give --overwrite or --model"
         )
-    gathered = gather(sources, request.ingest, config, None)
-    detector = _detector(gathered, config, request, progress)
+    gathered = gather(sources, request.ingest, config, None, tell=_telling_or_ending(course))
+    detector = _detector(gathered, config, request, replace(course, resumed=resumed))
     return _save(detector, target, gathered, fingerprint, call_of("specvae.stages.fit.fit", tuple(source), request))
 
 
-def _detector(
-    gathered: Gathered, config: ModelConfig, request: FitRequest, progress: Callable[[Check], None] | None
-) -> Detector:
+def _stopped(target: Path) -> Stopped | None:
+    """Where the fit of the model in ``target`` was interrupted; None where it was not."""
+    stored = load_model(target)
+    about = stored.metadata["fit"]
+    if not about.get("interrupted"):
+        return None
+    checks = tuple(Check(**row) for row in about["history"])
+    # Models of version 0.1.0 and before do not say at which step they were interrupted.
+    step = about.get("stopped_at", checks[-1].step if checks else 0)
+    return Stopped(stored.detector.state, step, checks)
+
+
+def _telling_or_ending(course: Course) -> Callable[[Phase], None]:
+    """What is told of reading: as long as nothing is trained, an end leaves nothing to be written."""
+
+    def tell(phase: Phase) -> None:
+        if course.stopped():
+            raise KeyboardInterrupt
+        course.tell(phase)
+
+    return tell
+
+
+def _detector(gathered: Gathered, config: ModelConfig, request: FitRequest, course: Course) -> Detector:
     """Fit on what was read. Raises InputError that says why pixels were not valid, where too few are to train on."""
+    course.tell(Phase("loading torch"))
     try:
         return Detector.fit(
             gathered.regions,
@@ -109,7 +139,7 @@ def _detector(
             gathered.context,
             pick_device(request.device),
             max(1, request.threads),
-            progress,
+            course,
             before=gathered.before,
         )
     except InputError as error:

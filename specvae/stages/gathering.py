@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -22,6 +22,7 @@ from specvae.ingest.table.reading import read_table
 from specvae.model.config import ModelConfig
 from specvae.scoring.pooling import HALO
 from specvae.spectra import Cube, Invalid, Window
+from specvae.training.course import Phase
 from specvae.training.quota import Quota, Role
 from specvae.training.sampling import Region, Split, cross_split, region_of_rows, regions_of, split_blocks
 
@@ -69,21 +70,23 @@ def gather(
     match: BandSet | None,
     hold_all: bool = False,
     before: BandSet | None = None,
+    tell: Callable[[Phase], None] | None = None,
 ) -> Gathered:
     """Read regions of all sources: an equal share each, split into training, validation and calibration blocks.
 
     ``hold_all``: everything calibrates (a calibration from other normal data); ``before``: as ``match``, of the earlier
-    date. Raises ModelError where the bands of
-    sources differ.
+    date; ``tell`` is called before each source and each window of it. Raises ModelError where the bands of sources differ.
     """
     # One model has one kind of input: rows of a table have no surroundings, so with a table among them none is used.
     context = config.context.kind != "none" and not config.patch and not any(s.is_table for s in sources)
     buffer = config.context.outer // 2 if context else 0
-    reading = _Gathering(options, config, buffer, hold_all, sources[0] if match is None else None, match, before)
+    first = sources[0] if match is None else None
+    reading = _Gathering(options, config, buffer, hold_all, first, match, before, _Telling(tell, sources))
     sampling = config.sampling.of_patches(config.patch)
     crossed = sampling.fold_count > 1 and not hold_all
     for number, source in enumerate(sources):
         quota = (Quota.crossed if crossed else Quota.share)(sampling, len(sources))
+        reading.telling(number, quota)
         (reading.add_table if source.is_table else reading.add_scene)(source, number, quota)
     if reading.bands is None:
         raise InputError("no source was given; expected a raster, a folder, a glob or a table")
@@ -100,6 +103,20 @@ def gather(
     )
 
 
+@dataclass(frozen=True)
+class _Telling:
+    """Tells which source is being read, and how much of all sources is."""
+
+    tell: Callable[[Phase], None] | None
+    sources: Sequence[Source]
+
+    def __call__(self, number: int, quota: Quota) -> None:
+        """Of a source as far as its quota is full: a fit reads no more than that."""
+        if self.tell is not None:
+            share = (number + quota.filled) / len(self.sources)
+            self.tell(Phase(f"reading {self.sources[number].key}", share))
+
+
 @dataclass
 class _Gathering:
     """What has been read so far, source by source, and the settings that hold for all of them."""
@@ -114,6 +131,7 @@ class _Gathering:
     bands: BandSet | None
     before: BandSet | None
     """Bands of the earlier date, as ``bands``."""
+    telling: _Telling
     regions: list[Region] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     decisions: list[SourceDecision] = field(default_factory=list)
@@ -174,7 +192,9 @@ class _Gathering:
                 else split_blocks(shape, self.buffer, config.sampling, seed, borders=not config.patch)
             )
             reads = _reads(scene, split, quota, self.buffer, config, seed, self.hold_all)
-            self.regions += _regions(split, number, reads, quota, self.hold_all, self.counts)
+            for region in _regions(split, number, reads, quota, self.hold_all, self.counts):
+                self.regions.append(region)
+                self.telling(number, quota)
             self.notes += [f"{source.key}: {note}" for note in scene.notes]
             self.decisions += [{"source": source.key, **decision.to_json()} for decision in scene.decisions]
 
@@ -226,9 +246,8 @@ def _reads(
 
 def _regions(
     split: Split, source: int, reads: Iterator[Read], quota: Quota, hold_all: bool, counts: NDArray[np.int64]
-) -> list[Region]:
+) -> Iterator[Region]:
     """What is used of what is read; its pixels are added to ``counts`` by their reason."""
-    regions = []
     for cube, normal, window in reads:
         counts += np.bincount(cube.crop(window).reason.ravel(), minlength=len(counts))
         role = np.full(normal.shape, Role.CALIBRATION, np.uint8) if hold_all else split.role(window)
@@ -238,5 +257,4 @@ def _regions(
             continue
         block = split.block(window)
         folds = split.fold_map(window, quota.calibrating(usable, block))
-        regions.append(Region(cube, window, role, block, source, folds))
-    return regions
+        yield Region(cube, window, role, block, source, folds)

@@ -101,6 +101,8 @@ class ModelDescription(TypedDict):
     latent: int
     parameters: int
     scorer: ScorerDescription
+    interrupted: bool
+    """Whether its fit was interrupted, so that the same command would go on with it."""
     pixels: dict[str, Any]
     folds: dict[str, Any]
     contamination: dict[str, Any]
@@ -204,6 +206,7 @@ def _model(path: str) -> ModelDescription:
         "latent": detector.state.latent,
         "parameters": detector.state.parameters,
         "scorer": describe_scorer(detector.state, detector.device),
+        "interrupted": detector.interrupted,
         "pixels": detector.provenance.get("pixels", {}),
         "folds": detector.provenance.get("folds", {"count": 1}),
         "contamination": detector.provenance.get("contamination", {}),

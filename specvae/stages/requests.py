@@ -57,6 +57,14 @@ class FitRequest:
     the blocks is held out and does not train."""
     max_pixels: int | None = option(None, Option("Pixels to train on, at most."))
     """Most pixels in the sample, over all sources; None: as the configuration says."""
+    keep_interrupted: bool = option(
+        False,
+        Option(
+            "On Ctrl-C, write the model as far as it is, marked as interrupted; the same command resumes it.",
+            in_toml=False,
+        ),
+    )
+    """Whether a fit that is interrupted by Ctrl-C or SIGTERM writes what it came to; by default it writes nothing."""
     overwrite: bool = option(False, OVERWRITE)
     """Fit in any case, and replace whatever is at the model's path."""
     renew: bool = False

@@ -22,6 +22,7 @@ from specvae.scoring.scorer import Scorer, scorer_of
 from specvae.spectra import Window
 from specvae.thresholds.rank_shift import RankShift
 from specvae.thresholds.tiles import CalibrationTiles, Tile, block_boxes, block_tiles
+from specvae.training.course import Course
 from specvae.training.descent import step_count
 from specvae.training.folds import WIDE, FoldMap, merged_count
 from specvae.training.held_out import ScoreMap, score_map
@@ -86,6 +87,10 @@ class _CrossFitting:
     least: int
     earlier: int
     """Values of a pixel that are those of an earlier date."""
+    course: Course
+    """Of the fit that the folds are a part of."""
+    count: int
+    """Folds in all."""
 
     def model(self, fold: int) -> Fitted | None:
         """The model fitted without the blocks of ``fold``; None where too few pixels are left to train on."""
@@ -98,7 +103,9 @@ class _CrossFitting:
         spectra = np.concatenate(parts, axis=1)
         if spectra.shape[1] < self.least:
             return None
-        return fit_network(regions, spectra, self.config, self.context, self.device, self.threads, earlier=self.earlier)
+        # A fit that is to stop still gets its thresholds, from models of the fewest steps.
+        course = self.course.part(f"fold {fold + 1} of {self.count}", fold / self.count, 1 / self.count, LEAST_STEPS)
+        return fit_network(regions, spectra, self.config, self.context, self.device, self.threads, course, self.earlier)
 
     def scored(self, fold: int, scorer: Scorer) -> tuple[dict[int, ScoreMap], RankShift]:
         """Score maps of the regions that hold pixels of ``fold``, by their index, and the shift to the model of all blocks."""
@@ -135,6 +142,7 @@ def cross_fit(
     device: str,
     threads: int,
     least: int,
+    course: Course | None = None,
 ) -> CrossFit:
     """Fit a model for each fold, and score its blocks with it; ``fitted`` is the model of all blocks.
 
@@ -154,6 +162,8 @@ def cross_fit(
         threads,
         least,
         fitted.net.inputs - fitted.net.bands,
+        course or Course(),
+        count,
     )
     tiles: list[Tile] = []
     pooled: list[Tile] = []
@@ -217,8 +227,6 @@ def _steps(fitted: Fitted, config: ModelConfig, count: int) -> int:
     """Optimiser steps of a fold's model: together half of those of the model of all blocks, and not under fifty each."""
     size = fitted.samples.train.size
     whole = step_count(size, min(config.training.batch, size), config.training)
-    if fitted.history.interrupted:
-        whole = max([1, *(check.step for check in fitted.history.checks)])
     return max(int(STEPS_SHARE * whole / count), min(whole, LEAST_STEPS))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 
@@ -13,28 +14,10 @@ from torch import Tensor
 from specvae.model.config import TrainingConfig
 from specvae.model.vae import VAE
 from specvae.training.closed_form import start_linear
+from specvae.training.course import Check, Course, Phase, Stopped
 from specvae.training.optimiser import optimiser_of, schedule_of
 
-__all__ = ["Check", "Descent", "History", "Sample", "train"]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One evaluation of the validation spectra during training: mean nats per spectrum."""
-
-    fit: int
-    """How many times the sample had been trimmed."""
-    step: int
-    steps: int
-    loss: float
-    """Of the training batches since the last check: reconstruction + kl_weight * KL + log volume."""
-    reconstruction: float
-    """Of the validation spectra, at the posterior mean."""
-    kl: float
-    validation: float
-    """Score plus log volume of the validation spectra."""
-    seconds: float = 0.0
-    """Since training began, its closed-form start included."""
+__all__ = ["Descent", "History", "Sample", "train"]
 
 
 @dataclass
@@ -42,7 +25,8 @@ class History:
     """The course of training, stored in the model for its loss curves."""
 
     checks: list[Check] = field(default_factory=list)
-    interrupted: bool = False
+    step: int = 0
+    """Optimiser steps that were taken."""
 
     def to_json(self) -> list[dict[str, float]]:
         """The checks as rows, JSON-ready."""
@@ -115,26 +99,29 @@ def train(
     validation: Sample,
     config: TrainingConfig,
     seed: int = 0,
-    progress: Callable[[Check], None] | None = None,
+    course: Course | None = None,
 ) -> History:
     """Fit ``vae`` in place, from its closed-form start to the best weights by the validation spectra.
 
     ``config.refits`` times, evenly through the descent, the worst ``trim`` share of the entire sample by score is
-    dropped anew. Ctrl-C keeps the best weights so far, and sets ``history.interrupted``.
+    dropped anew. Where ``course`` says stop, the best weights so far remain; where it is resumed, ``vae`` has its weights.
     """
-    begun = time.perf_counter()
-    start_linear(vae, sample.x, sample.c, config.trim if config.refits else 0.0, seed)
+    begun, course = time.perf_counter(), course or Course()
+    if course.resumed is None:
+        course.tell(Phase("closed form"))
+        start_linear(vae, sample.x, sample.c, config.trim if config.refits else 0.0, seed)
     descent = Descent(vae, sample, validation, config, seed, begun)
-    try:
-        for step in range(1, descent.steps + 1):
-            check = descent.advance(step)
-            if check is not None and progress:
-                progress(check)
-            # Presets that repeat published training keep the last weights, and go all the way.
-            if descent.stale >= config.patience and config.keep == "best":
-                break
-    except KeyboardInterrupt:
-        descent.history.interrupted = True
+    if course.resumed is not None:
+        descent.resume(course.resumed)
+    for step in range(descent.history.step + 1, descent.steps + 1):
+        if step > course.least_steps and course.stopped():
+            break
+        check = descent.advance(step)
+        if check is not None:
+            course.tell(Phase("descent", step / descent.steps, check))
+        # Presets that repeat published training keep the last weights, and go all the way.
+        if descent.stale >= config.patience and config.keep == "best":
+            break
     if config.keep == "best":
         vae.load_state_dict(descent.best_state)
     return descent.history
@@ -154,7 +141,7 @@ class Descent:
     def __init__(
         self, vae: VAE, sample: Sample, validation: Sample, config: TrainingConfig, seed: int, begun: float
     ) -> None:
-        self.vae, self.sample, self.validation, self.config = vae, sample, validation, config
+        self.vae, self.sample, self.validation, self.config, self.seed = vae, sample, validation, config, seed
         self.generator = torch.Generator(device=sample.x.device).manual_seed(seed)
         self.batch = min(config.batch, sample.size)
         self.steps = step_count(sample.size, self.batch, config)
@@ -170,6 +157,22 @@ class Descent:
         # The closed-form start is a candidate too: where training only makes it worse, it remains the model.
         first = _look(vae, validation, 0, 0, self.steps, float("nan"))
         self.best, self.best_state, self.stale = first.validation, copy.deepcopy(vae.state_dict()), 0
+
+    def resume(self, stopped: Stopped) -> None:
+        """Go on where an interrupted descent of the same sample and settings stopped; the network has its weights already."""
+        self.history = History(list(stopped.checks), stopped.step)
+        self.generator.manual_seed(self.seed + stopped.step)  # not the batches again that it has seen
+        with warnings.catch_warnings():
+            # torch warns where a schedule advances before its optimiser, as it does here on purpose.
+            warnings.simplefilter("ignore", UserWarning)
+            for _ in range(stopped.step):
+                self.schedule.step()
+        if stopped.checks:
+            self.fit, self.begun = stopped.checks[-1].fit, self.begun - stopped.checks[-1].seconds
+        if self.config.trim and self.config.refits and stopped.step:
+            # The trim under way is done again, as its choice of spectra was not stored.
+            self.fit = max(self.fit, 1) - 1
+            self._trim()
 
     def advance(self, step: int) -> Check | None:
         """Take one step, and evaluate the validation spectra where that is due."""
@@ -190,6 +193,7 @@ class Descent:
         # Summed where it was computed: reading the loss at each step would wait for the device each time.
         self.running += _step(self.vae, batch, self.optimiser, self.generator, weight)
         self.schedule.step()
+        self.history.step = step
         return self._check(step) if step % self.every == 0 or step == self.steps else None
 
     def _trim(self) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -22,8 +22,9 @@ from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.contamination import few_places_warning
 from specvae.thresholds.drift.comparison import GroundReference
 from specvae.thresholds.drift.reference import DriftReference
+from specvae.training.course import Course, Phase
 from specvae.training.cross_fit import CrossFit, cross_fit, is_crossed
-from specvae.training.descent import Check, Sample
+from specvae.training.descent import History, Sample
 from specvae.training.diagnostics import diagnose
 from specvae.training.held_out import contamination_of, tiles_of
 from specvae.training.network import Fitted, fit_network, training_spectra
@@ -59,7 +60,7 @@ def learn(
     context: bool = True,
     device: str = "cpu",
     threads: int = 1,
-    progress: Callable[[Check], None] | None = None,
+    course: Course | None = None,
     least: int = LEAST,
     earlier: int = 0,
 ) -> Learned:
@@ -69,9 +70,12 @@ def learn(
     """
     spectra = training_spectra(regions, bands + earlier, least)
     config = config.resolved(table=all(region.is_table for region in regions), bands=bands)
-    fitted = fit_network(regions, spectra, config, context, device, threads, progress, earlier)
+    course = course or Course()
+    fitted = fit_network(regions, spectra, config, context, device, threads, course, earlier)
     net, samples = fitted.net, fitted.samples
-    held = _held_out(regions, fitted, config, sources, context, device, threads, least)
+    held = _held_out(regions, fitted, config, sources, context, device, threads, least, course)
+    stopped = _stopped(course, fitted.history)
+    course.tell(Phase("thresholds"))
     # What is stored is also what cuts are made of, so that a model that was loaded is the model that was fitted.
     tiles, pooled = held.tiles.thinned(), held.pooled.thinned()
     trim = config.training.trim
@@ -79,7 +83,8 @@ def learn(
     contamination = contamination_of(training, tiles, trim)
     calibration = Calibration(tiles, contaminated=contamination.found, trim=trim)
     diagnostics = diagnose(net, samples.checked, device, config.patch or 1)
-    diagnostics["warnings"] += _few_places(calibration)
+    diagnostics["warnings"] += [*_interrupted(stopped), *_few_places(calibration)]
+    counts = samples.counts | {"calibration": int(tiles.scores.size)}
     return Learned(
         config,
         fitted.state,
@@ -87,15 +92,29 @@ def learn(
         Calibration(pooled, contaminated=contamination.found, trim=trim) if pooled.tiles else None,
         _background(spectra, net, config),
         _drift(band_means(spectra[: net.bands], config.patch), tiles.scores, fitted, regions, config, device, threads),
-        {
-            "contamination": contamination.summary(),
-            "folds": held.summary,
-            "history": fitted.history.to_json(),
-            "interrupted": fitted.history.interrupted,
-            "pixels": samples.counts | {"calibration": int(tiles.scores.size)},
-            "diagnostics": diagnostics,
-        },
+        {"contamination": contamination.summary(), "folds": held.summary, "pixels": counts, "diagnostics": diagnostics}
+        | {"history": fitted.history.to_json(), **stopped},
     )
+
+
+class _Interruption(TypedDict):
+    """What a model says of an interruption of its fit."""
+
+    interrupted: bool
+    stopped_at: NotRequired[int]
+    """Optimiser steps after which it was interrupted, where the same fit goes on; only where it was."""
+
+
+def _stopped(course: Course, history: History) -> _Interruption:
+    """Whether the fit was to stop: in its descent or in the folds, which were then shortened."""
+    return {"interrupted": True, "stopped_at": history.step} if course.stopped() else {"interrupted": False}
+
+
+def _interrupted(stopped: _Interruption) -> list[str]:
+    """A warning where the fit was interrupted."""
+    if "stopped_at" not in stopped:
+        return []
+    return [f"the fit was interrupted after {stopped['stopped_at']:,} steps: the same command goes on with it"]
 
 
 def _drift(
@@ -137,10 +156,11 @@ def _held_out(
     device: str,
     threads: int,
     least: int,
+    course: Course,
 ) -> CrossFit:
     """The calibration tiles: of the models of the folds, or of the one model where a share was held out."""
     if is_crossed(regions):
-        return cross_fit(regions, fitted, config, sources, context, device, threads, least)
+        return cross_fit(regions, fitted, config, sources, context, device, threads, least, course)
     tiles, pooled = tiles_of(scorer_of(fitted.state, device, threads), regions, sources)
     return CrossFit(tiles, pooled, {"count": 1, "pixels": [int(tiles.scores.size)], "steps": 0, "shift": []})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,8 @@ from specvae.model.config import ModelConfig
 from specvae.model.net_state import NetState
 from specvae.model.spectral_net import SpectralNet
 from specvae.scoring.cells import CellScorer
-from specvae.training.descent import Check, History, Sample, train
+from specvae.training.course import Course, Phase
+from specvae.training.descent import History, Sample, train
 from specvae.training.quota import Role
 from specvae.training.sampling import Region
 
@@ -41,22 +42,25 @@ def fit_network(
     context: bool,
     device: str,
     threads: int,
-    progress: Callable[[Check], None] | None = None,
+    course: Course | None = None,
     earlier: int = 0,
 ) -> Fitted:
     """Fit a network to the training pixels of ``regions``, whose ``spectra`` are ``(values, n)`` in physical units.
 
     The last ``earlier`` values are those of an earlier date.
     """
+    course = course or Course()
+    course.tell(Phase("normalising and surroundings"))
     _prepare_torch(config.seed, device)
-    net = SpectralNet.untrained(spectra, config, context, earlier)
-    if earlier and context:
+    resumed = course.resumed.state.net.train() if course.resumed else None
+    net = resumed or SpectralNet.untrained(spectra, config, context, earlier)
+    if earlier and context and resumed is None:
         # The ring is one with the earlier date's before its contexts are those that are trained on.
         contexts = _samples(net, regions, config, threads).train.c
         assert contexts is not None
         net.relate_surroundings(contexts[: net.components].numpy(), config.training.trim)
     samples = _samples(net, regions, config, threads)
-    history = _train(net, samples, config, device, progress)
+    history = _train(net, samples, config, device, course)
     return Fitted(net, NetState.of(net, config), samples, history)
 
 
@@ -112,16 +116,14 @@ def _samples(net: SpectralNet, regions: Sequence[Region], config: ModelConfig, t
     return Samples(sample, trained, _joined(net, [part[Role.VALIDATION] for part in parts if Role.VALIDATION in part]))
 
 
-def _train(
-    net: SpectralNet, samples: Samples, config: ModelConfig, device: str, progress: Callable[[Check], None] | None
-) -> History:
+def _train(net: SpectralNet, samples: Samples, config: ModelConfig, device: str, course: Course) -> History:
     history = train(
         net.to(device).trainable,
         samples.train.to(device),
         samples.checked.to(device),
         config.training,
         config.seed,
-        progress,
+        course,
     )
     net.eval()
     return history

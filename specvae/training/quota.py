@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -33,6 +33,11 @@ class Quota:
     """Pixels of each role that are still wanted; negative where a block brought more."""
     folded: int = 0
     """Pixels that may still calibrate by the model of a fold."""
+    wanted: dict[Role, int] = field(init=False)
+    """Pixels of each role that were wanted at first."""
+
+    def __post_init__(self) -> None:
+        self.wanted = dict(self.remaining)
 
     @classmethod
     def share(cls, config: SamplingConfig, sources: int) -> Quota:
@@ -83,6 +88,12 @@ class Quota:
                 role.flat[spread] = kind
             self.remaining[kind] -= here.size
         return role
+
+    @property
+    def filled(self) -> float:
+        """The share, 0..1, of the training pixels wanted that came."""
+        wanted = self.wanted.get(Role.TRAIN, 0)
+        return min(1.0, 1.0 - self.remaining[Role.TRAIN] / wanted) if wanted else 0.0
 
     @property
     def full(self) -> bool:

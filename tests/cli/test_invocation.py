@@ -73,7 +73,8 @@ def test_every_stage_says_what_it_cannot_use_as_an_event(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run("--log-format=json", *words) == 4
-    (event,) = events(capsys.readouterr().err)
+    *progress, event = events(capsys.readouterr().err)
+    assert all(said["event"] == "progress" for said in progress)
     assert (event["level"], event["exit_status"]) == ("error", 4)
     assert "none." in str(event["message"]) or "model.specvae" in str(event["message"])
 

@@ -19,7 +19,8 @@ from specvae.benchmarks.scale.data import WAYS, make_scenes
 from specvae.benchmarks.scale.many import declare, fit_small, run_many
 from specvae.benchmarks.settings import Settings
 from specvae.pipeline import run as batch
-from specvae.pipeline.run import Options, run
+from specvae.pipeline.run import run
+from specvae.pipeline.run_options import Options
 from tests.batches import check_complete, complete_items, dask_cluster, finish, inline_workers, maps, start, wait_for
 
 

@@ -20,7 +20,8 @@ from specvae.files.store_address import is_store, mirror_of
 from specvae.files.store_index import INDEX
 from specvae.pipeline import run as batch
 from specvae.pipeline import store_lock
-from specvae.pipeline.run import Options, run
+from specvae.pipeline.run import run
+from specvae.pipeline.run_options import Options
 from specvae.pipeline.store_lock import StoreLock
 from specvae.pipeline.summary.outcome import Batch
 from specvae.pipeline.workers import schedule

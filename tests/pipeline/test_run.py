@@ -18,7 +18,8 @@ import pytest
 
 from specvae.errors import OutputError
 from specvae.pipeline import run as batch
-from specvae.pipeline.run import Options, run
+from specvae.pipeline.run import run
+from specvae.pipeline.run_options import Options
 from specvae.pipeline.summary.outcome import Batch
 from specvae.pipeline.workers import schedule
 from specvae.pipeline.workers.task import over_limit

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from specvae.errors import UsageError
-from specvae.pipeline.run import Options, run
+from specvae.pipeline.run import run
+from specvae.pipeline.run_options import Options
 from tests.score_folders import day_of, normal_ground, write_date
 
 SHAPE = (40, 44)

@@ -15,15 +15,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from specvae.pipeline.declaration.stages import FitStage
 from specvae.pipeline.locks import WORKERS, at_work, sweep
+from specvae.pipeline.run import run
+from specvae.pipeline.run_options import Options
 from specvae.pipeline.workers.local import LocalWorkers
 from specvae.pipeline.workers.schedule import carry_out_all
 from specvae.pipeline.workers.task import Result, StageTask
 from specvae.stages.requests import FitRequest
 from tests.batches import SCORE, check_complete, complete_items, finish, maps, start, wait_for
+from tests.raster_files import write
 
 FIT = FitStage(("/nothing.tif",), FitRequest())
 
@@ -243,3 +247,28 @@ def test_a_process_that_cannot_do_its_task_says_so_and_goes_on() -> None:
         carry_out_all(tasks, workers, 0, lambda number, result, tries: ended.update({number: result}))
     assert "/nothing.tif does not exist" in ended[0].message
     assert "a bug: TypeError" in ended[1].message
+
+
+def test_a_fit_in_a_worker_says_from_its_begin_how_far_it_is(tmp_path: Path) -> None:
+    normal = np.random.default_rng(1).normal(1000, 50, (4, 96, 96)).astype("uint16")
+    write(tmp_path / "normal.tif", normal)
+    (tmp_path / "x.toml").write_text(
+        'name = "x"\nout = "out"\n[[stage]]\nrun = "fit"\nsource = ["normal.tif"]\nmodel = "m.specvae"\nfolds = 2\n'
+        'set = ["training.steps=60"]\n',
+        encoding="utf-8",
+    )
+    told: list[tuple[str, str, float]] = []
+    result = run(tmp_path / "x.toml", Options(progress=lambda task, text, share: told.append((task, text, share))))
+    assert result.exit_status == 0
+    assert {task for task, _, _ in told} == {"stage 1, fit"}
+    names = list(dict.fromkeys(text for _, text, _ in told))
+    assert [name for name in names if name in ("reading normal", "closed form", "fold 1 of 2", "fold 2 of 2")] == [
+        "reading normal",
+        "closed form",
+        "fold 1 of 2",
+        "fold 2 of 2",
+    ]
+    assert all(0.0 <= share <= 1.0 for _, _, share in told)
+    events = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    said = [event["message"] for event in events if event["event"] == "stage-progress"]
+    assert said == names, "each phase is an event of the log, once"

@@ -27,9 +27,9 @@ from specvae.scoring.threads import Workers
 from specvae.scoring.traced import Programs
 from specvae.spectra import Cube, Parts, Window
 from specvae.stages.demo.synthetic import make_scene
-from specvae.training.quota import Quota, Role
-from specvae.training.sampling import Region, split_blocks
-from tests.models import SHORT_FIT, TEN_BANDS, cube_of, fitted_detector, small_scene, torch_detector
+from specvae.training.quota import Role
+from specvae.training.sampling import split_blocks
+from tests.models import SHORT_FIT, cube_of, fitted_detector, small_scene, torch_detector
 
 SCORERS = {"compiled": fitted_detector, "torch": torch_detector}
 by_each = pytest.mark.parametrize("by", SCORERS)
@@ -378,21 +378,3 @@ def test_without_memory_on_the_gpu_the_cpu_goes_on(monkeypatch: pytest.MonkeyPat
     with pytest.warns(UserWarning, match="cuda has too little free memory"):
         parts = scorer.score(cube_of(small_scene()), Window(0, 0, 200, 230))[0]
     np.testing.assert_array_equal(parts.score, whole("torch", True).score)
-
-
-def test_an_interrupted_fit_keeps_the_best_so_far_and_says_so() -> None:
-    cube = cube_of(small_scene())
-    split = split_blocks((200, 230), 7, SHORT_FIT.sampling, 0)
-    role = Quota.share(SHORT_FIT.sampling, 1).take(np.where(cube.valid, split.role(cube.window), 0).astype(np.uint8))
-    region = Region(cube, cube.window, role, split.block(cube.window), 0)
-    seen = []
-
-    def interrupt(check: object) -> None:
-        seen.append(check)
-        if len(seen) == 3:
-            raise KeyboardInterrupt
-
-    fitted = Detector.fit([region], TEN_BANDS, SHORT_FIT, ("scene",), False, progress=interrupt)
-    assert fitted.provenance["interrupted"]
-    assert len(fitted.provenance["history"]) == 3
-    assert np.isfinite(fitted.score(cube, cube.window).score[cube.valid]).all()

@@ -19,7 +19,8 @@ from torch import Tensor
 from specvae.model.config import ModelConfig
 from specvae.model.spectral_net import SpectralNet
 from specvae.spectra import Parts
-from specvae.training.descent import Check, Sample, train
+from specvae.training.course import Course, Phase
+from specvae.training.descent import Sample, train
 
 __all__ = ["ImageModel"]
 
@@ -68,8 +69,10 @@ class ImageModel:
         # The loss of training includes what is alike for all images; the terms that are reported do not.
         volume = float(model.net.log_volume)
 
-        def checked(check: Check) -> None:
-            model.losses.append(check.loss - volume)
+        def told(phase: Phase) -> None:
+            if phase.check is None:
+                return
+            model.losses.append(phase.check.loss - volume)
             if watch is None:
                 return
             begun = time.perf_counter(), time.process_time()
@@ -81,7 +84,7 @@ class ImageModel:
             model.cpu_seconds -= time.process_time() - begun[1]
 
         begun = time.perf_counter(), time.process_time()
-        train(model.net.trainable, sample, seen, config.training, config.seed, checked)
+        train(model.net.trainable, sample, seen, config.training, config.seed, Course(told))
         model.seconds += time.perf_counter() - begun[0]
         model.cpu_seconds += time.process_time() - begun[1]
         model.net.eval()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from specvae.detector import Detector
 from specvae.export.contents import (
     ITEM,
     MODEL_ITEM,
@@ -75,7 +76,7 @@ def report_of(
         "calibration": detector.calibration.summary(),
         "p_values": p_value_points(detector.calibration),
         "drift": figures.drift.summary(),
-        "trust": _trust(detector.calibration, threshold, figures, noun),
+        "trust": _trust(detector, threshold, figures, noun),
         "objects": objects or {"count": None, "file": None},
         "diagnostics": diagnostics,
         "history": detector.provenance.get("history", []),
@@ -94,10 +95,11 @@ def report_of(
     return finite(report)
 
 
-def _trust(calibration: Calibration, threshold: Threshold, figures: SceneFigures, noun: str) -> TrustSection:
+def _trust(detector: Detector, threshold: Threshold, figures: SceneFigures, noun: str) -> TrustSection:
     """The joined verdict, with the bound on the false share at the reported cut."""
+    calibration = detector.calibration
     (bound,) = false_shares(calibration, figures.survival, figures.pixels["valid"], [threshold.value])
-    return trust_of(figures, threshold.summary(), calibration.summary(), noun, bound)
+    return trust_of(figures, threshold.summary(), calibration.summary(), noun, bound, detector.interrupted)
 
 
 def _model_section(model: StoredModel) -> ModelSection:
@@ -108,6 +110,7 @@ def _model_section(model: StoredModel) -> ModelSection:
         "created": model.created,
         "bands": list(model.detector.bands.labels),
         "patch": model.detector.config.patch,
+        "interrupted": model.detector.interrupted,
         "looks_around": None if (around := model.detector.state.around) is None else around.outer,
     }
 

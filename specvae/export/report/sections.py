@@ -27,6 +27,8 @@ class ModelSection(TypedDict):
     bands: list[str]
     patch: int | None
     """Side of the patches, pixels; None for a model of pixels."""
+    interrupted: NotRequired[bool]
+    """Whether its fit was interrupted, so that it is not what its settings ask for."""
     looks_around: NotRequired[int | None]
     """Side of the window around a pixel that the model looks at, pixels; None for a model without context."""
 

@@ -57,8 +57,12 @@ def trust_of(
     calibration: CalibrationSummary,
     noun: str,
     false_share: float | None = None,
+    interrupted: bool = False,
 ) -> TrustSection:
-    """The joined verdict on a scene; ``noun``: what it counts; ``false_share``: the bound on the share of false flags."""
+    """The joined verdict on a scene; ``noun``: what it counts; ``false_share``: the bound on the share of false flags.
+
+    ``interrupted``: whether the model's fit was.
+    """
     tested, rate_reasons = _rate(cut, calibration, noun)
     drift, reasons = scene.drift, list[str]()
     worst = VERDICTS.index(drift.verdict)
@@ -68,6 +72,8 @@ def trust_of(
     if extent is not None:
         worst = max(worst, 2 if extent == "most" else 1)
         reasons.append(f"{extent} of it is anomalous: as a whole it is not what the model was fitted on")
+    if interrupted:
+        rate_reasons.insert(0, "the model's fit was interrupted: run the same fit again, and it goes on to its end")
     if rate_reasons:
         worst = max(worst, 1)
         reasons += rate_reasons

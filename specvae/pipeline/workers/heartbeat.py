@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from specvae.errors import OutputError
 from specvae.pipeline.workers.schedule import Workers
-from specvae.pipeline.workers.task import Result, Task
+from specvae.pipeline.workers.task import Result, Task, TaskProgress
 from specvae.stages.score.request import ScoreRequest
 
 __all__ = ["BeatingWorkers", "Heartbeat"]
@@ -68,7 +69,7 @@ class BeatingWorkers:
         """Give a task to a worker; its result comes back under ``number``."""
         self._workers.submit(number, task)
 
-    def collect(self, timeout: float | None) -> list[tuple[int, Result]]:
+    def collect(self, timeout: float | None) -> Sequence[tuple[int, Result | TaskProgress]]:
         """Beat, then numbers and results of tasks that ended."""
         self._heartbeat.beat()
         return self._workers.collect(timeout)

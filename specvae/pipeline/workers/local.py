@@ -12,15 +12,18 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from specvae.pipeline.workers.task import Result, Task, over_limit
+from specvae.pipeline.workers.task import Result, Task, TaskProgress, over_limit
 from specvae.stages.score.request import ScoreRequest
 
 __all__ = ["LocalWorkers", "processors"]
 
+TOLD_SECONDS = 0.5
+"""Seconds between two messages of a worker on the same thing that it does."""
 GRACE = 5.0
 """Seconds that a terminated worker has to remove its unfinished output before it is killed."""
 
@@ -90,19 +93,20 @@ class LocalWorkers:
         except OSError:
             return  # the worker died while it was idle; collect() reports that, and the task is tried again
 
-    def collect(self, timeout: float | None) -> list[tuple[int, Result]]:
-        """Numbers and results of tasks that ended, waiting up to ``timeout`` seconds for the first."""
+    def collect(self, timeout: float | None) -> list[tuple[int, Result | TaskProgress]]:
+        """Numbers and results of tasks that ended or say how far they are, waiting up to ``timeout`` seconds for the first."""
         busy = [w for w in self._workers if w.number is not None]
         # The sentinel becomes ready when the process ends, so that a dead worker is noticed as fast as a result.
         ready = set(wait([x for w in busy for x in (w.connection, w.process.sentinel)], timeout)) if busy else set()
         if not busy and timeout:
             time.sleep(timeout)
-        results = []
+        results: list[tuple[int, Result | TaskProgress]] = []
         for worker in busy:
             if worker.connection in ready or worker.process.sentinel in ready:
                 assert worker.number is not None
-                results.append((worker.number, self._result(worker)))
-                worker.number = None
+                result = self._result(worker)
+                results.append((worker.number, result))
+                worker.number = worker.number if isinstance(result, TaskProgress) else None
             elif time.monotonic() > worker.deadline:
                 assert worker.number is not None
                 results.append((worker.number, self._given_up(worker)))
@@ -119,10 +123,10 @@ class LocalWorkers:
         # Not for a passing reason: each further attempt would hold a worker as long again.
         return Result("failed", over_limit(worker.limit))
 
-    def _result(self, worker: _Worker) -> Result:
+    def _result(self, worker: _Worker) -> Result | TaskProgress:
         """What a worker answered; a dead one is removed, and its task has failed for a reason that may pass."""
         try:
-            result: Result = worker.connection.recv()
+            result: Result | TaskProgress = worker.connection.recv()
             return result
         except (EOFError, OSError):
             worker.process.join()
@@ -173,7 +177,22 @@ def _serve(connection: Connection, threads: int) -> None:
             task = connection.recv()
         except (EOFError, OSError):
             return
-        connection.send(carry_out(task))
+        connection.send(carry_out(task, _teller(connection)))
+
+
+def _teller(connection: Connection) -> Callable[[TaskProgress], None]:
+    """What tells the run how far a task is, seldom enough that it costs nothing."""
+    due = time.monotonic() + TOLD_SECONDS
+    said = ""
+
+    def tell(progress: TaskProgress) -> None:
+        nonlocal due, said
+        # What is new is told at once: reading, then training, then the folds.
+        if progress.text != said or time.monotonic() > due:
+            due, said = time.monotonic() + TOLD_SECONDS, progress.text
+            connection.send(progress)
+
+    return tell
 
 
 def _die_with_parent() -> None:

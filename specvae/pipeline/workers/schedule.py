@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from specvae.pipeline.workers.task import Result, Task
+from specvae.pipeline.workers.task import Result, Task, TaskProgress
 from specvae.stages.score.request import ScoreRequest
 
 __all__ = ["Workers", "carry_out_all"]
@@ -44,8 +44,8 @@ class Workers(Protocol):
         """Give a task to a worker; its result comes back under ``number``."""
         ...
 
-    def collect(self, timeout: float | None) -> list[tuple[int, Result]]:
-        """Numbers and results of tasks that ended, waiting up to ``timeout`` seconds for the first."""
+    def collect(self, timeout: float | None) -> Sequence[tuple[int, Result | TaskProgress]]:
+        """Numbers and results of tasks that ended or say how far they are, waiting up to ``timeout`` seconds for the first."""
         ...
 
 
@@ -55,11 +55,12 @@ def carry_out_all(
     retries: int,
     ended: Callable[[int, Result, int], None],
     again: Callable[[int, Result, float], None] = lambda number, result, pause: None,
+    told: Callable[[int, TaskProgress], None] = lambda number, progress: None,
 ) -> None:
     """Carry out every task; ``ended(number, result, attempts)`` is called once for each, as they end.
 
     A ``transient`` failure is tried again up to ``retries`` times, after 1, 2, 4 ... 60 seconds; before each such pause
-    ``again(number, result, pause)`` is called.
+    ``again(number, result, pause)`` is called. ``told(number, progress)`` is called where a worker says how far it is.
     """
     ready = deque(range(len(tasks)))
     pausing: list[tuple[float, int]] = []  # a heap: when the next attempt is due, and the task's number
@@ -76,6 +77,9 @@ def carry_out_all(
             under_way += 1
         due = max(SHORTEST_WAIT, pausing[0][0] - now) if pausing else POLL_SECONDS
         for number, result in workers.collect(min(due, POLL_SECONDS)):
+            if isinstance(result, TaskProgress):
+                told(number, result)
+                continue
             under_way -= 1
             if result.status == "failed" and result.transient and attempts[number] <= retries:
                 pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempts[number] - 1))

@@ -13,7 +13,7 @@ from specvae.stages.score.request import ScoreRequest
 if TYPE_CHECKING:  # torch comes with it, which a run that only plans does without
     from specvae.stages.score.shards import Shard, Shards
 
-__all__ = ["Result", "SceneTask", "ShardTask", "StageTask", "Status", "Task", "over_limit"]
+__all__ = ["Result", "SceneTask", "ShardTask", "StageTask", "Status", "Task", "TaskProgress", "over_limit"]
 
 Status = Literal["done", "already", "invalid", "failed"]
 
@@ -82,6 +82,16 @@ Task = SceneTask | ShardTask | StageTask
 def over_limit(seconds: float | None) -> str:
     """What is said of a scene that took longer than it may."""
     return f"given up after {seconds:g} s, its max_seconds_per_scene; give more, or shard_rows for a giant scene"
+
+
+@dataclass(frozen=True)
+class TaskProgress:
+    """How far a worker is with its task."""
+
+    text: str
+    """What it is doing, in words."""
+    share: float
+    """How much of that is done, 0..1."""
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ always needs the same one.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from specvae.benchmarks.settings import run_benchmark
 from specvae.errors import InputError, ModelError, SpecvaeError, UsageError
@@ -24,7 +25,16 @@ from specvae.pipeline.declaration.stages import BenchmarkStage, CalibrateStage, 
 from specvae.pipeline.invalid import record_invalid
 from specvae.pipeline.locks import at_work
 from specvae.pipeline.summary.facts import WatchFacts, facts_of
-from specvae.pipeline.workers.task import Result, SceneTask, ShardTask, StageTask, Status, Task, over_limit
+from specvae.pipeline.workers.task import (
+    Result,
+    SceneTask,
+    ShardTask,
+    StageTask,
+    Status,
+    Task,
+    TaskProgress,
+    over_limit,
+)
 from specvae.stages.score.request import ScoreRequest, fingerprint_of, stored_item
 
 if TYPE_CHECKING:
@@ -34,11 +44,14 @@ if TYPE_CHECKING:
 __all__ = ["carry_out", "get_ready"]
 
 
-def carry_out(task: Task) -> Result:
-    """Carry out a task. Raises nothing but what ends the process: a scene's fault stays the scene's."""
+Tell: TypeAlias = Callable[[TaskProgress], None]
+
+
+def carry_out(task: Task, tell: Tell = lambda progress: None) -> Result:
+    """Carry out a task, and ``tell`` how far it is. Raises nothing but what ends the process: a scene's fault stays its own."""
     started = time.perf_counter()
     try:
-        result = _do(task)
+        result = _do(task, tell)
     except MemoryError:
         result = Result(
             "failed", f"{task.name}: out of memory; give fewer jobs or a smaller max_memory", transient=True
@@ -52,10 +65,10 @@ def carry_out(task: Task) -> Result:
     return replace(result, seconds=time.perf_counter() - started)
 
 
-def _do(task: Task) -> Result:
+def _do(task: Task, tell: Tell) -> Result:
     if isinstance(task, SceneTask):
-        return _score_scene(task)
-    return _score_shard(task) if isinstance(task, ShardTask) else _do_stage(task)
+        return _score_scene(task, tell)
+    return _score_shard(task) if isinstance(task, ShardTask) else _do_stage(task, tell)
 
 
 def get_ready(request: ScoreRequest) -> None:
@@ -67,14 +80,14 @@ def get_ready(request: ScoreRequest) -> None:
         _model_of(request)
 
 
-def _score_scene(task: SceneTask) -> Result:
+def _score_scene(task: SceneTask, tell: Tell) -> Result:
     from specvae.stages.score.run import score_one  # torch comes with it
 
     request, source = task.request, task.source
     model = _model_of(request)
     folder = output_place(request.out, source.key)
     with at_work(task.lock) if task.record else nullcontext():
-        outcome = score_one(source, model, request, _watch(task.seconds), task.shards)
+        outcome = score_one(source, model, request, _watch(task.seconds, tell), task.shards)
         if outcome.status != "failed":
             item = stored_item(folder) or {}
             return Result("done" if outcome.status == "done" else "already", outcome.message, facts=facts_of(item))
@@ -92,18 +105,17 @@ def _score_scene(task: SceneTask) -> Result:
     return Result("invalid", outcome.message)
 
 
-def _watch(seconds: float | None) -> Callable[[str, float], None] | None:
-    """What ends a scene between two windows once its time is over; None where it has no limit.
+def _watch(seconds: float | None, tell: Tell) -> Callable[[str, float], None]:
+    """What tells how far a scene is, and ends it between two windows once its time is over, where it has a limit.
 
     The run ends a process of its own that is over the limit, but no worker of a cluster, which gives itself up here.
     """
-    if seconds is None:
-        return None
-    deadline = time.monotonic() + seconds
+    deadline = math.inf if seconds is None else time.monotonic() + seconds
 
     def progress(key: str, share: float) -> None:
         if time.monotonic() > deadline:
             raise SpecvaeError(over_limit(seconds))
+        tell(TaskProgress("scored", share))
 
     return progress
 
@@ -141,13 +153,13 @@ def _loaded(path: str, device: str, threads: int, identity: tuple[int, int]) -> 
     return load_model(path, pick_device(device), threads)
 
 
-def _do_stage(task: StageTask) -> Result:
+def _do_stage(task: StageTask, tell: Tell) -> Result:
     stage = task.stage
     if isinstance(stage, BenchmarkStage):
         return Result("done", str(run_benchmark(stage.name, stage.settings) / "report.md"))
     if isinstance(stage, WatchStage):
         return _follow(stage, task.dry_run)
-    outcome = _learn(stage, task.dry_run)
+    outcome = _learn(stage, task.dry_run, tell)
     status: Status = "already" if outcome.skipped else "done"
     if task.dry_run:
         return Result(status)
@@ -173,12 +185,14 @@ def _follow(stage: WatchStage, dry_run: bool) -> Result:
     return Result(status, f"{outcome.line}{f' (warning: {warnings})' if warnings else ''}", watched=watched)
 
 
-def _learn(stage: FitStage | CalibrateStage, dry_run: bool) -> FitOutcome:
+def _learn(stage: FitStage | CalibrateStage, dry_run: bool, tell: Tell) -> FitOutcome:
     """Fit or calibrate a model; one that was made otherwise is replaced."""
     if isinstance(stage, FitStage):
         from specvae.stages.fit import fit
+        from specvae.training.course import Course
 
-        return fit(stage.source, replace(stage.request, renew=True, dry_run=dry_run))
+        course = Course(lambda phase: tell(TaskProgress(phase.name, phase.share)))
+        return fit(stage.source, replace(stage.request, renew=True, dry_run=dry_run), course)
     from specvae.stages.calibrate import calibrate
 
     return calibrate(stage.source, replace(stage.request, renew=True, dry_run=dry_run))
