@@ -14,7 +14,8 @@ import pytest
 
 from specvae.cli.invocation import Invocation
 from specvae.cli.main import COMMANDS, cli
-from specvae.cli.progress import FitProgress
+from specvae.cli.progress import FitProgress, ScoreProgress
+from specvae.cli.terminal import echo
 from specvae.model_file import load_model
 from specvae.stages.calibrate import calibrate
 from specvae.stages.demo.scenes import write_scene
@@ -202,3 +203,19 @@ def test_help_is_light(name: str) -> None:
     words = [sys.executable, "-c", code, *([name] if name else []), "--help"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_printed_under_a_bar_goes_to_standard_output_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes standard error for a terminal
+    monkeypatch.setattr(Invocation, "shows_progress", True)
+    line = "scene: 12 of 8,916 anomalous, " + "a long reason, " * 20 + "-> reports/scene/report.html"
+    with ScoreProgress() as progress:
+        progress("scene", 0.5)
+        echo(line)
+        progress("scene", 0.6)
+    printed = capsys.readouterr()
+    assert printed.out == line + "\n"
+    assert "scene" in printed.err
+    assert line not in printed.err
