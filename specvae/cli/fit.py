@@ -16,7 +16,7 @@ from specvae.option import build
 from specvae.stages.requests import FitRequest
 
 if TYPE_CHECKING:
-    from specvae.stages.fit import FitOutcome
+    from specvae.stages.fit_outcome import FitOutcome
 
 __all__ = ["command"]
 
@@ -37,20 +37,16 @@ def command(source: tuple[str, ...], as_json: bool, **options: object) -> int:
     with FitProgress() as progress, Interruption(request.keep_interrupted) as interruption:
         progress.begin()
         # Here, since numerical libraries come with them, and --help and wrong options need none.
+        from specvae.files.json_files import finite
         from specvae.stages.fit import fit
         from specvae.training.course import Course
 
         outcome = fit(source, request, Course(progress, interruption.asked))
     for warning in outcome.warnings:
         invocation().warn(warning)
-    echo(_as_json(outcome) if as_json else _claim(outcome))
+    echo(json.dumps(finite(outcome.to_json())) if as_json else _claim(outcome))
     # Written, and still interrupted: what follows it in a script is not to run on such a model.
     return 128 + interruption.signal if outcome.interrupted else 0
-
-
-def _as_json(outcome: FitOutcome) -> str:
-    head = {"model": str(outcome.model), "sha256": outcome.sha256, "smallest_rate": outcome.smallest_rate}
-    return json.dumps(head | outcome.summary)
 
 
 def _claim(outcome: FitOutcome) -> str:

@@ -23,7 +23,7 @@ __all__ = ["command"]
 @click.command("interpolate")
 @click.argument("source", required=False)
 @click.option(
-    "--start", required=True, metavar="WHICH", help="A table's row (from 1), row,col (from 0), or a spectrum."
+    "--start", required=True, metavar="WHICH", help="A table's row, a pixel's row,col, both from 0, or a spectrum."
 )
 @click.option("--end", required=True, metavar="WHICH", help="The last one, given likewise.")
 @click.option(

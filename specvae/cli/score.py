@@ -51,8 +51,9 @@ def command(scene: tuple[str, ...], scenes_from: str | None, jobs: int, as_json:
         raise click.UsageError("no scene was given; name files, folders or globs, or --scenes-from FILE")
     run = _scored(scenes, build(ScoreRequest, options), jobs, None if as_json else _print)
     if as_json:
-        rows = [{"scene": o.scene, "status": o.status, "folder": o.folder, "message": o.message} for o in run.outcomes]
-        echo(json.dumps(rows))
+        from specvae.pipeline.summary.score_json import score_json
+
+        echo(json.dumps([score_json(outcome) for outcome in run.outcomes]))
     return run.exit_status
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from specvae.files.fingerprint import Fingerprint, same, sha256_of
-from specvae.files.places import output_place
+from specvae.files.places import output_place, shown_place
 from specvae.files.store import is_unsent
 from specvae.ingest.source import Source
 from specvae.pipeline.invalid import read_invalid
@@ -68,7 +68,8 @@ def _decide(source: Source, request: ScoreRequest, model: str | None) -> Decisio
         return Decision(source, "todo", _difference(current, stored or {}))
     if item is None:
         return Decision(source, "invalid", record["message"] if record else "")
-    return Decision(source, "already", f"scored {item['properties'].get('created', '')}".strip(), facts_of(item))
+    facts = facts_of(item, shown_place(request.out, source.key))
+    return Decision(source, "already", f"scored {item['properties'].get('created', '')}".strip(), facts)
 
 
 def _difference(current: Fingerprint, stored: Mapping[str, Any]) -> str:

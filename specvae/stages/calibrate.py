@@ -14,7 +14,8 @@ from specvae.ingest.options import IngestOptions
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
 from specvae.model_file import load_model, save_model
-from specvae.stages.fit import FitOutcome, compare, contamination_warnings
+from specvae.stages.fit import compare, contamination_warnings
+from specvae.stages.fit_outcome import FitOutcome
 from specvae.stages.gathering import Gathered, gather
 from specvae.stages.requests import CalibrateRequest, call_of
 
@@ -33,7 +34,7 @@ def calibrate(source: Sequence[str], request: CalibrateRequest) -> FitOutcome:
     fingerprint, todo = compare(target, sources, loaded.sha256, settings, request)
     # Before any pixel is read: a plan of a batch asks this of every stage.
     if request.dry_run:
-        return FitOutcome(target, "", todo is Replacement.DONE, {}, ())
+        return FitOutcome(target, skipped=todo is Replacement.DONE)
     if todo is Replacement.DONE:
         return FitOutcome.done_already(target)
     if todo is Replacement.REFUSE:
@@ -52,7 +53,7 @@ def calibrate(source: Sequence[str], request: CalibrateRequest) -> FitOutcome:
     digest = save_model(fresh, target, provenance)
     again = _trained_on(fingerprint, loaded.metadata["provenance"].get("fingerprint"))
     warnings = (*gathered.notes, *again, *contamination_warnings(fresh))
-    return FitOutcome.of(fresh, target, digest, warnings)
+    return FitOutcome.of(fresh, target, digest, gathered.invalid, warnings)
 
 
 def _calibrated(detector: Detector, sources: Sequence[Source], ingest: IngestOptions) -> tuple[Detector, Gathered]:

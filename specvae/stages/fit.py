@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,57 +18,14 @@ from specvae.ingest.sources import find_sources
 from specvae.model.config import ModelConfig
 from specvae.model.device import pick_device
 from specvae.model_file import load_model, save_model
+from specvae.stages.fit_outcome import FitOutcome
 from specvae.stages.gathering import Gathered, gather
 from specvae.stages.requests import CalibrateRequest, FitRequest, call_of
 from specvae.thresholds.contamination import Contamination, contamination_warning
 from specvae.training.course import Check, Course, Phase, Stopped
 from specvae.version import __version__
 
-__all__ = ["FitOutcome", "compare", "contamination_warnings", "files_of", "fit", "stored_fingerprint"]
-
-
-@dataclass(frozen=True)
-class FitOutcome:
-    """What a fit or a calibration came to."""
-
-    model: Path
-    """The model file."""
-    sha256: str
-    """SHA-256 of the model file; empty in a dry run."""
-    skipped: bool
-    """Whether the model was there already, made from the same inputs and settings."""
-    summary: dict[str, Any]
-    """Counts of pixels, history and diagnostics of the fit; empty in a dry run."""
-    warnings: tuple[str, ...]
-    """What a user must know of the inputs and of the fit, a line each."""
-    smallest_rate: float | None = None
-    """The smallest false-alarm rate that the calibration tiles support; None where they support none, or in a dry run."""
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether the fit was interrupted, so that the model is not what its settings ask for."""
-        return bool(self.summary.get("interrupted"))
-
-    @property
-    def supported_rates(self) -> str:
-        """A phrase that says what false-alarm rates the calibration tiles support."""
-        if not self.smallest_rate:
-            return "too few for any false-alarm rate"
-        return f"enough for false-alarm rates down to {self.smallest_rate:.2g}"
-
-    @classmethod
-    def done_already(cls, target: Path) -> FitOutcome:
-        """The outcome where the model was made before, from the same inputs and settings."""
-        stored = load_model(target)
-        return cls.of(stored.detector, target, stored.sha256, (), skipped=True)
-
-    @classmethod
-    def of(
-        cls, detector: Detector, target: Path, digest: str, warnings: tuple[str, ...], skipped: bool = False
-    ) -> FitOutcome:
-        """The outcome of a detector that is stored in the file ``target``."""
-        rate = detector.calibration.summary()["smallest_rate"]
-        return cls(target, digest, skipped, detector.provenance, warnings, rate)
+__all__ = ["compare", "contamination_warnings", "files_of", "fit", "stored_fingerprint"]
 
 
 def fit(source: Sequence[str], request: FitRequest, course: Course | None = None) -> FitOutcome:
@@ -92,7 +49,7 @@ def fit(source: Sequence[str], request: FitRequest, course: Course | None = None
     fingerprint, todo = compare(target, sources, "", settings, request)
     resumed = _stopped(target) if todo is Replacement.DONE else None
     if request.dry_run:
-        return FitOutcome(target, "", todo is Replacement.DONE and resumed is None, {}, ())
+        return FitOutcome(target, skipped=todo is Replacement.DONE and resumed is None)
     if todo is Replacement.DONE and resumed is None:
         return FitOutcome.done_already(target)
     if todo is Replacement.REFUSE:
@@ -165,7 +122,7 @@ def _save(
         detector.evidence.prepare()
     digest = save_model(detector, target, provenance)
     warnings = (*gathered.notes, *detector.provenance["diagnostics"]["warnings"], *contamination_warnings(detector))
-    return FitOutcome.of(detector, target, digest, warnings)
+    return FitOutcome.of(detector, target, digest, gathered.invalid, warnings)
 
 
 def contamination_warnings(detector: Detector) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def test_draws_and_paths_come_as_arrays_and_grids(place: Path, tmp_path: Path) -
     assert drawn.std(axis=0).max() > 1e-3
     with Image.open(tmp_path / "s" / "samples.png") as picture:
         assert picture.width / picture.height == pytest.approx(10 / 3, rel=0.01)
-    args = ("--start", 1, "--end", 2, "--steps", 5, "--model", model, "--out", tmp_path / "p")
+    args = ("--start", 0, "--end", 1, "--steps", 5, "--model", model, "--out", tmp_path / "p")
     assert run("interpolate", test, *args) == 0
     path = pd.read_csv(tmp_path / "p" / "path.csv")
     given = read_table(str(test)).values[:2]
@@ -209,7 +209,7 @@ def test_spectral_64_takes_real_spectra_scaled_to_0_to_1(real_data: Path, tmp_pa
     assert run("encode", tmp_path / "tonight.csv", "--model", model, "--out", tmp_path / "e") == 0
     codes = pd.read_csv(tmp_path / "e" / "tonight" / "latent.csv").filter(regex="^z")
     assert (codes.var() > 0.01).sum() >= 5
-    ends = ("--start", 1, "--end", len(test), "--model", model, "--out", tmp_path / "i")
+    ends = ("--start", 0, "--end", len(test) - 1, "--model", model, "--out", tmp_path / "i")
     assert run("interpolate", tmp_path / "tonight.csv", *ends) == 0
     path = pd.read_csv(tmp_path / "i" / "path.csv")[names].to_numpy()
     assert path[1:-1].min() >= 0

@@ -255,7 +255,7 @@ def test_a_path_starts_and_ends_at_the_reconstructions_of_its_rows(place: Path, 
     )
     path = pd.read_csv(tmp_path / "path.csv")
     frame = pd.read_csv(place / "rows.csv")
-    ends = frame.loc[[1, 8], list(NAMES)].to_numpy(np.float32).T
+    ends = frame.loc[[2, 9], list(NAMES)].to_numpy(np.float32).T
     net = stored(place, "rows").detector.net
     assert list(path["kind"]) == ["given", "path", "path", "path", "path", "path", "given"]
     np.testing.assert_allclose(path.loc[[0, 6], list(NAMES)].to_numpy().T, ends, rtol=1e-5)
@@ -312,8 +312,8 @@ def test_a_path_between_two_pixels_knows_what_surrounds_them(place: Path, tmp_pa
 @pytest.mark.parametrize(
     ("source", "start", "end", "message", "error"),
     [
-        ("rows.csv", "0", "3", "no row 0", UsageError),
-        ("rows.csv", "3", "99999", "rows 1 to 6000", UsageError),
+        ("rows.csv", "-1", "3", "no row -1", UsageError),
+        ("rows.csv", "3", "6000", "rows 0 to 5999", UsageError),
         ("rows.csv", "three", "4", "row number", UsageError),
         (None, "1,2,3", "1,2,3,4,5", "3 values", UsageError),
         (None, "1,2,3,4,nan", "1,2,3,4,5", "number for each band", UsageError),

@@ -64,7 +64,7 @@ def test_chunks_change_nothing(kind: str, model: Path, tmp_path: Path, monkeypat
     pd.testing.assert_frame_equal(one, two)
     assert one.site.tolist() == table.site.tolist()
     assert np.isnan(one.score[5000])
-    assert one.anomaly[5000] == 255
+    assert np.flatnonzero(one.anomaly.isna()).tolist() == [5000]
     assert (whole / "explanations.csv").read_text() == (cut / "explanations.csv").read_text()
     reports = [pd.read_json(folder / "report.json", typ="series") for folder in (whole, cut)]
     for key in ("pixels", "drift", "metrics", "threshold"):

@@ -136,7 +136,7 @@ async function open() {
   [observed, expected] = (await Promise.all([bytesOf("observed"), bytesOf("expected")])).map(floatsOf);
   data.samples.row.forEach((r, i) => sampleAt.set(r * data.cols + data.samples.col[i], i));
   if (data.caseSpectra) [caseObserved, caseExpected] = (await Promise.all([bytesOf("case-observed"), bytesOf("case-expected")])).map(floatsOf);
-  if (data.cases.length) chooseCase(0); else if (data.samples.row.length) chooseSample(0, map ? `${named} in row ${data.samples.row[0]}, column ${data.samples.col[0]}` : `Row ${data.samples.row[0] + 1}`);
+  if (data.cases.length) chooseCase(0); else if (data.samples.row.length) chooseSample(0, map ? `${named} in row ${data.samples.row[0]}, column ${data.samples.col[0]}` : `Row ${data.samples.row[0]}`);
   performance.mark("ready");
   document.body.dataset.ready = "yes";
 }

@@ -11,13 +11,14 @@ from specvae.thresholds.check import CheckSummary
 from specvae.thresholds.drift.verdict import Drift
 from specvae.thresholds.threshold import ThresholdSummary
 
-__all__ = ["TrustSection", "expected_words", "trust_of"]
+__all__ = ["INTERRUPTED", "TrustSection", "expected_words", "rate_reasons", "trust_of"]
 
 VERDICTS = ("ok", "caution", "do-not-use")
 WIDEST = 10.0
 """Ratio of the ends of a rate's 90 % interval beyond which the rate is hardly known."""
 LEAST_SAID = 0.05
 """An expected number below this is said to be 0."""
+INTERRUPTED = "the model's fit was interrupted: run the same fit again, and it goes on to its end"
 NEAR = 1.5
 """A checked rate stands for one up to so many times as small."""
 
@@ -63,7 +64,7 @@ def trust_of(
 
     ``interrupted``: whether the model's fit was.
     """
-    tested, rate_reasons = _rate(cut, calibration, noun)
+    tested, doubts = rate_reasons(cut, calibration, noun)
     drift, reasons = scene.drift, list[str]()
     worst = VERDICTS.index(drift.verdict)
     if worst:
@@ -73,10 +74,10 @@ def trust_of(
         worst = max(worst, 2 if extent == "most" else 1)
         reasons.append(f"{extent} of it is anomalous: as a whole it is not what the model was fitted on")
     if interrupted:
-        rate_reasons.insert(0, "the model's fit was interrupted: run the same fit again, and it goes on to its end")
-    if rate_reasons:
+        doubts.insert(0, INTERRUPTED)
+    if doubts:
         worst = max(worst, 1)
-        reasons += rate_reasons
+        reasons += doubts
     return {
         "verdict": VERDICTS[worst],
         "reasons": reasons
@@ -87,7 +88,7 @@ def trust_of(
     }
 
 
-def _rate(cut: ThresholdSummary, calibration: CalibrationSummary, noun: str) -> tuple[bool, list[str]]:
+def rate_reasons(cut: ThresholdSummary, calibration: CalibrationSummary, noun: str) -> tuple[bool, list[str]]:
     """Whether the rate in use was tested and held, and what speaks against it."""
     rate = cut["false_alarm_rate"]
     if rate is None:

@@ -18,7 +18,12 @@ __all__ = ["from_numpy", "from_words", "to_numpy"]
 
 
 def from_numpy(values: NDArray[Any], nan_is_null: bool = False) -> pa.Array:
-    """The array ``(n,)`` as pyarrow's, without a copy where it is contiguous; NaN becomes null where ``nan_is_null``."""
+    """The array ``(n,)`` as pyarrow's, without a copy where it is contiguous; NaN becomes null where ``nan_is_null``.
+
+    What a masked array masks is null.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        return pa.array(values.data, mask=np.ma.getmaskarray(values))
     if values.dtype.kind not in "iuf" or not values.dtype.isnative:
         return pa.array(values, from_pandas=nan_is_null)
     values, valid = np.ascontiguousarray(values), None

@@ -20,10 +20,26 @@ class SceneFacts(TypedDict, total=False):
     """``ok``, ``caution`` or ``do-not-use``: drift, rate, contamination and extent together."""
     reasons: list[str] | None
     """What the verdict rests on, in words."""
+    cut: float | None
+    """Nats above which a pixel or row is anomalous."""
+    cut_method: str | None
+    """How the cut was taken: ``empirical``, ``pareto``, ``model-based``, ``maximum``, ``none`` or ``given``."""
+    asked_rate: float | None
+    """The false-alarm rate that was asked for; None where a cut was."""
+    rate: float | None
+    """The false-alarm rate that the cut stands for; None where none stands behind it."""
+    rate_interval: list[float] | None
+    """90 % interval of that rate."""
+    expected: list[float] | None
+    """False alarms that are expected if all is normal, and the ends of their 90 % interval where it is known."""
     contaminated: bool | None
     """Whether the normal data of the model hold anomalies themselves."""
     model_based: bool | None
     """Whether the cut rests on a law fitted to the bulk of the scores, and no rate was measured."""
+    total: int | None
+    """Pixels or rows."""
+    invalid_by_reason: dict[str, int] | None
+    """Pixels or rows that were not scored, by why."""
     valid: int | None
     """Valid pixels or rows."""
     anomalous: int | None
@@ -38,6 +54,10 @@ class SceneFacts(TypedDict, total=False):
     """Whether the calibration supports the false-alarm rate."""
     date: str | None
     """``YYYY-MM-DD`` of the acquisition, or as the file name has it."""
+    warnings: list[str] | None
+    """What a reader must know, a sentence each."""
+    files: dict[str, str] | None
+    """The result's files, by the name of their asset in the item: ``report.html`` is ``report``."""
 
 
 class WatchFacts(TypedDict):
@@ -52,14 +72,22 @@ class WatchFacts(TypedDict):
     """Whether the newest date's verdict is do-not-use."""
 
 
-def facts_of(item: dict[str, Any]) -> SceneFacts:
-    """The facts that a STAC item states; None for each that it does not."""
+def facts_of(item: dict[str, Any], folder: str = "") -> SceneFacts:
+    """The facts that the STAC item of a scene's ``folder`` states; None for each that it does not."""
     properties = item.get("properties", {})
     return {
         "verdict": properties.get("specvae:verdict"),
         "reasons": properties.get("specvae:reasons"),
+        "cut": properties.get("specvae:cut"),
+        "cut_method": properties.get("specvae:cut_method"),
+        "asked_rate": properties.get("specvae:asked_rate"),
+        "rate": properties.get("specvae:rate"),
+        "rate_interval": properties.get("specvae:rate_interval"),
+        "expected": properties.get("specvae:expected"),
         "contaminated": properties.get("specvae:contaminated"),
         "model_based": properties.get("specvae:model_based"),
+        "total": properties.get("specvae:total"),
+        "invalid_by_reason": properties.get("specvae:invalid_by_reason"),
         "valid": properties.get("specvae:valid"),
         "anomalous": properties.get("specvae:anomalous"),
         "objects": properties.get("specvae:objects"),
@@ -68,4 +96,13 @@ def facts_of(item: dict[str, Any]) -> SceneFacts:
         "pixel_area_m2": properties.get("specvae:pixel_area_m2"),
         "supported": properties.get("specvae:supported"),
         "date": date_of(properties),
+        "warnings": properties.get("specvae:warnings"),
+        "files": _files(item, folder),
     }
+
+
+def _files(item: dict[str, Any], folder: str) -> dict[str, str] | None:
+    """The paths of the item's assets, which lie in its folder."""
+    assets = item.get("assets", {})
+    at = f"{folder.rstrip('/')}/" if folder else ""
+    return {key: at + asset["href"].removeprefix("./") for key, asset in assets.items()} if assets else None

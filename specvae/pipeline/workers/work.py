@@ -39,7 +39,7 @@ from specvae.stages.score.request import ScoreRequest, fingerprint_of, stored_it
 
 if TYPE_CHECKING:
     from specvae.model_file import StoredModel
-    from specvae.stages.fit import FitOutcome
+    from specvae.stages.fit_outcome import FitOutcome
 
 __all__ = ["carry_out", "get_ready"]
 
@@ -90,7 +90,9 @@ def _score_scene(task: SceneTask, tell: Tell) -> Result:
         outcome = score_one(source, model, request, _watch(task.seconds, tell), task.shards)
         if outcome.status != "failed":
             item = stored_item(folder) or {}
-            return Result("done" if outcome.status == "done" else "already", outcome.message, facts=facts_of(item))
+            return Result(
+                "done" if outcome.status == "done" else "already", outcome.message, facts=facts_of(item, outcome.folder)
+            )
         fault = outcome.fault or SpecvaeError
         # Only the scene itself or its mismatch with the model makes it invalid. A remote scene that cannot be read may be
         # there tomorrow, unchanged, so that a record of it would never be looked at again.

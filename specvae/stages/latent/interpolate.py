@@ -58,10 +58,11 @@ def interpolate(
 ) -> LatentResult:
     """``path.csv`` (or Parquet) and ``path.png`` in ``out``: decoded spectra between ``start`` and ``end``.
 
-    Of a table they are row numbers, the first being 1; of a raster ``row,col``, the upper left being 0,0; without a
-    source, spectra: a number for each band. For a model of patches row and col are those of a patch on the coarse grid of
-    its maps, ``path.csv`` has each patch's mean by band, and ``path.npy`` the patches ``(steps + 2, bands, side, side)``, the
-    given ones first and last. Raises UsageError or InputError for what cannot be an end.
+    Of a table they are row numbers, the first being 0, as scores.csv has them; of a raster ``row,col``, the upper left
+    being 0,0; without a source, spectra: a number for each band. For a model of patches row and col are those of a patch on
+    the coarse grid of its maps, ``path.csv`` has each patch's mean by band, and ``path.npy`` the patches
+    ``(steps + 2, bands, side, side)``, the given ones first and last. Raises UsageError or InputError for what cannot be an
+    end.
     """
     if steps < 2:
         raise UsageError(f"--steps is {steps}; give 2 or more")
@@ -164,7 +165,7 @@ def _rows(detector: Detector, source: Source, start: str, end: str, ingest: Inge
     # To the end of the table, so that a number that is too large can be answered with how many rows there are.
     for table in table_chunks(source, detector, ingest):
         for number in wanted:
-            i = number - 1 - begin
+            i = number - begin
             if 0 <= i < len(table):
                 if not table.valid[i]:
                     raise InputError(f"row {number} of {source.path} is not valid: {_why(table.reason[i])}")
@@ -172,7 +173,7 @@ def _rows(detector: Detector, source: Source, start: str, end: str, ingest: Inge
         begin += len(table)
     missing = [number for number in wanted if number not in spectra]
     if missing:
-        raise UsageError(f"{source.path} has no row {missing[0]}; it has rows 1 to {begin}")
+        raise UsageError(f"{source.path} has no row {missing[0]}; it has rows 0 to {begin - 1}")
     return Ends(np.stack([spectra[number] for number in wanted], axis=1), None)
 
 
@@ -180,7 +181,7 @@ def _row_number(text: str, name: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise UsageError(f"--{name} is {text!r}; give a row number of the table, the first being 1") from None
+        raise UsageError(f"--{name} is {text!r}; give a row number of the table, the first being 0") from None
 
 
 def _pixels(detector: Detector, source: Source, start: str, end: str, ingest: IngestOptions) -> Ends:

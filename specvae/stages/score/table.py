@@ -46,6 +46,8 @@ __all__ = ["score_table"]
 CHUNK = 16 * CELL**2
 """Rows at a time: a multiple of a cell, so that a row is always the same column of the same matrix product."""
 
+ROW = "row"
+"""Column of a row's number: from 0 and without the header, as ``DataFrame.iloc`` of pandas counts, in every file alike."""
 DRIFT_ROWS = 1_000_000
 """The fewest rows that are compared with the fit where a table has as many."""
 
@@ -171,11 +173,13 @@ class _Scored:
         anomalous = parts.score > self.threshold.value
         p_values = self.detector.calibration.p_values(parts.score)
         columns: dict[str, NDArray[np.generic]] = {
+            ROW: np.arange(self.rows, self.rows + len(table)),
             "score": parts.score,
             "reconstruction": parts.reconstruction,
             "kl": parts.kl,
             "p_value": p_values,
-            "anomaly": np.where(table.valid, anomalous.astype(np.uint8), np.uint8(255)),
+            # Empty where the row is not usable: 255 would be taken for a flag by whoever sums the column.
+            "anomaly": np.ma.masked_array(anomalous.astype(np.uint8), ~table.valid),
         }
         if self.writer is not None:
             self.writer.write(table.others, columns, table.plain)
@@ -221,7 +225,7 @@ def _cases(rows: Rows, names: tuple[str, ...], labels: tuple[str, ...], explanat
     cases = []
     for k, i in enumerate(rows.at.tolist()):
         drivers = np.argsort(-explanation.contribution[:, k], kind="stable")[:3]
-        cells: dict[str, Cell] = {"row_number": i + 1}
+        cells: dict[str, Cell] = {"row_number": i}
         # The space after the name keeps a column that is called "score" apart from the score itself.
         cells |= {f"{name} ": text for name, text in zip(names, rows.others[:, k], strict=True)}
         cells |= {
@@ -238,10 +242,10 @@ def _cases(rows: Rows, names: tuple[str, ...], labels: tuple[str, ...], explanat
 def explain_rows(
     path: Path, top: NDArray[np.int64], labels: tuple[str, ...], values: NDArray[np.float32], explanation: Explanation
 ) -> None:
-    """Write explanations.csv: a row for each top row and each band."""
+    """Write explanations.csv: a line for each of the top rows, by its number from 0, and each band."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["row", "band", "contribution_nats", "deviation", "observed", "expected"])
+        writer.writerow([ROW, "band", "contribution_nats", "deviation", "observed", "expected"])
         for k, i in enumerate(top.tolist()):
             for b, label in enumerate(labels):
                 numbers = (
@@ -250,4 +254,4 @@ def explain_rows(
                     values[b, k],
                     explanation.expected[b, k],
                 )
-                writer.writerow([i + 1, plain_text(label), *(f"{v:.7g}" for v in numbers)])
+                writer.writerow([i, plain_text(label), *(f"{v:.7g}" for v in numbers)])
