@@ -16,6 +16,7 @@ from specvae.detector import Detector
 from specvae.export.contents import COLLECTION, ITEM, MODEL_ITEM, ResultFile, result_file
 from specvae.export.maps import AssetBands
 from specvae.export.report.sections import Report
+from specvae.export.stated_properties import stated_properties
 from specvae.export.watch.contents import ITEM as WATCH_ITEM
 from specvae.files.atomic import atomic_file
 from specvae.files.fingerprint import Fingerprint, sha256_of
@@ -66,7 +67,7 @@ def scene_item(report: Report, mark: Fingerprint, files: FolderFiles, grid: Grid
     # An item must have a time. Where the acquisition is unknown, the time of processing takes its place, and a property
     # says so: a series over dates must not be sorted by the moment at which somebody scored it.
     when = taken or time_of(report["created"])
-    properties = _properties(report, mark, "scene" if taken else "processing")
+    properties = stated_properties(report, mark, "scene" if taken else "processing")
     # A table has no raster bands, which are all that the raster extension describes.
     extensions = [FILE, PROCESSING, RASTER] if grid else [FILE, PROCESSING]
     item = pystac.Item(_name(report["scene"]["key"]), geometry, box, when, properties, stac_extensions=extensions)
@@ -76,39 +77,6 @@ def scene_item(report: Report, mark: Fingerprint, files: FolderFiles, grid: Grid
         item.add_asset(key, asset_of(files.path, file, files.maps.get(file.name), files.sums.get(file.name)))
     item.add_links(_origins(report, mark, files.path))
     return tree_of(item)
-
-
-def _properties(report: Report, mark: Fingerprint, origin: str) -> dict[str, Any]:
-    """The item's properties: what a batch's summary needs to know of a scene without opening its report."""
-    return {
-        "created": report["created"],
-        "processing:software": {"specvae": report["version"]},
-        "processing:lineage": "Anomaly score, reconstruction + KL of a variational autoencoder, against a calibrated cut",
-        "specvae:datetime_from": origin,
-        "specvae:key": report["scene"]["key"],
-        "specvae:verdict": report["trust"]["verdict"],
-        "specvae:reasons": report["trust"]["reasons"],
-        "specvae:drift_verdict": report["drift"]["verdict"],
-        "specvae:contaminated": report["calibration"]["contaminated"],
-        "specvae:model_based": report["threshold"]["method"] == "model-based",
-        "specvae:drift": report["drift"].get("score_distance"),
-        "specvae:supported": report["threshold"].get("supported"),
-        "specvae:cut": report["threshold"]["value"],
-        "specvae:cut_method": report["threshold"]["method"],
-        "specvae:asked_rate": report["threshold"]["asked_rate"],
-        "specvae:rate": report["threshold"]["false_alarm_rate"],
-        "specvae:rate_interval": report["threshold"]["interval"],
-        "specvae:expected": report["trust"]["expected"],
-        "specvae:warnings": report["warnings"],
-        "specvae:total": report["pixels"]["total"],
-        "specvae:invalid_by_reason": report["pixels"]["invalid_by_reason"],
-        "specvae:valid": report["pixels"]["valid"],
-        "specvae:anomalous": report["pixels"]["anomalous"],
-        "specvae:pixel_area_m2": report["scene"].get("pixel_area_m2"),
-        "specvae:objects": report["objects"].get("count"),
-        "specvae:new_objects": report["objects"].get("new"),
-        "specvae:fingerprint": mark.to_json(),
-    }
 
 
 def _origins(report: Report, mark: Fingerprint, folder: Path) -> list[pystac.Link]:
