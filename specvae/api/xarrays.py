@@ -15,7 +15,7 @@ from specvae.api.stored import Stored, StoredValues, stored_as
 from specvae.bands import Band, BandSet, canonical_name
 from specvae.detector import Detector
 from specvae.errors import InputError
-from specvae.ingest.formats.band_metadata import nanometres
+from specvae.ingest.formats.wavelengths import nanometres
 from specvae.spectra import Window
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from pathlib import Path
 from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.ingest.formats.acquisition import acquired
-from specvae.ingest.formats.band_metadata import categorical, layers_of
+from specvae.ingest.formats.band_kinds import categorical
+from specvae.ingest.formats.band_metadata import layers_of
 from specvae.ingest.formats.band_sets import band_token
 from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.gdal import errors_in_one_line, open_dataset

@@ -16,6 +16,7 @@ from specvae.errors import InputError, ReadError
 from specvae.ingest.band_reader import FileMasks, StoredValues
 from specvae.ingest.decision import Decision
 from specvae.ingest.formats.acquisition import acquired
+from specvae.ingest.formats.band_kinds import why_no_spectrum
 from specvae.ingest.formats.band_metadata import layers_of
 from specvae.ingest.formats.gdal import errors_in_one_line, open_dataset
 from specvae.ingest.formats.gdal_reader import GdalBands
@@ -184,14 +185,14 @@ def _of_planes(path: str, planes: list[Variable]) -> Product:
         name=Path(path).stem,
         path=path,
         kind="container",
-        layers=tuple(replace(v.layers[0], band=_band(v)) for v in used),
+        layers=tuple(
+            replace(v.layers[0], band=_band(v), left_out=v.layers[0].left_out or why_no_spectrum(v.name)) for v in used
+        ),
         grids={v.path: v.grid for v in used},
         blocks={v.path: v.block for v in used},
         files=(path,),
         storage=GdalBands(),
-        decisions=(
-            Decision("bands", f"each of {len(used)} variables is a band", f"their common size, {_size(shape)}"),
-        ),
+        decisions=(Decision("files", f"{len(used)} variables are a band each", f"their common size, {_size(shape)}"),),
     )
 
 

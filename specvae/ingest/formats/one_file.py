@@ -13,11 +13,13 @@ from rasterio.io import DatasetReader
 from specvae.errors import InputError
 from specvae.ingest.decision import Decision
 from specvae.ingest.formats.acquisition import acquired, time_decision
-from specvae.ingest.formats.band_metadata import float_or, layers_of, listed, misstated
+from specvae.ingest.formats.band_metadata import layers_of
+from specvae.ingest.formats.envi_header import EnviHeader
 from specvae.ingest.formats.gdal import errors_in_one_line, in_utf8
 from specvae.ingest.formats.gdal_reader import GdalBands
 from specvae.ingest.formats.limits import check_raster
 from specvae.ingest.formats.packed import container_of, is_virtual
+from specvae.ingest.formats.wavelengths import float_or, listed, misstated
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
 from specvae.ingest.options import IngestOptions
@@ -110,9 +112,10 @@ def _with_offset(layers: tuple[Layer, ...], tags: dict[str, str]) -> tuple[tuple
 
 
 def _decisions(dataset: DatasetReader, path: str) -> tuple[Decision, ...]:
-    """What was decided of the axis of bands, of the unit of wavelengths, of lists of a header that do not fit, and of the time."""
-    time = time_decision(dataset.tags(), path)
-    return (*_axis(dataset), *_unit(dataset), *_unfit_lists(dataset), *((time,) if time else ()))
+    """What was decided of the axis of bands, of the unit of wavelengths, of what a header says, and of the time."""
+    time, header = time_decision(dataset.tags(), path), EnviHeader.of(dataset)
+    said = header.decisions if header is not None else ()
+    return (*_axis(dataset), *_unit(dataset), *said, *((time,) if time else ()))
 
 
 def _unit(dataset: DatasetReader) -> tuple[Decision, ...]:
@@ -125,23 +128,6 @@ def _unit(dataset: DatasetReader) -> tuple[Decision, ...]:
         return ()
     judged = "micrometres" if number < 50 else "nanometres"
     return (Decision("unit", f"wavelengths are in {judged}", f"their size, from {number:g}", (unit,), guessed=True),)
-
-
-def _unfit_lists(dataset: DatasetReader) -> tuple[Decision, ...]:
-    """A decision for each list of an ENVI header that has not as many items as there are bands."""
-    envi = dataset.tags(ns="ENVI")
-    lengths = {key: len(listed(envi.get(key))) for key in ("wavelength", "fwhm", "bbl")}
-    return tuple(
-        Decision(
-            "header",
-            f"its list {key} is passed over",
-            f"its {n} items for {dataset.count} bands",
-            ("use",),
-            guessed=True,
-        )
-        for key, n in lengths.items()
-        if n not in (0, dataset.count)
-    )
 
 
 def _axis(dataset: DatasetReader) -> tuple[Decision, ...]:

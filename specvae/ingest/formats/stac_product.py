@@ -13,7 +13,8 @@ from typing import Any
 from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.ingest.decision import Decision
-from specvae.ingest.formats.band_metadata import categorical, centre_nanometres, layers_of, nanometres
+from specvae.ingest.formats.band_kinds import categorical
+from specvae.ingest.formats.band_metadata import layers_of
 from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.gdal import errors_in_one_line, open_dataset
 from specvae.ingest.formats.gdal_reader import GdalBands
@@ -22,6 +23,7 @@ from specvae.ingest.formats.one_file import block_of
 from specvae.ingest.formats.references import check_references, is_remote
 from specvae.ingest.formats.sentinel2_offset import checked_offsets
 from specvae.ingest.formats.stac_items import Item, assets_of, item_of, local_path
+from specvae.ingest.formats.wavelengths import centre_nanometres, nanometres
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
 from specvae.ingest.options import IngestOptions

@@ -14,9 +14,10 @@ import numpy as np
 from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.ingest.decision import Decision
-from specvae.ingest.formats.band_metadata import categorical, centre_nanometres
+from specvae.ingest.formats.band_kinds import categorical
 from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.sensors import SENTINEL2, band_name, band_of
+from specvae.ingest.formats.wavelengths import centre_nanometres
 from specvae.ingest.formats.zarr_reader import SEPARATOR, ZarrBands
 from specvae.ingest.formats.zarr_store import (
     FOLDER_MARK,

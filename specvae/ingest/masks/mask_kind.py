@@ -24,6 +24,14 @@ KEEPS = re.compile(r"(?:^|[^a-z])(?:valid|clear|usable|good|data_?mask|land|norm
 """What in a name says that a mask marks what to use."""
 USUAL_BANDS = ("clear", "mask", "valid", "validity", "data_mask", "datamask")
 """Names of a band that is the mask among others: UDM2's ``clear``, and the general ones."""
+PROBABILITY = re.compile(
+    r"(?:^|[^a-z])(?:(?:cloud|cld|snow|snw|shadow)s?[_\- ]?prob(?:ability|abilities|s)?|cldprb|snwprb|clp|probability)"
+    r"(?:$|[^a-z])",
+    re.I,
+)
+"""What in a name says that the numbers are probabilities of what is to be left out."""
+LIKELY = 40
+"""Per cent from which a probable cloud is left out, the usual cut of s2cloudless."""
 EVEN = (0.4, 0.6)
 """Shares between which a mask of two values leaves out about as much in either reading."""
 
@@ -35,7 +43,9 @@ class MaskKind:
     scheme: str | None
     """The kind of quality raster; None = zero is left out, as GDAL reads masks."""
     inverted: bool = False
-    """Whether of a mask of two values what is not zero is left out, rather than zero."""
+    """Whether what is not zero is left out, rather than zero."""
+    least: float | None = None
+    """The least value that is left out, of a mask of probabilities; None for any other mask."""
 
 
 def band_of_mask(path: str, names: Sequence[str], values: Sequence[str]) -> tuple[int, Decision | None]:
@@ -78,9 +88,33 @@ def kind_of_mask(
     if scheme is not None or values:
         decided = (Decision("mask", f"--mask {path} is read as {scheme}", "its name"),) if scheme else ()
         return MaskKind(scheme), decided
-    if len(present) == 2 and present[0] == 0:
-        return _polarity(path, hint, float((sample == 0).mean()))
-    return MaskKind(None), (Decision("mask", f"--mask {path}: 0 is left out", "its name, which is of no known kind"),)
+    if PROBABILITY.search(hint):
+        return _probability(path, present)
+    if len(present) > 1 and (present == 0).any() and (len(present) == 2 or LEAVES_OUT.search(hint)):
+        return _polarity(path, hint, float((sample == 0).mean()), len(present))
+    # Where most of a scene would be left out, the numbers may mean the contrary.
+    most = len(present) > 1 and bool((sample == 0).mean() > 0.5)
+    how = Decision(
+        "mask",
+        f"--mask {path}: 0 is left out",
+        "its name, which is of no known kind",
+        option="--mask-values",
+        guessed=most,
+    )
+    return MaskKind(None), (how,)
+
+
+def _probability(path: str, present: NDArray[Any]) -> tuple[MaskKind, tuple[Decision, ...]]:
+    """Probable clouds from ``LIKELY`` per cent on are left out; probabilities end at 1, 100, or as bytes at 255."""
+    largest = float(present.max()) if len(present) else 100.0
+    full = 1.0 if largest <= 1 and present.dtype.kind == "f" else 100.0 if largest <= 100 else 255.0
+    least = full * LIKELY / 100
+    chosen = f"--mask {path}: its numbers are probabilities, of which those from {least:g} on are left out"
+    others = ("another cut, as a mask of 0 and 1" if full == 1 else "another cut", "0 is left out")
+    # Values of a mask are named as whole numbers.
+    option = "" if full == 1 else f"--mask-values {least:g}-{full:g}"
+    how = Decision("mask", chosen, f"its name and its largest value, {largest:g}", others, option, guessed=True)
+    return MaskKind(None, least=least), (how,)
 
 
 def _kind_of_fmask(path: str, hint: str, present: NDArray[Any]) -> tuple[MaskKind, tuple[Decision, ...]]:
@@ -100,14 +134,16 @@ def _kind_of_fmask(path: str, hint: str, present: NDArray[Any]) -> tuple[MaskKin
     )
 
 
-def _polarity(path: str, hint: str, zeros: float) -> tuple[MaskKind, tuple[Decision, ...]]:
-    """Which of two values leaves pixels out; ``zeros`` is the share of those that are zero."""
+def _polarity(path: str, hint: str, zeros: float, values: int) -> tuple[MaskKind, tuple[Decision, ...]]:
+    """Whether zero or what is not zero leaves pixels out, of ``values`` values; ``zeros`` is the share that is zero."""
     zero, other = f"--mask {path}: 0 is left out", f"--mask {path}: what is not 0 is left out"
     out = f"leaves out {zeros:.0%}"
     if LEAVES_OUT.search(hint) and not KEEPS.search(hint):
         if EVEN[0] <= zeros <= EVEN[1]:
             readings = (f"0 ({zeros:.0%})", f"what is not 0 ({1 - zeros:.0%})")
-            raise undecided(path, "which of its two values this mask leaves out", readings, "--mask-values 0 or 1")
+            raise undecided(
+                path, f"which of its {values} values this mask leaves out", readings, "--mask-values 0 or 1"
+            )
         # A mask of clouds marks the smaller part, whichever number it has for it.
         inverted = zeros > EVEN[1]
         evidence = f"its name and its shares, of which the smaller one, {min(zeros, 1 - zeros):.0%}, is left out"

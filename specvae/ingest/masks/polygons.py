@@ -95,7 +95,7 @@ class PlacedPolygons(PolygonOverlay):
 
 def open_polygons(path: str, grid: Grid, purpose: str, options: IngestOptions) -> PolygonOverlay:
     """The polygons at ``path`` in the coordinates of ``grid``. Raises InputError where they cannot be placed."""
-    frame, decision = read_shapes(path, purpose, grid)
+    frame, decisions = read_shapes(path, purpose, grid)
     shapes = [s for s in frame.geometry if s is not None and not s.is_empty and s.geom_type in AREAS]
     if not shapes:
         raise InputError(f"--{purpose} {path} holds no polygon; give areas, not points or lines")
@@ -103,7 +103,7 @@ def open_polygons(path: str, grid: Grid, purpose: str, options: IngestOptions) -
         overlay: PolygonOverlay = PlacedPolygons(shapes, path, grid, options.mask_values)
     else:
         overlay = Polygons([*shapes, *_around_the_world(shapes, grid)], path, grid, options.mask_values)
-    overlay.decisions = (decision,) if decision else ()
+    overlay.decisions = decisions
     return overlay
 
 

@@ -74,16 +74,23 @@ def scheme_of(hint: str) -> str | None:
 
 
 def excluded_values(
-    stored: NDArray[Any], known: Mask, values: tuple[str, ...], scheme: str | None, inverted: bool = False
+    stored: NDArray[Any],
+    known: Mask,
+    values: tuple[str, ...],
+    scheme: str | None,
+    inverted: bool = False,
+    least: float | None = None,
 ) -> Mask:
     """Where a mask excludes pixels, ``(rows, cols)``.
 
     ``values``: numbers, ranges, ``bitN``, a kind (``scl``: its usual values), names with or without their kind
     (``scl:cirrus``). Without any, the usual ones of ``scheme``, the kind of the mask; a mask of no known kind is
-    read as GDAL reads masks, 0 and nodata excluded, or where it is ``inverted`` what is not 0 excluded. What a known
-    kind marks as missing is excluded too.
+    read as GDAL reads masks, 0 and nodata excluded, or where it is ``inverted`` what is not 0 excluded, or of
+    probabilities what is at ``least`` so large. What a known kind marks as missing is excluded too.
     """
     items = values or USUAL.get(scheme or "", ())
+    if not items and least is not None:
+        return np.asarray((stored >= least) & known)
     if not items:
         return np.asarray(((stored != 0) & known) if inverted else ((stored == 0) | ~known))
     # NaN cannot become a whole number; what is not known is 0 for now, and `known` decides about it below.

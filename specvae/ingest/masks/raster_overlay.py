@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform as transform_points
 from rasterio.windows import Window as RasterioWindow
 
 from specvae.errors import InputError, ReadError
@@ -42,6 +43,8 @@ class Numbers:
     """The band that is read."""
     nodata: float | None = None
     """The value that marks what is not known."""
+    unknown: float | None = 255
+    """The value that is unknown in a truth; None where it is the only one that is not 0."""
     kind: MaskKind = field(default_factory=lambda: MaskKind(None))
     """What a mask leaves out by them."""
     values: tuple[str, ...] = ()
@@ -65,7 +68,9 @@ class RasterOverlay:
         """Where its values are among the --mask-values, or without these among the usual ones of its kind."""
         numbers = self._numbers
         values, known = self._read(window, numbers.nodata)
-        return excluded_values(values, known, numbers.values, numbers.kind.scheme, numbers.kind.inverted)
+        return excluded_values(
+            values, known, numbers.values, numbers.kind.scheme, numbers.kind.inverted, numbers.kind.least
+        )
 
     def truth(self, window: Window) -> NDArray[np.uint8]:
         """Non-zero is 1, anomalous; 255 and nodata are 255, unknown; 0 is 0, also where it is declared as nodata.
@@ -74,7 +79,9 @@ class RasterOverlay:
         """
         nodata = self._numbers.nodata
         values, known = self._read(window, None if nodata == 0 else nodata)
-        return np.where(known & (values != 255), (values != 0).astype(np.uint8), np.uint8(255))
+        if self._numbers.unknown is not None:
+            known &= values != self._numbers.unknown
+        return np.where(known, (values != 0).astype(np.uint8), np.uint8(255))
 
     def _read(self, window: Window, nodata: float | None) -> tuple[Plane, Mask]:
         """Values ``(rows, cols)``, and where they are known: neither NaN nor ``nodata``."""
@@ -120,17 +127,30 @@ def _numbers_of(
         guess = (
             (Decision("mask", first, "its being the first", tuple(names[1:8]), guessed=True),) if len(names) > 1 else ()
         )
-        return Numbers(nodata=dataset.nodata), guess
+        unknown, how = _unknown(_sampled(dataset, path, 1, None), path) if purpose == "truth" else (255, ())
+        return Numbers(nodata=dataset.nodata, unknown=unknown), (*guess, *how)
     band, chosen = band_of_mask(path, names, values)
     nodata = dataset.nodatavals[band - 1]
+    known = _sampled(dataset, path, band, nodata)
+    kind, decisions = kind_of_mask(path, f"{Path(path).name} {names[band - 1]}", known, values)
+    return Numbers(band, nodata, kind=kind, values=values), (*((chosen,) if chosen else ()), *decisions)
+
+
+def _sampled(dataset: DatasetReader, path: str, band: int, nodata: float | None) -> Plane:
+    """Values of a band that are known, of a coarse grid, by nearest neighbour, which makes up no value."""
     with errors_in_one_line(f"{path} cannot be read", ReadError):
-        # Coarse, by nearest neighbour, which makes up no value: it is only looked at to tell what the numbers mean.
         shape = (min(dataset.height, SAMPLED), min(dataset.width, SAMPLED))
         sample = dataset.read(band, out_shape=shape, resampling=Resampling.nearest)
     missing = equals(sample, nodata) if nodata is not None else None
-    known = sample[np.isfinite(sample) if missing is None else np.isfinite(sample) & ~missing]
-    kind, decisions = kind_of_mask(path, f"{Path(path).name} {names[band - 1]}", known, values)
-    return Numbers(band, nodata, kind, values), (*((chosen,) if chosen else ()), *decisions)
+    return np.asarray(sample[np.isfinite(sample) if missing is None else np.isfinite(sample) & ~missing])
+
+
+def _unknown(sample: Plane, path: str) -> tuple[float | None, tuple[Decision, ...]]:
+    """The value that is unknown in a truth: 255, but where 0 and 255 alone are in it, as 8-bit pictures have masks."""
+    if not np.array_equal(np.unique(sample), [0, 255]):
+        return 255, ()
+    chosen = f"--truth {path}: 255 is anomalous"
+    return None, (Decision("labels", chosen, "its values, 0 and 255 alone", ("255 is unknown",), guessed=True),)
 
 
 def _fitted(dataset: DatasetReader, path: str, grid: Grid, purpose: str) -> DatasetReader | WarpedVRT:
@@ -161,8 +181,19 @@ def _fitted(dataset: DatasetReader, path: str, grid: Grid, purpose: str) -> Data
 
 def _check_place(path: str, purpose: str, other: Grid, grid: Grid) -> None:
     """Refuse a mask of the right size that lies elsewhere; one without georeferencing goes by its pixels."""
-    if other.placed and grid.placed and not grid.same_footprint(other):
+    if other.placed and grid.placed and not (grid.same_footprint(other) and _same_crs(other, grid)):
         raise InputError(f"--{purpose} {path} has the scene's size but lies elsewhere; give it on the scene's own grid")
+
+
+def _same_crs(other: Grid, grid: Grid) -> bool:
+    """Whether numbers of two grids mean the same ground, to half a pixel: two CRS may be one in other words."""
+    if other.crs is None or grid.crs is None or other.crs == grid.crs:
+        return True
+    x, y = grid.transform * (grid.cols / 2, grid.rows / 2)
+    with errors_in_one_line(f"{other.crs} cannot be brought to {grid.crs}"):
+        (there_x,), (there_y,) = transform_points(other.crs, grid.crs, [x], [y])
+    size = max(abs(n) for n in (grid.transform.a, grid.transform.b, grid.transform.d, grid.transform.e))
+    return max(abs(there_x - x), abs(there_y - y)) <= size / 2
 
 
 def _other_size(path: str, purpose: str, shape: tuple[int, ...], grid: Grid) -> InputError:

@@ -34,12 +34,12 @@ def is_vector(path: str) -> bool:
     return os.path.splitext(name.removesuffix(".zip"))[1] in SUFFIXES
 
 
-def read_shapes(path: str, purpose: str, grid: Grid) -> tuple[GeoDataFrame, Decision | None]:
+def read_shapes(path: str, purpose: str, grid: Grid) -> tuple[GeoDataFrame, tuple[Decision, ...]]:
     """The shapes in a vector file in the coordinates of ``grid``, and what was decided about their coordinates.
 
     Raises InputError where they cannot be read or placed.
     """
-    frame = _read(path, purpose)
+    frame, layers = _read(path, purpose)
     decision = None
     if frame.crs is None:
         decision = Decision(
@@ -57,19 +57,30 @@ def read_shapes(path: str, purpose: str, grid: Grid) -> tuple[GeoDataFrame, Deci
             frame = frame.to_crs(grid.place_crs)
         except Exception as error:  # PROJ's own errors share no class
             raise InputError(f"--{purpose} {path} cannot be brought to the scene's CRS: {error}") from error
-    return frame, decision
+    return frame, (*_first_of(path, purpose, layers), *((decision,) if decision else ()))
 
 
-def _read(path: str, purpose: str) -> GeoDataFrame:
-    """The shapes in a vector file with their CRS."""
+def _first_of(path: str, purpose: str, layers: list[str]) -> tuple[Decision, ...]:
+    """The decision which layer of several is read."""
+    if len(layers) < 2:
+        return ()
+    chosen = f"--{purpose} {path} is read from its layer {layers[0]}"
+    return (Decision("mask", chosen, "its being the first", tuple(layers[1:8]), guessed=True),)
+
+
+def _read(path: str, purpose: str) -> tuple[GeoDataFrame, list[str]]:
+    """The shapes in a vector file with their CRS, and the names of its layers, of which the first is read."""
     if not os.path.exists(path):
         raise InputError(f"--{purpose} {path} does not exist")
     import geopandas  # half a second that most scenes need not pay
+    import pyogrio
 
     try:
         if path.casefold().endswith("parquet"):
-            return geopandas.read_parquet(path)
-        return geopandas.read_file(_one_inside(path, purpose) if path.casefold().endswith(".zip") else path)
+            return geopandas.read_parquet(path), []
+        place = _one_inside(path, purpose) if path.casefold().endswith(".zip") else path
+        layers = [str(name) for name in pyogrio.list_layers(place)[:, 0]]
+        return geopandas.read_file(place, layer=layers[0] if layers else None), layers
     except InputError:
         raise
     except Exception as error:  # pyogrio, pyarrow and shapely raise classes of their own

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from specvae.ingest.decision import Decision, undecided
 from specvae.ingest.formats.arrays.tree import ArrayNode, Tree
-from specvae.ingest.formats.band_metadata import nanometres
+from specvae.ingest.formats.wavelengths import nanometres
 
 __all__ = ["LAYOUTS", "WIDTHS", "Axes", "axes_by_shape", "axes_of", "role_of", "wavelength_list"]
 

@@ -1,0 +1,64 @@
+"""Which bands are spectra: by their names and wavelengths, rather than classes, heat, or what was derived from light."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+__all__ = ["THERMAL_NM", "categorical", "is_whole_spectrum", "why_no_spectrum"]
+
+CATEGORICAL = re.compile(
+    r"(?:^|[^a-z])(scl|fmask|qa|qa_?pixel|pixel_?qa|bqa|qa_?\d\d|radsat(?:_qa)?|sr_aerosol|aerosol_?qa|cloud_?mask|"
+    r"cloud_?prob(?:ability)?|cldprb|snwprb|msk_[a-z]+|mask|classification|class|labels?|quality|dataset_?mask|"
+    r"data_?mask|clm|clp|valid_?mask|scene_?classification)(?:$|[^a-z])",
+    re.I,
+)
+"""Names of bands that hold classes, flags or probabilities rather than spectra."""
+THERMAL = re.compile(
+    r"(?:^|[^a-z])(thermal|tirs?\d?|lwir\d?|st_b\d+|bt_b\d+|surface_?temp\w*|brightness_?temp\w*)", re.I
+)
+"""Names of bands that measure emitted rather than reflected light."""
+THERMAL_NM = 6000.0
+"""Wavelength from which a band is thermal: what the ground emits exceeds what it reflects."""
+DERIVED = re.compile(
+    r"(?:^|[^a-z])(aot|wvp|tci(?:_?[rgb])?|st_(?:atran|cdist|drad|emis|emsd|trad|urad)|true_?colou?r|"
+    r"(?:solar|sun|view|sensor)_?(?:zenith|azimuth)(?:_?angle)?)(?:$|[^a-z])",
+    re.I,
+)
+"""Names of bands that were derived: aerosol, water vapour, pictures, parts of a surface temperature, angles."""
+GAPLESS = 0.25
+"""Step between two bands as a share of the wavelength, below which a spectrum goes on without a gap."""
+WHOLE_SPECTRUM = 16
+"""Bands beyond ``THERMAL_NM``, at least, that are a spectrum in the mid-infrared rather than a camera's thermal bands."""
+
+
+def categorical(name: str) -> bool:
+    """Whether a band of this name holds classes or flags."""
+    return bool(CATEGORICAL.search(name))
+
+
+def why_no_spectrum(name: str) -> str | None:
+    """Why a band of this name is no spectrum, in words; None where the name says nothing of the kind.
+
+    Examples
+    --------
+    >>> why_no_spectrum("SCL"), why_no_spectrum("AOT"), why_no_spectrum("B04")
+    ('classes or flags, not spectra', 'derived, not measured light', None)
+    """
+    if CATEGORICAL.search(name):
+        return "classes or flags, not spectra"
+    if DERIVED.search(name):
+        return "derived, not measured light"
+    return "thermal" if THERMAL.search(name) else None
+
+
+def is_whole_spectrum(wavelengths: Sequence[float]) -> bool:
+    """Whether bands beyond ``THERMAL_NM`` are part of a spectrum in the mid-infrared, rather than a camera's thermal bands.
+
+    A spectrometer has many there, or measures nothing else, or goes on across that wavelength without a gap.
+    """
+    beyond = [w for w in wavelengths if w > THERMAL_NM]
+    below = [w for w in wavelengths if w <= THERMAL_NM]
+    if not beyond or not below or len(beyond) >= WHOLE_SPECTRUM:
+        return len(beyond) > 1
+    return len(beyond) > 2 and min(beyond) / max(below) < 1 + GAPLESS
