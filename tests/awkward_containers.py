@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import rasterio
 import rasterio.shutil
@@ -119,11 +120,12 @@ def _(folder: Path) -> Path:
     return folder / "a.nc"
 
 
-@case("a .mat of version 7.3", refused="7.3", oracle=None)
+@case("a .mat of version 7.3", bands=3, valid=WHOLE, oracle=None)
 def _(folder: Path) -> Path:
-    rasterio.shutil.copy(write(folder / "s.tif", noise()), folder / "s.nc", driver="netCDF", format="NC4")
-    head = (b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124, b" ") + b"\0\2IM").ljust(512, b"\0")
-    (folder / "a.mat").write_bytes(head + (folder / "s.nc").read_bytes())
+    with h5py.File(folder / "a.mat", "w", userblock_size=512) as out:
+        out["cube"] = np.moveaxis(noise(), 0, 2).T  # MATLAB stores the axes in reverse
+    head = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124, b" ") + b"\0\2IM"
+    (folder / "a.mat").write_bytes(head.ljust(512, b"\0") + (folder / "a.mat").read_bytes()[512:])
     return folder / "a.mat"
 
 

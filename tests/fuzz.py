@@ -203,9 +203,21 @@ def _tables_and_cubes(folder: Path, frame: Any, cube: np.ndarray) -> list[tuple[
     for name, make in spectrometer_files.PRODUCTS.items():
         make(folder / name)
     names += ["a.h5", "last.nc", *spectrometer_files.PRODUCTS]
-    enmap = spectrometer_files.dlr(folder / "enmap", "ENMAP")
-    products = [("enmap", enmap, sorted(enmap.iterdir()))]
+    missions = {name: spectrometer_files.dlr(folder / name.casefold(), name) for name in ("ENMAP", "DESIS")}
+    products = [(name.casefold(), place, sorted(place.iterdir())) for name, place in missions.items()]
+    names.append(_matlab_hdf5(folder / "hdf5.mat", cube))
     return [*((name, folder / name, [folder / name]) for name in names), *products]
+
+
+def _matlab_hdf5(path: Path, cube: np.ndarray) -> str:
+    """The name of a file of MATLAB 7.3: HDF5 behind 512 bytes, its axes reversed."""
+    import h5py
+
+    with h5py.File(path, "w", userblock_size=512) as out:
+        out["cube"], out["wavelength"] = np.moveaxis(cube, 0, 2).T, np.array([[450.0, 550.0, 650.0, 850.0]])
+    head = (b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM").ljust(512, b"\0")
+    path.write_bytes(head + path.read_bytes()[512:])
+    return path.name
 
 
 # --- damage ----------------------------------------------------------------------------------------------------------

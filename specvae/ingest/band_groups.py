@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specvae.ingest.decision import Decision
-from specvae.ingest.formats.band_sets import band_token, belongs_to, is_capture, same_scene
+from specvae.ingest.formats.band_sets import band_token, belongs_to, is_capture, resolution, same_scene
 from specvae.ingest.source import Source
 
 __all__ = ["BandGroup", "band_groups"]
@@ -54,15 +54,23 @@ class BandGroup:
 
 def band_groups(files: Sequence[str]) -> list[BandGroup]:
     """The sets among the files of one folder that differ in their band's name alone and hold a single band each."""
-    groups: dict[str, list[str]] = {}
-    for path in files:
+    groups, coarser = dict[str, list[str]](), dict[str, list[str]]()
+    bands: set[tuple[str, str]] = set()
+    for path in sorted(files, key=lambda path: (resolution(Path(path).name), path)):
         token = band_token(Path(path).name)
         if token:
-            groups.setdefault(token[0], []).append(path)
+            # Of a band at several resolutions, the finest is the band.
+            again = resolution(path) and (token[0], token[1].upper()) in bands
+            (coarser if again else groups).setdefault(token[0], []).append(path)
+            bands.add((token[0], token[1].upper()))
     sets = {stem: tuple(sorted(members)) for stem, members in groups.items() if same_scene(members)}
     taken = {path for members in sets.values() for path in members}
     others = [path for path in files if path not in taken]
     return [
-        BandGroup(stem, members, tuple(p for p in others if stem and belongs_to(Path(p).name, stem)))
+        BandGroup(
+            stem,
+            members,
+            tuple(p for p in others if p in coarser.get(stem, ()) or (stem and belongs_to(Path(p).name, stem))),
+        )
         for stem, members in sets.items()
     ]

@@ -34,6 +34,24 @@ COMPANIONS = (
         ".bat",
         ".ipynb",
     ),
+    *(".qgz", ".qgs", ".qlr", ".sld", ".lyr", ".lyrx", ".mxd", ".aprx", ".csv#", ".gpx", ".sqlite", ".mdb", ".accdb"),
+    *(".rds", ".rdata", ".r", ".rmd", ".m", ".jl", ".pkl", ".pickle", ".pt", ".pth", ".onnx", ".zip.part", ".torrent"),
+    *(
+        ".eps",
+        ".svg",
+        ".psd",
+        ".ai",
+        ".mkv",
+        ".avi",
+        ".mp3",
+        ".wav",
+        ".css",
+        ".js",
+        ".sig~",
+        ".orig",
+        ".sum",
+        ".asc.sig",
+    ),
 )
 """Endings that a folder or glob passes over: what stands beside scenes and tables rather than being one."""
 SYSTEM_FILES = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "folder.jpg", "albumart.jpg"))

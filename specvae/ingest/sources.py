@@ -5,21 +5,20 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from specvae.errors import InputError, NothingFoundError, UsageError
-from specvae.files.names import printable
 from specvae.ingest.band_groups import band_groups
 from specvae.ingest.decision import Decision
 from specvae.ingest.formats.packed import container_of, is_virtual
 from specvae.ingest.formats.references import dependencies, is_remote
-from specvae.ingest.formats.stac_items import listed_scenes
+from specvae.ingest.formats.stac_items import items_among, listed_scenes
 from specvae.ingest.passed_over import beside_scenes, is_companion, is_of_a_system, own_results
 from specvae.ingest.source import Source
+from specvae.ingest.source_keys import clean_key, key_below, with_own_keys
 from specvae.ingest.table.recognise import is_table
 
 __all__ = ["find_sources"]
@@ -51,7 +50,7 @@ def find_sources(patterns: Iterable[str | Path], may_be_empty: bool = False) -> 
         sources.setdefault("\0".join((place, source.part, *source.members)), source)
     if not sources and not may_be_empty:
         raise UsageError("no source is named; give files, folders or globs")
-    return _with_keys_of_their_own(list(sources.values()))
+    return with_own_keys(list(sources.values()))
 
 
 def _bands_together(sources: list[Source]) -> list[Source]:
@@ -64,7 +63,7 @@ def _bands_together(sources: list[Source]) -> list[Source]:
         files = sorted(path for path in single if os.path.dirname(path) == folder)
         for group in band_groups(files):
             first = single[group.members[0]]
-            key = _clean(f"{os.path.dirname(first.key)}/{group.stem or 'bands'}")
+            key = clean_key(f"{os.path.dirname(first.key)}/{group.stem or 'bands'}")
             together.append(group.source(key, os.path.join(folder, group.stem or "bands")))
     taken = {path for source in together for path in source.members}
     return sorted([s for s in sources if s.path not in taken] + together) if together else sources
@@ -148,23 +147,23 @@ def _decided(sources: list[Source], decisions: list[Decision]) -> list[Source]:
 def _named(path: str) -> list[Source]:
     """Sources behind a name that exists: a file is always one, whatever its ending; a folder is looked into."""
     if not os.path.isdir(path):
-        listed = [replace(source, key=_clean(source.key)) for source in listed_scenes(path)]
+        listed = [replace(source, key=clean_key(source.key)) for source in listed_scenes(path)]
         return listed or [_file(path, str(Path(path).parent))]
     absolute = os.path.abspath(path)
     if _is_product_folder(absolute):
-        return _product(_clean(Path(absolute).name), path)
+        return _product(clean_key(Path(absolute).name), path)
     sources = _folder(path, path, frozenset())
     if not sources:
         raise NothingFoundError(f"{path} holds no scene or table")
     is_one_scene = len(sources) == 1 and sources[0].members and Path(sources[0].path) == Path(path)
-    return [replace(sources[0], key=_clean(Path(absolute).name))] if is_one_scene else sources
+    return [replace(sources[0], key=clean_key(Path(absolute).name))] if is_one_scene else sources
 
 
 def _below(path: str, fixed: str, above: frozenset[str]) -> list[Source]:
     """Sources behind a path that a pattern or a folder gave; ``fixed`` is the folder to which keys are relative."""
     if not os.path.isdir(path):
         return [_file(path, fixed)]
-    return _product(_key(path, fixed), path) if _is_product_folder(path) else _folder(path, fixed, above)
+    return _product(key_below(path, fixed), path) if _is_product_folder(path) else _folder(path, fixed, above)
 
 
 def _is_product_folder(folder: str) -> bool:
@@ -181,8 +180,12 @@ def _folder(folder: str, fixed: str, above: frozenset[str]) -> list[Source]:
     """
     own, here = own_results(folder), above | {os.path.realpath(folder)}
     paths = [os.path.join(folder, n) for n in sorted(os.listdir(folder)) if not is_of_a_system(n) and n not in own]
-    sources, rest = _band_sets(folder, [p for p in paths if os.path.isfile(p) and not _beside(p)], fixed)
-    rest, decisions = _scenes(rest, bool(sources))
+    items = [replace(s, key=key_below(s.path, fixed)) for s in items_among(p for p in paths if os.path.isfile(p))]
+    assets = {os.path.normpath(file) for item in items for file in item.files}
+    files = [p for p in paths if os.path.isfile(p) and not _beside(p) and os.path.normpath(p) not in assets]
+    sources, rest = _band_sets(folder, files, fixed)
+    rest, decisions = _scenes(rest, bool(sources or items))
+    sources += items
     sources += [_file(p, fixed) for p in rest]
     for path in paths:
         if os.path.isdir(path) and os.path.realpath(path) not in here:
@@ -214,14 +217,14 @@ def _band_sets(folder: str, files: list[str], fixed: str) -> tuple[list[Source],
     sources = []
     for group in groups:
         path = folder if fill_folder else os.path.join(folder, group.stem or "bands")
-        sources.append(group.source(_key(path, fixed), path))
+        sources.append(group.source(key_below(path, fixed), path))
     return sources, [path for path in files if path not in taken]
 
 
 def _file(path: str, fixed: str) -> Source:
     """A file as a source, with the files beside it that bear on how it is read and, of a VRT, those it leads to."""
     files = (path, *dependencies(path))
-    return Source(_key(path, fixed), path, is_table(path), files)
+    return Source(key_below(path, fixed), path, is_table(path), files)
 
 
 def _product(key: str, folder: str) -> list[Source]:
@@ -230,7 +233,7 @@ def _product(key: str, folder: str) -> list[Source]:
 
     granules = registry.granules_of(folder)
     if len(granules) > 1:
-        return [Source(f"{key}/{_clean(Path(g).name)}", g, False, _files_in(g)) for g in granules]
+        return [Source(f"{key}/{clean_key(Path(g).name)}", g, False, _files_in(g)) for g in granules]
     return [Source(key, folder, False, _files_in(folder))]
 
 
@@ -245,29 +248,7 @@ def _subdataset(name: str) -> Source:
     inner = name.split(":", 1)[1]
     hit = re.match(r'"?(.+?)"?(?::[^:]*)?$', inner)
     files = (hit.group(1),) if hit and os.path.isfile(hit.group(1)) else ()
-    return Source(_clean(re.sub(r'[:/"\\]+', "_", inner).strip("_")), name, False, files)
-
-
-def _key(path: str, fixed: str) -> str:
-    """The path below ``fixed`` without its ending; never absolute, never leading upwards."""
-    relative = os.path.relpath(path, fixed or ".")
-    if relative == ".":
-        relative = Path(os.path.abspath(path)).name
-    # A folder may have a dot in its name (`site.v2`) that begins no ending; of folders, only SAFE and Zarr have one.
-    end = (
-        ""
-        if os.path.isdir(path) and not relative.upper().endswith((".SAFE", ".ZARR"))
-        else os.path.splitext(relative)[1]
-    )
-    return _clean(relative.removesuffix(end) if end else relative)
-
-
-def _clean(key: str) -> str:
-    """A key without parts that would lead out of the output folder; ``scene`` where nothing remains."""
-    parts = [
-        part for part in printable(key).replace("\\", "_").replace("\0", "").split("/") if part not in ("", ".", "..")
-    ]
-    return "/".join(parts) or "scene"
+    return Source(clean_key(re.sub(r'[:/"\\]+', "_", inner).strip("_")), name, False, files)
 
 
 def _fixed_part(pattern: str) -> str:
@@ -280,21 +261,3 @@ def _fixed_part(pattern: str) -> str:
 def _hidden(path: str, fixed: str) -> bool:
     """Whether a part of a path below ``fixed`` is hidden or was left by a system."""
     return any(is_of_a_system(part) for part in Path(os.path.relpath(path, fixed)).parts if part not in (".", ".."))
-
-
-def _with_keys_of_their_own(sources: list[Source]) -> list[Source]:
-    """Sources of one key distinguished by their endings (``a.tif``, ``a.csv`` -> ``a_tif``, ``a_csv``), else refused."""
-    counts = Counter(source.key for source in sources)
-    named = []
-    for s in sources:
-        end = os.path.splitext(s.path)[1].replace(".", "_") if counts[s.key] > 1 else ""
-        named.append(replace(s, key=s.key + end))
-    seen: dict[str, Source] = {}
-    for source in named:
-        other = seen.setdefault(source.key, source)
-        if other is not source:
-            raise UsageError(
-                f"{other.path} and {source.path} would both report to {source.key!r}; "
-                "run them apart, or name the folder above them"
-            )
-    return named

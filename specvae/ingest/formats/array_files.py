@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -13,11 +14,12 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.ingest.band_reader import FileMasks, StoredValues
 from specvae.ingest.decision import Decision
 from specvae.ingest.formats.arrays.axes import LAYOUTS, Axes, axes_by_shape
+from specvae.ingest.formats.arrays.matlab import is_matlab_hdf5, load_matlab_hdf5, shapes_of_matlab_hdf5
+from specvae.ingest.formats.arrays.wave_lists import bands_of_lists, is_wavelength_list
 from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.limits import check_array
 from specvae.ingest.grid import Grid
@@ -123,23 +125,34 @@ def product_of_array(source: Source, options: IngestOptions) -> Product | None:
     shape, dtype = headers[key].shape, headers[key].dtype
     size = "x".join(map(str, shape))
     check_array(path, shape, dtype.itemsize, options.allow_huge)
-    axes, how = _axes(path, key, shape, options.layout)
+    lists = {
+        name: _load(path, name) for name in headers if name != key and is_wavelength_list(name, headers[name].shape)
+    }
+    axes, how = _axes(path, key, shape, options.layout, [values.size for values in lists.values()])
     bands, rows, cols = (shape[axis] for axis in axes.order)
     if not bands * rows * cols:
         raise InputError(f"{path} holds an empty array, {size}")
+    named, waved = bands_of_lists(lists, bands)
     return Product(
         name=Path(path).stem,
         path=path,
         kind="array",
-        layers=tuple(Layer(path, at, Band(), dtype.name) for at in range(1, bands + 1)),
+        layers=tuple(Layer(path, at, band, dtype.name) for at, band in enumerate(named, start=1)),
         grids={path: Grid(rows, cols)},
         # An array is not stored in blocks; whole rows are contiguous in it, and 64 of them are a cell high.
         blocks={path: (min(rows, 64), cols)},
         files=(path,),
         storage=ArrayCube(key, axes.order),
         notes=("no CRS: areas and distances are in pixels",),
-        decisions=(how,),
+        decisions=(how, *waved, *_reversed(path)),
     )
+
+
+def _reversed(path: str) -> tuple[Decision, ...]:
+    """That the axes of a MATLAB 7.3 file are turned round."""
+    if not is_matlab_hdf5(path):
+        return ()
+    return (Decision("axes", "the axes in the file are taken in reverse", "MATLAB 7.3, which stores them so in HDF5"),)
 
 
 def read_plane(path: str, allow_huge: bool) -> Array:
@@ -169,8 +182,10 @@ def _cube_key(path: str, headers: Headers, asked: str | None) -> str:
     return cubes[0]
 
 
-def _axes(path: str, key: str, shape: tuple[int, ...], layout: str) -> tuple[Axes, Decision]:
-    """Which axis counts bands: as the option says, else by the shape. Raises InputError where nothing says which.
+def _axes(path: str, key: str, shape: tuple[int, ...], layout: str, lengths: Sequence[int]) -> tuple[Axes, Decision]:
+    """Which axis counts bands: as the option says, by a list of wavelengths of one of ``lengths``, else by the shape.
+
+    Raises InputError where nothing says which.
 
     MATLAB files of the field hold (rows, cols, bands), so there it takes two equal axes behind a shorter one to be
     read otherwise.
@@ -178,6 +193,10 @@ def _axes(path: str, key: str, shape: tuple[int, ...], layout: str) -> tuple[Axe
     what = f"{key or 'the array'} of {'x'.join(map(str, shape))} is read as"
     if layout != "auto":
         return LAYOUTS[layout], Decision("axes", f"{what} {LAYOUTS[layout].words}", f"the option --layout {layout}")
+    hits = [axes for axes in LAYOUTS.values() if shape[axes.bands] in lengths]
+    if len(hits) == 1:
+        evidence = f"a list of {shape[hits[0].bands]} wavelengths beside it"
+        return hits[0], Decision("axes", f"{what} {hits[0].words}", evidence)
     if not path.casefold().endswith(".mat"):
         return axes_by_shape(path, key, shape)
     a, b, c = shape
@@ -198,13 +217,17 @@ def _headers(path: str) -> Headers:
     except InputError:
         raise
     except NotImplementedError:
-        raise InputError(f"{path} is a MATLAB 7.3 (HDF5) file; save it with -v7, or as .npy or GeoTIFF") from None
+        raise InputError(
+            f"{path} is a MATLAB file of a version that is not read; save it with -v7, or as .npy"
+        ) from None
     except Exception as error:  # scipy and numpy raise many classes for damaged files
         raise InputError(f"{path} cannot be read as {end} arrays: {error}") from error
 
 
 def _mat_headers(path: str) -> Headers:
     """The arrays of a MATLAB file; what is no array of numbers has the type object."""
+    if is_matlab_hdf5(path):
+        return {key: ArrayHeader(shape, dtype) for key, (shape, dtype) in shapes_of_matlab_hdf5(path).items()}
     from scipy.io import whosmat  # here, for few scenes are MATLAB's and all would wait for it
 
     return {key: ArrayHeader(tuple(shape), np.dtype(MAT_TYPES.get(kind, "O"))) for key, shape, kind in whosmat(path)}
@@ -242,6 +265,8 @@ def _load(path: str, key: str) -> Array:
     end = os.path.splitext(path)[1].casefold()
     try:
         if end == ".mat":
+            if is_matlab_hdf5(path):
+                return load_matlab_hdf5(path, key)
             from scipy.io import loadmat
 
             return np.asarray(loadmat(path, variable_names=[key])[key])

@@ -7,7 +7,7 @@ import re
 
 from specvae.errors import InputError
 
-__all__ = ["band_token", "belongs_to", "is_capture", "same_scene"]
+__all__ = ["band_token", "belongs_to", "is_capture", "resolution", "same_scene"]
 
 RASTERS = (".tif", ".tiff", ".jp2", ".img", ".dat", ".vrt")
 COLOURS = [
@@ -69,6 +69,16 @@ REST = re.compile(
 """Rasters of a product that are no bands: parts of its surface temperature, angles, atmosphere, pictures."""
 
 
+RESOLUTION = re.compile(r"_[1-9]\d?0m$", re.I)
+"""The resolution at the end of a Sentinel-2 band file's name."""
+
+
+def resolution(name: str) -> int:
+    """Metres of a pixel by the end of a file's name, ``..._B02_10m.jp2``; 0 where it says none."""
+    hit = RESOLUTION.search(os.path.splitext(name)[0])
+    return int(hit.group(0)[1:-1]) if hit else 0
+
+
 def is_capture(name: str) -> bool:
     """Whether a file is named as those of a camera of several lenses are, one for each."""
     return bool(CAPTURE.match(os.path.splitext(name)[0]))
@@ -77,7 +87,7 @@ def is_capture(name: str) -> bool:
 def belongs_to(name: str, stem: str) -> bool:
     """Whether a raster is of the scene whose band files share ``stem``, without being one of its bands."""
     hit = REST.match(os.path.splitext(name)[0])
-    return (hit.group("before") + hit.group("after")).strip("_-. ") == stem if hit else False
+    return (hit.group("before") + RESOLUTION.sub("", hit.group("after"))).strip("_-. ") == stem if hit else False
 
 
 def band_token(name: str) -> tuple[str, str] | None:
@@ -87,6 +97,8 @@ def band_token(name: str) -> tuple[str, str] | None:
     --------
     >>> band_token("LC08_20180131_B8.TIF")
     ('LC08_20180131', 'B8')
+    >>> band_token("T32TNR_20200615T101010_B02_10m.jp2")
+    ('T32TNR_20200615T101010', 'B02')
     >>> band_token("HLS.L30.T33UUP.2020060T101010.v2.0.B02.tif")
     ('HLS.L30.T33UUP.2020060T101010.v2.0', 'B02')
     """
@@ -96,7 +108,9 @@ def band_token(name: str) -> tuple[str, str] | None:
     hit = CAPTURE.match(stem) or TOKEN.match(stem)
     if not hit:
         return None
-    return (hit.group("before") + hit.group("after")).strip("_-. "), hit.group("band")
+    # The bands of one scene differ in their resolution too.
+    after = RESOLUTION.sub("", hit.group("after"))
+    return (hit.group("before") + after).strip("_-. "), hit.group("band")
 
 
 def same_scene(paths: list[str]) -> bool:

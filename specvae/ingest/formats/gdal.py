@@ -192,10 +192,32 @@ def open_dataset(path: str, *, allow_remote: bool = False) -> DatasetReader:
             # Not shared: otherwise two readers of one path get one dataset of GDAL's, which two threads must not use at
             # once.
             return DatasetReader(in_utf8(path), driver=drivers, sharing=False)  # rasterio.open takes one driver only
-        except RasterioError:
+        except RasterioError as error:
             if driver := missing_driver(path):
                 raise _lacking(path, driver) from None
+            if "not recognized" in str(error) and (advice := _unrecognised(path)):
+                raise InputError(f"{path} cannot be read as a raster: {advice}") from None
             raise
+
+
+RAW_ENDINGS = (".bil", ".bip", ".bsq", ".raw", ".dat")
+"""Endings of raw pixels, which a header beside them describes."""
+
+
+def _unrecognised(path: str) -> str:
+    """What to do with a file that is not empty and that no driver knows; an empty text for all others."""
+    if not os.path.isfile(path) or not os.path.getsize(path):
+        return ""
+    stem = os.path.splitext(path)[0]
+    headers = [name for name in (f"{stem}.hdr", f"{path}.hdr") if os.path.isfile(name)]
+    if headers:
+        with open(headers[0], "rb") as file:
+            if not file.read(4).startswith(b"ENVI"):
+                return f"its header {headers[0]} does not begin with the word ENVI; save it as plain text that does"
+        return ""
+    if path.casefold().endswith(RAW_ENDINGS):
+        return f"raw pixels without their header; expected {stem}.hdr beside it"
+    return "no format that is known; give a raster that GDAL reads, or a table (.csv, .txt, .parquet, .xlsx)"
 
 
 def _lacking(path: str, driver: str) -> InputError:

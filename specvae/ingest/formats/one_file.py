@@ -115,7 +115,19 @@ def _decisions(dataset: DatasetReader, path: str) -> tuple[Decision, ...]:
     """What was decided of the axis of bands, of the unit of wavelengths, of what a header says, and of the time."""
     time, header = time_decision(dataset.tags(), path), EnviHeader.of(dataset)
     said = header.decisions if header is not None else ()
-    return (*_axis(dataset), *_unit(dataset), *said, *((time,) if time else ()))
+    return (*_pages(dataset), *_axis(dataset), *_unit(dataset), *said, *((time,) if time else ()))
+
+
+def _pages(dataset: DatasetReader) -> tuple[Decision, ...]:
+    """The decision which of several images in a file is read."""
+    if len(dataset.subdatasets) < 2:
+        return ()
+    chosen = f"the first of {len(dataset.subdatasets)} images in it, of {dataset.count} bands"
+    others = (
+        f"another, such as {dataset.subdatasets[1]}",
+        "a band each: put them into one image (gdalbuildvrt -separate)",
+    )
+    return (Decision("files", chosen, "its being the first", others, guessed=True),)
 
 
 def _unit(dataset: DatasetReader) -> tuple[Decision, ...]:
@@ -135,17 +147,26 @@ def _axis(dataset: DatasetReader) -> tuple[Decision, ...]:
     axis = dataset.tags().get("NETCDF_DIM_EXTRA", "").strip("{}")
     if not axis or dataset.count < 2:
         return ()
-    named = bool(BAND_AXES.match(axis))
+    # A time of one step is no axis that counts.
+    lengths = _lengths(dataset, axis.split(","))
+    counting = [name for name in axis.split(",") if lengths.get(name) != 1]
+    named = len(counting) == 1 and bool(BAND_AXES.match(counting[0]))
     evidence = "the name of its axis" if named else "the order of its axes"
-    return (Decision("axes", f"read with {axis} as bands", evidence, guessed=not named),)
+    others = () if named or len(counting) < 2 else tuple(f"a scene for each step of {name}" for name in counting)
+    chosen = f"read with {' and '.join(counting)} as bands" if counting else f"read with {axis} as bands"
+    return (Decision("axes", chosen, evidence, others, guessed=not named),)
+
+
+def _lengths(dataset: DatasetReader, names: list[str]) -> dict[str, int]:
+    """The lengths of axes of a NetCDF variable that GDAL counts as bands, as far as it states them."""
+    tags = dataset.tags()
+    listed_lengths = {name: tags.get(f"NETCDF_DIM_{name}_DEF", "").strip("{}").split(",")[0] for name in names}
+    return {name: int(length) for name, length in listed_lengths.items() if length.isdigit()}
 
 
 def _notes(dataset: DatasetReader) -> list[str]:
     """What a user should know about how this file is read."""
     notes = []
-    if len(dataset.subdatasets) > 1:
-        pages = f"holds {len(dataset.subdatasets)} images, of which the first is read"
-        notes.append(f"{pages}; another is {dataset.subdatasets[1]}")
     if dataset.crs is None and not dataset.gcps[0] and not dataset.rpcs:
         notes.append("no CRS: areas and distances are in pixels")
     tags = {k.upper(): v for k, v in dataset.tags().items()}

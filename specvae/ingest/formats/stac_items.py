@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -13,7 +13,7 @@ from specvae.errors import InputError
 from specvae.ingest.formats.references import is_remote
 from specvae.ingest.source import Source
 
-__all__ = ["Item", "assets_of", "item_of", "listed_scenes", "local_path"]
+__all__ = ["Item", "assets_of", "item_of", "items_among", "listed_scenes", "local_path"]
 
 Item = dict[str, Any]
 """A STAC item, as JSON has it."""
@@ -21,6 +21,8 @@ JSON_ENDINGS = (".json", ".geojson")
 PARQUET_ENDINGS = (".parquet", ".geoparquet")
 LARGEST = 256 << 20
 """Bytes of a JSON file that are read at most."""
+LARGEST_BESIDE = 4 << 20
+"""Bytes of a JSON file in a folder that is looked into unasked."""
 DEEPEST = 8
 """Depth to which catalogues inside catalogues are looked into."""
 MOST = 100_000
@@ -56,6 +58,20 @@ def listed_scenes(path: str) -> list[Source]:
         raise InputError(
             f"{path} is a STAC {tree['type'].casefold()} without an item on this machine; download its items"
         )
+    return sources
+
+
+def items_among(paths: Iterable[str]) -> list[Source]:
+    """A source for each STAC item among the files of a folder that has an asset beside it; none for results of specvae."""
+    sources = []
+    for path in paths:
+        if not path.casefold().endswith(JSON_ENDINGS) or os.path.getsize(path) > LARGEST_BESIDE:
+            continue
+        tree = _tree(path)
+        properties = tree.get("properties")
+        own = isinstance(properties, dict) and any(str(key).startswith("specvae:") for key in properties)
+        if _is_item(tree) and not own and len(files := _files(path, tree)) > 1:
+            sources.append(Source(str(tree.get("id") or Path(path).stem), path, files=files))
     return sources
 
 

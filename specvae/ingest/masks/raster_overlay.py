@@ -193,7 +193,7 @@ def _same_crs(other: Grid, grid: Grid) -> bool:
     with errors_in_one_line(f"{other.crs} cannot be brought to {grid.crs}"):
         (there_x,), (there_y,) = transform_points(other.crs, grid.crs, [x], [y])
     size = max(abs(n) for n in (grid.transform.a, grid.transform.b, grid.transform.d, grid.transform.e))
-    return max(abs(there_x - x), abs(there_y - y)) <= size / 2
+    return bool(max(abs(there_x - x), abs(there_y - y)) <= size / 2)
 
 
 def _other_size(path: str, purpose: str, shape: tuple[int, ...], grid: Grid) -> InputError:

@@ -54,8 +54,9 @@ def _surprise(overlay: Overlay, purpose: str, path: str, grid: Grid) -> list[str
     if not marked:
         effect = {"mask": "leaves out none", "aoi": "contains none", "normal": "marks none", "truth": "marks none"}
         return [f"--{purpose} {path} {effect[purpose]} {of}; see whether it touches the scene"]
-    if purpose == "mask" and marked >= NEARLY_ALL * looked_at:
-        return [f"--mask {path} leaves out {marked / looked_at:.1%} {of}; see whether its values mean the contrary"]
+    much = {"mask": "leaves out", "truth": "marks as anomalous"}.get(purpose)
+    if much and marked >= NEARLY_ALL * looked_at:
+        return [f"--{purpose} {path} {much} {marked / looked_at:.1%} {of}; see whether its values mean the contrary"]
     return []
 
 

@@ -16,8 +16,10 @@ from specvae.ingest.table.turned import turned
 __all__ = ["FoundBands", "find_bands"]
 
 
-FILLS = (-999.0, -9999.0, -32768.0, -99999.0, -3.4028234663852886e38)
+FILLS = (-999.0, -9999.0, -32768.0, -99999.0)
 """Negative numbers that stand for a missing one in tables that do not say so."""
+HUGE = 1e20
+"""Numbers of this size stand for a missing one, for nothing that is measured is so large: 1e30, or USGS's -1.23e34."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,10 @@ def _fill(file: ChunkFile, at: tuple[int, ...], options: IngestOptions) -> tuple
     by_value: dict[float, list[str]] = {}
     for i in at:
         column = file.columns[i]
-        if column.low in FILLS and column.high >= 0:
+        if (column.low in FILLS and column.high >= 0) or column.low <= -HUGE:
             by_value.setdefault(column.low, []).append(column.name)
+        elif column.high >= HUGE:
+            by_value.setdefault(column.high, []).append(column.name)
     return tuple(
         Decision(
             "fill",

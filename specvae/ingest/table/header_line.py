@@ -17,6 +17,8 @@ __all__ = ["Header", "Record", "find_header"]
 NUMBER = re.compile(r"^[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?$", re.I)
 COMMENT = re.compile(r"^\s*(?:#|%|//|!)\s*")
 """How a line begins that says something about a table without being part of it."""
+FEWEST_RUNNING = 8
+"""Numbers in a row, at least, whose running on is no chance."""
 ROW_NAME = "row_name"
 """The column of names that R writes before each row and not into the header."""
 
@@ -117,13 +119,34 @@ def _numbers(cells: Sequence[str]) -> list[float]:
 
 
 def _unlike_rows(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
-    """Whether a row of different numbers is a header in no order: wavelengths, far above all numbers of the next rows."""
+    """Whether a row of different numbers is a header, unlike the next rows: wavelengths far above these, or micrometres.
+
+    Numbers from .2 to 30 that run on from the first to the last are micrometres where those of no other row do.
+    """
     numbers = _numbers(first)
+    if len(numbers) == len(first) >= FEWEST_RUNNING and min(numbers) >= 0.2 and max(numbers) <= 30:
+        rows = [_numbers(row) for row in rest[:50]]
+        others = [row for row in rows if _runs(row)]
+        if len(rows) > 2 and _runs(numbers) and (not others or (_even(numbers) and not any(map(_even, others)))):
+            return True
     below = [number for row in rest[:50] for number in _numbers(row)]
     different = len(set(numbers)) == len(numbers) > 2
     return (
         different and bool(below) and min(numbers) >= 300 and max(numbers) <= 30_000 and max(below) < min(numbers) / 10
     )
+
+
+def _runs(numbers: Sequence[float]) -> bool:
+    """Whether each number is larger than the one before, or each smaller."""
+    pairs = list(itertools.pairwise(numbers))
+    return bool(pairs) and (all(a < b for a, b in pairs) or all(a > b for a, b in pairs))
+
+
+def _even(numbers: Sequence[float]) -> bool:
+    """Whether the steps from number to number are alike, as those of a list of wavelengths are and of no spectrum."""
+    steps = [b - a for a, b in itertools.pairwise(numbers)]
+    mean = sum(steps) / len(steps)
+    return all(abs(step - mean) <= abs(mean) / 4 for step in steps)
 
 
 def _wavelength_row(names: tuple[str, ...], rest: Sequence[Sequence[str]]) -> tuple[str, ...] | None:
@@ -151,6 +174,9 @@ def _is_header(first: Sequence[str]) -> bool:
     if len(numbers) < len(first):
         return True
     pairs = list(itertools.pairwise(numbers))
+    # Of a frame without names, pandas writes the positions of its columns.
+    if len(numbers) > 2 and any(numbers == list(range(first, first + len(numbers))) for first in (0, 1)):
+        return True
     # The first row of many spectral tables is their wavelengths, without a word before them.
     ordered = all(a <= b for a, b in pairs) or all(a >= b for a, b in pairs)
     wavelengths = all(0.3 <= n <= 30_000 for n in numbers) and max(numbers) > 100

@@ -19,6 +19,8 @@ __all__ = ["ArrayNode", "Attributes", "OpenArray", "Tree", "is_hdf5", "is_tree",
 HDF5 = b"\x89HDF\r\n\x1a\n"
 CLASSIC = (b"CDF\x01", b"CDF\x02")
 """First bytes of HDF5, which NetCDF-4 files are, and of the classic format of NetCDF."""
+USER_BLOCK = 512
+"""Bytes that another program may have put before those of HDF5."""
 MOST_NODES = 5_000
 """Arrays and groups that are looked at."""
 SMALL = 1 << 20
@@ -92,18 +94,19 @@ class OpenArray(Protocol):
 
 def is_tree(path: str) -> bool:
     """Whether a file is HDF5 or classic NetCDF, by its first bytes."""
-    return _head(path).startswith((HDF5, *CLASSIC))
+    return is_hdf5(path) or _head(path).startswith(CLASSIC)
 
 
 def is_hdf5(path: str) -> bool:
-    """Whether a file is HDF5, by its first bytes."""
-    return _head(path).startswith(HDF5)
+    """Whether a file is HDF5, by its first bytes, or by those behind 512 of another program, such as MATLAB."""
+    head = _head(path)
+    return head.startswith(HDF5) or head[USER_BLOCK:].startswith(HDF5)
 
 
 def _head(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read(8)
+            return file.read(USER_BLOCK + len(HDF5))
     except OSError:
         return b""
 
