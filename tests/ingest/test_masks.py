@@ -146,3 +146,52 @@ def test_a_zipped_shapefile_is_read_and_a_zip_of_two_is_refused(scene: Path, tmp
     assert masked(scene, tmp_path / "area.zip")[0] == 100
     with pytest.raises(InputError, match="holds 2 vector files"):
         open_scene(scene, IngestOptions(aoi=str(tmp_path / "both.zip")))
+
+
+@pytest.mark.parametrize(("full", "dtype", "option"), [(100, "uint8", "--mask-values 40-100"), (1, "float32", "")])
+def test_probabilities_of_clouds_leave_out_what_is_likely(
+    full: float, dtype: str, option: str, scene: Path, tmp_path: Path
+) -> None:
+    share = plane(r0_10=90, r10_20=30, r20_25=40) * (full / 100)
+    count, said = masked(scene, write(tmp_path / "MSK_CLDPRB_20m.tif", share.astype(dtype)))
+    assert count == 15 * 50  # 90 and 40 per cent; where it says 0, nothing is left out
+    assert f"its numbers are probabilities, of which those from {0.4 * full:g} on are left out, guessed" in said
+    assert option in said
+
+
+def test_a_mask_of_clouds_in_several_classes_leaves_out_all_but_the_most(scene: Path, tmp_path: Path) -> None:
+    count, said = masked(scene, write(tmp_path / "cloudmask.tif", plane(r0_5=1, r5_10=2)))
+    assert count == 10 * 50
+    assert "what is not 0 is left out, guessed" in said
+    other = write(tmp_path / "other.tif", plane(r0_5=1, r5_10=2))
+    count, said = masked(scene, other)
+    assert count == 30 * 50  # a mask without a word in its name is GDAL's
+    assert "0 is left out, guessed" in said
+
+
+def test_a_mask_in_another_zone_lies_elsewhere_and_one_in_other_words_for_the_crs_does_not(
+    scene: Path, tmp_path: Path
+) -> None:
+    good = plane(r0_40=1)
+    with pytest.raises(InputError, match="lies elsewhere"):
+        masked(scene, write(tmp_path / "zone.tif", good, crs="EPSG:32634"))
+    same = "+proj=tmerc +lat_0=0 +lon_0=15 +k=0.9996 +x_0=500000 +y_0=0 +datum=WGS84 +units=m +no_defs"
+    assert masked(scene, write(tmp_path / "words.tif", good, crs=same))[0] == 0
+
+
+def test_the_first_of_several_layers_is_read_and_said(scene: Path, tmp_path: Path) -> None:
+    for layer, left in (("north", 400_000), ("south", 400_400)):
+        shape = box(left, 4_999_600, left + 100, 5_000_000)
+        geopandas.GeoDataFrame(geometry=[shape], crs="EPSG:32633").to_file(tmp_path / "a.gpkg", layer=layer)
+    count, said = masked(scene, tmp_path / "a.gpkg")
+    assert count == 10 * 40
+    assert "is read from its layer north, guessed from its being the first; else south" in said
+
+
+def test_a_truth_of_0_and_255_has_anomalies_and_one_of_all_is_said(scene: Path, tmp_path: Path) -> None:
+    options = IngestOptions(truth=str(write(tmp_path / "t.tif", plane(r0_4=255))))
+    with open_scene(scene, options) as opened:
+        assert any("255 is anomalous, guessed from its values, 0 and 255 alone" in note for note in opened.notes)
+    every = IngestOptions(truth=str(write(tmp_path / "u.tif", plane(r0_40=1))))
+    with open_scene(scene, every) as opened:
+        assert any("marks as anomalous 100.0% of the 2,000 pixels" in note for note in opened.notes)

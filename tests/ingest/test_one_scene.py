@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.control import GroundControlPoint
+from rasterio.transform import from_origin
 
 from specvae.errors import InputError
 from specvae.ingest.formats.band_sets import band_token
@@ -337,3 +338,45 @@ def test_what_a_mask_depends_on_is_part_of_the_identity(tmp_path: Path) -> None:
     options = IngestOptions(mask=str(tmp_path / "m.tif"), aoi=str(tmp_path / "area.shp"))
     named = {p.name for p in options.companions("scene")}
     assert named == {"m.tif", "m.tfw", "area.shp", "area.shx", "area.dbf", "area.prj"}
+
+
+def test_bands_at_several_resolutions_are_one_scene_at_the_finest_of_each(tmp_path: Path) -> None:
+    stem = "T32TNR_20200615T101010"
+    for band in ("B02", "B03"):
+        write(tmp_path / f"{stem}_{band}_10m.tif", ramp(1))
+    coarse = {"transform": from_origin(400_000, 5_000_000, 20, 20)}
+    for band in ("B02", "B11"):
+        write(tmp_path / f"{stem}_{band}_20m.tif", ramp(1, 20, 25), **coarse)
+    (source,) = find_sources([tmp_path])
+    assert [Path(p).name for p in source.members] == [
+        f"{stem}_{end}" for end in ("B02_10m.tif", "B03_10m.tif", "B11_20m.tif")
+    ]
+    assert "of it too, but no band: T32TNR_20200615T101010_B02_20m.tif" in chosen(tmp_path)
+
+
+def test_a_stac_item_in_a_folder_is_the_scene_of_its_assets(tmp_path: Path) -> None:
+    assets = {}
+    for at, name in enumerate(("blue", "red")):
+        write(tmp_path / f"{name}.tif", ramp(1))
+        assets[name] = {
+            "href": f"./{name}.tif",
+            "type": "image/tiff",
+            "eo:bands": [{"name": name, "center_wavelength": 0.5 + at / 10}],
+        }
+    write(tmp_path / "visual.tif", ramp(3))
+    assets["visual"] = {"href": "./visual.tif", "type": "image/tiff", "roles": ["visual"]}
+    item = {"type": "Feature", "stac_version": "1.0.0", "id": "one", "properties": {"datetime": None}, "assets": assets}
+    (tmp_path / "one.json").write_text(json.dumps(item))
+    (tmp_path / "settings.json").write_text("{}")
+    write(tmp_path / "other.tif", ramp(3))
+    sources = find_sources([tmp_path])
+    assert [Path(s.path).name for s in sources] == ["one.json", "other.tif"]
+    with open_scene(sources[0]) as scene:
+        assert scene.bands.wavelengths == (500.0, 600.0)
+
+
+def test_projects_of_programs_beside_scenes_are_passed_over(tmp_path: Path) -> None:
+    write(tmp_path / "a.tif", ramp())
+    for name in ("map.qgz", "layer.sld", "model.rds", "track.gpx", "plot.svg", "net.pt"):
+        (tmp_path / name).write_bytes(b"x")
+    assert [Path(s.path).name for s in find_sources([tmp_path])] == ["a.tif"]

@@ -9,6 +9,7 @@ import pickle
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import rasterio
@@ -421,3 +422,72 @@ def test_a_mat_of_planes_is_no_scene(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "a.mat", {"map": np.zeros((4, 5)), "name": "x"})
     with pytest.raises(InputError, match="a scene is one three-dimensional array"):
         open_scene(str(tmp_path / "a.mat"))
+
+
+# --- lists beside arrays, and MATLAB 7.3 -------------------------------------------------------------------------------
+
+
+def matlab_hdf5(path: Path, **arrays: np.ndarray) -> Path:
+    """A file as MATLAB 7.3 writes it: HDF5 behind 512 bytes, the axes of each array reversed."""
+    with h5py.File(path, "w", userblock_size=512) as out:
+        for name, values in arrays.items():
+            out[name] = values.T
+            out[name].attrs["MATLAB_class"] = np.bytes_("char" if values.dtype == "uint16" else "double")
+    head = (b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM").ljust(512, b"\0")
+    path.write_bytes(head + path.read_bytes()[512:])
+    return path
+
+
+@pytest.mark.parametrize("kind", ["npz", "mat", "mat 7.3"])
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0)])
+def test_wavelengths_beside_an_array_name_its_bands_and_their_axis(
+    kind: str, order: tuple[int, int, int], tmp_path: Path
+) -> None:
+    cube, waves = np.random.default_rng(1).random((6, 40, 50)), np.linspace(0.45, 0.9, 6)
+    arrays = {"cube": np.transpose(cube, order), "wavelengths": waves[:, None], "note": np.ones((1, 4), "uint16")}
+    path = tmp_path / f"a.{kind[:3]}"
+    if kind == "npz":
+        np.savez(path, **arrays)
+    elif kind == "mat":
+        scipy.io.savemat(path, arrays)
+    else:
+        matlab_hdf5(path, **arrays)
+    with open_scene(path) as scene:
+        assert scene.bands.wavelengths == pytest.approx(waves * 1000)
+        assert np.allclose(scene.read(scene.grid.window).values, cube, rtol=1e-6)
+        said = " | ".join(d.sentence for d in scene.decisions)
+    assert "by a list of 6 wavelengths beside it" in said
+    assert ("taken in reverse, by MATLAB 7.3" in said) == (kind == "mat 7.3")
+
+
+def test_a_list_that_counts_or_fits_no_axis_names_no_band(tmp_path: Path) -> None:
+    for waves in (np.arange(1, 7), np.linspace(450, 900, 7)):
+        np.savez(tmp_path / "a.npz", cube=np.ones((40, 50, 6)), wavelength=waves)
+        with open_scene(tmp_path / "a.npz") as scene:
+            assert scene.bands.wavelengths is None
+
+
+def test_variables_of_a_container_that_are_no_spectra_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.nc"
+    with scipy.io.netcdf_file(path, "w") as file:
+        for name, size in (("y", 40), ("x", 50)):
+            file.createDimension(name, size)
+        for name in ("B02", "B03", "SCL", "AOT"):
+            file.createVariable(name, "f4", ("y", "x"))[:] = np.random.default_rng(0).random((40, 50))
+    with open_scene(path) as scene:
+        assert scene.bands.names == ("B02", "B03")
+
+
+def test_a_time_of_one_step_is_no_band_axis_and_one_of_several_is_said(tmp_path: Path) -> None:
+    for steps in (1, 3):
+        path = tmp_path / f"{steps}.nc"
+        with scipy.io.netcdf_file(path, "w") as file:
+            for name, size in (("time", steps), ("band", 4), ("y", 40), ("x", 50)):
+                file.createDimension(name, size)
+                file.createVariable(name, "f8", (name,))[:] = np.arange(size)
+            file.createVariable("rho", "f4", ("time", "band", "y", "x"))[:] = 0.5
+        with open_scene(path) as scene:
+            (axes,) = (d for d in scene.decisions if d.about == "axes")
+            assert len(scene.bands) == 4 * steps
+            assert axes.guessed == (steps > 1)
+            assert ("a scene for each step of time" in axes.sentence) == (steps > 1)

@@ -493,3 +493,33 @@ def test_inspect_lists_the_columns_decision(tmp_path: Path) -> None:
     told = json.loads(json.dumps(inspect(str(tmp_path / "t.csv"))))
     assert [row["about"] for row in told["decisions"]] == ["columns"]
     assert told["decisions"][0]["others"] == ["pH (other numbers)"]
+
+
+# --- headers that are numbers, and huge fills --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", [range(12), range(1, 13)])
+def test_the_positions_that_pandas_writes_are_a_header(names: range, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    frame(values=SPECTRA).set_axis([str(n) for n in names], axis=1).to_csv(path, index=False)
+    table = read(path)
+    check(table, waves=None)
+    assert len(table.values) == len(SPECTRA)
+
+
+def test_micrometres_alone_are_a_header_and_a_first_spectrum_is_not(tmp_path: Path) -> None:
+    rising = np.sort(SPECTRA, axis=1)
+    for values in (SPECTRA, rising):
+        frame(values=values).set_axis([f"{w / 1000:g}" for w in NM], axis=1).to_csv(tmp_path / "a.csv", index=False)
+        check(read(tmp_path / "a.csv"), values)
+        frame(values=values).to_csv(tmp_path / "b.csv", index=False, header=False)
+        assert len(read(tmp_path / "b.csv").values) == len(values)
+
+
+@pytest.mark.parametrize("fill", ["1e30", "-1.23e34", "-3.4028235e38", "9.96921e36"])
+def test_a_number_that_nothing_can_measure_is_said_to_be_fill(fill: str, tmp_path: Path) -> None:
+    cells = frame().astype(str)
+    cells.iloc[3, 2] = fill
+    cells.to_csv(tmp_path / "a.csv", index=False)
+    table = open_table(str(tmp_path / "a.csv"), IngestOptions())
+    assert any(f"--nodata {float(fill):g}" in d.sentence for d in table.decisions)

@@ -192,7 +192,9 @@ def _of_planes(path: str, planes: list[Variable]) -> Product:
         blocks={v.path: v.block for v in used},
         files=(path,),
         storage=GdalBands(),
-        decisions=(Decision("files", f"{len(used)} variables are a band each", f"their common size, {_size(shape)}"),),
+        decisions=(
+            Decision("files", f"each of {len(used)} variables is a band", f"their common size, {_size(shape)}"),
+        ),
     )
 
 

@@ -122,7 +122,7 @@ def _pages(dataset: DatasetReader) -> tuple[Decision, ...]:
     """The decision which of several images in a file is read."""
     if len(dataset.subdatasets) < 2:
         return ()
-    chosen = f"the first of {len(dataset.subdatasets)} images in it, of {dataset.count} bands"
+    chosen = f"holds {len(dataset.subdatasets)} images, of which the first is read, of {dataset.count} bands"
     others = (
         f"another, such as {dataset.subdatasets[1]}",
         "a band each: put them into one image (gdalbuildvrt -separate)",
