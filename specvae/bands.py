@@ -10,10 +10,12 @@ import numpy as np
 
 from specvae.errors import ModelError
 
-__all__ = ["Band", "BandMatch", "BandSet", "canonical_name", "nanometres_label"]
+__all__ = ["Band", "BandMatch", "BandSet", "canonical_name", "nanometres_label", "rgb_bands"]
 
 NEXT_BAND = 10.0
 """Nanometres by which bands of one name may differ however close the next band is: B8 and B8A of the MSI are 32 apart."""
+RED, GREEN, BLUE = 650.0, 560.0, 480.0
+"""Nanometres that are drawn in each colour."""
 NUMBERED = re.compile(r"^(?:sr_|st_|toa_)?(?:band[\s_-]?|b)0*(\d{1,3}a?)$", re.I)
 """A name that is a letter or word for band with a number, padded with zeros or not."""
 
@@ -221,3 +223,19 @@ class BandSet:
                 "else use a model fitted on such bands"
             )
         return "use a model fitted on such bands, or a scene that has the model's"
+
+
+def rgb_bands(bands: BandSet) -> tuple[int, int, int]:
+    """0-based bands for red, green and blue: by wavelength, else by name, else three spread ones."""
+    n = len(bands)
+    if bands.wavelengths:
+        w = np.array(bands.wavelengths)
+        near = [int(np.abs(w - target).argmin()) for target in (RED, GREEN, BLUE)]
+        if all(abs(w[i] - t) < 60 for i, t in zip(near, (RED, GREEN, BLUE), strict=True)):
+            return near[0], near[1], near[2]
+    names = [name.strip().casefold() for name in bands.names]
+    for wanted in (("red", "green", "blue"), ("b4", "b3", "b2"), ("b04", "b03", "b02")):
+        if all(name in names for name in wanted):
+            r, g, b = (names.index(name) for name in wanted)
+            return r, g, b
+    return (n - 1, n // 2, 0) if n >= 3 else (n - 1, 0, 0) if n == 2 else (0, 0, 0)

@@ -25,7 +25,9 @@ from specvae.spectra import Cube, Explanation, Parts, Window
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.contamination import find_contamination, with_objects
 from specvae.thresholds.drift.reference import DriftReference
+from specvae.training.cloud_like import cloud_warning
 from specvae.training.held_out import tiles_of
+from specvae.training.highest_squares import HighestSquares, highest_squares
 from specvae.training.sampling import LEAST, Region
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ class Detector:
     """Thresholds of the pooled evidence, from the same held-out pixels; None for tables."""
     before: BandSet | None = None
     """The bands of the earlier date, which stand behind ``bands`` in its cubes; None for a model of one date."""
+    highest: HighestSquares | None = None
+    """The normal squares that score highest; None of tables, and in models of earlier versions."""
 
     def __post_init__(self) -> None:
         # No field: `replace` then makes a scorer anew, for its own device and threads.
@@ -154,6 +158,9 @@ class Detector:
 
         earlier = len(before) if before else 0
         learned = learn(regions, len(bands), config, sources, context, device, threads, course, least, earlier)
+        highest, provenance = _looked_at(
+            regions, learned.calibration, bands, learned.drift_reference, learned.config, learned.provenance
+        )
         return cls(
             bands,
             learned.config,
@@ -161,11 +168,12 @@ class Detector:
             learned.calibration,
             learned.background,
             learned.drift_reference,
-            learned.provenance,
+            provenance,
             device,
             threads,
             learned.evidence,
             before,
+            highest,
         )
 
     def calibrate(self, regions: Sequence[Region], sources: tuple[str, ...], trusted: bool = False) -> Detector:
@@ -182,8 +190,14 @@ class Detector:
         # The reference spectra stay those of training: what is normal has not changed, only where the cuts lie.
         reference = self.drift_reference.with_scores(tiles.scores)
         provenance = {**self.provenance, "contamination": contamination.summary()}
+        highest, provenance = _looked_at(regions, calibration, self.bands, reference, self.config, provenance)
         return replace(
-            self, calibration=calibration, evidence=evidence, drift_reference=reference, provenance=provenance
+            self,
+            calibration=calibration,
+            evidence=evidence,
+            drift_reference=reference,
+            provenance=provenance,
+            highest=highest,
         )
 
     def score(self, cube: Cube, window: Window) -> Parts:
@@ -240,3 +254,22 @@ class Detector:
     def means(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """``(values, ...)`` patches -> ``(bands, ...)``, their means by band; spectra as they are."""
         return band_means(values, self.config.patch)
+
+
+def _looked_at(
+    regions: Sequence[Region],
+    calibration: Calibration,
+    bands: BandSet,
+    reference: DriftReference,
+    config: ModelConfig,
+    provenance: dict[str, Any],
+) -> tuple[HighestSquares | None, dict[str, Any]]:
+    """Pictures of the normal squares that set the default cut, and the provenance with a warning where they look like cloud."""
+    if not calibration.size:
+        return None, provenance
+    asked = (regions, calibration.tiles, calibration.threshold().value, bands, reference, config.patch)
+    warning, diagnostics = cloud_warning(*asked), provenance.get("diagnostics")
+    if warning and diagnostics is not None:
+        diagnostics = {**diagnostics, "warnings": [*diagnostics["warnings"], warning]}
+        provenance = {**provenance, "diagnostics": diagnostics}
+    return highest_squares(*asked), provenance

@@ -2,7 +2,8 @@
 
 Tensors: ``net.*`` (the network's state), ``calibration.*`` (held-out score tiles), ``evidence.*`` (the same of the
 pooled evidence), ``background.*`` (baselines and reference spectra), ``principal.*`` (principal components),
-``chronochrome.*`` (of two dates), ``drift.*``. One metadata key, ``specvae``, holds a sorted JSON: format version, the
+``chronochrome.*`` (of two dates), ``drift.*``, ``highest.*`` (pictures of the normal squares that score highest).
+One metadata key, ``specvae``, holds a sorted JSON: format version, the
 version that wrote it, configuration,
 bands, thresholds, provenance, and the SHA-256 of the tensors.
 
@@ -41,6 +42,7 @@ from specvae.scoring.chronochrome import Chronochrome
 from specvae.thresholds.calibration import Calibration, StoredCalibration
 from specvae.thresholds.drift.reference import DriftReference
 from specvae.thresholds.tiles import CalibrationTiles
+from specvae.training.highest_squares import HighestSquares
 from specvae.version import __version__
 
 __all__ = ["FORMAT_VERSION", "StoredModel", "load_model", "pack_model", "save_model", "unpack_model"]
@@ -101,6 +103,7 @@ def pack_model(detector: Detector, provenance: dict[str, Any]) -> bytes:
         # The held-out scores themselves are among the tensors, not cuts alone: any rate may be asked for later.
         "calibration": detector.calibration.to_json(),
         "evidence": _evidence(detector),
+        **({} if detector.highest is None else {"highest": list(detector.highest.squares)}),
         "fit": detector.provenance,
         "provenance": provenance,
         "tensors_sha256": _digest(tensors),
@@ -212,6 +215,7 @@ def _tensors(detector: Detector) -> dict[str, NDArray[Any]]:
     change = detector.background.change
     tensors |= {} if change is None else {f"chronochrome.{k}": v for k, v in vars(change).items()}
     tensors |= {f"drift.{k}": v for k, v in detector.drift_reference.to_arrays().items()}
+    tensors |= {} if detector.highest is None else {"highest.pictures": detector.highest.pictures}
     return {key: np.ascontiguousarray(value) for key, value in tensors.items()}
 
 
@@ -245,8 +249,22 @@ def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device
     # Models of one date, and all that were written before there were others, name no earlier bands.
     before = BandSet(tuple(Band(**band) for band in metadata["before"])) if metadata.get("before") else None
     reference = DriftReference.from_arrays(group("drift"))
+    # Models of earlier versions hold no pictures, and neither do those of tables.
+    pictures = group("highest").get("pictures")
+    highest = None if pictures is None else HighestSquares.from_stored(metadata["highest"], pictures)
     return Detector(
-        bands, config, state, calibration, background, reference, metadata["fit"], device, threads, evidence, before
+        bands,
+        config,
+        state,
+        calibration,
+        background,
+        reference,
+        metadata["fit"],
+        device,
+        threads,
+        evidence,
+        before,
+        highest,
     )
 
 

@@ -17,6 +17,7 @@ from specvae.export.colours import VIRIDIS, css_variables, rgb
 from specvae.export.contents import PRODUCTS
 from specvae.export.report.check_chart import check_chart, check_words
 from specvae.export.report.extent import extent_of
+from specvae.export.report.highest_page import shown_squares
 from specvae.export.report.packing import (
     PackedArray,
     Scale,
@@ -172,6 +173,7 @@ def render_page(report: Report, data: PageData) -> str:
             one=one_of(report),
             check_chart=check_chart(check),
             check_words=check_words(check, noun),
+            highest=shown_squares(data.highest),
         )
     )
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from specvae.training.highest_squares import HighestSquares
+
 __all__ = ["Case", "Cell", "Curves", "PageData", "Picture", "Spectra"]
 
 FloatArray = NDArray[np.float32]
@@ -110,3 +112,5 @@ class PageData:
     """``(bands, n)``: mean signed deviation of the same cases, standard units."""
     case_total: int = 0
     """Objects or rows in all, of which ``cases`` are the first."""
+    highest: HighestSquares | None = None
+    """The normal squares that set the cut; None where the model holds none."""

@@ -12,37 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from specvae.bands import BandSet
 from specvae.export import colours
 from specvae.export.colours import rgb, viridis
 from specvae.export.png import write_png
 from specvae.scoring.gathered.overview import Overview
 from specvae.thresholds.threshold import NOTHING, Threshold
 
-__all__ = ["ScoreScale", "draw_quicklook", "font", "rgb_bands", "round_numbers", "stretched"]
+__all__ = ["ScoreScale", "draw_quicklook", "font", "round_numbers", "stretched"]
 
-RED, GREEN, BLUE = 650.0, 560.0, 480.0
 PANEL = 640
 """Longest side of a panel, pixels; of a scene up to half as large, every pixel becomes a square of pixels."""
 COLUMN, GAP, HEAD, FOOT, BAR = 330, 24, 78, 28, 76
 """Least width of a column, space between columns, above and below the panels, and for the scale: pixels."""
 INK, SOFT, PAPER, FLAG = (rgb(colour) for colour in (colours.INK, colours.SOFT, colours.PAPER, colours.FLAG))
-
-
-def rgb_bands(bands: BandSet) -> tuple[int, int, int]:
-    """0-based bands for red, green and blue: by wavelength, else by name, else three spread ones."""
-    n = len(bands)
-    if bands.wavelengths:
-        w = np.array(bands.wavelengths)
-        near = [int(np.abs(w - target).argmin()) for target in (RED, GREEN, BLUE)]
-        if all(abs(w[i] - t) < 60 for i, t in zip(near, (RED, GREEN, BLUE), strict=True)):
-            return near[0], near[1], near[2]
-    names = [name.strip().casefold() for name in bands.names]
-    for wanted in (("red", "green", "blue"), ("b4", "b3", "b2"), ("b04", "b03", "b02")):
-        if all(name in names for name in wanted):
-            r, g, b = (names.index(name) for name in wanted)
-            return r, g, b
-    return (n - 1, n // 2, 0) if n >= 3 else (n - 1, 0, 0) if n == 2 else (0, 0, 0)
 
 
 def stretched(composite: NDArray[np.float32]) -> NDArray[np.float32]:

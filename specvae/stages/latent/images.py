@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from specvae.bands import rgb_bands
 from specvae.detector import Detector
 from specvae.export.report.image_grid import write_grid
-from specvae.export.report.quicklook import rgb_bands
 
 __all__ = ["draw_images", "kind_of", "save_images"]
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from specvae.bands import rgb_bands
 from specvae.detector import Detector
 from specvae.export.contents import PAGE, QUICKLOOK
 from specvae.export.products import Products
-from specvae.export.report.quicklook import rgb_bands
 from specvae.export.report.sections import SceneFigures
 from specvae.scoring.gathered.drift import DriftAccumulator
 from specvae.scoring.gathered.joining import Components

@@ -51,6 +51,7 @@ def map_page(scene: Scene, detector: Detector, gathered: Gatherers, objects: Sce
         (table.contribution / table.pixels)[:, first].astype(np.float32),
         (table.deviation / table.pixels)[:, first].astype(np.float32),
         objects.section["count"] or 0,
+        detector.highest,
     )
 
 

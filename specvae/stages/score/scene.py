@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from specvae.bands import rgb_bands
 from specvae.errors import InputError
 from specvae.export.contents import EXPLANATIONS, PAGE, PIXELS, QUICKLOOK
 from specvae.export.maps import AssetBands
 from specvae.export.objects.known import KnownObjects
 from specvae.export.qgis_styles import write_styles
 from specvae.export.report.build import finish_folder, report_of
-from specvae.export.report.quicklook import draw_quicklook, rgb_bands
+from specvae.export.report.quicklook import draw_quicklook
 from specvae.export.report.sections import Report
 from specvae.export.result_folders import result_folder
 from specvae.ingest.scene.describe import about

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.export.report.quicklook import rgb_bands
+from specvae.bands import rgb_bands
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.patch_scene import in_patches
 from specvae.ingest.scene.scene import Scene
