@@ -267,9 +267,9 @@ def _looked_at(
     """Pictures of the normal squares that set the default cut, and the provenance with a warning where they look like cloud."""
     if not calibration.size:
         return None, provenance
-    asked = (regions, calibration.tiles, calibration.threshold().value, bands, reference, config.patch)
-    warning, diagnostics = cloud_warning(*asked), provenance.get("diagnostics")
+    tiles, of_scene = calibration.tiles, (bands, reference, config.patch)
+    warning, diagnostics = cloud_warning(regions, tiles, *of_scene), provenance.get("diagnostics")
     if warning and diagnostics is not None:
         diagnostics = {**diagnostics, "warnings": [*diagnostics["warnings"], warning]}
         provenance = {**provenance, "diagnostics": diagnostics}
-    return highest_squares(*asked), provenance
+    return highest_squares(regions, tiles, calibration.threshold().value, *of_scene), provenance

@@ -162,7 +162,9 @@ def _held_out(
     if is_crossed(regions):
         return cross_fit(regions, fitted, config, sources, context, device, threads, least, course)
     tiles, pooled = tiles_of(scorer_of(fitted.state, device, threads), regions, sources)
-    return CrossFit(tiles, pooled, {"count": 1, "pixels": [int(tiles.scores.size)], "steps": 0, "shift": []})
+    return CrossFit(
+        tiles, pooled, {"count": 1, "pixels": [int(tiles.scores.size)], "steps": 0, "shift": [], "lacking": []}
+    )
 
 
 @torch.inference_mode()

@@ -33,8 +33,14 @@ UNIT = CELL
 """Side of a block in a large scene, pixels: as a scoring cell, so that no cell is computed for two blocks."""
 LEAST = 24
 """Fewest training pixels that a model is fitted on."""
-FOLD_UNIT = 32
+FOLD_UNIT = 16
 """Least side of the blocks of a fold in a scene of four blocks a side and more, pixels, where the model has a context."""
+FOLD_BLOCKS = 150
+"""Blocks of a scene that are dealt into folds, about, as far as their sides allow it.
+
+Ground that a small scene shows in one place only is strange to a fold's model where one block holds all of it, and so it does
+not score in another scene of that place. Of many blocks each leaves some of such ground to the models that score it.
+"""
 SPECK = 4
 """Side of the little blocks that validate training, pixels: scattered, so that they show every kind of ground."""
 SMALL_BUDGET = 0.09
@@ -176,8 +182,9 @@ def cross_split(shape: tuple[int, int], buffer: int, config: SamplingConfig, see
     """A seeded split of a source of ``shape`` for cross-fitting: every block trains, and calibrates in one of the folds."""
     unit, grid = _blocks(shape)
     if buffer and min(shape) > 1:
-        # Small blocks lose most of their surroundings to buffers: half of a small scene would not train a fold's model.
-        side = max(unit[0], min(FOLD_UNIT, -(-min(shape) // 4)))
+        # Smaller blocks lose most of their surroundings to buffers, of which a fold's model would then be short.
+        side = int(np.clip(round((shape[0] * shape[1] / FOLD_BLOCKS) ** 0.5), FOLD_UNIT, UNIT))
+        side = min(side, -(-min(shape) // 4))
         unit, grid = (side, side), (-(-shape[0] // side), -(-shape[1] // side))
     roles = np.full(grid, Role.TRAIN, np.uint8)
     folds = fold_numbers(grid, config.fold_count, [seed, *shape])

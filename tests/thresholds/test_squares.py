@@ -39,14 +39,14 @@ def test_squares_do_not_depend_on_the_windows(most: int) -> None:
     assert len(once) == min(most, 23)
 
 
-def test_neighbours_are_those_of_the_scene_and_usable() -> None:
+def test_the_pixels_that_are_compared_are_usable_and_counted() -> None:
     values = np.arange(2 * SIDE * SIDE, dtype=np.float32).reshape(1, 2, SIDE, SIDE)
-    usable = np.ones((1, SIDE, SIDE), bool)
-    usable[0, 5, 5] = False
-    pixels = Squares(values, usable, values[:, 0], usable).pixels
-    for (down, right), beside in pixels.beside.items():
-        np.testing.assert_array_equal(beside - pixels.spectra, np.full(pixels.spectra.shape, SIDE * down + right))
-    assert pixels.spectra.shape[1] == (SIDE - 2) ** 2 - 5
+    usable, counted = np.ones((1, SIDE, SIDE), bool), np.ones((1, SIDE, SIDE), bool)
+    usable[0, 5, 5] = counted[0, 7, :] = False
+    pixels = Squares(values, usable, values[:, 0], counted).pixels
+    expected = (usable & counted)[0]
+    np.testing.assert_array_equal(pixels.spectra, values[0][:, expected])
+    np.testing.assert_array_equal(pixels.score, values[0, 0][expected])
 
 
 def test_rows_of_a_table_have_no_neighbours() -> None:
@@ -56,5 +56,4 @@ def test_rows_of_a_table_have_no_neighbours() -> None:
     squares = sample.squares()
     assert squares is not None
     assert not squares.in_space
-    assert squares.pixels.beside == {}
     assert squares.pixels.spectra.shape == (3, 256)

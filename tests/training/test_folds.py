@@ -143,3 +143,19 @@ def test_of_exchangeable_rows_the_guarantee_holds_and_the_rate_is_near_what_was_
         realised.append(float((model.predict(fresh) == -1).mean()))
     assert 0.02 < np.mean(realised) < 0.09
     assert max(realised) < 0.15
+
+
+def test_scores_move_towards_the_model_of_all_by_what_the_rings_take() -> None:
+    """As much as the maps say; not at all without a ring, and rows have none."""
+    region = crossed_region()
+    folds = region.folds
+    assert folds is not None
+    whole, config = fitted(region)
+    summary = cross_fit([region], whole, config, ("scene",), True, "cpu", 1, 24).summary  # type: ignore[arg-type]
+    train = region.role == Role.TRAIN
+    for fold, lacking in enumerate(summary["lacking"]):
+        outside = train & ~folds.held(fold)
+        assert lacking == pytest.approx(1 - (train & folds.apart(fold)).sum() / outside.sum(), abs=1e-4)
+    assert 0.1 < min(summary["lacking"]) < max(summary["lacking"]) < 0.5
+    rows = SpectralVAE(steps=20).fit(np.random.default_rng(0).normal(size=(200, 4))).calibrate()
+    assert rows.detector_.provenance["folds"]["lacking"] == [0.0] * 6

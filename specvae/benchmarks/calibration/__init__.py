@@ -1,9 +1,10 @@
 """Benchmark ``calibration``: asked against realised false-alarm rates, detection power, and a series of dates.
 
-Four questions are put to the product's thresholds. On normal data of many kinds (``trial``): does the asked rate realise on
-blocks that were not calibrated on? On the squares between those that were fitted (``checkerboard``): does it realise there, with
-cuts from cross-fitting? On scores of a known law (``known``): do the intervals cover the true rate, and how far does a
-tail reach? Over the dates of one place (``series``): does the verdict on drift go with the rate that realises?
+Five questions are put to the product's thresholds. On normal data of many kinds (``trial``): does the asked rate realise on
+blocks that were not calibrated on? On the squares between those that were fitted (``checkerboard``): does it realise there,
+with cuts from cross-fitting? With anomalies planted in what is fitted (``planted``): is it called contaminated? On scores of a
+known law (``known``): do the intervals cover the true rate, and how far does a tail reach? Over the dates of one place
+(``series``): does the verdict on drift go with the rate that realises?
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from specvae.benchmarks.calibration.checkpoints import Checkpoints
 from specvae.benchmarks.calibration.data import NormalSet, normal_sets, scene_series
 from specvae.benchmarks.calibration.known import COVERAGE_SPLITS, Known, judge_known
 from specvae.benchmarks.calibration.page import rows_of, write_page
+from specvae.benchmarks.calibration.planted import Planted, judge_planted, planted_scenes
 from specvae.benchmarks.calibration.series import Dates, judge_dates
 from specvae.benchmarks.calibration.trial import SPLITS, Trial, run_trial
 from specvae.benchmarks.report import environment, write_metrics
@@ -47,14 +49,14 @@ def run(settings: Settings) -> Path:
     # What a stored piece depends on beside its name: one of another version or size is not taken up again.
     identity: dict[str, str | int] = {"version": __version__, "quick": settings.quick, "seeds": seeds, "splits": SPLITS}
     bench = Bench(settings, folder, seeds, device, Checkpoints(out / "work", identity))
-    boards = bench.boards()
+    boards, planted = bench.boards(), bench.planted()
     trials = [bench.trial(normal) for normal in normal_sets(folder, settings.quick)]
     if not trials:
         raise InputError(f"{folder} holds none of the benchmark's data; expected had, adbench, spectra or scenes in it")
     known, dates = bench.known(), bench.dates()
     made_with = environment(device=device, seeds=seeds, quick=settings.quick)
-    write_metrics(out, "calibration", rows_of(trials, boards, known, dates, seeds), made_with)
-    write_page(out, trials, boards, known, dates, made_with)
+    write_metrics(out, "calibration", rows_of(trials, boards, planted, known, dates, seeds), made_with)
+    write_page(out, trials, boards, planted, known, dates, made_with)
     # Only now: until the page is written, an interrupted run must find what it had finished.
     bench.checkpoints.clear()
     return out
@@ -90,6 +92,15 @@ class Bench:
             self.settings.progress(made.line)
             boards.append(made)
         return tuple(boards)
+
+    def planted(self) -> tuple[Planted, ...]:
+        """Parts of the scenes, with anomalies planted in them."""
+        config, judged = _config(self.settings), []
+        for scene in planted_scenes(self.folder, self.settings.quick):
+            made = self.checkpoints.get(f"{scene.name}, planted", partial(judge_planted, scene, config, self.device))
+            self.settings.progress(f"{scene.name}: contaminated {made.found}")
+            judged.append(made)
+        return tuple(judged)
 
     def known(self) -> Known:
         """Thresholds of scores whose law is known."""

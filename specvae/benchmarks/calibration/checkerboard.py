@@ -20,7 +20,7 @@ from specvae.spectra import Cube, Invalid, Window
 from specvae.training.quota import Quota, Role
 from specvae.training.sampling import Region, cross_split
 
-__all__ = ["BOARD_RATES", "ENOUGH", "Board", "Squares", "judge_board", "squares"]
+__all__ = ["BOARD_RATES", "CLOUDY", "ENOUGH", "Board", "Squares", "fitted_detector", "judge_board", "scenes", "squares"]
 
 SIDE = 48
 """Side of a square, pixels."""
@@ -41,6 +41,8 @@ SCENES = (
 """Patterns below the data folder, and how their scenes are read."""
 CLEAR = "scenes/cloudmask_sentinel2.npz"
 """A cube with a mask of what each pixel shows: 0 shadow, 1 to 3 clear ground, 4 cloud."""
+CLOUDY = "with clouds"
+"""What the name of that cube ends in where its clouds and shadows are fitted as if they were normal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,12 +89,15 @@ class Board:
 
 def squares(folder: Path, quick: bool) -> Iterator[Squares]:
     """The checkerboard of every scene of the folder that is large enough, or with ``quick`` of one."""
+    return (board for board in scenes(folder, quick) if board.fitted.sum() >= FEWEST)
+
+
+def scenes(folder: Path, quick: bool) -> Iterator[Squares]:
+    """The checkerboard of every scene of the folder, or with ``quick`` of one."""
     for pattern, options in SCENES[2:3] if quick else SCENES:
         paths = sorted(folder.glob(pattern))
         for path in paths[:1] if quick else paths:
-            board = _of_file(path, options)
-            if board.fitted.sum() >= FEWEST:
-                yield board
+            yield _of_file(path, options)
     if not quick and (folder / CLEAR).is_file():
         yield from _of_masked(folder / CLEAR)
 
@@ -100,18 +105,10 @@ def squares(folder: Path, quick: bool) -> Iterator[Squares]:
 def judge_board(board: Squares, config: ModelConfig, device: str) -> Board:
     """Fit on the fitted squares, and count on the others what lies above each cut."""
     begun = time.perf_counter()
-    window = board.cube.window
-    shape = (window.rows, window.cols)
-    split = cross_split(shape, config.context.outer // 2, config.sampling, config.seed)
-    quota = Quota.crossed(config.sampling, 1)
-    role = quota.take(np.where(board.fitted, split.role(window), np.uint8(Role.UNUSED)).astype(np.uint8))
-    block = split.block(window)
-    folds = split.fold_map(window, quota.calibrating(board.fitted, block))
-    region = Region(board.cube, window, role, block, 0, folds)
-    detector = Detector.fit((region,), board.bands, config, (board.name,), True, device)
+    detector = fitted_detector(board, config, device)
     cuts = {rate: detector.calibration.threshold(rate) for rate in BOARD_RATES}
     seconds = time.perf_counter() - begun
-    scores = detector.score(board.cube, window).score[board.counted]
+    scores = detector.score(board.cube, board.cube.window).score[board.counted]
     return Board(
         board.name,
         int(board.fitted.sum()),
@@ -121,6 +118,18 @@ def judge_board(board: Squares, config: ModelConfig, device: str) -> Board:
         detector.calibration.contaminated,
         seconds,
     )
+
+
+def fitted_detector(board: Squares, config: ModelConfig, device: str) -> Detector:
+    """A detector that is cross-fitted on the fitted squares, as ``specvae fit`` does it."""
+    window = board.cube.window
+    split = cross_split((window.rows, window.cols), config.context.outer // 2, config.sampling, config.seed)
+    quota = Quota.crossed(config.sampling, 1)
+    role = quota.take(np.where(board.fitted, split.role(window), np.uint8(Role.UNUSED)).astype(np.uint8))
+    block = split.block(window)
+    folds = split.fold_map(window, quota.calibrating(board.fitted, block))
+    region = Region(board.cube, window, role, block, 0, folds)
+    return Detector.fit((region,), board.bands, config, (board.name,), True, device)
 
 
 def _board(name: str, cube: Cube, bands: BandSet, normal: NDArray[np.bool_]) -> Squares:
@@ -145,4 +154,4 @@ def _of_masked(path: Path) -> Iterator[Squares]:
     cube = Cube(np.ascontiguousarray(values), reason, Window(0, 0, *kind.shape))
     bands = BandSet(tuple(Band(str(i)) for i in range(1, len(values) + 1)))
     yield _board(f"{path.stem}, clear", cube, bands, (kind > 0) & (kind < 4))
-    yield _board(f"{path.stem}, with clouds", cube, bands, np.ones(kind.shape, bool))
+    yield _board(f"{path.stem}, {CLOUDY}", cube, bands, np.ones(kind.shape, bool))

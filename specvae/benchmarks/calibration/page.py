@@ -10,6 +10,7 @@ import numpy as np
 from specvae.benchmarks.calibration.checkerboard import Board
 from specvae.benchmarks.calibration.checkerboard_page import board_rows, write_boards
 from specvae.benchmarks.calibration.known import Known, known_rows, write_known
+from specvae.benchmarks.calibration.planted import Planted, planted_rows, write_planted
 from specvae.benchmarks.calibration.series import Dates
 from specvae.benchmarks.calibration.series_page import write_dates
 from specvae.benchmarks.calibration.trial import FILLS, METHODS, RATES, Trial
@@ -26,7 +27,12 @@ LEAST_RATIO = 0.05
 
 
 def rows_of(
-    trials: Sequence[Trial], boards: Sequence[Board], known: Known | None, dates: Dates | None, seeds: int
+    trials: Sequence[Trial],
+    boards: Sequence[Board],
+    planted: Sequence[Planted],
+    known: Known | None,
+    dates: Dates | None,
+    seeds: int,
 ) -> list[Row]:
     """Rows of ``metrics.json``: realised rates (median, 5 % and 95 % over the splits), detection rates, and the series."""
     rows = []
@@ -41,13 +47,14 @@ def rows_of(
     for verdict in dates.verdicts if dates else ():
         for rate, share in verdict.realised.items():
             rows.append(Row(verdict.name, "specvae", f"series_realised_{rate:g}", share, 1, 0.0))
-    return rows + board_rows(boards) + (known_rows(known) if known else [])
+    return rows + board_rows(boards) + planted_rows(planted) + (known_rows(known) if known else [])
 
 
 def write_page(
     out: Path,
     trials: Sequence[Trial],
     boards: Sequence[Board],
+    planted: Sequence[Planted],
     known: Known | None,
     dates: Dates | None,
     made_with: Environment,
@@ -67,6 +74,8 @@ def write_page(
     report.figure(_ratio_figure(out, trials), "Realised over asked for every set; the band is the target.")
     if boards:
         write_boards(report, boards)
+    if planted:
+        write_planted(report, planted)
     powered = [trial for trial in trials if trial.power]
     if powered:
         report.section("Detection of planted spectra").text(

@@ -80,9 +80,12 @@ def _crop(cube: Cube, random: np.random.Generator) -> Cube:
 
 def faulted(crop: Cube, change: Change, random: np.random.Generator) -> Cube:
     """The crop with a fault; what is invalid stays so, and a value that becomes NaN is invalid too."""
-    values = change(crop.values.copy(), random).astype(np.float32)
-    reason = np.where(np.isfinite(values).all(axis=0), crop.reason, np.maximum(crop.reason, Invalid.NAN))
-    return Cube(values, reason.astype(np.uint8), crop.window)
+    # What a fault takes from the values, as their unit or brightness, it takes from the usable ones: fill is not dark ground.
+    usable = np.where(crop.valid, crop.values, np.float32(np.nan)).astype(np.float32)
+    values = change(usable.copy(), random).astype(np.float32)
+    lost = crop.valid & ~np.isfinite(values).all(axis=0)
+    values = np.where(crop.valid & ~lost, values, crop.values)
+    return Cube(values.astype(np.float32), np.where(lost, Invalid.NAN, crop.reason).astype(np.uint8), crop.window)
 
 
 def _offset(values: Values, _: np.random.Generator) -> NDArray[np.floating]:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specvae.thresholds.drift.faults import (
     Fault,
+    displaced_bands,
     gain_fault,
     offset_fault,
     radiometric_faults,
-    spatial_faults,
     swapped_bands,
 )
 from specvae.thresholds.drift.ground_kinds import GroundKinds
 from specvae.thresholds.drift.squares import Squares
+from specvae.thresholds.drift.striping import Striping, striping
 
 __all__ = ["FEWEST_COMPARED", "SHARES", "Comparison", "GroundReference"]
 
@@ -33,10 +34,12 @@ TRIED_FOR_FAULTS = 4
 """Normal pieces on which faults are tried, to see how far undoing one may happen to help; the rest is looked at on all."""
 LEAST_GAIN = 0.5
 """Nats that undoing a fault gains at least; on normal ground it loses."""
-LEAST_GAIN_OF_SHIFT = 0.15
-"""The same of a shift, which no pixel of normal ground gains by and a smooth one hardly loses by."""
+LEAST_GAIN_OF_SHIFT = 3.0
+"""The same of a shift, in standard errors."""
 STATISTICS = ("surprise", "distance", "lower", "extreme", "gain", "offset", "haze", "swap", "shift", "stripes")
-"""What normal pieces have a largest value of, in the order in which a model file holds them."""
+"""What normal pieces have a largest value of, in the order in which a model file holds them; the last two of earlier versions."""
+UNKNOWN_STRIPING = 0.6
+"""Striping of a normal scene of which a model of an earlier version holds none."""
 
 Floats = NDArray[np.float64]
 
@@ -57,10 +60,8 @@ class Comparison:
     """Share of pixels above the score that 1 % of the training pixels of their kind exceed."""
     faults: tuple[Fault, ...]
     """The best of each sort of fault."""
-    stripes: float
-    """By how much more of the columns than of the rows stand out from those beside them; below 0: rows do."""
-    striped_band: int
-    """Index of the band with most of them."""
+    striping: Striping
+    """How much more columns stand out than rows, or rows than columns."""
     common: tuple[Fault, ...]
     """The factor and the addend that all quantiles of all bands share, undone; those that they share."""
     residual: tuple[float, ...]
@@ -74,8 +75,8 @@ class Comparison:
             "distance": max(self.distance, 0.0),
             "lower": max(-self.distance, 0.0),
             "extreme": self.extreme,
-            "stripes": abs(self.stripes),
         }
+        best.pop("shift", None)
         return values | best
 
 
@@ -88,6 +89,10 @@ class GroundReference:
     """``(kinds, len(SHARES))``: quantiles of the scores of training pixels, nats."""
     limits: Mapping[str, float]
     """The largest value of each of :data:`STATISTICS` among pieces of the normal data."""
+    striping: Floats
+    """``(bands + 1,)``: the largest striping of each band, and of all together, among pieces of the normal data."""
+    registration: Floats
+    """``(compared bands,)``: the most that moving each band by a pixel gains there, standard errors; empty: not known."""
 
     @classmethod
     def fit(cls, spectra: NDArray[np.floating], pieces: Sequence[Squares]) -> GroundReference | None:
@@ -97,13 +102,15 @@ class GroundReference:
         if kinds is None or not pieces:
             return None
         scores = _scores_by_kind(kinds, pieces)
-        bare = cls(kinds, scores, {})
+        bare = cls(kinds, scores, {}, np.zeros(0), np.zeros(0))
         rows = [bare.compare(piece, i < TRIED_FOR_FAULTS).statistics() for i, piece in enumerate(pieces)]
-        # Few columns make large shares by chance: stripes are looked for in several pieces together, as in a scene.
-        groups = [_joined(pieces[i : i + TOGETHER]) for i in range(0, max(1, len(pieces) - TOGETHER // 2), TOGETHER)]
         limits = {name: max(row[name] for row in rows if name in row) for row in rows for name in row}
-        stripes = max(abs(_stripes(group)[0]) if group.in_space else 0.0 for group in groups)
-        return cls(kinds, scores, limits | {"stripes": stripes})
+        # Few squares say little of lines and edges: these are looked at in several pieces together, as in a scene.
+        groups = [_joined(pieces[i : i + TOGETHER]) for i in range(0, max(1, len(pieces) - TOGETHER // 2), TOGETHER)]
+        stripes = np.max([np.abs(striping(group).excess) for group in groups], axis=0)
+        shifts = [[fault.gain_of_fit for fault in displaced_bands(kinds, group)] for group in groups]
+        shifts = [shift for shift in shifts if shift]
+        return cls(kinds, scores, limits, stripes, np.max(shifts, axis=0, initial=0.0) if shifts else np.zeros(0))
 
     def compare(
         self,
@@ -125,7 +132,6 @@ class GroundReference:
         far = int(np.argmax(np.abs(below - SHARES)))
         common = [gain_fault(self.kinds, pixels, member.log_density, gain)] if gain else []
         common += [offset_fault(self.kinds, pixels, member.log_density, offset)] if offset else []
-        stripes, striped = _stripes(squares) if squares.in_space else (0.0, 0)
         order = np.linspace(0, 1, bands) if order is None else order
         return Comparison(
             pixels=n,
@@ -134,8 +140,7 @@ class GroundReference:
             median_shift=float(0.5 - below[SHARES.searchsorted(0.5)]) if finite else 0.0,
             extreme=float(1 - below[-1]) if finite else 0.0,
             faults=self._faults(squares, member.log_density, order) if faults else (),
-            stripes=stripes,
-            striped_band=striped,
+            striping=striping(squares),
             common=tuple(common),
             residual=tuple(float(r) for r in self.kinds.residual(pixels.spectra, member.share)),
         )
@@ -144,7 +149,10 @@ class GroundReference:
         """The best fault of each sort."""
         pixels = squares.pixels
         tried = [*radiometric_faults(self.kinds, pixels, before, order), *swapped_bands(self.kinds, pixels, before)]
-        tried += spatial_faults(self.kinds, pixels)
+        displaced = list(displaced_bands(self.kinds, squares))
+        usual = self.registration if self.registration.size else np.zeros(len(displaced))
+        # By band: that of cirrus lies beside the others over clouds, since it sees these alone and in another direction.
+        tried += [replace(f, gain_of_fit=f.gain_of_fit - usual[i]) for i, f in enumerate(displaced)]
         kinds = dict.fromkeys(fault.kind for fault in tried)
         return tuple(max((f for f in tried if f.kind == kind), key=lambda f: f.gain_of_fit) for kind in kinds)
 
@@ -156,14 +164,18 @@ class GroundReference:
     def to_arrays(self) -> dict[str, NDArray[np.float32] | NDArray[np.int32]]:
         """Kinds, scores and limits, for the model file; a limit that was not looked at is NaN."""
         limits = np.array([self.limits.get(name, np.nan) for name in STATISTICS], np.float32)
-        return self.kinds.to_arrays() | {"scores": self.scores.astype(np.float32), "limits": limits}
+        own = {"scores": self.scores, "limits": limits, "striping": self.striping, "registration": self.registration}
+        return self.kinds.to_arrays() | {name: np.asarray(array, np.float32) for name, array in own.items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.floating] | NDArray[np.integer]]) -> GroundReference:
         """The inverse of :meth:`to_arrays`. Raises KeyError or ValueError for other arrays."""
         limits = dict(zip(STATISTICS, (float(v) for v in arrays["limits"]), strict=True))
         limits = {name: value for name, value in limits.items() if np.isfinite(value)}
-        return cls(GroundKinds.from_arrays(arrays), np.asarray(arrays["scores"], np.float64), limits)
+        striped = np.asarray(arrays.get("striping", [UNKNOWN_STRIPING]), np.float64)
+        limits.pop("shift", None)
+        moved = np.asarray(arrays.get("registration", []), np.float64)
+        return cls(GroundKinds.from_arrays(arrays), np.asarray(arrays["scores"], np.float64), limits, striped, moved)
 
 
 def _joined(pieces: Sequence[Squares]) -> Squares:
@@ -188,30 +200,3 @@ def _scores_by_kind(kinds: GroundKinds, pieces: Sequence[Squares]) -> Floats:
         if count >= FEWEST_OF_A_KIND:
             quantiles[number] = np.quantile(score[kind == number], SHARES)
     return quantiles
-
-
-def _stripes(squares: Squares) -> tuple[float, int]:
-    """How many more columns than rows stand out from those beside them, as a signed share, and the worst band.
-
-    Of all bands twice their median counts, so that stripes of all bands are seen where a single one is not sure.
-    """
-    # Of squares with fill, a median along a column would be one of other pixels than that of the next column.
-    full = squares.usable.all(axis=(1, 2))
-    if not full.any():
-        return 0.0, 0
-    values = squares.values[full].astype(np.float64).swapaxes(0, 1)
-    least = 1e-9 + 1e-3 * np.abs(values).mean()
-    across = values[..., 1:-1] - (values[..., :-2] + values[..., 2:]) / 2
-    down = values[:, :, 1:-1] - (values[:, :, :-2] + values[:, :, 2:]) / 2
-    excess = _standing_out(across, 2, least) - _standing_out(down, 3, least)
-    worst, common = int(np.argmax(np.abs(excess))), 2 * float(np.median(excess))
-    return (common if abs(common) > abs(excess[worst]) else float(excess[worst])), worst
-
-
-def _standing_out(difference: Floats, along: int, least: float) -> Floats:
-    """``(bands,)``: share of the lines along an axis whose median difference from those beside is beyond three errors."""
-    # The median: an edge on the ground crosses a line of pixels, and a stripe goes along all of it.
-    middle = np.median(difference, axis=along)
-    deviation = 1.4826 * np.median(np.abs(difference - np.expand_dims(middle, along)), axis=along)
-    error = 1.2533 * deviation / np.sqrt(difference.shape[along]) + least
-    return np.asarray((np.abs(middle) > 3 * error).mean(axis=(1, 2)))

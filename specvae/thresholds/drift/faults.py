@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.thresholds.drift.ground_kinds import GroundKinds
-from specvae.thresholds.drift.squares import Sampled
+from specvae.thresholds.drift.registration import displacements
+from specvae.thresholds.drift.squares import Sampled, Squares
 
 __all__ = [
     "BASELINE_OFFSET",
     "Fault",
+    "displaced_bands",
     "gain_fault",
     "offset_fault",
     "radiometric_faults",
-    "spatial_faults",
     "swapped_bands",
 ]
 
@@ -32,7 +33,7 @@ SPREADS = (-2.0, -1.0, -0.5, -0.2, 0.2, 0.5, 1.0, 2.0, 4.0)
 """Addends that all bands may share, in the median band's spread."""
 BASELINE_OFFSET = 1000.0
 """What Sentinel-2's processing baseline 04.00 adds to every band, digital numbers (0.1 in reflectance)."""
-HAZES = ((0.3, 0.0), (1.0, 0.0), (0.3, 0.15), (1.0, 0.15), (2.5, 0.15))
+HAZES = tuple((added, taken) for added in (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5) for taken in (0.0, 0.15))
 """Haze: what it adds to the first band, in the median band's spread, and the share of the ground's light that it takes."""
 
 Floats = NDArray[np.float64]
@@ -45,7 +46,7 @@ class Fault:
     kind: str
     """``gain``, ``offset``, ``haze``, ``swap`` or ``shift``."""
     gain_of_fit: float
-    """How much more probable the median pixel is with the fault undone, nats; below 0 where it is less."""
+    """How much more probable the median pixel is with the fault undone, nats; below 0 where it is less. Of a shift, see there."""
     value: float = 0.0
     """The factor, or the addend in physical units."""
     bands: tuple[int, ...] = ()
@@ -96,28 +97,13 @@ def swapped_bands(kinds: GroundKinds, pixels: Sampled, before: Floats) -> Iterat
         yield Fault("swap", _gained(kinds, pixels.spectra[order], before), bands=pair)
 
 
-def spatial_faults(kinds: GroundKinds, pixels: Sampled) -> Iterator[Fault]:
-    """Each band moved back by a pixel in each of four directions; none where pixels have no neighbours."""
-    if not pixels.beside:
-        return
-    edges = _edges(kinds, pixels)
-    spectra = pixels.spectra[:, edges]
-    before = kinds.membership(spectra).log_density
-    for step, beside in pixels.beside.items():
-        for band in kinds.bands.tolist():
-            moved = spectra.copy()
-            moved[band] = beside[band, edges]
-            yield Fault("shift", _gained(kinds, moved, before), bands=(band,), step=step)
+def displaced_bands(kinds: GroundKinds, squares: Squares) -> Iterator[Fault]:
+    """Each band at the step at which the gradients of the others explain it best; none where pixels have no neighbours.
 
-
-def _edges(kinds: GroundKinds, pixels: Sampled) -> NDArray[np.intp]:
-    """The third of the pixels that differ most from their neighbours: on smooth ground no band is out of place."""
-    steps = [
-        np.abs(pixels.beside[to] - pixels.beside[back])[kinds.bands]
-        for to, back in (((1, 0), (-1, 0)), ((0, 1), (0, -1)))
-    ]
-    contrast = (sum(steps) / kinds.scale[:, None]).sum(axis=0)
-    return np.argsort(-contrast, kind="stable")[: max(1, contrast.size // 3)]
+    Its gain is in standard errors, and not in nats.
+    """
+    for gain, band, step in displacements(squares, kinds.bands) if squares.in_space else ():
+        yield Fault("shift", gain, bands=(band,), step=step)
 
 
 def _gained(kinds: GroundKinds, spectra: NDArray[np.floating], before: Floats) -> float:

@@ -21,10 +21,10 @@ MORE = (0.05, 0.20)
 """By how much a distance or share of the scores exceeds those of all normal pieces."""
 HAZE = 2.0
 """Nats that undoing haze gains, beyond what is allowed, from which on the scene is not to be used."""
-STRIPES = 0.16
-"""Share of columns or rows that stand out, beyond which a scene is striped."""
-STRIPES_OF_THE_FIT = 1.3
-"""Times as many as in the normal data are stripes of the scene."""
+STRIPES = 0.1
+"""Logarithm of how much more columns stand out than rows, up to which a scene has no stripes."""
+SURE = 3.3
+"""Standard errors by which the striping exceeds that, and that of the normal data, from which on a scene is striped."""
 BASELINE_TOLERANCE = 0.1
 """Relative deviation from the offset of Sentinel-2's processing baseline within which it is named."""
 
@@ -103,12 +103,15 @@ def _offset_words(offset: float) -> str:
 
 def _stripes(ground: GroundReference, compared: Comparison, labels: Sequence[str]) -> list[Sign]:
     """The sign that stripes are; none where there are no more than in the normal data."""
-    share = abs(compared.stripes)
-    if share <= max(STRIPES, STRIPES_OF_THE_FIT * ground.limits.get("stripes", 0.0)):
+    found = compared.striping
+    beyond = (np.abs(found.excess) - np.maximum(STRIPES, ground.striping)) / found.error
+    worst = int(np.argmax(beyond))
+    if beyond[worst] <= SURE:
         return []
-    lines, others = ("columns", "rows") if compared.stripes > 0 else ("rows", "columns")
-    band = labels[compared.striped_band]
-    words = f"{lines} are striped, most in {band}: they stand out from those beside them where {others} do not"
+    # Of all bands together, which come last, the band is named that is striped most.
+    band = int(np.argmax(beyond[:-1])) if beyond.size > 1 else 0
+    lines, others = ("columns", "rows") if found.excess[worst] > 0 else ("rows", "columns")
+    words = f"{lines} are striped, most in {labels[band]}: they stand out from those beside them where {others} do not"
     return [(1.0, (1.0, 2.0), words)]
 
 

@@ -23,14 +23,12 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """Pixels of squares, with those beside them where they have neighbours."""
+    """Pixels of squares that are compared."""
 
     spectra: Floats
     """``(bands, n)``, physical units."""
     score: Floats
     """``(n,)``, nats; NaN where the model gives none on this grid."""
-    beside: dict[tuple[int, int], Floats]
-    """``(bands, n)`` spectra of the pixel so many rows and columns further; empty where pixels have no neighbours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +42,7 @@ class Squares:
     score: Floats
     """``(n, rows, cols)``, nats."""
     counted: NDArray[np.bool_]
-    """``(n, rows, cols)``: the usable pixels that are compared; the others are only beside them."""
+    """``(n, rows, cols)``: the usable pixels that are compared; the others are only around them."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -56,32 +54,11 @@ class Squares:
 
     @cached_property
     def pixels(self) -> Sampled:
-        """The pixels that are compared, evenly over all squares: usable, and so are their four neighbours."""
-        margin = int(self.in_space)
-        rows, cols = self.usable.shape[1:]
-        inner = (slice(None), slice(margin, rows - margin), slice(margin, cols - margin))
-        shifts = ((-1, 0), (1, 0), (0, -1), (0, 1)) if margin else ()
-        good = self.usable[inner] & self.counted[inner]
-        for shift in shifts:
-            good &= self.usable[_moved(inner, shift)]
-        at = np.flatnonzero(good)
+        """The pixels that are compared, evenly over all squares."""
+        at = np.flatnonzero(self.usable & self.counted)
         at = at[:: max(1, at.size // SAMPLED)]
-        # Places are of the inner part: a step aside is the same place in the part that is moved by it.
-        beside = {shift: self._spectra(_moved(inner, shift), at) for shift in shifts}
-        return Sampled(self._spectra(inner, at), self.score[inner].ravel()[at], beside)
-
-    def _spectra(self, part: tuple[slice, slice, slice], at: NDArray[np.intp]) -> Floats:
-        """``(bands, k)``: spectra at flat indices into the ``part``, square by square."""
-        n, rows, cols = part
-        chosen = self.values[n, :, rows, cols].swapaxes(0, 1)
-        return np.ascontiguousarray(chosen.reshape(chosen.shape[0], -1)[:, at])
-
-
-def _moved(part: tuple[slice, slice, slice], shift: tuple[int, int]) -> tuple[slice, slice, slice]:
-    """The part so many rows and columns further."""
-    n, rows, cols = part
-    down, right = shift
-    return n, slice(rows.start + down, rows.stop + down), slice(cols.start + right, cols.stop + right)
+        spectra = self.values.swapaxes(0, 1).reshape(self.values.shape[1], -1)
+        return Sampled(np.ascontiguousarray(spectra[:, at]), self.score.ravel()[at])
 
 
 MOST_SQUARES = 24
