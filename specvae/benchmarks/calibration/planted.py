@@ -21,7 +21,9 @@ SHARES = (0.0, 0.001, 0.01, 0.03)
 SIDE = 240
 """Side of the parts that large scenes are cut in, pixels."""
 PARTS = 4
-"""Parts of one scene at most, so that no scene decides alone."""
+"""Parts of one place at most, so that no place decides alone; scenes whose names begin alike are dates of one."""
+CLOUDS = (CLOUDY, "_sr7")
+"""Ends of the names of scenes that hold clouds already: they are contaminated as they are."""
 FEWEST = 15_000
 """Normal pixels of a part at least."""
 COUNT = 20
@@ -47,18 +49,16 @@ class Planted:
 
 
 def planted_scenes(folder: Path, quick: bool) -> Iterator[Squares]:
-    """Parts of the scenes at hand, up to four of each and twenty in all; every normal pixel of them is fitted."""
-    by_scene: list[list[Squares]] = []
+    """Parts of the scenes at hand, up to four of a place and twenty in all; every normal pixel of them is fitted."""
+    by_place: dict[str, list[Squares]] = {}
     for scene in scenes(folder, quick):
-        if scene.name.endswith(CLOUDY):
-            continue
-        parts = list(_parts(scene))
-        order = np.random.default_rng(len(by_scene)).permutation(len(parts))[:PARTS]
-        by_scene.append([parts[i] for i in order])
-        if quick:
-            break
-    # In turn, so that twenty parts come of as many scenes as possible.
-    turns = [scene[turn] for turn in range(PARTS) for scene in by_scene if turn < len(scene)]
+        if quick or not scene.name.endswith(CLOUDS):
+            by_place.setdefault(scene.name.split("_")[0], []).extend(_parts(scene))
+    for number, parts in enumerate(by_place.values()):
+        order = np.random.default_rng(number).permutation(len(parts))
+        parts[:] = [parts[i] for i in order]
+    # In turn, so that twenty parts come of as many places as possible.
+    turns = [parts[turn] for turn in range(PARTS) for parts in by_place.values() if turn < len(parts)]
     yield from turns[: 1 if quick else COUNT]
 
 
