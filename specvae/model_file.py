@@ -236,11 +236,6 @@ def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device
     state = NetState(len(bands) * (config.patch or 1) ** 2, config, metadata["net"], group("net"))
     tiles = CalibrationTiles.from_arrays(group("calibration"), tuple(metadata["sources"]))
     calibration = Calibration.from_json(tiles, metadata["calibration"])
-    # Models of tables have no pooled evidence, and neither have those that were written before it existed.
-    evidence = None
-    if metadata.get("evidence"):
-        pooled = CalibrationTiles.from_arrays(group("evidence"), tuple(metadata["sources"]))
-        evidence = Calibration.from_json(pooled, metadata["evidence"])
     principal = Principal(**group("principal")) if group("principal") else None
     change = Chronochrome(**group("chronochrome")) if group("chronochrome") else None
     background = Background(
@@ -249,9 +244,6 @@ def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device
     # Models of one date, and all that were written before there were others, name no earlier bands.
     before = BandSet(tuple(Band(**band) for band in metadata["before"])) if metadata.get("before") else None
     reference = DriftReference.from_arrays(group("drift"))
-    # Models of earlier versions hold no pictures, and neither do those of tables.
-    pictures = group("highest").get("pictures")
-    highest = None if pictures is None else HighestSquares.from_stored(metadata["highest"], pictures)
     return Detector(
         bands,
         config,
@@ -262,10 +254,24 @@ def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device
         metadata["fit"],
         device,
         threads,
-        evidence,
+        _evidence_of(metadata, group("evidence")),
         before,
-        highest,
+        _highest(metadata, tensors),
     )
+
+
+def _evidence_of(metadata: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Calibration | None:
+    """The calibration of the pooled evidence; None of tables, and in models that were written before it existed."""
+    if not metadata.get("evidence"):
+        return None
+    pooled = CalibrationTiles.from_arrays(arrays, tuple(metadata["sources"]))
+    return Calibration.from_json(pooled, metadata["evidence"])
+
+
+def _highest(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> HighestSquares | None:
+    """The pictures of the highest-scoring squares; None in models of earlier versions, and of tables."""
+    pictures = tensors.get("highest.pictures")
+    return None if pictures is None else HighestSquares.from_stored(metadata["highest"], pictures)
 
 
 def _digest(tensors: dict[str, NDArray[Any]]) -> str:

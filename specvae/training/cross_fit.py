@@ -184,25 +184,24 @@ def cross_fit(
         course or Course(),
         count,
     )
+    return _gathered(work, count, steps, sources)
+
+
+def _gathered(work: _CrossFitting, count: int, steps: int, sources: tuple[str, ...]) -> CrossFit:
+    """The tiles of all folds, and what they came to."""
     tiles: list[Tile] = []
     pooled: list[Tile] = []
-    pixels, shifts, lacking = [], [], []
+    summary: FoldSummary = {"count": 0, "pixels": [], "steps": steps, "shift": [], "lacking": []}
     for fold in range(count):
         of_scores, of_evidence, shift = _fold_tiles(work, fold)
         if not of_scores:
             continue
         tiles += of_scores
         pooled += of_evidence
-        pixels.append(sum(int(tile.valid.sum()) for tile in of_scores))
-        shifts.append(round(shift.ratio, 4))
-        lacking.append(round(work.lacking(fold), 4))
-    summary: FoldSummary = {
-        "count": len(pixels),
-        "pixels": pixels,
-        "steps": steps,
-        "shift": shifts,
-        "lacking": lacking,
-    }
+        summary["count"] += 1
+        summary["pixels"].append(sum(int(tile.valid.sum()) for tile in of_scores))
+        summary["shift"].append(round(shift.ratio, 4))
+        summary["lacking"].append(round(work.lacking(fold), 4))
     return CrossFit(CalibrationTiles(tuple(tiles), sources), CalibrationTiles(tuple(pooled), sources), summary)
 
 

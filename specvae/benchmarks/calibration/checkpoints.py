@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 from specvae.benchmarks.calibration.checkerboard import Board
 from specvae.benchmarks.calibration.known import Coverage, TailReach
+from specvae.benchmarks.calibration.planted import Planted
 from specvae.benchmarks.calibration.series import Dates, DateVerdict
 from specvae.benchmarks.calibration.trial import Trial
 from specvae.files.atomic import atomic_file
@@ -19,7 +20,7 @@ __all__ = ["Checkpoints"]
 
 T = TypeVar("T")
 TYPES: dict[str, type] = {
-    kind.__name__: kind for kind in (BandDrift, Board, Coverage, Dates, DateVerdict, Drift, TailReach, Trial)
+    kind.__name__: kind for kind in (BandDrift, Board, Coverage, Dates, DateVerdict, Drift, Planted, TailReach, Trial)
 }
 """The classes that a piece may hold, by name. A stored name that is not here is refused, so that loading runs no code."""
 

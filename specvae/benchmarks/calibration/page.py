@@ -72,10 +72,7 @@ def write_page(
         report.text(f"Asked {rate:g}:").text(_realised_table(trials, rate))
     report.text(_reading(trials))
     report.figure(_ratio_figure(out, trials), "Realised over asked for every set; the band is the target.")
-    if boards:
-        write_boards(report, boards)
-    if planted:
-        write_planted(report, planted)
+    _scenes(report, boards, planted)
     powered = [trial for trial in trials if trial.power]
     if powered:
         report.section("Detection of planted spectra").text(
@@ -91,6 +88,14 @@ def write_page(
     if dates is not None:
         write_dates(out, report, dates)
     report.made_with(made_with).write(out)
+
+
+def _scenes(report: Report, boards: Sequence[Board], planted: Sequence[Planted]) -> None:
+    """The sections on complete scenes, where there are any."""
+    if boards:
+        write_boards(report, boards)
+    if planted:
+        write_planted(report, planted)
 
 
 def _cell(trial: Trial, method: str, rate: float) -> str:
