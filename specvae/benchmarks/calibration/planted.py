@@ -22,7 +22,7 @@ SIDE = 240
 """Side of the parts that large scenes are cut in, pixels."""
 PARTS = 4
 """Parts of one place at most, so that no place decides alone; scenes whose names begin alike are dates of one."""
-CLOUDS = (CLOUDY, "_sr7")
+CLOUDS = (CLOUDY, "_clouds", "_sr7")
 """Ends of the names of scenes that hold clouds already: they are contaminated as they are."""
 FEWEST = 15_000
 """Normal pixels of a part at least."""
