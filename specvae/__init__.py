@@ -10,13 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from specvae.api.plots import plot_scores
+    from specvae.api.reports import load_report
     from specvae.api.score_array import score_array
     from specvae.api.spectral_vae import SpectralVAE
     from specvae.model_file import load_model
 
 from specvae.version import __version__
 
-__all__ = ["SpectralVAE", "__version__", "load_model", "score_array"]
+__all__ = ["SpectralVAE", "__version__", "load_model", "load_report", "plot_scores", "score_array"]
 
 ROOMS: tuple[tuple[str, ...], ...] = (
     ("components", "errors", "spectra", "version"),
@@ -25,7 +27,8 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("training",),
     ("detector",),
     ("model_file",),
-    ("export", "api"),
+    ("export",),
+    ("api",),
     ("stages", "__init__"),
     ("benchmarks",),
     ("pipeline",),
@@ -37,6 +40,8 @@ ROOMS: tuple[tuple[str, ...], ...] = (
 _HOMES = {
     "SpectralVAE": "specvae.api.spectral_vae",
     "load_model": "specvae.model_file",
+    "load_report": "specvae.api.reports",
+    "plot_scores": "specvae.api.plots",
     "score_array": "specvae.api.score_array",
 }
 

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Detector"]
 
+MOST_BANDS = 12
+"""Bands up to which all are named where a model is told of."""
+
 
 @dataclass
 class Detector:
@@ -113,6 +116,25 @@ class Detector:
         Windows of patches, with hundreds of values in each, are scored one at a time: two would take too much memory.
         """
         return 2 if self.device == "cpu" and self.threads > 1 and not self.config.patch else 1
+
+    def facts(self) -> dict[str, str | None]:
+        """What the model is, in words: name -> text, None where it has no such thing."""
+        pixels, ring = self.provenance.get("pixels", {}), self.state.around
+        cut = self.calibration.threshold() if self.calibration.size else None
+        labels, warnings = self.bands.labels, self.provenance.get("diagnostics", {}).get("warnings", [])
+        shown = ", ".join(labels if len(labels) <= MOST_BANDS else [*labels[:3], "...", labels[-1]])
+        return {
+            "bands": f"{len(labels)}: {shown}",
+            "before": f"{len(self.before)} bands of an earlier date" if self.before else None,
+            "looks at": f"patches of {self.stride} x {self.stride} pixels" if self.config.patch else None,
+            "surroundings": f"ring of {ring.outer} pixels without the inner {ring.guard}" if ring else None,
+            "latent dimensions": str(self.state.latent),
+            "trained on": f"{pixels['train']:,} spectra" if "train" in pixels else None,
+            "held out": f"{self.calibration.size:,} scores",
+            "cut": cut.words if cut else "none: no score was held out",
+            "fit": "interrupted: the same command goes on with it" if self.interrupted else None,
+            "warnings": "; ".join(warnings) or None,
+        }
 
     def require_one_date(self, what: str) -> None:
         """Raise ModelError where the model compares two dates, which ``what`` does not."""

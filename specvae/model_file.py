@@ -18,6 +18,7 @@ import hashlib
 import json
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +35,7 @@ from specvae.bands import Band, BandSet
 from specvae.detector import Detector
 from specvae.errors import ModelError
 from specvae.files.atomic import atomic_file
+from specvae.files.html_facts import html_facts
 from specvae.model.config import ModelConfig
 from specvae.model.net_state import NetState
 from specvae.model.principal import Principal
@@ -45,7 +47,15 @@ from specvae.thresholds.tiles import CalibrationTiles
 from specvae.training.highest_squares import HighestSquares
 from specvae.version import __version__
 
-__all__ = ["FORMAT_VERSION", "StoredModel", "load_model", "pack_model", "save_model", "unpack_model"]
+__all__ = [
+    "FORMAT_VERSION",
+    "StoredModel",
+    "html_of_detector",
+    "load_model",
+    "pack_model",
+    "save_model",
+    "unpack_model",
+]
 
 FORMAT_VERSION = 2
 """2: large calibrations are thinned. A model without them is written as format 1, which older versions read."""
@@ -77,6 +87,15 @@ class StoredModel:
     """UTC, ISO 8601."""
     metadata: dict[str, Any]
     """All of the file's JSON: configuration, bands, provenance and more."""
+
+    def _repr_html_(self) -> str:
+        """What notebooks show in place of the text of every field."""
+        return html_of_detector(self.detector, {"file": self.path, "made": self.created, "sha256": self.sha256})
+
+
+def html_of_detector(detector: Detector, first: Mapping[str, object] | None = None) -> str:
+    """A model's facts as notebooks show them, behind the ``first`` ones: bands, counts, cut and warnings."""
+    return html_facts("specvae model", {**(first or {}), **detector.facts()})
 
 
 def save_model(detector: Detector, path: Path, provenance: dict[str, Any]) -> str:

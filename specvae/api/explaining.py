@@ -109,7 +109,13 @@ class ExplainingEstimator(StoredEstimator):
         """
         rows = self._checked(X)
         why = self.detector_.explain(np.ascontiguousarray(to_float32(rows).T))
-        return RowExplanation(*(part.T.astype(np.float64) for part in (why.contribution, why.deviation, why.expected)))
+        parts = (why.contribution, why.deviation, why.expected)
+        return RowExplanation(
+            *(part.T.astype(np.float64) for part in parts),
+            observed=rows,
+            score=self._scores(rows),
+            bands=self.detector_.bands,
+        )
 
     def transform(self, X: ArrayLike) -> Rows:
         """Return the posterior means of the latent variables, ``(n, latent)``: mu in q(z | x) = N(mu, s^2).

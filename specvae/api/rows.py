@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from specvae.api.drivers import drivers_in_words
+from specvae.bands import BandSet
+from specvae.errors import UsageError
+from specvae.files.html_facts import html_facts
 from specvae.model.config import ModelConfig
 from specvae.training.quota import Role
 from specvae.training.sampling import Region, region_of_rows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["RowExplanation", "Rows", "region_to_calibrate", "region_to_fit", "seed_of", "to_float32"]
 
@@ -18,6 +26,8 @@ FLOAT32 = 3e38
 """Values are computed in float32, and larger ones are cut to this, a little below its largest number."""
 ENOUGH_TO_HOLD_OUT = 50
 """Fewer rows are all trained on: scikit-learn's users fit tables of ten rows, and a cut from one held-out row has no rate."""
+SHOWN = 10
+"""Rows of an explanation that a notebook shows."""
 Rows = NDArray[np.float64]
 
 
@@ -42,6 +52,35 @@ class RowExplanation:
     """Signed (x - mu) / sigma: positive = brighter than expected."""
     expected: Rows
     """The reconstructed spectrum in the units of the input."""
+    observed: Rows = field(kw_only=True)
+    """The rows themselves."""
+    score: Rows = field(kw_only=True)
+    """``(n,)``: their scores, nats."""
+    bands: BandSet = field(kw_only=True)
+    """What the columns are."""
+
+    def drivers(self, row: int = 0) -> str:
+        """The bands that drive the score of one row, with their deviations; of many bands, ranges of neighbours."""
+        return drivers_in_words(self.bands, self.contribution[row], self.deviation[row])
+
+    def plot(self, row: int = 0) -> Figure:
+        """Draw one row over what was expected of it, and below it the nats of each band; notebooks show the figure.
+
+        Raises UsageError for a row that is not there.
+        """
+        if not -len(self.score) <= row < len(self.score):
+            raise UsageError(f"row {row} was asked for, and {len(self.score)} rows were explained")
+        from specvae.api.plots import plot_reasons  # matplotlib comes with it
+
+        title = f"row {row % len(self.score)}: {self.score[row]:.4g} nats"
+        return plot_reasons(title, self.bands, self.contribution[row], self.observed[row], self.expected[row])
+
+    def _repr_html_(self) -> str:
+        """The rows of the highest scores with what drives them, as notebooks show it."""
+        order = np.argsort(-self.score, kind="stable")[:SHOWN]
+        facts = {f"row {row}": f"{self.score[row]:.4g} nats: {self.drivers(row)}" for row in order.tolist()}
+        more = "" if len(self.score) <= SHOWN else f", the {SHOWN} highest of {len(self.score):,}"
+        return html_facts(f"why rows score as they do, deviations in standard units{more}", facts)
 
 
 def seed_of(random_state: int | np.random.RandomState | None) -> int:

@@ -22,6 +22,7 @@ from specvae.ingest.table.families import wavelength_of
 from specvae.model.config import ModelConfig
 from specvae.model.config_file import load_config
 from specvae.model.torch_threads import undisturbed
+from specvae.model_file import html_of_detector
 
 __all__ = ["SpectralVAE"]
 
@@ -219,6 +220,11 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         # transform gives float64 whatever comes: X is checked in float64, and float32 would not come back as such.
         tags.transformer_tags.preserves_dtype = ["float64"]
         return tags
+
+    def _html_repr(self) -> str:
+        """What notebooks show: scikit-learn's diagram, and behind it what a fitted model knows of itself."""
+        diagram = str(super()._html_repr())
+        return diagram if not hasattr(self, "detector_") else diagram + html_of_detector(self.detector_)
 
     def _config(self) -> ModelConfig:
         overrides = {

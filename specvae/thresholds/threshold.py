@@ -56,6 +56,22 @@ class Threshold:
     warning: str | None = None
     """What a reader must know of the cut, in words."""
 
+    @property
+    def words(self) -> str:
+        """The cut, the rate that it stands for and its interval.
+
+        Examples
+        --------
+        >>> Threshold(31.5, 1e-3, 1e-3, "empirical", (0.0008, 0.0013), None, supported=True).words
+        '31.5 nats: a false-alarm rate of 0.001 (90 %: 0.0008 to 0.0013)'
+        """
+        if self.false_alarm_rate is None:
+            return (
+                f"{self.value:.4g} nats, behind which no rate stands" if self.value < NOTHING else "nothing is flagged"
+            )
+        between = f" (90 %: {self.interval[0]:.2g} to {self.interval[1]:.2g})" if self.interval else ""
+        return f"{self.value:.4g} nats: a false-alarm rate of {self.false_alarm_rate:.2g}{between}"
+
     def summary(self) -> ThresholdSummary:
         """The threshold as JSON values."""
         return {
