@@ -18,7 +18,6 @@ import hashlib
 import json
 import re
 import struct
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,7 +49,6 @@ from specvae.version import __version__
 __all__ = [
     "FORMAT_VERSION",
     "StoredModel",
-    "html_of_detector",
     "load_model",
     "pack_model",
     "save_model",
@@ -90,12 +88,7 @@ class StoredModel:
 
     def _repr_html_(self) -> str:
         """What notebooks show in place of the text of every field."""
-        return html_of_detector(self.detector, {"file": self.path, "made": self.created, "sha256": self.sha256})
-
-
-def html_of_detector(detector: Detector, first: Mapping[str, object] | None = None) -> str:
-    """A model's facts as notebooks show them, behind the ``first`` ones: bands, counts, cut and warnings."""
-    return html_facts("specvae model", {**(first or {}), **detector.facts()})
+        return html_facts(f"specvae model {self.path}", {"sha256": self.sha256, **self.detector.facts()})
 
 
 def save_model(detector: Detector, path: Path, provenance: dict[str, Any]) -> str:

@@ -18,11 +18,11 @@ from specvae.api.explaining import ExplainingEstimator
 from specvae.api.rows import Rows, region_to_fit, seed_of
 from specvae.bands import Band, BandSet
 from specvae.detector import Detector
+from specvae.files.html_facts import html_facts
 from specvae.ingest.table.families import wavelength_of
 from specvae.model.config import ModelConfig
 from specvae.model.config_file import load_config
 from specvae.model.torch_threads import undisturbed
-from specvae.model_file import html_of_detector
 
 __all__ = ["SpectralVAE"]
 
@@ -224,7 +224,9 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     def _html_repr(self) -> str:
         """What notebooks show: scikit-learn's diagram, and behind it what a fitted model knows of itself."""
         diagram = str(super()._html_repr())
-        return diagram if not hasattr(self, "detector_") else diagram + html_of_detector(self.detector_)
+        return (
+            diagram if not hasattr(self, "detector_") else diagram + html_facts("fitted model", self.detector_.facts())
+        )
 
     def _config(self) -> ModelConfig:
         overrides = {
