@@ -1,4 +1,4 @@
-"""Scoring a block of a larger array: the same cells, and so the same bits, as when all of it is scored at once."""
+"""Scoring a block of a larger array, with the same bits as when all of it is scored at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from specvae.detector import Detector
 from specvae.ingest.scene.windows import tile
 from specvae.ingest.validity import Mask, keep_first
 from specvae.model_file import pack_model, unpack_model
-from specvae.spectra import CELL, Cube, Invalid, Parts, Window
+from specvae.spectra import Cube, Invalid, Parts, Window
 
 __all__ = ["ArrayScorer"]
 
@@ -52,9 +52,10 @@ class ArrayScorer:
         ``stored`` ``(bands, rows, cols)`` lies at ``around``, which covers ``inner`` and, where the array goes on, its
         halo.
         """
-        # Bands of CELL rows, so that no cell is computed twice.
+        # Bands of complete cells where the scorer has any, so that none is computed twice.
+        cell = self.detector.scorer.cell
         out = np.empty((3, inner.rows, inner.cols), np.float32)
-        for part in tile((inner.rows, inner.cols), (CELL, inner.cols), PIXELS):
+        for part in tile((inner.rows, inner.cols), (cell, inner.cols), PIXELS, cell):
             window = part.shift(inner.row, inner.col)
             # `with_halo` has the coordinates of the array, which cells are aligned to; `stored` begins at `around`.
             with_halo = window.grow(self.detector.halo).clip(around)

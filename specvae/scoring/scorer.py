@@ -19,6 +19,8 @@ class Scorer(Protocol):
 
     reads: tuple[np.dtype[Any], ...]
     """The types of values that it takes as they are."""
+    cell: int
+    """Side of the squares of the scene's grid that it computes together, on whose multiples windows begin; 1 = any."""
 
     def score(self, cube: Cube, window: Window) -> tuple[Parts, NDArray[np.float32] | None]:
         """Parts of ``window`` (rows, cols), and its contexts ``(components, rows, cols)`` for a model with context."""

@@ -41,17 +41,19 @@ class Recorder:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.integers(1, 900), st.integers(1, 300), st.integers(0, 24), st.data())
-def test_steps_read_every_pixel_once_and_score_what_has_come_by(size: int, step: int, halo: int, data: Any) -> None:
-    start = data.draw(st.integers(0, (size - 1) // CELL)) * CELL
+@given(st.integers(1, 900), st.integers(1, 300), st.integers(0, 24), st.sampled_from([1, 32, CELL]), st.data())
+def test_steps_read_every_pixel_once_and_score_what_has_come_by(
+    size: int, step: int, halo: int, multiple: int, data: Any
+) -> None:
+    start = data.draw(st.integers(0, (size - 1) // multiple)) * multiple
     stop = data.draw(st.integers(start + 1, size))
-    made = steps(start, stop, size, step, halo)
+    made = steps(start, stop, size, step, halo, multiple)
     read = [i for s in made for i in range(s.begin, s.end)]
     assert read == list(range(max(0, start - halo), min(size, stop + halo)))
     assert [i for s in made for i in range(s.scored, s.until)] == list(range(start, stop))
     for before, s in zip([None, *made], made, strict=False):
         assert s.scored == s.until or (s.needed <= max(0, s.scored - halo) and min(size, s.until + halo) <= s.end)
-        assert s.scored % CELL == 0 or s.scored == s.until
+        assert s.scored % multiple == 0 or s.scored == s.until
         assert before is None or (s.needed >= before.needed and s.begin % step == 0)
 
 
@@ -106,14 +108,21 @@ def test_windows_read_out_of_turn_are_refused() -> None:
         reader.read(reader.windows[1])
 
 
-@given(st.tuples(st.integers(0, 3), st.integers(0, 3)), st.integers(0, 500), st.integers(0, 500), st.integers(1, 10**5))
-def test_pieces_cover_a_window_once(corner: tuple[int, int], rows: int, cols: int, largest: int) -> None:
-    window = Window(corner[0] * CELL, corner[1] * CELL, rows, cols)
+@given(
+    st.tuples(st.integers(0, 3), st.integers(0, 3)),
+    st.integers(0, 500),
+    st.integers(0, 500),
+    st.integers(1, 10**5),
+    st.sampled_from([1, 32, CELL]),
+)
+def test_pieces_cover_a_window_once(corner: tuple[int, int], rows: int, cols: int, largest: int, multiple: int) -> None:
+    largest = max(largest, multiple**2, rows * cols // 2000)  # not a window for every single pixel
+    window = Window(corner[0] * multiple, corner[1] * multiple, rows, cols)
     seen = np.zeros((rows, cols), int)
-    for piece in pieces(window, largest):
-        assert piece.size <= max(largest, CELL * CELL)
-        assert piece.row % CELL == 0
-        assert piece.col % CELL == 0
+    for piece in pieces(window, largest, multiple):
+        assert piece.size <= largest
+        assert piece.row % multiple == 0
+        assert piece.col % multiple == 0
         seen[piece.shift(-window.row, -window.col).slices] += 1
     assert (seen == 1).all()
 

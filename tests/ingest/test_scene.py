@@ -407,7 +407,7 @@ def test_polygons_read_by_windows_are_those_of_the_whole(tmp_path: Path) -> None
     geopandas.GeoDataFrame(geometry=shapes, crs="EPSG:32633").to_file(tmp_path / "n.geojson")
     with open_scene(str(scene), IngestOptions(normal=str(tmp_path / "n.geojson"))) as opened:
         whole = opened.normal(opened.grid.window)
-        for window in tile((200, 200), (64, 64), 64 * 64):
+        for window in tile((200, 200), (64, 64), 64 * 64, 64):
             assert np.array_equal(opened.normal(window), whole[window.slices])
     assert 0.9 < whole.sum() * 100 / (np.pi * (180**2 + 333**2)) < 1.1
 
@@ -444,7 +444,7 @@ def test_windows_cover_a_scene_once_on_a_64_pixel_lattice(
     rows: int, cols: int, tall: int, wide: int, target: int
 ) -> None:
     seen = np.zeros((rows, cols), np.uint8)
-    windows = tile((rows, cols), (min(tall, rows), min(wide, cols)), target)
+    windows = tile((rows, cols), (min(tall, rows), min(wide, cols)), target, 64)
     for window in windows:
         assert window.row % 64 == 0
         assert window.col % 64 == 0
@@ -454,9 +454,9 @@ def test_windows_cover_a_scene_once_on_a_64_pixel_lattice(
 
 
 def test_strips_are_read_whole_and_tiles_by_rows() -> None:
-    strips = tile((5000, 4000), (16, 4000), 1 << 20)
+    strips = tile((5000, 4000), (16, 4000), 1 << 20, 64)
     assert all(w.cols == 4000 and w.row % 64 == 0 for w in strips)
-    tiles = tile((5000, 4000), (512, 512), 1 << 20)
+    tiles = tile((5000, 4000), (512, 512), 1 << 20, 64)
     assert all(w.row % 512 == 0 and w.col % 512 == 0 for w in tiles)
     assert max(w.size for w in [*strips, *tiles]) <= 1 << 21
 

@@ -46,20 +46,21 @@ class CarryingReader:
         largest: int,
         areas: Sequence[Window] = (),
         held: np.dtype[Any] = FLOAT,
+        multiple: int = 1,
     ) -> None:
         """``step`` is the size of a rectangle, ``largest`` the pixels of a window; ``areas``, if any, are all that is read.
 
-        ``held`` is the type in which cubes hold their values.
+        Windows begin at multiples of ``multiple``; ``held`` is the type in which cubes hold their values.
         """
         self._scene, self._bands, self._halo, self._held = scene, bands, halo, held
         self._scene_window = Window(0, 0, *shape)
         self._plans: list[tuple[list[Step], list[Step], list[list[Window]]]] = []
         """The rows and columns of each area's rectangles, and the windows scored with each, in row-major order."""
         for area in areas or [self._scene_window]:
-            rows = steps(area.row, area.row + area.rows, shape[0], step[0], halo)
-            cols = steps(area.col, area.col + area.cols, shape[1], step[1], halo)
+            rows = steps(area.row, area.row + area.rows, shape[0], step[0], halo, multiple)
+            cols = steps(area.col, area.col + area.cols, shape[1], step[1], halo, multiple)
             scored = [Window(r.scored, c.scored, r.until - r.scored, c.until - c.scored) for r in rows for c in cols]
-            self._plans.append((rows, cols, [pieces(window, largest) for window in scored]))
+            self._plans.append((rows, cols, [pieces(window, largest, multiple) for window in scored]))
         self.windows: Sequence[Window] = [
             window for _, _, scored in self._plans for windows in scored for window in windows
         ]

@@ -89,7 +89,7 @@ class PixelScene(Scene):
 
     @property
     def cell(self) -> int:
-        """Side of the cells in which a model scores this scene; the offsets of its windows are multiples of it."""
+        """Side of the cells in which torch scores this scene; the offsets of :meth:`windows` are multiples of it."""
         return CELL
 
     @contextmanager

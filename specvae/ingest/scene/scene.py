@@ -64,7 +64,7 @@ class Scene(ABC):
     @property
     @abstractmethod
     def cell(self) -> int:
-        """Side of the cells in which a model scores this scene; the offsets of its windows are multiples of it."""
+        """Side of the cells in which torch scores this scene; the offsets of :meth:`windows` are multiples of it."""
 
     @abstractmethod
     def cached(self, size: int, rows: int = 0) -> AbstractContextManager[None]:

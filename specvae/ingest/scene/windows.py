@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from specvae.spectra import CELL, Window
+from specvae.spectra import Window
 
 __all__ = ["Step", "cut", "pieces", "steps", "tile"]
 
 LARGEST_STEP = 8192
-"""Pixels up to which a step is a multiple of both the block's side and the cell's."""
+"""Pixels up to which a step is a multiple of both the block's side and the other one asked for."""
 
 
 @dataclass(frozen=True)
@@ -30,41 +30,41 @@ class Step:
     """First pixel that this and all later stretches need."""
 
 
-def steps(start: int, stop: int, size: int, step: int, halo: int) -> list[Step]:
+def steps(start: int, stop: int, size: int, step: int, halo: int, multiple: int) -> list[Step]:
     """The stretches of an axis of ``size`` pixels that read, each once, what scoring ``start`` to ``stop - 1`` needs.
 
     They are cut at multiples of ``step``, those of the file's blocks; what is scored stops short of each cut by the
-    halo, at a multiple of a cell's side.
+    halo, at a ``multiple``.
     """
     low, high = max(0, start - halo), min(size, stop + halo)
     cuts = [low, *range((low // step + 1) * step, high, step), high]
     stretches, done = [], start
     for begin, end in pairwise(cuts):
-        until = stop if end == high else max(done, (end - halo) // CELL * CELL)
+        until = stop if end == high else max(done, (end - halo) // multiple * multiple)
         stretches.append(Step(begin, end, done, until, min(begin, max(low, done - halo))))
         done = until
     return stretches
 
 
-def pieces(window: Window, largest: int) -> list[Window]:
-    """Windows of at most ``largest`` pixels, or one cell, that cover a window; none for an empty one."""
+def pieces(window: Window, largest: int, multiple: int) -> list[Window]:
+    """Windows of at most ``largest`` pixels, or ``multiple`` squared, that cover a window; none for an empty one."""
     if not window.rows or not window.cols:
         return []
-    height = max(CELL, largest // window.cols // CELL * CELL)
-    width = window.cols if height * window.cols <= largest else max(CELL, largest // height // CELL * CELL)
-    rows = _cuts(window.row, window.row + window.rows, height)
-    cols = _cuts(window.col, window.col + window.cols, width)
+    height = max(multiple, largest // window.cols // multiple * multiple)
+    width = window.cols if height * window.cols <= largest else max(multiple, largest // height // multiple * multiple)
+    rows = _cuts(window.row, window.row + window.rows, height, multiple)
+    cols = _cuts(window.col, window.col + window.cols, width, multiple)
     return [Window(r, c, end - r, stop - c) for r, end in rows for c, stop in cols]
 
 
-def _cuts(start: int, stop: int, step: int) -> list[tuple[int, int]]:
-    """Stretches of about ``step``, cut at multiples of a cell's side."""
-    # Counted from the cell in which the stretch begins, which may be cut by the scene's border or an area's.
-    inner = range(start // CELL * CELL + step, stop, step)
+def _cuts(start: int, stop: int, step: int, multiple: int) -> list[tuple[int, int]]:
+    """Stretches of about ``step``, cut at multiples of ``multiple``."""
+    # Counted from the multiple before the stretch, which may begin at an area's border.
+    inner = range(start // multiple * multiple + step, stop, step)
     return list(pairwise([start, *inner, stop]))
 
 
-def tile(shape: tuple[int, int], block: tuple[int, int], target: int, multiple: int = CELL) -> list[Window]:
+def tile(shape: tuple[int, int], block: tuple[int, int], target: int, multiple: int) -> list[Window]:
     """Windows of about ``target`` pixels that cover ``shape`` (rows, cols) once, in row-major order.
 
     Their offsets are multiples of ``multiple`` and, where that is not absurd, of the file's ``block``:
@@ -79,7 +79,7 @@ def tile(shape: tuple[int, int], block: tuple[int, int], target: int, multiple: 
     ]
 
 
-def cut(shape: tuple[int, int], block: tuple[int, int], target: int, multiple: int = CELL) -> tuple[int, int]:
+def cut(shape: tuple[int, int], block: tuple[int, int], target: int, multiple: int) -> tuple[int, int]:
     """Rows and columns of windows of about ``target`` pixels, multiples of ``block`` where that is not far too large."""
     row_step, col_step = block
     cols = shape[1]

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.spectra import CELL, ScoredWindow
+from specvae.spectra import ScoredWindow
 
 __all__ = ["Overview"]
+
+LARGEST_STEP = 64
 
 
 @dataclass
@@ -17,8 +19,8 @@ class Overview:
     """Accumulator of a picture of the scene at one in ``step`` pixels.
 
     Of each square of ``step`` by ``step`` pixels it holds the highest score, so that single pixels stay visible, its KL
-    term, whether any is anomalous, and three bands of the first pixel. ``step`` divides the side of a scoring
-    cell, on whose multiples every window starts, so that no square lies in two windows.
+    term, whether any is anomalous, and three bands of the first pixel. Windows start at multiples of ``step``, so that no
+    square lies in two of them.
     """
 
     rows: int
@@ -43,9 +45,9 @@ class Overview:
 
     @staticmethod
     def step_for(rows: int, cols: int, pixels: int) -> int:
-        """The smallest power of two up to a cell's side that brings the scene to about ``pixels``."""
+        """The smallest power of two up to 64 that brings the scene to about ``pixels``."""
         step = 1
-        while step < CELL and rows * cols / step**2 > pixels:
+        while step < LARGEST_STEP and rows * cols / step**2 > pixels:
             step *= 2
         return step
 

@@ -37,6 +37,7 @@ class CompiledScorer:
     """Scores windows and rows of a pixel or table model; deterministic, without torch."""
 
     reads = READ
+    cell = 1
 
     def __init__(self, state: NetState, threads: int = 1, variant: Variant | None = None) -> None:
         chosen = variant or best_variant()

@@ -54,7 +54,7 @@ def each_window(
     def made(window: Window, cube: Cube) -> Made:
         return work(Piece(cube, window, detector.context(cube, window)))
 
-    with read_in_order(scene, detector, max_memory, outputs) as reader:
+    with read_in_order(scene, detector, max_memory, outputs, CELL) as reader:
         overlapped(reader.windows, reader.read, made, write)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from specvae.scoring.gathered.survival import SurvivalHistogram
 from specvae.spectra import ScoredWindow
 from specvae.stages.score.window import Piece
 from specvae.thresholds.drift.reference import lattice_step
+from specvae.thresholds.drift.squares import SIDE
 
 __all__ = ["Gatherers", "sample_pixels"]
 
@@ -96,6 +98,11 @@ class Gatherers:
             objects,
             metrics,
         )
+
+    @property
+    def square(self) -> int:
+        """Side of the scene's squares of which each must lie in one window, those of the verdict and of the picture."""
+        return math.lcm(SIDE, 1 if self.overview is None else self.overview.step)
 
     def update(self, piece: ScoredWindow, expected: NDArray[np.float32] | None = None) -> None:
         """Give one window to each accumulator; ``expected`` are the reconstructions of the sample's pixels."""

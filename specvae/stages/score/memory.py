@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from specvae.errors import UsageError
 from specvae.ingest.scene.windows import cut
-from specvae.spectra import CELL, Window
+from specvae.spectra import Window
 
 __all__ = ["Load", "Reading", "parse_size", "plan_reading"]
 
@@ -24,6 +24,8 @@ LEAST_ROWS = 256
 """Rows of a window below which too large a share of what is read and computed is its halo."""
 LARGEST = 1 << 20
 """Pixels of a window beyond which larger windows are no faster."""
+FEWEST = 1 << 12
+"""Pixels of a window below which what each costs beside its pixels outweighs them."""
 
 
 def parse_size(text: str | None) -> int:
@@ -65,6 +67,8 @@ class Load:
     """Bytes of a value in a cube."""
     component: int = 24
     """Bytes that one component of a pixel takes while it is computed; by torch, which computes it in steps, six floats."""
+    multiple: int = 1
+    """Windows begin at multiples of so many pixels: those of the scorer's cells and of the squares that are gathered."""
 
     @property
     def stored(self) -> int:
@@ -108,20 +112,20 @@ def plan_reading(memory: int, shape: tuple[int, int], block: tuple[int, int], lo
     rows, cols = shape
     block = min(block[0], rows), min(block[1], cols)
     # Each block is decoded once: the last rows of a window, which are the halo of the next one below, are carried on in
-    # memory. Where blocks do not end where cells do, the rows of the unfinished cell are carried too.
-    carried = (CELL + load.halo) * load.cube if load.halo or block[0] % CELL else 0
-    areas = _areas(shape, block, carried, memory // 3)
+    # memory. Where blocks do not end at a multiple, the rows beyond the last one are carried too.
+    carried = (load.multiple + load.halo) * load.cube if load.halo or block[0] % load.multiple else 0
+    areas = _areas(shape, block, carried, memory // 3, load.multiple)
     width = areas[0].cols
     # The maps are written through GDAL's cache, which fills a row of their blocks before it compresses it.
     written = min(width * OUTPUT_TILE * (4 * load.outputs + 1), memory // 4)
     free = memory - carried * width - written
-    target = min(LARGEST, max(CELL * CELL, free // load.under_way))
+    target = min(LARGEST, max(FEWEST, free // load.under_way))
     # Strips, and blocks of which one alone fills a window, cannot be read one rectangle at a time: every rectangle would
     # decode the columns beside it, only to forget them.
     if block[1] == cols or block[0] * block[1] > 4 * target:
         return _by_rows(memory, shape, block, load, target, areas, written)
     least = block[0] * math.ceil(LEAST_ROWS / block[0])
-    step = cut((rows, width), (least if least * block[1] <= target else block[0], block[1]), target)
+    step = cut((rows, width), (least if least * block[1] <= target else block[0], block[1]), target, load.multiple)
     # A quarter more than the blocks themselves, so that none is evicted while it is still needed.
     blocks = step[0] * min(step[1], cols) * load.stored
     return Reading(step, target, written + blocks + blocks // 4, 0, areas)
@@ -142,7 +146,7 @@ def _by_rows(
     height = wanted // block[0] * block[0] or _divisor(block[0], wanted, shape[0])
     width = areas[0].cols
     if height * width > 2 * target:
-        width = max(CELL, target // height // CELL * CELL)
+        width = max(load.multiple, target // height // load.multiple * load.multiple)
     return Reading((height, width), target, written, height * shape[1] * load.stored, areas)
 
 
@@ -154,10 +158,12 @@ def _divisor(tall: int, wanted: int, rows: int) -> int:
     return next((n for n in range(wanted, wanted // 4, -1) if tall % n == 0), wanted)
 
 
-def _areas(shape: tuple[int, int], block: tuple[int, int], carried: int, allowed: int) -> tuple[Window, ...]:
+def _areas(
+    shape: tuple[int, int], block: tuple[int, int], carried: int, allowed: int, multiple: int
+) -> tuple[Window, ...]:
     """The full scene, or columns of blocks, such that ``carried`` bytes a column stay within ``allowed``."""
     rows, cols = shape
-    # Areas end where blocks and cells both end: no block is decoded for two areas, and each cell keeps its pixels.
-    unit = math.lcm(block[1], CELL) if block[1] < cols else CELL
+    # Areas end where blocks and squares both end: no block is decoded for two areas, and each square has all its pixels.
+    unit = math.lcm(block[1], multiple) if block[1] < cols else multiple
     width = cols if carried * cols <= allowed else max(unit, allowed // carried // unit * unit)
     return tuple(Window(0, col, rows, min(width, cols - col)) for col in range(0, cols, width))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -29,13 +30,19 @@ class WindowReader(Protocol):
 
 @contextmanager
 def read_in_order(
-    scene: Scene, detector: Detector, max_memory: str | None, outputs: int, part: Sequence[Window] = ()
+    scene: Scene,
+    detector: Detector,
+    max_memory: str | None,
+    outputs: int,
+    square: int,
+    part: Sequence[Window] = (),
 ) -> Iterator[WindowReader]:
     """A reader that decodes each block of the scene once; ``outputs`` is how many values are made of a pixel.
 
-    With ``part`` it reads, in windows of its own, the full rows that these windows cover.
+    No window cuts the scene's squares of ``square`` pixels. With ``part`` it reads, in windows of its own, the full rows
+    that these windows cover.
     """
-    memory = parse_size(max_memory)
+    memory, multiple = parse_size(max_memory), math.lcm(square, detector.scorer.cell)
     item, components, float32 = np.dtype(scene.dtype).itemsize, detector.state.components, np.dtype(np.float32)
     # What the scorer takes as the file stores it is never copied into floats, twice as large.
     held = scene.held if isinstance(scene, PixelScene) and scene.held in detector.reads else float32
@@ -44,7 +51,7 @@ def read_in_order(
     if len(detector.reads) == 1 and components:
         # By torch, the cells that were normalised for the ring are held until they are scored.
         component += -(-bands * float32.itemsize // components)
-    load = Load(bands, item, detector.halo, components, outputs, held.itemsize, component)
+    load = Load(bands, item, detector.halo, components, outputs, held.itemsize, component, multiple)
     reading = plan_reading(memory, scene.shape, scene.block, load)
     if not isinstance(scene, PixelScene):
         with scene.cached(memory // 2):
@@ -53,7 +60,9 @@ def read_in_order(
             )
         return
     areas = [area.clip(_rows_of(part, scene.cols)) for area in reading.areas] if part else reading.areas
-    reader = CarryingReader(scene, load.bands, scene.shape, reading.step, load.halo, reading.largest, areas, held)
+    reader = CarryingReader(
+        scene, load.bands, scene.shape, reading.step, load.halo, reading.largest, areas, held, multiple
+    )
     with scene.cached(reading.cache, reading.rows):
         yield reader
 

@@ -88,7 +88,7 @@ class _SceneRun:
         count = len(score_bands(request.score_parts))
         # The reader bounds GDAL's cache, which the maps go through too: it stays open until they are closed.
         with (
-            read_in_order(self.scene, detector, request.max_memory, count) as reader,
+            read_in_order(self.scene, detector, request.max_memory, count, self.gathered.square) as reader,
             open_maps(self.place, self.scene.grid, self.job) as maps,
         ):
             if fill is None:

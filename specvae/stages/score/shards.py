@@ -108,7 +108,7 @@ def score_shard(
             scores[at], flags[at] = score_rows, flag_rows
 
         scoring = WindowScoring(scene, detector, threshold, gathered, request.score_parts)
-        with read_in_order(scene, detector, request.max_memory, len(bands), windows) as reader:
+        with read_in_order(scene, detector, request.max_memory, len(bands), gathered.square, windows) as reader:
             scoring.run(reader, store)
         with gathered.timed("write"):
             scores.flush()
