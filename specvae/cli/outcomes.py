@@ -14,16 +14,20 @@ if TYPE_CHECKING:
 __all__ = ["finish", "print_outcome"]
 
 
-def print_outcome(outcome: SceneOutcome, page: str = "") -> None:
+def print_outcome(outcome: SceneOutcome, page: str = "", said: set[str] | None = None) -> None:
     """One line: on standard output, or on standard error where the source failed or has warnings.
 
-    ``page``: the file in its folder that a person opens first.
+    ``page``: the file in its folder that a person opens first. ``said``: the warnings said before, which are not said
+    again: what a model warns of is the same of every scene. Those of this source are added to it.
     """
     if outcome.status == "failed":
         invocation().error(outcome.message, "scene-failed", scene=outcome.key)
         return
+    said = set() if said is None else said
     for warning in (outcome.report or {}).get("warnings", []):
-        invocation().warn(f"{outcome.key}: {warning}")
+        if warning not in said:
+            invocation().warn(f"{outcome.key}: {warning}")
+        said.add(warning)
     echo(f"{outcome.key}: {outcome.message} -> {outcome.folder}{page}")
 
 

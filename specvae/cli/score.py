@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ def command(scene: tuple[str, ...], scenes_from: str | None, jobs: int, as_json:
     scenes = [*scene, *(_listed(scenes_from) if scenes_from else [])]
     if not scenes:
         raise click.UsageError("no scene was given; name files, folders or globs, or --scenes-from FILE")
-    run = _scored(scenes, build(ScoreRequest, options), jobs, None if as_json else _print)
+    run = _scored(scenes, build(ScoreRequest, options), jobs, None if as_json else partial(_print, set()))
     if as_json:
         from specvae.pipeline.summary.score_json import score_json
 
@@ -81,5 +82,5 @@ def _listed(path: str) -> list[str]:
         raise click.UsageError(f"--scenes-from {path} cannot be read: {error.strerror}") from None
 
 
-def _print(outcome: SceneOutcome) -> None:
-    print_outcome(outcome, f"/{PAGE.name}" if holds(outcome.folder, PAGE) else "")
+def _print(said: set[str], outcome: SceneOutcome) -> None:
+    print_outcome(outcome, f"/{PAGE.name}" if holds(outcome.folder, PAGE) else "", said)
