@@ -32,8 +32,11 @@ check: $(VENV)/.tests
 test: check
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not slow" tests
 
+# The result goes to reports/tests/report.md, whether all passed or not.
 test-all: check
-	$(BIN)/python -m pytest $(PYTEST_FLAGS) tests
+	mkdir -p build
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) --junitxml=build/test-all.xml tests; status=$$?; \
+	$(BIN)/python -m tests.suite_report build/test-all.xml && exit $$status
 
 # Ten thousand damaged inputs; the result goes to reports/fuzz/report.md.
 fuzz: $(VENV)/.tests
