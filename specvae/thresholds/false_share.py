@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,7 @@ class FalseShareBound:
         return np.asarray(np.divide(false, flags, out=np.full(wanted.shape, np.nan), where=flags > 0), np.float64)
 
 
+@lru_cache(maxsize=2)  # a report asks for a scene's limits several times
 def bound_false_share(tiles: CalibrationTiles, pixels: int, seed: int = 0) -> FalseShareBound | None:
     """The limits for a scene of so many ``pixels``, from held-out normal tiles; None without tiles or pixels.
 
