@@ -17,7 +17,6 @@ ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "data" / "samples"
 NEEDS = {"head_to_head": ("pyod", "tqdm"), "rufiji": ("rioxarray", "dask")}
 SCRIPTS = ("head_to_head", "grid_search", "rufiji", "spectral_64", "patches")
-QUICKEST = ("rufiji",)
 
 
 def python(*words: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -28,7 +27,7 @@ def python(*words: object, cwd: Path = ROOT, **environment: str) -> subprocess.C
 
 
 def marked(name: str) -> object:
-    return pytest.param(name, marks=[] if name in QUICKEST else [pytest.mark.slow])
+    return pytest.param(name, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize("name", [marked(name) for name in SCRIPTS])

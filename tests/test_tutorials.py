@@ -20,7 +20,7 @@ from tests.tutorials import FIGURES, PAGES, ROOT, blocks_of, run_page, same
 mpl.use("Agg")
 
 
-SLOW = ("hyperspectral", "night-batch", "wrong-map")
+SLOW = ("first-map", "hyperspectral", "lab-spectra", "night-batch", "wrong-map")
 
 
 def marked(page: Path) -> object:

@@ -46,7 +46,7 @@ def check_with_scipys_array_api(estimator: SpectralVAE) -> None:
     assert done.stdout.strip() == "1"
 
 
-@parametrize_with_checks([SpectralVAE(steps=40)])
+@parametrize_with_checks([SpectralVAE(steps=10)])
 def test_scikit_learn_finds_nothing_wrong(estimator, check) -> None:
     if "array_api" in str(check):
         check_with_scipys_array_api(estimator)

@@ -49,7 +49,7 @@ def test_names_of_columns_are_text(tmp_path: Path, attack: Attack) -> None:
     assert_harmless(tmp_path / "reports" / "rows" / "report.html")
 
 
-@pytest.mark.parametrize("name", MARKUP)
+@pytest.mark.parametrize("name", [MARKUP[0], *(pytest.param(name, marks=pytest.mark.slow) for name in MARKUP[1:])])
 def test_the_name_of_a_pipeline_is_text(name: str, tmp_path: Path, scene: Path, attack: Attack) -> None:
     quoted = name.replace('"', '\\"')
     assert attack("fit", scene, "--set", "training.steps=10").status == 0

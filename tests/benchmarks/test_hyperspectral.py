@@ -106,6 +106,7 @@ def test_blobs_of_asked_sizes_are_planted_on_valid_ground() -> None:
         assert (away.max(axis=0) > ground.values.std(axis=(1, 2)).min()).all()
 
 
+@pytest.mark.slow
 def test_contexts_are_compared_on_made_ground_where_no_other_is_at_hand(tmp_path: Path) -> None:
     contexts = compare_contexts(tmp_path, 1, ("training.epochs=1",), lambda line: None)
     assert not contexts.fire

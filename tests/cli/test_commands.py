@@ -19,7 +19,7 @@ from specvae.stages.demo.scenes import write_scene
 from specvae.stages.demo.synthetic import make_scene
 from tests.commands import run
 
-QUICK = ["--set", "training.steps=80", "--set", "training.refits=1"]
+QUICK = ["--set", "training.steps=80", "--set", "training.refits=1", "--folds", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -380,7 +380,7 @@ def test_a_fit_and_a_calibration_tell_the_smallest_rate_that_they_carry(
         assert f"enough for false-alarm rates down to {rate:.2g}" in capsys.readouterr().out
     few = pd.read_csv(night / "spectra.csv").head(60)
     few.to_csv(tmp_path / "few.csv", index=False)
-    assert run("fit", tmp_path / "few.csv", "--model", tmp_path / "few.specvae", *QUICK) == 0
+    assert run("fit", tmp_path / "few.csv", "--model", tmp_path / "few.specvae", *QUICK, "--folds", "6") == 0
     said = capsys.readouterr()
     assert load_model(tmp_path / "few.specvae").detector.calibration.smallest_rate is None
     assert "each from one of 6 folds (too few for any false-alarm rate)" in said.out

@@ -23,7 +23,7 @@ from specvae.stages.fit import fit
 from specvae.stages.requests import CalibrateRequest, FitRequest
 from tests.commands import run
 
-QUICK = ("training.steps=20", "training.refits=1")
+QUICK = ("training.steps=20", "training.refits=1", "sampling.folds=1")
 
 
 def events(text: str) -> list[dict[str, object]]:

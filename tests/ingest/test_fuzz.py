@@ -10,7 +10,7 @@ import pytest
 from tests.commands import call
 from tests.fuzz import Fuzzer
 
-CASES = 300
+CASES = 120
 
 
 @pytest.fixture(scope="module")

@@ -159,7 +159,7 @@ def bytes_read() -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="this system does not count what a process reads")
-@pytest.mark.parametrize("memory", [24 << 20, 48 << 20])
+@pytest.mark.parametrize("memory", [24 << 20, pytest.param(48 << 20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_no_block_is_decoded_twice(layout: str, memory: int, tmp_path: Path) -> None:
     side = 700 if layout == "JPEG 2000" else 1400

@@ -203,7 +203,7 @@ def optimisers() -> list[str]:
     return sorted(real - {"Optimizer", "SparseAdam"})
 
 
-@pytest.mark.parametrize("name", optimisers())
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n == "LBFGS" else n for n in optimisers()])
 def test_any_optimiser_of_torch_lowers_the_loss(name: str) -> None:
     rng = np.random.default_rng(0)
     images = np.clip(0.3 + 0.25 * np.outer(rng.normal(size=256), np.sin(np.arange(16))), 0, 1).astype(np.float32)

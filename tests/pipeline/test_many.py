@@ -69,6 +69,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_in_lines_and_leaves_nothing_that_looks_whole(tmp_path: Path, small_disk: Path) -> None:
     make_scenes(tmp_path / "inbox", 12, 0)
     fit_small(tmp_path, Settings(device="cpu"))

@@ -152,7 +152,7 @@ def test_score_writes_to_the_store_and_shows_the_address(place: Path, proxy: Pro
     assert (status, printed.count("done already")) == (0, 2)
 
 
-QUICK = ("cut", "corrupt")
+QUICK = ("corrupt",)
 """Faults that are tried in every run of the tests; the others take their seconds in the slow ones."""
 EACH = [fault if fault in QUICK else pytest.param(fault, marks=pytest.mark.slow) for fault in FAULTS]
 LASTING = [each for each, fault in zip(EACH, FAULTS, strict=True) if fault != "slow"]
@@ -303,6 +303,7 @@ def test_an_index_that_climbs_removes_nothing_elsewhere(place: Path, proxy: Prox
     assert not files.exists("bucket/coast/s0_20240101/stray.txt")
 
 
+@pytest.mark.slow
 def test_alerts_go_to_the_store_and_a_night_goes_on_from_there(tmp_path: Path, proxy: Proxy) -> None:
     """The state of the nights before comes from the store where this machine has none; nothing else changes a byte."""
     reports, alerts = tmp_path / "coast", "s3://bucket/alerts"

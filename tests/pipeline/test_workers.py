@@ -51,6 +51,7 @@ def test_two_processes_make_the_very_maps_of_one_and_share_the_threads(place: Pa
     assert len(maps(place)) == 16
 
 
+@pytest.mark.slow
 def test_score_with_two_processes_writes_what_one_does(place: Path) -> None:
     (place / "in" / "s3.tif").write_bytes(b"no raster")
     words = [

@@ -51,6 +51,7 @@ def detectors() -> dict[str, Detector]:
     return {name: fitted(scene, valid, name == "ring", BAND_NAMES) for name in ("none", "ring")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("material", ["burn", "oil", "tarpaulin"])
 @pytest.mark.parametrize("fill", [0.1, 0.2, 0.5])
 def test_blobs_of_any_size_are_found_no_worse_with_context(

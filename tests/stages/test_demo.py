@@ -76,6 +76,7 @@ def test_the_second_demo_touches_nothing(shown: DemoOutcome) -> None:
     assert asdict(again) == asdict(shown)
 
 
+@pytest.mark.slow
 def test_another_seed_replaces_what_stands(shown: DemoOutcome) -> None:
     old = (shown.folder / "model.specvae").read_bytes()
     other = demo(str(shown.folder), seed=5)

@@ -54,7 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model = folder / f"{name}.specvae"
         fit(
             [str(folder / "scene.tif")],
-            FitRequest(model=str(model), device="cpu", context=kind, set=("training.steps=40",)),
+            FitRequest(model=str(model), device="cpu", context=kind, set=("training.steps=40", "sampling.folds=1")),
         )
         assert invoke(model, folder / f"{name}.onnx").exception is None
     return folder
@@ -168,10 +168,11 @@ def test_what_is_no_model_and_a_missing_package_are_refused(place: Path, tmp_pat
             export(str(place / "pixel.specvae"), str(place / "pixel.onnx"))
 
 
+@pytest.mark.slow
 def test_a_model_of_patches_scores_alike_and_takes_more_than_a_chunk_of_them(tmp_path: Path) -> None:
     values = make_texture(128, 136, 1, side=8, bands=2).values
     write_scene(tmp_path / "texture.tif", values, ("a", "b"))
-    quick = ("training.steps=60", "training.refits=0", "network.latent=6")
+    quick = ("training.steps=60", "training.refits=0", "network.latent=6", "sampling.folds=1")
     fit(
         [str(tmp_path / "texture.tif")], FitRequest(model=str(tmp_path / "m.specvae"), device="cpu", patch=8, set=quick)
     )

@@ -181,6 +181,7 @@ def test_a_bernoulli_likelihood_refuses_spectra_outside_0_to_1(
     assert not (tmp_path / "m.specvae").exists()
 
 
+@pytest.mark.slow
 def test_spectral_64_takes_real_spectra_scaled_to_0_to_1(real_data: Path, tmp_path: Path) -> None:
     scene = loadmat(real_data / "had" / "abu-urban-3.mat")
     values = scene["data"].reshape(-1, 191) / scene["data"].max()
@@ -216,6 +217,7 @@ def test_spectral_64_takes_real_spectra_scaled_to_0_to_1(real_data: Path, tmp_pa
     assert path[1:-1].max() <= 1
 
 
+@pytest.mark.slow
 def test_spectral_64_says_so_where_spectra_are_too_alike_for_it(
     real_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,7 +31,7 @@ from specvae.stages.requests import FitRequest
 
 NAMES = ("B1", "B2", "B3", "B4", "B5")
 ROWS, COLS = 150, 170
-QUICK = ("training.steps=120", "training.refits=0")
+QUICK = ("training.steps=120", "training.refits=0", "sampling.folds=1")
 
 
 def mixed(n: int, seed: int) -> NDArray[np.float64]:

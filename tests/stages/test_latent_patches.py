@@ -32,7 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if name == "scene":
             values[:, 20, 30] = -9999.0
         write_part(folder / f"{name}.tif", values, nodata=-9999.0)
-    quick = ("--set", "training.steps=150", "--set", "training.refits=0", "--set", "network.latent=12")
+    quick = ("--set", "training.steps=150", "--set", "training.refits=0", "--set", "network.latent=12", "--folds", "1")
     assert run("fit", folder / "normal.tif", "--patch", SIDE, "--model", folder / "m.specvae", *quick) == 0
     return folder
 

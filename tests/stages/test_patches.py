@@ -32,7 +32,7 @@ from specvae.training.descent import Sample
 from tests.commands import run
 from tests.textures import PLACE, SIDE, write_part
 
-QUICK = ["--set", "training.steps=300", "--set", "training.refits=1"]
+QUICK = ["--set", "training.steps=300", "--set", "training.refits=1", "--folds", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +221,7 @@ def test_patches_are_whitened_and_come_back() -> None:
     np.testing.assert_allclose(normaliser.inverse(x).numpy(), values, rtol=1e-3, atol=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_real_fire_is_found_in_patches_of_16_pixels(real_data: Path, tmp_path: Path) -> None:
     scenes, model = real_data / "scenes" / "coldsprings", tmp_path / "m.specvae"

@@ -27,7 +27,7 @@ from specvae.stages.score.request import ScoreRequest
 from specvae.stages.score.run import score
 
 NAMES = ("B1", "B2", "B3", "B4")
-SETTINGS = ("training.steps=60", "training.refits=0")
+SETTINGS = ("training.steps=60", "training.refits=0", "sampling.folds=1")
 
 
 def ground(seed: int, rows: int = 200, cols: int = 240) -> np.ndarray:

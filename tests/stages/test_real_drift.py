@@ -27,7 +27,10 @@ SCENES = {
 SHORT = ("training.steps=150", "training.refits=1")
 
 
-@pytest.fixture(scope="module", params=SCENES)
+@pytest.fixture(
+    scope="module",
+    params=[next(iter(SCENES)), *(pytest.param(name, marks=pytest.mark.slow) for name in list(SCENES)[1:])],
+)
 def fitted(
     request: pytest.FixtureRequest, real_layout: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:
@@ -80,7 +83,9 @@ def scored(fitted: tuple[Path, Path], scene: str, **options: Any) -> tuple[dict[
     return report, run.exit_status, replace(run, strict=False).exit_status
 
 
-@pytest.mark.parametrize("scene", ["offset", "gain", "half", "sensor"])
+@pytest.mark.parametrize(
+    "scene", ["offset", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gain", "half", "sensor"))]
+)
 def test_shifted_radiometry_is_do_not_use_and_strict_exits_5(fitted: tuple[Path, Path], scene: str) -> None:
     report, strict, lenient = scored(fitted, scene)
     assert report["drift"]["verdict"] == "do-not-use", report["drift"]["reasons"]
@@ -106,6 +111,7 @@ def test_the_scene_after_a_wildfire_is_not_refused(real_layout: Path, tmp_path: 
     assert report["calibration"]["contaminated"] is False
 
 
+@pytest.mark.slow
 def test_a_hundredth_of_anomalies_in_the_scene_that_is_fitted_is_found(real_layout: Path, tmp_path: Path) -> None:
     with rasterio.open(real_layout / SCENES["coldsprings"]) as scene:
         values, profile = scene.read(), scene.profile

@@ -26,6 +26,7 @@ def test_the_burn_at_cold_springs_is_found_better_than_by_rx(real_data: Path, tm
     assert 0.93 < metrics["auroc"] < 1.0
 
 
+@pytest.mark.slow
 def test_adulterated_strawberry_is_separated_from_authentic(real_data: Path, tmp_path: Path) -> None:
     import pandas as pd
 

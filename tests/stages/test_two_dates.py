@@ -270,6 +270,7 @@ def test_inspect_says_what_the_earlier_date_is_and_what_the_model_compares(place
     assert model["scorer"]["why_torch"] == "a model of two dates"  # type: ignore[typeddict-item]
 
 
+@pytest.mark.slow
 def test_quiet_pairs_realise_the_rate_that_was_asked(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
 

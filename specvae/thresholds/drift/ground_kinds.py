@@ -120,7 +120,9 @@ class GroundKinds:
         """``(n, kinds)``: log density under each kind, without the constant that all kinds share."""
         # In float32, a kind and a thousand spectra at a time: a library of matrix products shares out larger ones among
         # threads, and these then take six times as long as one of them alone.
-        parts = [self._square(normalised[i : i + AT_ONCE].astype(np.float32)) for i in range(0, len(normalised), AT_ONCE)]
+        parts = [
+            self._square(normalised[i : i + AT_ONCE].astype(np.float32)) for i in range(0, len(normalised), AT_ONCE)
+        ]
         square = np.concatenate(parts) if parts else np.zeros((0, len(self.mean)), np.float32)
         bands = self.mean.shape[1]
         return np.asarray(self._volume - 0.5 * (FREEDOM + bands) * np.log1p(square / FREEDOM), np.float64)
