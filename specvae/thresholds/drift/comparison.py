@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from specvae.thresholds.drift.faults import (
     Fault,
+    best_faults,
     displaced_bands,
     gain_fault,
     offset_fault,
-    radiometric_faults,
-    swapped_bands,
 )
 from specvae.thresholds.drift.ground_kinds import GroundKinds
 from specvae.thresholds.drift.squares import Squares
@@ -147,14 +146,12 @@ class GroundReference:
 
     def _faults(self, squares: Squares, before: Floats, order: Floats) -> tuple[Fault, ...]:
         """The best fault of each sort."""
-        pixels = squares.pixels
-        tried = [*radiometric_faults(self.kinds, pixels, before, order), *swapped_bands(self.kinds, pixels, before)]
+        best = best_faults(self.kinds, squares.pixels, before, order)
         displaced = list(displaced_bands(self.kinds, squares))
         usual = self.registration if self.registration.size else np.zeros(len(displaced))
         # By band: that of cirrus lies beside the others over clouds, since it sees these alone and in another direction.
-        tried += [replace(f, gain_of_fit=f.gain_of_fit - usual[i]) for i, f in enumerate(displaced)]
-        kinds = dict.fromkeys(fault.kind for fault in tried)
-        return tuple(max((f for f in tried if f.kind == kind), key=lambda f: f.gain_of_fit) for kind in kinds)
+        shifts = [replace(f, gain_of_fit=f.gain_of_fit - usual[i]) for i, f in enumerate(displaced)]
+        return (*best, *([max(shifts, key=lambda f: f.gain_of_fit)] if shifts else []))
 
     def allowed(self, name: str) -> float:
         """How much undoing a fault of this sort must gain before it counts, nats."""

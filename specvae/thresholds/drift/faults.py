@@ -6,8 +6,9 @@ both under shares of the kinds of ground estimated anew. A factor also changes t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -20,11 +21,10 @@ from specvae.thresholds.drift.squares import Sampled, Squares
 __all__ = [
     "BASELINE_OFFSET",
     "Fault",
+    "best_faults",
     "displaced_bands",
     "gain_fault",
     "offset_fault",
-    "radiometric_faults",
-    "swapped_bands",
 ]
 
 FACTORS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.1, 1.2, 1.3, 1.4, 1.6, 2.0, 2.5, 3.0)
@@ -35,6 +35,11 @@ BASELINE_OFFSET = 1000.0
 """What Sentinel-2's processing baseline 04.00 adds to every band, digital numbers (0.1 in reflectance)."""
 HAZES = tuple((added, taken) for added in (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5) for taken in (0.0, 0.15))
 """Haze: what it adds to the first band, in the median band's spread, and the share of the ground's light that it takes."""
+
+SCREENED = 150
+"""Pixels on which every fault is tried first; the most promising of each sort then on all, which takes ten times as long."""
+PROMISING = 2
+"""Faults of a sort that are tried on all pixels."""
 
 Floats = NDArray[np.float64]
 
@@ -55,46 +60,90 @@ class Fault:
     """Rows and columns that the band is out of place by."""
 
 
-def radiometric_faults(kinds: GroundKinds, pixels: Sampled, before: Floats, order: Floats) -> Iterator[Fault]:
-    """A gain, an offset and haze, each undone; ``before`` is the log density ``(n,)`` of the pixels as they are.
+@dataclass(frozen=True)
+class _Remedy:
+    """A fault, and how it is undone."""
+
+    fault: Fault
+    undo: Callable[[Floats], Floats]
+    """Spectra ``(bands, n)`` as they would be without the fault."""
+    unit: float = 0.0
+    """Log of the factor by which undoing it stretches the compared bands, which is no gain."""
+
+    def tried(self, kinds: GroundKinds, spectra: Floats, before: Floats) -> Fault:
+        """The fault with its gain on these spectra, whose log density is ``before`` ``(n,)``."""
+        return replace(self.fault, gain_of_fit=_gained(kinds, self.undo(spectra), before) - self.unit)
+
+
+def best_faults(kinds: GroundKinds, pixels: Sampled, before: Floats, order: Floats) -> list[Fault]:
+    """The best gain, offset, haze and exchange of two bands; ``before``: log density ``(n,)`` of the pixels as they are.
 
     ``order`` ``(bands,)`` says how far each band lies from the shortest wavelength, 0 to 1: haze adds least at the end.
     """
     spectra = np.asarray(pixels.spectra, np.float64)
+    few = slice(None, None, max(1, before.size // SCREENED))
+    promising: dict[str, list[tuple[float, int]]] = {}
+    remedies = [*_radiometric(kinds, order), *_exchanges(kinds, len(spectra))]
+    for number, remedy in enumerate(remedies):
+        gain = remedy.tried(kinds, spectra[:, few], before[few]).gain_of_fit
+        promising.setdefault(remedy.fault.kind, []).append((gain, number))
+    chosen = [number for ranked in promising.values() for _, number in sorted(ranked)[-PROMISING:]]
+    tried = [remedies[number].tried(kinds, spectra, before) for number in chosen]
+    return [max((f for f in tried if f.kind == kind), key=lambda f: f.gain_of_fit) for kind in promising]
+
+
+def _radiometric(kinds: GroundKinds, order: Floats) -> Iterator[_Remedy]:
+    """A gain, an offset and haze, of each several sizes."""
     for factor in FACTORS:
-        yield gain_fault(kinds, pixels, before, factor)
+        yield _gain(kinds, factor)
     spread = float(np.median(kinds.scale))
     addends = {share * 2.56 * spread for share in SPREADS}
     # The one offset that a name is known for is tried as it is, in either unit of reflectance.
     addends |= {sign * BASELINE_OFFSET * unit for unit in (1, 1e-4) for sign in (-1, 1) if spread > 5 * unit}
     addends = {addend for addend in addends if 0.02 * spread < abs(addend) < 50 * spread}
     for addend in sorted(addends):
-        yield offset_fault(kinds, pixels, before, addend)
+        yield _offset(addend)
     falling = np.exp(-3.0 * order)[:, None]
     for added, taken in HAZES:
-        through = 1 - taken * falling
-        undone = (spectra - added * 2.56 * spread * falling) / through
+        light, through = added * 2.56 * spread * falling, 1 - taken * falling
         unit = float(np.log(through[kinds.bands]).sum())
-        yield Fault("haze", _gained(kinds, undone, before) - unit, added * 2.56 * spread)
+        yield _Remedy(Fault("haze", 0.0, added * 2.56 * spread), partial(_cleared, light, through), unit)
+
+
+def _exchanges(kinds: GroundKinds, bands: int) -> Iterator[_Remedy]:
+    """Each two bands exchanged."""
+    for pair in combinations(kinds.bands.tolist(), 2):
+        order = np.arange(bands)
+        order[list(pair)] = pair[::-1]
+        yield _Remedy(Fault("swap", 0.0, bands=pair), partial(_taken, order))
+
+
+def _cleared(light: Floats, through: Floats, spectra: Floats) -> Floats:
+    return (spectra - light) / through
+
+
+def _taken(order: NDArray[np.intp], spectra: Floats) -> Floats:
+    return np.asarray(spectra[order])
+
+
+def _gain(kinds: GroundKinds, factor: float) -> _Remedy:
+    return _Remedy(
+        Fault("gain", 0.0, factor), lambda spectra: spectra / factor, kinds.bands.size * float(np.log(factor))
+    )
+
+
+def _offset(addend: float) -> _Remedy:
+    return _Remedy(Fault("offset", 0.0, addend), lambda spectra: spectra - addend)
 
 
 def gain_fault(kinds: GroundKinds, pixels: Sampled, before: Floats, factor: float) -> Fault:
     """A given factor undone."""
-    gained = _gained(kinds, np.asarray(pixels.spectra, np.float64) / factor, before)
-    return Fault("gain", gained - kinds.bands.size * float(np.log(factor)), factor)
+    return _gain(kinds, factor).tried(kinds, np.asarray(pixels.spectra, np.float64), before)
 
 
 def offset_fault(kinds: GroundKinds, pixels: Sampled, before: Floats, addend: float) -> Fault:
     """A given addend undone."""
-    return Fault("offset", _gained(kinds, np.asarray(pixels.spectra, np.float64) - addend, before), addend)
-
-
-def swapped_bands(kinds: GroundKinds, pixels: Sampled, before: Floats) -> Iterator[Fault]:
-    """Each two bands exchanged."""
-    for pair in combinations(kinds.bands.tolist(), 2):
-        order = np.arange(len(pixels.spectra))
-        order[list(pair)] = pair[::-1]
-        yield Fault("swap", _gained(kinds, pixels.spectra[order], before), bands=pair)
+    return _offset(addend).tried(kinds, np.asarray(pixels.spectra, np.float64), before)
 
 
 def displaced_bands(kinds: GroundKinds, squares: Squares) -> Iterator[Fault]:
