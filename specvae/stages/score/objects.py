@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from specvae.export.report.sections import LargestObject, LeadingObject, Objects
 from specvae.ingest.grid import Grid
 from specvae.scoring.gathered.object_table import JoinedObjects, ObjectTable
 from specvae.stages.score.job import Job
+from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.object_p_values import ObjectCalibration, discoveries
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def find_objects(
     ``valid``: the scene's usable pixels.
     """
     table, detector, request, cut = joined.table, job.model.detector, job.request, job.threshold.value
-    normal = ObjectCalibration(detector.calibration.tiles, cut, detector.calibration.p_values)
+    normal = _normal_objects(detector.calibration, cut)
     # An object is judged by how far its pixels exceed the cut, all together: a wide object of moderate scores may be
     # as remarkable as a small one with a high peak.
     p_values = normal.p_values(table.score - table.pixels * cut, table.peak, table.pixels, table.surprise)
@@ -106,6 +108,12 @@ def find_objects(
     formats = request.objects if OBJECTS_GEOPACKAGE in request.written else ()
     files = [path.name for path in write_objects(rows, folder, formats)]
     return SceneObjects(table, rows, _section(joined, rows, files, normal, request, valid))
+
+
+@lru_cache(maxsize=1)  # the same for every scene of a batch
+def _normal_objects(calibration: Calibration, cut: float) -> ObjectCalibration:
+    """The objects that the normal data of a model show above a cut, nats."""
+    return ObjectCalibration(calibration.tiles, cut, calibration.p_values)
 
 
 def _section(
