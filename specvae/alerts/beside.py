@@ -1,8 +1,6 @@
-"""What stands beside a pixel: it may be moved onto the pixel by a shift of the image, or shine into it through the model's context.
+"""What stands beside a pixel may shine into it: a model that looks at a pixel's surroundings finds those of a fire strange.
 
-Two things make a pixel odd whose own ground is as it was. An image that lies part of a pixel further shows a roof's edge where the
-ground beside the roof was. And a model that looks at a pixel's surroundings finds the surroundings of a fire strange: the fire's
-edge of some pixels is odd too, but less than the fire.
+The fire's edge of some pixels is odd too, but less than the fire; and so is what a shift of the image moves onto its neighbour.
 """
 
 from __future__ import annotations
@@ -10,11 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.alerts.past import REMARKABLE
-
-__all__ = ["REACH", "overshadowed", "with_neighbours"]
+__all__ = ["REACH", "overshadowed", "touches"]
 
 Floats = NDArray[np.float32]
+Nodes = NDArray[np.int64]
 REACH = 7
 """Pixels within which something stronger overshadows a pixel."""
 SHADES = (0.6, 0.2)
@@ -22,34 +19,35 @@ SHADES = (0.6, 0.2)
 tell apart what is weak, and of scores, which go on where p-values have no digits any more."""
 
 
-def with_neighbours(centres: Floats) -> Floats:
-    """``(rows, cols)`` centres, in their place the highest of the 3 x 3 around where that is always odd."""
-    highest = centres.copy()
-    for axis in (0, 1):
-        turned, source = np.moveaxis(highest, axis, 0), np.moveaxis(highest.copy(), axis, 0)
-        np.maximum(turned[1:], source[:-1], out=turned[1:])
-        np.maximum(turned[:-1], source[1:], out=turned[:-1])
-    return np.where(highest > REMARKABLE, highest, centres)
+def overshadowed(rises: tuple[Floats, Floats], at: Nodes) -> NDArray[np.bool_]:
+    """Which of some pixels, at ``at`` ``(n,)`` = row * cols + col, stand beside one that has risen much more.
 
-
-def overshadowed(normal: Floats, nats: Floats, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of some pixels, at ``rows`` and ``cols`` ``(n,)``, stand beside one that has risen much more.
-
-    ``normal`` and ``nats`` ``(rows, cols)``: how far tonight's normal score and score are above what is usual there; NaN where
-    invalid.
+    ``rises``: how far tonight's normal scores and scores (nats) are above what is usual there ``(rows, cols)``, NaN where
+    invalid. Rows beyond the arrays hide nothing.
     """
-    shaded = np.zeros(rows.size, bool)
-    for rise, share in zip((normal, nats), SHADES, strict=True):
-        shaded |= rise[rows, cols] < share * _strongest(rise, rows, cols)
+    rows, cols = rises[0].shape
+    row, col = at // cols, at % cols
+    strongest = [np.full(at.size, -np.inf, np.float32) for _ in rises]
+    for down in range(-REACH, REACH + 1):
+        base = np.clip(row + down, 0, rows - 1) * cols
+        for along in range(-REACH, REACH + 1):
+            near = base + np.clip(col + along, 0, cols - 1)
+            for best, rise in zip(strongest, rises, strict=True):
+                np.fmax(best, rise.ravel()[near], out=best)
+    shaded = np.zeros(at.size, bool)
+    for best, rise, share in zip(strongest, rises, SHADES, strict=True):
+        shaded |= rise.ravel()[at] < share * best
     return shaded
 
 
-def _strongest(rise: Floats, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> Floats:
-    """The strongest rise within REACH of each of some pixels."""
-    strongest = np.full(rows.size, -np.inf, np.float32)
-    tall, wide = rise.shape
-    for down in range(-REACH, REACH + 1):
-        row = np.clip(rows + down, 0, tall - 1)
-        for along in range(-REACH, REACH + 1):
-            np.fmax(strongest, rise[row, np.clip(cols + along, 0, wide - 1)], out=strongest)
-    return strongest
+def touches(at: Nodes, others: Nodes, cols: int) -> NDArray[np.bool_]:
+    """Which of some pixels ``at`` have one of ``others`` among the eight around them; both row * cols + col, ascending."""
+    # A column that is empty between the rows keeps the end of one from touching the beginning of the next.
+    width = cols + 1
+    own, known = at + at // cols, others + others // cols
+    touched = np.zeros(at.size, bool)
+    for step in (-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1):
+        place = np.searchsorted(known, own + step)
+        inside = place < known.size
+        touched[inside] |= known[place[inside]] == own[inside] + step
+    return touched

@@ -1,60 +1,46 @@
-"""Clear looks: which valid pixels of a night are looks at the ground, and what is seen there."""
+"""Clear looks: which valid pixels of a night are looks at the ground, and the mean of each with its neighbours."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EDGE", "HALO", "View", "view_of"]
+__all__ = ["EDGE", "SIGHT", "clear_looks", "mean_around"]
 
 Bits = NDArray[np.bool_]
+Number = TypeVar("Number", np.float32, np.uint8)
 Floats = NDArray[np.float32]
 EDGE = 4
 """Pixels around a cloud that are no clear looks: masks end before clouds and their shadows do."""
-HALO = 7
-"""Rows beyond a window that decide what its looks are: EDGE + 2 for clouds, and what overshadows a pixel."""
+SIGHT = EDGE + 2
+"""Pixels around a pixel that decide whether it is a clear look."""
+_RECIPROCAL = (1 / np.maximum(np.arange(10), 1)).astype(np.float32)
 
 
-@dataclass(frozen=True, eq=False)
-class View:
-    """What is seen of some rows in one night, ``(rows, cols)`` each."""
-
-    score: Floats
-    """Nats, NaN where invalid."""
-    alone: Floats
-    """Normal scores; 0 where the look is not clear."""
-    around: Floats
-    """Mean normal score of the clear pixels among the 3 x 3 around each."""
-    clear: Bits
-    """Whether it is a look: valid, and not at the edge of a cloud."""
-    wide: Floats
-    """The normal scores with those of up to HALO rows more above and below, the edges of clouds included: they overshadow what
-    stands beside them. NaN where invalid."""
-    above: int
-    """How many rows more there are above."""
-
-
-def view_of(score: Floats, normal: Floats, seen: Bits, first: int, rows: int) -> View:
-    """The view of ``rows`` rows from row ``first`` of arrays that have up to HALO rows more above and below.
+def clear_looks(normal: Floats, seen: Bits) -> Bits:
+    """Where the normal scores ``(rows, cols)`` of a night, NaN where invalid, are clear looks.
 
     ``seen``: ground that had a clear look before; what is invalid there tonight is taken for clouds, what never had one for the
     edge of the scene.
     """
     clear = np.isfinite(normal)
+    if clear.all():
+        return clear
     # A single invalid pixel is a speck of the sensor: clouds are at least three pixels wide.
     cloud = _all_around(~clear & seen)
-    if cloud.any():
-        clear = clear & ~_any_within(cloud, EDGE + 1)
-    alone = np.where(clear, normal, np.float32(0))
-    count = _sum_around(clear.astype(np.float32))
-    around = np.asarray(_sum_around(alone) / np.maximum(count, np.float32(1)), np.float32)
-    own = slice(first, first + rows)
-    return View(score[own], alone[own], around[own], clear[own], normal, first)
+    return clear & ~_any_within(cloud, EDGE + 1) if cloud.any() else clear
 
 
-def _sum_around(values: Floats) -> Floats:
+def mean_around(normal: Floats, clear: Bits) -> Floats:
+    """The mean normal score ``(rows, cols)`` of the clear pixels among the 3 x 3 around each, of those inside the array."""
+    total = _sum_around(np.where(clear, normal, np.float32(0)))
+    total *= np.take(_RECIPROCAL, _sum_around(clear.view(np.uint8)))
+    return total
+
+
+def _sum_around(values: NDArray[Number]) -> NDArray[Number]:
     """The sum over the 3 x 3 around each pixel, of the pixels inside the array."""
     total = values.copy()
     total[1:] += values[:-1]

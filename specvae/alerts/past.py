@@ -7,35 +7,30 @@ a normal variable with unknown centre and spread (Gelman et al., Bayesian Data A
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
     "ENOUGH_LOOKS",
-    "PAST",
-    "REMARKABLE",
     "SCALES",
-    "Past",
+    "STEP",
     "PastArray",
     "PastRows",
-    "Spread",
     "UnseenPast",
-    "centres",
+    "always_odd",
     "freedom",
+    "learn",
+    "past_type",
+    "predictive_variance",
+    "take_back",
 ]
 
 Floats = NDArray[np.float32]
+Records = NDArray[np.void]
 SCALES = ("alone", "around")
 """The pixel by itself, and the mean of the 3 x 3 pixels around it: neighbours lend evidence as far as their past is quieter."""
-PAST = np.dtype(
-    [("looks", "u2"), ("last", "u2"), ("learned", "u1")]
-    + [(f"{what}_{scale}", kind) for scale in SCALES for what, kind in (("centre", "i2"), ("variance", "u2"))]
-)
-"""A pixel's past as it is stored, 13 bytes: clear looks, day of the last one, looks that centre and spread rest on (up to
-MEMORY), and for each scale the two in units of STEP."""
 STEP = 1 / 2000
 """Unit in which centres and variances are stored: the rounding is far below their errors, and half the size of floats."""
 MEMORY = 40
@@ -47,6 +42,27 @@ ORDINARY, REMARKABLE = 0.75, 2.5
 as the second. Without it, ground that dies slowly would take its own death for its past."""
 PRIOR_LOOKS = 4.0
 """How many looks the spread of all normal pixels, which is 1, counts in a pixel's own."""
+MOST_LOOKS, MOST_VARIANCE = 65_535, 65_535
+CELL = 1 << 17
+"""Pixels that are computed at once: their arrays stay in the processor's cache."""
+_COUNTS = np.arange(MEMORY + 1, dtype=np.float32)
+_LEARNED = np.maximum(_COUNTS, 1)
+_SHARE = 1 / _LEARNED
+_BASE = PRIOR_LOOKS / (PRIOR_LOOKS + _LEARNED - 1) * (1 + _SHARE)
+_SLOPE = _LEARNED / (PRIOR_LOOKS + _LEARNED - 1) * (1 + _SHARE) * np.float32(STEP)
+
+
+def past_type(cols: int) -> np.dtype[np.void]:
+    """The type of a record, which holds the past of a row of ``cols`` pixels in 13 bytes a pixel.
+
+    Clear looks, day of the last one (days since 1970-01-01; 0 = never), for each scale centre and variance in units of STEP,
+    and looks that these rest on, up to MEMORY. Each lies by itself along the row, so that it is computed with as it lies.
+    """
+    numbers = [(f"{what}_{scale}", kind) for scale in SCALES for what, kind in (("centre", "i2"), ("variance", "u2"))]
+    fields: list[Any] = [
+        (name, kind, (cols,)) for name, kind in (("looks", "u2"), ("last", "u2"), *numbers, ("learned", "u1"))
+    ]
+    return np.dtype(fields, align=True)
 
 
 class PastRows(Protocol):
@@ -56,30 +72,32 @@ class PastRows(Protocol):
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
 
-    def read(self, first: int, stop: int) -> NDArray[np.void]:
-        """Records of :data:`PAST` ``(rows, cols)`` from row ``first`` to the one before ``stop``."""
+    def read(self, first: int, stop: int) -> Records:
+        """Records of :func:`past_type` ``(rows,)`` from row ``first`` to the one before ``stop``; they are not written to."""
 
-    def write(self, first: int, records: NDArray[np.void]) -> None:
-        """Put records ``(rows, cols)`` in the place of those from row ``first`` on."""
+    def looks(self, first: int, stop: int) -> NDArray[np.uint16]:
+        """Their clear looks alone, ``(rows, cols)``."""
+
+    def write(self, first: int, records: Records) -> None:
+        """Put records ``(rows,)`` in the place of those from row ``first`` on."""
 
 
 class PastArray:
     """The past of a place in memory; at first that of ground that was never seen."""
 
     def __init__(self, rows: int, cols: int) -> None:
-        self.records = np.zeros((rows, cols), PAST)
+        self.records = np.zeros(rows, past_type(cols))
+        self.shape = (rows, cols)
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        rows, cols = self.records.shape
-        return rows, cols
-
-    def read(self, first: int, stop: int) -> NDArray[np.void]:
+    def read(self, first: int, stop: int) -> Records:
         """Some rows."""
         return self.records[first:stop]
 
-    def write(self, first: int, records: NDArray[np.void]) -> None:
+    def looks(self, first: int, stop: int) -> NDArray[np.uint16]:
+        """Clear looks of some rows."""
+        return np.asarray(self.records["looks"][first:stop])
+
+    def write(self, first: int, records: Records) -> None:
         """Put some rows."""
         self.records[first : first + len(records)] = records
 
@@ -90,104 +108,105 @@ class UnseenPast:
     def __init__(self, rows: int, cols: int) -> None:
         self.shape = (rows, cols)
 
-    def read(self, first: int, stop: int) -> NDArray[np.void]:
+    def read(self, first: int, stop: int) -> Records:
         """Rows that were never seen."""
-        return np.zeros((stop - first, self.shape[1]), PAST)
+        return np.zeros(stop - first, past_type(self.shape[1]))
 
-    def write(self, first: int, records: NDArray[np.void]) -> None:
+    def looks(self, first: int, stop: int) -> NDArray[np.uint16]:
+        """No looks."""
+        return np.zeros((stop - first, self.shape[1]), np.uint16)
+
+    def write(self, first: int, records: Records) -> None:
         """Raise TypeError: the state after a date goes into another place."""
         raise TypeError("the past before the first date is not written to")
 
 
-@dataclass(eq=False)
-class Spread:
-    """Centre and variance of a scale, ``(rows, cols)`` each or of chosen pixels ``(n,)``."""
+def always_odd(centre: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Stored centres ``(rows, cols)``, in their place the highest of the 3 x 3 around where that is always odd.
 
-    centre: Floats
-    variance: Floats
-
-    def standardised(self, normal_scores: Floats, learned: NDArray[np.floating]) -> Floats:
-        """How many predictive spreads tonight's normal scores lie above the centre: Student's t with :func:`freedom` degrees."""
-        n = np.maximum(learned, np.float32(1))
-        spread = (PRIOR_LOOKS + n * self.variance) / (PRIOR_LOOKS + n - 1)
-        return np.asarray((normal_scores - self.centre) / np.sqrt(spread * (1 + 1 / n)), np.float32)
-
-    def learn(self, normal_scores: Floats, learned: NDArray[np.floating], where: NDArray[np.bool_]) -> None:
-        """Take tonight's normal scores into centre and variance; ``learned`` counts tonight's look already."""
-        known = (learned > ENOUGH_LOOKS) & (self.centre < ORDINARY)
-        values = np.where(known, np.minimum(normal_scores, np.float32(REMARKABLE)), normal_scores)
-        step = np.where(where, values - self.centre, np.float32(0))
-        share = np.where(where, 1 / np.maximum(learned, np.float32(1)), np.float32(0))
-        self.centre += step * share
-        # Welford's update with the variance in place of the sum of squares, so that it can forget.
-        self.variance += share * (step * step * (1 - share) - self.variance)
+    An image that lies part of a pixel further shows a roof's edge where the ground beside the roof was.
+    """
+    highest = centre.copy()
+    np.maximum(highest[1:], centre[:-1], out=highest[1:])
+    np.maximum(highest[:-1], centre[1:], out=highest[:-1])
+    rows = highest.copy()
+    np.maximum(highest[:, 1:], rows[:, :-1], out=highest[:, 1:])
+    np.maximum(highest[:, :-1], rows[:, 1:], out=highest[:, :-1])
+    return np.where(highest > round(REMARKABLE / STEP), highest, centre)
 
 
-@dataclass(eq=False)
-class Past:
-    """The past of some rows of a place, or of chosen pixels, as arrays to compute with."""
-
-    looks: NDArray[np.uint16]
-    last: NDArray[np.uint16]
-    """Day of the last clear look, days since 1970-01-01; 0 = never."""
-    learned: Floats
-    alone: Spread
-    around: Spread
-
-    @staticmethod
-    def unpack(records: NDArray[np.void]) -> Past:
-        """The past in records of :data:`PAST`, of any shape."""
-        step = np.float32(STEP)
-        spreads = [Spread(records[f"centre_{scale}"] * step, records[f"variance_{scale}"] * step) for scale in SCALES]
-        learned = records["learned"].astype(np.float32)
-        return Past(records["looks"].copy(), records["last"].copy(), learned, spreads[0], spreads[1])
-
-    def pack(self) -> NDArray[np.void]:
-        """The past as records; the inverse of :meth:`unpack` to within half a STEP."""
-        records = np.empty(self.looks.shape, PAST)
-        records["looks"], records["last"] = self.looks, self.last
-        records["learned"] = self.learned
-        for scale, spread in zip(SCALES, (self.alone, self.around), strict=True):
-            records[f"centre_{scale}"] = np.clip(np.rint(spread.centre / np.float32(STEP)), -32768, 32767)
-            records[f"variance_{scale}"] = np.clip(np.rint(spread.variance / np.float32(STEP)), 0, 65535)
-        return records
-
-    def see(self, clear: NDArray[np.bool_], day: int) -> None:
-        """Count tonight's clear looks."""
-        self.looks += clear & (self.looks < np.iinfo(np.uint16).max)
-        self.last[clear] = day
-
-    def learn(self, alone: Floats, around: Floats, where: NDArray[np.bool_]) -> None:
-        """Take tonight's normal scores of both scales in ``where`` the look is clear and no alert is open."""
-        self.learned += where & (self.learned < MEMORY)
-        self.alone.learn(alone, self.learned, where)
-        self.around.learn(around, self.learned, where)
-
-    def take_back(self, pixels: NDArray[np.void], at: NDArray[np.int64]) -> None:
-        """Learn the looks that were set aside while an alert was open, for it has closed and they were part of the normal.
-
-        ``pixels``: records of ``specvae.alerts.pixels.PIXEL``; ``at``: their places in these rows.
-        """
-        extra = pixels["set_aside"].astype(np.float32)
-        before = self.learned.ravel()[at]
-        total = before + extra
-        for scale, spread in zip(SCALES, (self.alone, self.around), strict=True):
-            mean = pixels[f"sum_{scale}"] / extra
-            variance = np.maximum(pixels[f"squares_{scale}"] / extra - mean * mean, 0)
-            gap = mean - spread.centre.ravel()[at]
-            # Two groups as one (Chan et al. 1979): their variances and how far their centres lie apart.
-            spread.variance.ravel()[at] = (
-                before * spread.variance.ravel()[at] + extra * variance + before * extra / total * gap * gap
-            ) / total
-            spread.centre.ravel()[at] += extra / total * gap
-        self.learned.ravel()[at] = np.minimum(total, MEMORY)
+def predictive_variance(learned: NDArray[np.uint8], variance: NDArray[np.uint16]) -> Floats:
+    """The squared spread of the law of the next look, of stored variances: Student's t with :func:`freedom` degrees."""
+    return np.asarray(np.take(_BASE, learned) + np.take(_SLOPE, learned) * variance.astype(np.float32))
 
 
-def centres(records: NDArray[np.void]) -> Floats:
-    """The centres of the pixels alone, of records of :data:`PAST`."""
-    return np.asarray(records["centre_alone"] * np.float32(STEP), np.float32)
-
-
-def freedom(learned: NDArray[np.floating]) -> NDArray[np.float64]:
+def freedom(learned: NDArray[Any]) -> NDArray[np.float64]:
     """Degrees of freedom of the predictive law after so many looks."""
-    return np.asarray(PRIOR_LOOKS + learned - 1, np.float64)
+    return np.asarray(PRIOR_LOOKS + np.asarray(learned, np.float64) - 1, np.float64)
+
+
+def learn(
+    records: Records, clear: NDArray[np.bool_], learning: NDArray[np.bool_], alone: Floats, around: Floats, day: int
+) -> None:
+    """Take a night into the past of some rows, in place.
+
+    ``clear`` ``(rows, cols)``: where the look is clear; ``learning``: where no alert is open besides, so that the normal
+    scores ``alone`` and ``around`` are part of what is usual there.
+    """
+    step = max(1, CELL // max(1, clear.shape[1]))
+    for row in range(0, len(records), step):
+        rows = slice(row, row + step)
+        part, seen, where = records[rows], clear[rows], learning[rows]
+        looks, learned = part["looks"], part["learned"]
+        np.add(looks, seen & (looks < MOST_LOOKS), out=looks)
+        np.copyto(part["last"], np.uint16(day), where=seen)
+        np.add(learned, where & (learned < MEMORY), out=learned)
+        share = np.take(_SHARE, learned)
+        share *= where
+        for scale, values in (("alone", alone[rows]), ("around", around[rows])):
+            _learn_scale(part, scale, values, share)
+
+
+def _learn_scale(part: Records, scale: str, values: Floats, share: Floats) -> None:
+    """Welford's update with the variance in place of the sum of squares, so that it can forget."""
+    stored = part[f"centre_{scale}"]
+    centre = stored * np.float32(STEP)
+    known = (part["learned"] > ENOUGH_LOOKS) & (stored < round(ORDINARY / STEP))
+    step = np.where(known, np.minimum(values, np.float32(REMARKABLE)), values)
+    step -= centre
+    move = step * share
+    # Where nothing is learned the share is 0, and what is seen there may be no number.
+    np.copyto(move, np.float32(0), where=share == 0)
+    np.copyto(step, np.float32(0), where=share == 0)
+    centre += move
+    np.rint(np.divide(centre, np.float32(STEP), out=centre), out=centre)
+    variance = part[f"variance_{scale}"].astype(np.float32)
+    step *= step - move
+    step /= np.float32(STEP)
+    step -= variance
+    step *= share
+    variance += step
+    np.rint(variance, out=variance)
+    part[f"centre_{scale}"] = centre
+    part[f"variance_{scale}"] = np.clip(variance, 0, MOST_VARIANCE, out=variance)
+
+
+def take_back(records: Records, pixels: NDArray[np.void], row: NDArray[np.intp], col: NDArray[np.intp]) -> None:
+    """Learn, in place, the looks that were set aside while an alert was open, for it has closed and they were normal.
+
+    ``pixels``: records of ``specvae.alerts.pixels.PIXEL``; ``row`` and ``col``: their places in these rows.
+    """
+    extra = pixels["set_aside"].astype(np.float32)
+    before = records["learned"][row, col].astype(np.float32)
+    total = before + extra
+    for scale in SCALES:
+        centre, variance = (records[f"{what}_{scale}"][row, col] * np.float32(STEP) for what in ("centre", "variance"))
+        mean = pixels[f"sum_{scale}"] / extra
+        spread = np.maximum(pixels[f"squares_{scale}"] / extra - mean * mean, 0)
+        gap = mean - centre
+        # Two groups as one (Chan et al. 1979): their variances and how far their centres lie apart.
+        variance = (before * variance + extra * spread + before * extra / total * gap * gap) / total
+        centre = centre + extra / total * gap
+        records[f"centre_{scale}"][row, col] = np.rint(centre / np.float32(STEP))
+        records[f"variance_{scale}"][row, col] = np.clip(np.rint(variance / np.float32(STEP)), 0, MOST_VARIANCE)
+    records["learned"][row, col] = np.minimum(total, MEMORY)

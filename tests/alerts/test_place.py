@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from specvae.alerts.clear_looks import EDGE
 from specvae.alerts.e_values import needed_evidence
 from specvae.alerts.normal_scores import PValueCurve
-from specvae.alerts.past import PAST, Past, PastArray
+from specvae.alerts.past import STEP, PastArray, learn, past_type
 from specvae.alerts.pixels import Status
-from specvae.alerts.place import Night, Place, advance
+from specvae.alerts.place import Place, advance
+from specvae.alerts.seen import Night
 
 SHAPE = (64, 72)
 NEEDED = needed_evidence(SHAPE[0] * SHAPE[1], 0.1)
@@ -191,16 +192,13 @@ def test_rows_of_a_window_have_the_bits_of_the_place_in_one_piece(monkeypatch: p
     assert places[0].registry == places[1].registry
 
 
-def test_the_past_is_stored_to_half_a_step() -> None:
+def test_the_past_in_steps_is_mean_and_variance_of_what_was_seen() -> None:
     rng = np.random.default_rng(0)
-    past = Past.unpack(np.zeros((5, 6), PAST))
-    values = [rng.normal(2, 1, (5, 6)).astype(np.float32) for _ in range(9)]
+    past, everywhere = np.zeros(5, past_type(6)), np.ones((5, 6), bool)
+    values = [rng.normal(1.2, 0.4, (5, 6)).astype(np.float32) for _ in range(9)]
     for at, scores in enumerate(values):
-        past.see(np.ones((5, 6), bool), at + 1)
-        past.learn(scores, scores, np.ones((5, 6), bool))
-    again = Past.unpack(past.pack())
-    clipped = np.array(values)
-    assert np.abs(again.alone.centre - past.alone.centre).max() <= 0.00026
-    assert np.abs(again.alone.variance - past.alone.variance).max() <= 0.00026
-    assert past.alone.centre == pytest.approx(clipped.mean(axis=0), abs=1e-4)
-    assert past.alone.variance == pytest.approx(clipped.var(axis=0), abs=1e-4)
+        learn(past, everywhere, everywhere, scores, scores, at + 1)
+    assert (past["looks"] == 9).all() and (past["last"] == 9).all()
+    # Each look rounds by half a step, and later looks dilute what earlier ones were rounded by.
+    assert past["centre_alone"] * STEP == pytest.approx(np.mean(values, axis=0), abs=4 * STEP)
+    assert past["variance_around"] * STEP == pytest.approx(np.var(values, axis=0), abs=4 * STEP)

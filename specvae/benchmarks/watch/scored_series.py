@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from specvae.alerts.normal_scores import PValueCurve
 from specvae.alerts.past import PastArray
-from specvae.alerts.place import Night, Place, advance
+from specvae.alerts.place import Place, advance
+from specvae.alerts.seen import Night
 from specvae.api.score_array import score_array
 from specvae.detector import Detector
 from specvae.model_file import load_model

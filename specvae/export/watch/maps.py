@@ -58,7 +58,7 @@ def write_maps(folder: Path, grid: Grid, place: Place, threads: int) -> dict[str
 
 def _state(place: Place, window: Window) -> NDArray[np.float32]:
     """The bands of some rows."""
-    looks = place.past.read(window.row, window.row + window.rows)["looks"]
+    looks = place.past.looks(window.row, window.row + window.rows)
     values = np.zeros((len(STATE_BANDS), *looks.shape), np.float32)
     values[1], values[3:] = looks, np.nan
     own = place.within(window.row, window.row + window.rows)

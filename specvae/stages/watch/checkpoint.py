@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.alerts.night_effect import Survey
-from specvae.alerts.past import PAST
+from specvae.alerts.past import past_type
 from specvae.alerts.place import Place
 from specvae.alerts.registry import Registry
 from specvae.errors import InputError
@@ -28,29 +28,32 @@ class PastFile:
 
     def __init__(self, path: Path, rows: int, cols: int, fresh: bool = False) -> None:
         """Open the file; ``fresh``: make it anew, of ground that was never seen."""
-        self.path, self._shape = path, (rows, cols)
+        self.path, self.shape, self._type = path, (rows, cols), past_type(cols)
         if fresh:
             with path.open("wb") as file:
-                file.truncate(rows * cols * PAST.itemsize)
-        elif path.stat().st_size != rows * cols * PAST.itemsize:
+                file.truncate(rows * self._type.itemsize)
+        elif path.stat().st_size != rows * self._type.itemsize:
             raise InputError(f"{path} is no checkpoint of {rows} x {cols} pixels; run again with --overwrite")
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return self._shape
 
     def read(self, first: int, stop: int) -> NDArray[np.void]:
         """Some rows."""
-        cols = self._shape[1]
         with self.path.open("rb") as file:
-            file.seek(first * cols * PAST.itemsize)
-            return np.fromfile(file, PAST, (stop - first) * cols).reshape(stop - first, cols)
+            file.seek(first * self._type.itemsize)
+            return np.fromfile(file, self._type, stop - first)
+
+    def looks(self, first: int, stop: int) -> NDArray[np.uint16]:
+        """Clear looks of some rows, the only part of them that is read."""
+        looks = np.empty((stop - first, self.shape[1]), np.uint16)
+        with self.path.open("rb", buffering=0) as file:
+            for row, values in enumerate(looks, start=first):
+                file.seek(row * self._type.itemsize + (self._type.fields or {})["looks"][1])
+                file.readinto(values)
+        return looks
 
     def write(self, first: int, records: NDArray[np.void]) -> None:
         """Put some rows."""
         with self.path.open("r+b") as file:
-            file.seek(first * self._shape[1] * PAST.itemsize)
+            file.seek(first * self._type.itemsize)
             np.ascontiguousarray(records).tofile(file)
 
 

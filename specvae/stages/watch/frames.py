@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specvae.alerts.normal_scores import PValueCurve
 from specvae.alerts.pixels import Status
 
-__all__ = ["MOST_SIDE", "UNSEEN", "Frames", "lessened", "score_bytes"]
+__all__ = ["MOST_SIDE", "UNSEEN", "Frames", "HighestScores", "lessened"]
 
 MOST_SIDE = 512
 """Longest side of a frame: 60 dates of a square place then fit into a page of 8 MB."""
@@ -70,11 +71,26 @@ def lessened(status: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
     return np.asarray(ORDER[_highest(RANK[status], step, 0)])
 
 
-def score_bytes(normal: NDArray[np.float32], step: int) -> NDArray[np.uint8]:
-    """Normal scores ``(rows, cols)`` as bytes 0..254 at one in ``step`` pixels, the highest; UNSEEN where there was no look."""
-    best = _highest(np.where(np.isnan(normal), np.float32(-np.inf), normal), step, -np.inf)
-    scaled = np.clip((best - LOW) / (HIGH - LOW), 0, 1) * (UNSEEN - 1)
-    return np.where(np.isneginf(best), UNSEEN, np.rint(scaled)).astype(np.uint8)
+class HighestScores:
+    """The highest score of each ``step`` x ``step`` pixels of a night, of rows that are added in any order, also twice."""
+
+    def __init__(self, rows: int, cols: int) -> None:
+        self._step = Frames.step(rows, cols)
+        self._best = np.full((-(-rows // self._step), -(-cols // self._step)), np.nan, np.float32)
+
+    def add(self, first: int, scores: NDArray[np.float32]) -> None:
+        """Take the scores ``(rows, cols)`` from row ``first`` on; NaN is no look."""
+        step = self._step
+        begins = np.arange(first - first % step, first + len(scores), step)
+        best = np.fmax.reduceat(scores, np.maximum(begins - first, 0), axis=0)
+        best = np.fmax.reduceat(best, np.arange(0, scores.shape[1], step), axis=1)
+        at = slice(first // step, first // step + len(best))
+        np.fmax(self._best[at], best, out=self._best[at])
+
+    def to_bytes(self, curve: PValueCurve) -> NDArray[np.uint8]:
+        """Their normal scores as bytes 0..254; UNSEEN where there was no look."""
+        scaled = np.clip((curve.normal_scores(self._best) - LOW) / (HIGH - LOW), 0, 1) * (UNSEEN - 1)
+        return np.where(np.isnan(scaled), np.float32(UNSEEN), np.rint(scaled)).astype(np.uint8)
 
 
 def _highest(values: NDArray[Any], step: int, fill: float) -> NDArray[Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypedDict
 
 import numpy as np
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from specvae.alerts.e_values import needed_evidence
 from specvae.alerts.past import UnseenPast
-from specvae.alerts.place import Night, Place, advance
+from specvae.alerts.place import Place, advance
+from specvae.alerts.seen import Night
 from specvae.export.contents import ITEM
 from specvae.export.watch.contents import FRAMES, checkpoint_names
 from specvae.files.fingerprint import sha256_of
@@ -21,7 +22,7 @@ from specvae.ingest.aligned_rows import AlignedRows
 from specvae.ingest.grid import Grid
 from specvae.stages.watch.checkpoint import PastFile, duplicate, load_place, read_arrays, save_pixels, write_arrays
 from specvae.stages.watch.dates import DOUBTFUL, ScoredDate
-from specvae.stages.watch.frames import Frames, lessened, score_bytes
+from specvae.stages.watch.frames import Frames, HighestScores, lessened
 from specvae.stages.watch.request import WatchRequest
 
 __all__ = ["DateRecord", "Series", "records_of", "walk"]
@@ -144,9 +145,11 @@ class _Walk:
         past, pixels = self.work / f"past-{self.number}", self.work / f"pixels-{self.number}"
         if scored.usable:
             out = PastFile(past, *self.grid.shape, fresh=True)
-            with _night(scored, self.grid) as (night, rows):
+            with AlignedRows(scored.scores, self.grid) as rows:
+                read, curve = _RowsRead(rows, HighestScores(*self.grid.shape)), scored.curve()
+                night = Night(scored.day, read, curve, scored.verdict == DOUBTFUL)
                 self.place = advance(self.place, night, out, self.needed, self.request.close_after)
-                self._show(night)
+                self.frames = self.frames.plus(self._status(), read.highest.to_bytes(curve))
                 if rows.warped:
                     self.warped.append(scored.key)
         else:
@@ -174,16 +177,6 @@ class _Walk:
                 path.unlink()
         self.older, self.last = self.last, (past, pixels)
 
-    def _show(self, night: Night) -> None:
-        """Add tonight's frames."""
-        step = Frames.step(*self.grid.shape)
-        rows = step * max(1, 256 // step)
-        pieces = [
-            score_bytes(night.curve.normal_scores(night.scores(row, min(row + rows, self.grid.rows))), step)
-            for row in range(0, self.grid.rows, rows)
-        ]
-        self.frames = self.frames.plus(self._status(), np.concatenate(pieces))
-
     def _status(self) -> NDArray[np.uint8]:
         step = Frames.step(*self.grid.shape)
         rows = step * max(1, 256 // step)
@@ -203,9 +196,14 @@ class _Walk:
         write_arrays(self.work / FRAMES.name, status=self.frames.status, score=self.frames.score)
 
 
-@contextmanager
-def _night(scored: ScoredDate, grid: Grid) -> Iterator[tuple[Night, AlignedRows]]:
-    """A date's scores on the grid of the place, while its file is open."""
-    curve = scored.curve()
-    with AlignedRows(scored.scores, grid) as rows:
-        yield Night(scored.day, rows.read, curve, scored.verdict == DOUBTFUL), rows
+class _RowsRead:
+    """Reads the scores of a night, from one thread at a time, as GDAL wants it, and remembers the highest of each small square."""
+
+    def __init__(self, rows: AlignedRows, highest: HighestScores) -> None:
+        self.highest, self._rows, self._lock = highest, rows, Lock()
+
+    def __call__(self, first: int, stop: int) -> NDArray[np.float32]:
+        with self._lock:
+            scores = self._rows.read(first, stop)
+            self.highest.add(first, scores)
+        return scores

@@ -1,0 +1,132 @@
+"""What is seen of some rows of a place in one night, beside what is usual there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.alerts.beside import REACH
+from specvae.alerts.clear_looks import SIGHT, clear_looks, mean_around
+from specvae.alerts.night_effect import NightEffect, Shift
+from specvae.alerts.normal_scores import PValueCurve
+from specvae.alerts.past import CELL, ENOUGH_LOOKS, STEP, PastRows, always_odd, predictive_variance
+
+__all__ = ["Night", "Seen"]
+
+Bits = NDArray[np.bool_]
+Floats = NDArray[np.float32]
+Nodes = NDArray[np.int64]
+HALO = max(SIGHT + 2, REACH + 1)
+"""Rows beyond a window that decide what is seen in it and in the rows next to it: clouds, neighbours, what overshadows a pixel."""
+SCREEN, ALONE_SCREEN = 2.7, 1.5
+"""Spreads above the centre below which no look can begin an alert, whatever the degrees of freedom: of one of the two scales,
+and of the pixel itself."""
+Rows = Callable[[int, int], Floats]
+"""Gives the scores of some rows ``(rows, cols)``: from the first row to the one after the last; NaN where invalid."""
+
+
+@dataclass(frozen=True, eq=False)
+class Night:
+    """One date of a place."""
+
+    day: int
+    """Days since 1970-01-01."""
+    scores: Rows
+    """Scores in nats."""
+    curve: PValueCurve
+    """The normal score of each score, by the calibration of the model that scored."""
+    doubtful: bool = False
+    """Whether its map calls for caution: a look then gives an e-value of at most ODD, so that it can begin an alert and go on
+    with one, but not confirm it by itself."""
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Some rows tonight, with up to HALO rows more above and below; all arrays ``(rows, cols)``."""
+
+    night: Night
+    first: int
+    """The place's row that the arrays begin with."""
+    own: slice
+    """Which of the arrays' rows were asked for."""
+    margin: slice
+    """These and the rows next to them, in which all arrays hold what they hold in the place in one piece."""
+    records: NDArray[np.void]
+    """``(rows,)`` of the past."""
+    score: Floats
+    """Nats, NaN where invalid."""
+    normal: Floats
+    """Normal scores."""
+    usual: NDArray[np.int16]
+    """The centre of each pixel's past in units of STEP; beside what is always odd, that of this."""
+    clear: Bits
+    around: Floats
+    """Mean normal score of the clear pixels among the 3 x 3 around each."""
+
+    @staticmethod
+    def of(past: PastRows, night: Night, first: int, stop: int, is_first: bool) -> Seen:
+        """The rows from ``first`` to the one before ``stop``; ``is_first``: whether no night was before."""
+        low, high = max(0, first - HALO), min(past.shape[0], stop + HALO)
+        score, records = night.scores(low, high), past.read(low, high)
+        normal = night.curve.normal_scores(score)
+        # Nothing was seen before the first date, whose clouds have edges all the same.
+        clear = clear_looks(normal, np.ones(normal.shape, bool) if is_first else records["looks"] > 0)
+        usual = always_odd(records["centre_alone"])
+        own, margin = slice(first - low, stop - low), slice(max(0, first - 1 - low), min(high, stop + 1) - low)
+        return Seen(night, low, own, margin, records, score, normal, usual, clear, mean_around(normal, clear))
+
+    @cached_property
+    def rise(self) -> Floats:
+        """How far tonight's normal scores are above what is usual there, NaN where invalid."""
+        return np.asarray(self.normal - self.usual * np.float32(STEP))
+
+    @property
+    def rises(self) -> tuple[Floats, Floats]:
+        """The rise of normal scores and that of scores, nats."""
+        return self.rise, self.score - self.night.curve.usual_scores(self.usual)
+
+    def begins(self, effect: NightEffect) -> Nodes:
+        """Places, row * cols + col of the arrays, of clear looks in the margin that may begin an alert."""
+        found = []
+        cols = self.clear.shape[1]
+        for rows in self._pieces():
+            records, rise = self.records[rows], self.rise[rows]
+            learned = records["learned"]
+            # Squares of spreads keep their sign, so that no root is drawn and nothing is divided for the many that are normal.
+            signed = rise * np.abs(rise)
+            alone = predictive_variance(learned, records["variance_alone"])
+            begin = self.clear[rows] & (learned >= ENOUGH_LOOKS) & (signed > _square(effect.alone, ALONE_SCREEN) * alone)
+            high = signed > _square(effect.alone, SCREEN) * alone
+            lent = self.around[rows] - records["centre_around"] * np.float32(STEP)
+            lent *= np.abs(lent)
+            around = predictive_variance(learned, records["variance_around"])
+            begin &= high | (lent > _square(effect.around, SCREEN) * around)
+            found.append(np.flatnonzero(begin) + rows.start * cols)
+        return np.concatenate(found).astype(np.int64)
+
+    def _pieces(self) -> Iterator[slice]:
+        """The margin in pieces whose arrays stay in the processor's cache."""
+        step = max(1, CELL // self.clear.shape[1])
+        for row in range(self.margin.start, self.margin.stop, step):
+            yield slice(row, min(row + step, self.margin.stop))
+
+    def standardised(self, at: Nodes) -> tuple[Floats, Floats]:
+        """How many predictive spreads the looks at some places lie above the centre, of the pixel alone and with those around."""
+        learned = self.of_records("learned", at)
+        alone = self.rise.ravel()[at] / np.sqrt(predictive_variance(learned, self.of_records("variance_alone", at)))
+        lent = self.around.ravel()[at] - self.of_records("centre_around", at) * np.float32(STEP)
+        return alone, lent / np.sqrt(predictive_variance(learned, self.of_records("variance_around", at)))
+
+    def of_records(self, name: str, at: Nodes) -> NDArray[np.generic]:
+        """A field of the past at some places."""
+        cols = self.clear.shape[1]
+        return np.asarray(self.records[name][at // cols, at % cols])
+
+
+def _square(shift: Shift, spreads: float) -> np.float32:
+    """The square of how many spreads without the night's effect are taken for so many."""
+    return np.float32((shift.centre + shift.stretch * spreads) ** 2)
