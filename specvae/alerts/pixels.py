@@ -10,7 +10,19 @@ from numpy.typing import NDArray
 
 from specvae.alerts.e_values import start_weight
 
-__all__ = ["GROWN", "LONE_ODD", "ODD", "PIXEL", "Looks", "Status", "begun", "closing", "confirm", "look_again", "no_pixels"]
+__all__ = [
+    "GROWN",
+    "LONE_ODD",
+    "ODD",
+    "PIXEL",
+    "Looks",
+    "Status",
+    "begun",
+    "closing",
+    "confirm",
+    "look_again",
+    "no_pixels",
+]
 
 
 class Status(IntEnum):

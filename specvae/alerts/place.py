@@ -50,10 +50,10 @@ class Place:
         """Rows and columns."""
         return self.past.shape
 
-    def status(self, first: int, stop: int) -> NDArray[np.uint8]:
-        """``status.tif`` from row ``first`` to the one before ``stop``, ``(rows, cols)``."""
-        looks = self.past.looks(first, stop)
-        status = np.where(looks > 0, Status.NOTHING, Status.NEVER_SEEN).astype(np.uint8)
+    def status(self, first: int, stop: int, looks: NDArray[np.uint16] | None = None) -> NDArray[np.uint8]:
+        """``status.tif`` from row ``first`` to the one before ``stop``, ``(rows, cols)``; ``looks``: theirs, where known."""
+        looks = self.past.looks(first, stop) if looks is None else looks
+        status = np.where(looks > 0, np.uint8(Status.NOTHING), np.uint8(Status.NEVER_SEEN))
         own = self.within(first, stop)
         status.ravel()[own["at"] - first * self.shape[1]] = own["status"]
         return status

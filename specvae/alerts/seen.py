@@ -99,7 +99,9 @@ class Seen:
             # Squares of spreads keep their sign, so that no root is drawn and nothing is divided for the many that are normal.
             signed = rise * np.abs(rise)
             alone = predictive_variance(learned, records["variance_alone"])
-            begin = self.clear[rows] & (learned >= ENOUGH_LOOKS) & (signed > _square(effect.alone, ALONE_SCREEN) * alone)
+            begin = (
+                self.clear[rows] & (learned >= ENOUGH_LOOKS) & (signed > _square(effect.alone, ALONE_SCREEN) * alone)
+            )
             high = signed > _square(effect.alone, SCREEN) * alone
             lent = self.around[rows] - records["centre_around"] * np.float32(STEP)
             lent *= np.abs(lent)

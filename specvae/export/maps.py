@@ -78,13 +78,15 @@ class MapWriter:
         tags: dict[str, str],
         threads: int = 1,
         highest: bool = True,
+        predicted: bool = True,
     ) -> None:
         """Open the intermediate TIFF.
 
         With ``highest``, overviews keep the pixels with the highest first band; else they are averages of valid pixels.
+        ``predicted``: whether a pixel's neighbour says much of it, so that differences are stored.
         """
         self.path, self.grid, self.bands, self.nodata, self.threads = path, grid, tuple(bands), nodata, threads
-        self.highest = highest
+        self.highest, self.predicted = highest, predicted
         self.dtype = dtype
         self._parts = [path.with_name(f"{path.stem}.base.tif")]
         self._levels: list[_Level] = []
@@ -190,7 +192,7 @@ class MapWriter:
         try:
             self._dataset.close()
             source = self._with_overviews() if self._levels else self._parts[0]
-            floating = np.dtype(self.dtype).kind == "f"
+            predictor = "FLOATING_POINT" if np.dtype(self.dtype).kind == "f" else "STANDARD"
             # FORCE_USE_EXISTING makes the driver take the overviews of its source, and none where the source has none;
             # by itself it would resample new ones, in which single anomalous pixels are lost.
             overviews = {"overviews": "FORCE_USE_EXISTING"} if self.highest else {"overview_resampling": "AVERAGE"}
@@ -203,7 +205,7 @@ class MapWriter:
                 compress="ZSTD",
                 level="1",
                 blocksize=str(TILE),
-                predictor="FLOATING_POINT" if floating else "STANDARD",
+                predictor=predictor if self.predicted else "NO",
                 num_threads=str(max(1, self.threads)),
                 bigtiff="IF_SAFER",
                 statistics="NO",

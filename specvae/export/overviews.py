@@ -19,18 +19,25 @@ __all__ = ["begins_and_ends_in_fours", "pooled"]
 
 def pooled(block: NDArray[Any], nodata: float) -> NDArray[Any]:
     """``(bands, rows, cols)`` -> half the size, rounded up: of each 2 x 2 the pixel with the highest first band."""
-    bands, rows, cols = block.shape
-    if bands == 1:
+    if len(block) == 1:
         return _highest(block[0], nodata)[None]
-    tall, wide = -(-rows // 2), -(-cols // 2)
-    padded = np.full((bands, 2 * tall, 2 * wide), nodata, block.dtype)
-    padded[:, :rows, :cols] = block
-    squares = padded.reshape(bands, tall, 2, wide, 2).transpose(0, 1, 3, 2, 4).reshape(bands, tall, wide, 4)
-    # All bands come from the pixel that wins by its score: the terms of a pixel of the overview add up to its score,
-    # which the highest of each band by itself would not.
-    score = squares[0].astype(np.float32)
-    key = np.where(np.isnan(score) | (score == nodata), -np.inf, score)
-    return np.take_along_axis(squares, key.argmax(axis=-1)[None, :, :, None], axis=-1)[..., 0]
+    # Each pixel of two columns and then of two rows is chosen by its score, and all bands come from it: the terms of a pixel of
+    # the overview add up to its score, which the highest of each band by itself would not.
+    return _chosen(_chosen(block, nodata, axis=2), nodata, axis=1)
+
+
+def _chosen(block: NDArray[Any], nodata: float, axis: int) -> NDArray[Any]:
+    """Half the size along an axis, rounded up: of two pixels the second where its first band is higher, or the first has none."""
+    along = (slice(None),) * axis
+    first, second = block[(*along, slice(0, None, 2))], block[(*along, slice(1, None, 2))]
+    best = first.copy()
+    paired = best[(*along, slice(0, second.shape[axis]))]
+    one, other = paired[0], second[0]
+    lacks, has = (np.isnan(one), ~np.isnan(other)) if np.isnan(nodata) else (one == nodata, other != nodata)
+    higher = ((other > one) | lacks) & has
+    for band, values in zip(paired, second, strict=True):
+        np.copyto(band, values, where=higher)
+    return best
 
 
 def _highest(band: NDArray[Any], nodata: float) -> NDArray[Any]:

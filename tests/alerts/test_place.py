@@ -198,7 +198,8 @@ def test_the_past_in_steps_is_mean_and_variance_of_what_was_seen() -> None:
     values = [rng.normal(1.2, 0.4, (5, 6)).astype(np.float32) for _ in range(9)]
     for at, scores in enumerate(values):
         learn(past, everywhere, everywhere, scores, scores, at + 1)
-    assert (past["looks"] == 9).all() and (past["last"] == 9).all()
+    assert (past["looks"] == 9).all()
+    assert (past["last"] == 9).all()
     # Each look rounds by half a step, and later looks dilute what earlier ones were rounded by.
     assert past["centre_alone"] * STEP == pytest.approx(np.mean(values, axis=0), abs=4 * STEP)
     assert past["variance_around"] * STEP == pytest.approx(np.var(values, axis=0), abs=4 * STEP)

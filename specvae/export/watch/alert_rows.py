@@ -44,7 +44,7 @@ def iso_day(day: int | None) -> str | None:
 def alert_rows(place: Place, grid: Grid) -> ObjectRows:
     """One row an alert, in the order of their ids."""
     alerts = place.registry.alerts
-    groups = [_own(place, alert) for alert in alerts]
+    groups = _groups(place)
     areas = pixel_areas(grid, 0, grid.rows)
     row, col = (np.array([getattr(alert, name) for alert in alerts], float) for name in ("row", "col"))
     lon, lat = longitude_latitude(grid, row + 0.5, col + 0.5)
@@ -82,21 +82,31 @@ def _rate(alert: Alert, grid: Grid) -> float:
     return float(grid.rows * grid.cols * np.exp(-alert.evidence))
 
 
-def _own(place: Place, alert: Alert) -> NDArray[np.int64]:
-    """The places of an alert's pixels: of an open one those that are open."""
-    own = place.pixels[place.pixels["id"] == alert.id]
-    alive = own[own["status"] != Status.CLOSED]
-    return np.asarray((alive if alive.size else own)["at"], np.int64)
+def _groups(place: Place) -> list[NDArray[np.int64]]:
+    """The places of each alert's pixels, in the order of their ids: of an open one those that are open."""
+    pixels = place.pixels
+    is_open = pixels["status"] != Status.CLOSED
+    # Registries list every id that a pixel bears, ascending.
+    order = np.lexsort((pixels["at"], pixels["id"]))
+    ends = np.flatnonzero(np.diff(pixels["id"][order])) + 1
+    groups = np.split(order, ends) if order.size else []
+    alive = (own[is_open[own]] for own in groups)
+    return [pixels["at"][some if some.size else own] for some, own in zip(alive, groups, strict=True)]
 
 
 def _polygons(groups: list[NDArray[np.int64]], cols: int) -> NDArray[Any]:
     """A MultiPolygon for each group of pixels, in pixel coordinates (x = col, y = row)."""
-    polygons = np.empty(len(groups), object)
+    first = np.array([at[0] for at in groups], np.int64)
+    # Most alerts are one pixel.
+    polygons: NDArray[Any] = shapely.multipolygons(
+        shapely.box(first % cols, first // cols, first % cols + 1, first // cols + 1), indices=np.arange(len(groups))
+    )
     for i, at in enumerate(groups):
-        parts = touching_groups(at, cols)
-        # Each touching part in a box of its own: the parts of an alert that was split may lie far apart.
-        drawn = [_drawn(at[parts == part], cols) for part in range(int(parts.max(initial=-1)) + 1)]
-        polygons[i] = shapely.multipolygons([piece for whole in drawn for piece in shapely.get_parts(whole)])
+        if at.size > 1:
+            parts = touching_groups(at, cols)
+            # Each touching part in a box of its own: the parts of an alert that was split may lie far apart.
+            drawn = [_drawn(at[parts == part], cols) for part in range(int(parts.max()) + 1)]
+            polygons[i] = shapely.multipolygons([piece for all_of in drawn for piece in shapely.get_parts(all_of)])
     return polygons
 
 
@@ -104,6 +114,8 @@ def _drawn(at: NDArray[np.int64], cols: int) -> Any:
     """The MultiPolygon of touching pixels."""
     row, col = at // cols, at % cols
     window = Window(int(row.min()), int(col.min()), int(np.ptp(row)) + 1, int(np.ptp(col)) + 1)
+    if at.size == window.rows * window.cols:
+        return shapely.box(window.col, window.row, window.col + window.cols, window.row + window.rows)
     owner = np.zeros((window.rows, window.cols), np.int32)
     owner[row - window.row, col - window.col] = 1
     return traced(owner, 1, window)[0]

@@ -40,14 +40,21 @@ COLOURS = {
 def write_maps(folder: Path, grid: Grid, place: Place, threads: int) -> dict[str, AssetBands]:
     """Write both maps and the style; the bands of each map."""
     nan = float("nan")
+    # Most of both maps is one value: differences of neighbours would only cost time.
     with (
-        MapWriter(folder / STATUS.name, grid, [STATUS_BAND], "uint8", Status.NEVER_SEEN, {}, threads) as status,
-        MapWriter(folder / STATE.name, grid, STATE_BANDS, "float32", nan, {"unit": "nat"}, threads) as state,
+        MapWriter(
+            folder / STATUS.name, grid, [STATUS_BAND], "uint8", Status.NEVER_SEEN, {}, threads, predicted=False
+        ) as status,
+        MapWriter(
+            folder / STATE.name, grid, STATE_BANDS, "float32", nan, {"unit": "nat"}, threads, predicted=False
+        ) as state,
     ):
+        values = np.empty((len(STATE_BANDS), min(ROWS, grid.rows), grid.cols), np.float32)
         for row in range(0, grid.rows, ROWS):
             window = Window(row, 0, min(ROWS, grid.rows - row), grid.cols)
-            status.write(window, place.status(row, row + window.rows)[None])
-            state.write(window, _state(place, window))
+            looks = place.past.looks(row, row + window.rows)
+            status.write(window, place.status(row, row + window.rows, looks)[None])
+            state.write(window, _state(place, looks, row, values[:, : window.rows]))
         status.close()
         state.close()
         bands = {STATUS.name: status.asset_bands, STATE.name: state.asset_bands}
@@ -56,17 +63,18 @@ def write_maps(folder: Path, grid: Grid, place: Place, threads: int) -> dict[str
     return bands
 
 
-def _state(place: Place, window: Window) -> NDArray[np.float32]:
-    """The bands of some rows."""
-    looks = place.past.looks(window.row, window.row + window.rows)
-    values = np.zeros((len(STATE_BANDS), *looks.shape), np.float32)
-    values[1], values[3:] = looks, np.nan
-    own = place.within(window.row, window.row + window.rows)
-    at = own["at"] - window.row * window.cols
-    flat = values.reshape(len(STATE_BANDS), -1)
+def _state(place: Place, looks: NDArray[np.uint16], first: int, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Fill ``values`` with the bands of the rows from ``first`` on; the same array."""
+    rows, cols = looks.shape
+    values[0], values[1], values[2], values[3:] = 0, looks, 0, np.nan
+    unseen = looks == 0
+    if unseen.any():
+        values[:, unseen] = np.nan
+    own = place.within(first, first + rows)
+    row, col = np.divmod(own["at"] - first * cols, cols)
     for band, name in ((0, "evidence"), (2, "odd"), (3, "first"), (4, "seen"), (5, "confirmed")):
-        flat[band, at] = own[name]
+        values[band, row, col] = own[name]
     # A day of 0 would say 1970: what was never confirmed has no value there.
-    flat[5, at[own["confirmed"] == 0]] = np.nan
-    flat[:, looks.ravel() == 0] = np.nan
+    never = own["confirmed"] == 0
+    values[5, row[never], col[never]] = np.nan
     return values

