@@ -7,6 +7,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from specvae.alerts.past import pieces
+
 __all__ = ["EDGE", "SIGHT", "clear_looks", "mean_around"]
 
 Bits = NDArray[np.bool_]
@@ -35,13 +37,18 @@ def clear_looks(normal: Floats, seen: Bits) -> Bits:
 
 def mean_around(normal: Floats, clear: Bits) -> Floats:
     """The mean normal score ``(rows, cols)`` of the clear pixels among the 3 x 3 around each, of those inside the array."""
-    total = _sum_around(np.where(clear, normal, np.float32(0)))
-    total *= np.take(_RECIPROCAL, _sum_around(clear.view(np.uint8)))
-    return total
+    means = np.empty_like(normal)
+    for rows in pieces(*normal.shape):
+        wide = slice(max(0, rows.start - 1), rows.stop + 1)
+        own = slice(rows.start - wide.start, rows.stop - wide.start)
+        total = _sum_around(np.where(clear[wide], normal[wide], np.float32(0)))[own]
+        np.multiply(total, np.take(_RECIPROCAL, _sum_around(clear[wide].view(np.uint8))[own]), out=means[rows])
+    return means
 
 
 def _sum_around(values: NDArray[Number]) -> NDArray[Number]:
     """The sum over the 3 x 3 around each pixel, of the pixels inside the array."""
+    # Rows first, then columns: the sum of a pixel does not depend on where the array begins.
     total = values.copy()
     total[1:] += values[:-1]
     total[:-1] += values[1:]

@@ -57,7 +57,7 @@ def _looks(seen: Seen, opened: Nodes, effect: NightEffect) -> tuple[Looks, int]:
     worth = is_again | (log_e >= np.log(ODD))
     at, log_e, is_again = at[worth], log_e[worth], is_again[worth]
     # Less evidence is always allowed: the product stays a test martingale's lower bound.
-    log_e = np.where(overshadowed(seen.rises, at), np.minimum(log_e, NOTHING), log_e)
+    log_e = np.where(overshadowed((seen.rise, seen.rise_of_scores), at), np.minimum(log_e, NOTHING), log_e)
     fresh = ~is_again & (log_e >= np.log(ODD))
     company = np.sort(np.concatenate([opened, at[fresh]]))
     fresh &= (log_e >= np.log(LONE_ODD)) | touches(at, company, seen.clear.shape[1])

@@ -7,6 +7,7 @@ a normal variable with unknown centre and spread (Gelman et al., Bayesian Data A
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +24,7 @@ __all__ = [
     "freedom",
     "learn",
     "past_type",
+    "pieces",
     "predictive_variance",
     "take_back",
 ]
@@ -43,13 +45,9 @@ as the second. Without it, ground that dies slowly would take its own death for 
 PRIOR_LOOKS = 4.0
 """How many looks the spread of all normal pixels, which is 1, counts in a pixel's own."""
 MOST_LOOKS, MOST_VARIANCE = 65_535, 65_535
-CELL = 1 << 17
+ALWAYS_ODD = round(REMARKABLE / STEP)
+CELL = 1 << 15
 """Pixels that are computed at once: their arrays stay in the processor's cache."""
-_COUNTS = np.arange(MEMORY + 1, dtype=np.float32)
-_LEARNED = np.maximum(_COUNTS, 1)
-_SHARE = 1 / _LEARNED
-_BASE = PRIOR_LOOKS / (PRIOR_LOOKS + _LEARNED - 1) * (1 + _SHARE)
-_SLOPE = _LEARNED / (PRIOR_LOOKS + _LEARNED - 1) * (1 + _SHARE) * np.float32(STEP)
 
 
 def past_type(cols: int) -> np.dtype[np.void]:
@@ -121,23 +119,39 @@ class UnseenPast:
         raise TypeError("the past before the first date is not written to")
 
 
+def pieces(rows: int, cols: int, first: int = 0) -> Iterator[slice]:
+    """Rows ``first`` to before ``rows`` in pieces whose arrays stay in the processor's cache."""
+    step = max(1, CELL // max(1, cols))
+    return (slice(row, min(row + step, rows)) for row in range(first, rows, step))
+
+
 def always_odd(centre: NDArray[np.int16]) -> NDArray[np.int16]:
     """Stored centres ``(rows, cols)``, in their place the highest of the 3 x 3 around where that is always odd.
 
     An image that lies part of a pixel further shows a roof's edge where the ground beside the roof was.
     """
-    highest = centre.copy()
-    np.maximum(highest[1:], centre[:-1], out=highest[1:])
-    np.maximum(highest[:-1], centre[1:], out=highest[:-1])
-    rows = highest.copy()
-    np.maximum(highest[:, 1:], rows[:, :-1], out=highest[:, 1:])
-    np.maximum(highest[:, :-1], rows[:, 1:], out=highest[:, :-1])
-    return np.where(highest > round(REMARKABLE / STEP), highest, centre)
+    usual = centre.copy()
+    if (centre > ALWAYS_ODD).any():
+        highest = centre.copy()
+        for axis in (0, 1):
+            turned, source = np.moveaxis(highest, axis, 0), np.moveaxis(highest.copy(), axis, 0)
+            np.maximum(turned[1:], source[:-1], out=turned[1:])
+            np.maximum(turned[:-1], source[1:], out=turned[:-1])
+        np.copyto(usual, highest, where=highest > ALWAYS_ODD)
+    return usual
 
 
 def predictive_variance(learned: NDArray[np.uint8], variance: NDArray[np.uint16]) -> Floats:
     """The squared spread of the law of the next look, of stored variances: Student's t with :func:`freedom` degrees."""
-    return np.asarray(np.take(_BASE, learned) + np.take(_SLOPE, learned) * variance.astype(np.float32))
+    n = np.maximum(learned, np.uint8(1)).astype(np.float32)
+    # (prior + n variance) / (prior + n - 1) (1 + 1 / n), with what is common to both drawn out.
+    spread = np.float32(PRIOR_LOOKS) / n
+    spread += variance * np.float32(STEP)
+    n += np.float32(1)
+    spread *= n
+    n += np.float32(PRIOR_LOOKS - 2)
+    spread /= n
+    return np.asarray(spread)
 
 
 def freedom(learned: NDArray[Any]) -> NDArray[np.float64]:
@@ -153,42 +167,38 @@ def learn(
     ``clear`` ``(rows, cols)``: where the look is clear; ``learning``: where no alert is open besides, so that the normal
     scores ``alone`` and ``around`` are part of what is usual there.
     """
-    step = max(1, CELL // max(1, clear.shape[1]))
-    for row in range(0, len(records), step):
-        rows = slice(row, row + step)
+    for rows in pieces(*clear.shape):
         part, seen, where = records[rows], clear[rows], learning[rows]
         looks, learned = part["looks"], part["learned"]
         np.add(looks, seen & (looks < MOST_LOOKS), out=looks)
         np.copyto(part["last"], np.uint16(day), where=seen)
         np.add(learned, where & (learned < MEMORY), out=learned)
-        share = np.take(_SHARE, learned)
-        share *= where
+        share = 1 / np.maximum(learned, np.uint8(1)).astype(np.float32)
         for scale, values in (("alone", alone[rows]), ("around", around[rows])):
-            _learn_scale(part, scale, values, share)
+            _learn_scale(part, scale, values, where, share)
 
 
-def _learn_scale(part: Records, scale: str, values: Floats, share: Floats) -> None:
-    """Welford's update with the variance in place of the sum of squares, so that it can forget."""
-    stored = part[f"centre_{scale}"]
-    centre = stored * np.float32(STEP)
-    known = (part["learned"] > ENOUGH_LOOKS) & (stored < round(ORDINARY / STEP))
-    step = np.where(known, np.minimum(values, np.float32(REMARKABLE)), values)
-    step -= centre
+def _learn_scale(part: Records, scale: str, values: Floats, where: NDArray[np.bool_], share: Floats) -> None:
+    """Welford's update with the variance in place of the sum of squares, so that it can forget; in units of STEP."""
+    stored, known = part[f"centre_{scale}"], part["learned"] > ENOUGH_LOOKS
+    known &= stored < round(ORDINARY / STEP)
+    new = values * np.float32(1 / STEP)
+    np.minimum(new, np.float32(ALWAYS_ODD), out=new, where=known)
+    centre = stored.astype(np.float32)
+    new -= centre
+    step = np.where(where, new, np.float32(0))
     move = step * share
-    # Where nothing is learned the share is 0, and what is seen there may be no number.
-    np.copyto(move, np.float32(0), where=share == 0)
-    np.copyto(step, np.float32(0), where=share == 0)
     centre += move
-    np.rint(np.divide(centre, np.float32(STEP), out=centre), out=centre)
+    part[f"centre_{scale}"] = np.rint(centre, out=centre)
     variance = part[f"variance_{scale}"].astype(np.float32)
-    step *= step - move
-    step /= np.float32(STEP)
+    np.subtract(step, move, out=move)
+    step *= move
+    step *= np.float32(STEP)
     step -= variance
     step *= share
-    variance += step
+    np.add(variance, step, out=variance, where=where)
     np.rint(variance, out=variance)
-    part[f"centre_{scale}"] = centre
-    part[f"variance_{scale}"] = np.clip(variance, 0, MOST_VARIANCE, out=variance)
+    part[f"variance_{scale}"] = np.minimum(variance, np.float32(MOST_VARIANCE), out=variance)
 
 
 def take_back(records: Records, pixels: NDArray[np.void], row: NDArray[np.intp], col: NDArray[np.intp]) -> None:

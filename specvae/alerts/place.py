@@ -23,8 +23,8 @@ from specvae.components import touching_groups
 
 __all__ = ["Place", "advance"]
 
-ROWS = 96
-"""Rows that are computed at once: of 11,000 columns some 60 MB in all arrays."""
+ROWS = 256
+"""Rows that are computed at once: of 11,000 columns some 150 MB in all arrays."""
 SURVEYED = 1 << 21
 """Pixels from which on the effect of a night is measured in a sample: it is the same for all of them."""
 SURVEYED_ROWS = 16

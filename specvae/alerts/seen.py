@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specvae.alerts.beside import REACH
 from specvae.alerts.clear_looks import SIGHT, clear_looks, mean_around
-from specvae.alerts.night_effect import NightEffect, Shift
+from specvae.alerts.night_effect import NightEffect
 from specvae.alerts.normal_scores import PValueCurve
-from specvae.alerts.past import CELL, ENOUGH_LOOKS, STEP, PastRows, always_odd, predictive_variance
+from specvae.alerts.past import ENOUGH_LOOKS, STEP, PastRows, always_odd, pieces, predictive_variance
 
 __all__ = ["Night", "Seen"]
 
@@ -63,6 +62,8 @@ class Seen:
     """Normal scores."""
     usual: NDArray[np.int16]
     """The centre of each pixel's past in units of STEP; beside what is always odd, that of this."""
+    rise: Floats
+    """How far tonight's normal scores are above what is usual there, NaN where invalid."""
     clear: Bits
     around: Floats
     """Mean normal score of the clear pixels among the 3 x 3 around each."""
@@ -72,49 +73,41 @@ class Seen:
         """The rows from ``first`` to the one before ``stop``; ``is_first``: whether no night was before."""
         low, high = max(0, first - HALO), min(past.shape[0], stop + HALO)
         score, records = night.scores(low, high), past.read(low, high)
-        normal = night.curve.normal_scores(score)
+        usual = always_odd(records["centre_alone"])
+        normal, rise = np.empty_like(score), np.empty_like(score)
+        for rows in pieces(*score.shape):
+            normal[rows] = night.curve.normal_scores(score[rows])
+            rise[rows] = normal[rows] - usual[rows] * np.float32(STEP)
         # Nothing was seen before the first date, whose clouds have edges all the same.
         clear = clear_looks(normal, np.ones(normal.shape, bool) if is_first else records["looks"] > 0)
-        usual = always_odd(records["centre_alone"])
         own, margin = slice(first - low, stop - low), slice(max(0, first - 1 - low), min(high, stop + 1) - low)
-        return Seen(night, low, own, margin, records, score, normal, usual, clear, mean_around(normal, clear))
-
-    @cached_property
-    def rise(self) -> Floats:
-        """How far tonight's normal scores are above what is usual there, NaN where invalid."""
-        return np.asarray(self.normal - self.usual * np.float32(STEP))
+        return Seen(night, low, own, margin, records, score, normal, usual, rise, clear, mean_around(normal, clear))
 
     @property
-    def rises(self) -> tuple[Floats, Floats]:
-        """The rise of normal scores and that of scores, nats."""
-        return self.rise, self.score - self.night.curve.usual_scores(self.usual)
+    def rise_of_scores(self) -> Floats:
+        """How far tonight's scores are above what is usual there, nats; NaN where invalid."""
+        rise = np.empty_like(self.score)
+        for rows in pieces(*rise.shape):
+            np.subtract(self.score[rows], self.night.curve.usual_scores(self.usual[rows]), out=rise[rows])
+        return rise
 
     def begins(self, effect: NightEffect) -> Nodes:
         """Places, row * cols + col of the arrays, of clear looks in the margin that may begin an alert."""
-        found = []
-        cols = self.clear.shape[1]
-        for rows in self._pieces():
-            records, rise = self.records[rows], self.rise[rows]
-            learned = records["learned"]
-            # Squares of spreads keep their sign, so that no root is drawn and nothing is divided for the many that are normal.
-            signed = rise * np.abs(rise)
-            alone = predictive_variance(learned, records["variance_alone"])
-            begin = (
-                self.clear[rows] & (learned >= ENOUGH_LOOKS) & (signed > _square(effect.alone, ALONE_SCREEN) * alone)
-            )
-            high = signed > _square(effect.alone, SCREEN) * alone
-            lent = self.around[rows] - records["centre_around"] * np.float32(STEP)
-            lent *= np.abs(lent)
-            around = predictive_variance(learned, records["variance_around"])
-            begin &= high | (lent > _square(effect.around, SCREEN) * around)
+        found, cols = [], self.clear.shape[1]
+        for rows in pieces(self.margin.stop, cols, self.margin.start):
+            rise, learned = self.rise[rows], self.records["learned"][rows]
+            variance = predictive_variance(learned, self.records["variance_alone"][rows])
+            variance *= np.float32((effect.alone.centre + effect.alone.stretch * ALONE_SCREEN) ** 2)
+            # Squares keep the sign of their root, so that no root is drawn for the many that are normal.
+            signed = np.abs(rise)
+            signed *= rise
+            begin = signed > variance
+            begin &= self.clear[rows]
+            begin &= learned >= ENOUGH_LOOKS
             found.append(np.flatnonzero(begin) + rows.start * cols)
-        return np.concatenate(found).astype(np.int64)
-
-    def _pieces(self) -> Iterator[slice]:
-        """The margin in pieces whose arrays stay in the processor's cache."""
-        step = max(1, CELL // self.clear.shape[1])
-        for row in range(self.margin.start, self.margin.stop, step):
-            yield slice(row, min(row + step, self.margin.stop))
+        at = np.concatenate(found).astype(np.int64)
+        alone, around = self.standardised(at)
+        return at[(effect.alone.correct(alone) > SCREEN) | (effect.around.correct(around) > SCREEN)]
 
     def standardised(self, at: Nodes) -> tuple[Floats, Floats]:
         """How many predictive spreads the looks at some places lie above the centre, of the pixel alone and with those around."""
@@ -127,8 +120,3 @@ class Seen:
         """A field of the past at some places."""
         cols = self.clear.shape[1]
         return np.asarray(self.records[name][at // cols, at % cols])
-
-
-def _square(shift: Shift, spreads: float) -> np.float32:
-    """The square of how many spreads without the night's effect are taken for so many."""
-    return np.float32((shift.centre + shift.stretch * spreads) ** 2)

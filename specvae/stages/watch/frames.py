@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,17 +74,19 @@ def status_frame(place: Place) -> NDArray[np.uint8]:
     step = Frames.step(rows, cols)
     begins = range(0, rows, step * max(1, 128 // step))
     pieces = (place.past.looks(row, min(row + begins.step, rows)) for row in begins)
-    seen = np.concatenate([_highest_of_squares(looks, step) > 0 for looks in pieces])
+    seen = np.concatenate([_highest_of_squares(looks, step, range(0, len(looks), step)) > 0 for looks in pieces])
     ranks = np.where(seen, RANK[Status.NOTHING], RANK[Status.NEVER_SEEN])
     row, col = np.divmod(place.pixels["at"], cols)
     np.maximum.at(ranks, (row // step, col // step), RANK[place.pixels["status"]])
     return np.asarray(ORDER[ranks])
 
 
-def _highest_of_squares(values: NDArray[np.uint16], step: int) -> NDArray[np.uint16]:
-    """The highest value of each square of ``step`` pixels, of those inside the array."""
-    tall = np.maximum.reduceat(values, np.arange(0, values.shape[0], step), axis=0)
-    return np.asarray(np.maximum.reduceat(tall, np.arange(0, values.shape[1], step), axis=1))
+def _highest_of_squares(values: NDArray[Any], step: int, begins: Sequence[int]) -> NDArray[Any]:
+    """The highest value of each square of ``step`` columns and the rows from each of ``begins`` on; of NaN and a number, this."""
+    ends = [*begins[1:], len(values)]
+    # A row of squares at a time: numpy's own reduction over groups takes twenty times as long.
+    tall = np.stack([np.fmax.reduce(values[row:end], axis=0) for row, end in zip(begins, ends, strict=True)])
+    return np.asarray(np.fmax.reduceat(tall, np.arange(0, values.shape[1], step), axis=1))
 
 
 def _lessened(status: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
@@ -101,9 +104,8 @@ class HighestScores:
     def add(self, first: int, scores: NDArray[np.float32]) -> None:
         """Take the scores ``(rows, cols)`` from row ``first`` on; NaN is no look."""
         step = self._step
-        begins = np.arange(first - first % step, first + len(scores), step)
-        best = np.fmax.reduceat(scores, np.maximum(begins - first, 0), axis=0)
-        best = np.fmax.reduceat(best, np.arange(0, scores.shape[1], step), axis=1)
+        begins = range(first - first % step, first + len(scores), step)
+        best = _highest_of_squares(scores, step, [max(0, row - first) for row in begins])
         at = slice(first // step, first // step + len(best))
         np.fmax(self._best[at], best, out=self._best[at])
 
