@@ -52,6 +52,7 @@ LONE_LOOKS, LOOKS = 3, 2
 GROWN = np.log(20.0)
 """Nats from which on a pixel that touches a confirmed one is confirmed with it: of a few neighbours, a chance of 1 in 20 each
 is enough, where one of a million pixels would not be."""
+FIRST_GROWN = 1e9
 PIXEL = np.dtype(
     [("at", "i8"), ("id", "i4"), ("status", "u1"), ("misses", "u1"), ("looks", "u2"), ("odd", "u2")]
     + [(name, "u2") for name in ("first", "seen", "confirmed", "closed")]
@@ -147,5 +148,6 @@ def confirm(pixels: Pixels, component: NDArray[np.int64], needed: float, day: in
     grown = np.zeros(size.size, bool)
     grown[component[sure | (pixels["status"] == Status.CONFIRMED)]] = True
     sure |= waits & grown[component] & (pixels["evidence"] >= GROWN) & (pixels["odd"] >= LOOKS)
+    sure |= (pixels["status"] == Status.FIRST) & grown[component] & (pixels["evidence"] >= FIRST_GROWN)
     pixels["status"][sure] = Status.CONFIRMED
     pixels["confirmed"][sure] = day

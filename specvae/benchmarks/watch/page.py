@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 
 from specvae.alerts.night_effect import LEVELS
 from specvae.benchmarks.report import Environment, Report, Row, table
+from specvae.benchmarks.watch.large_place import LargePlace
 from specvae.benchmarks.watch.normal_ground import PLACE, RATES, NormalGround
 from specvae.benchmarks.watch.trial import RATE, Trial
 
-__all__ = ["rows_of", "write_page"]
+__all__ = ["Measured", "rows_of", "write_page"]
 
 METHODS = {
     "specvae": "`specvae watch`",
@@ -34,9 +36,18 @@ FIGURES = {
 }
 
 
-def rows_of(trials: list[Trial], normal: list[NormalGround]) -> list[Row]:
+@dataclass(frozen=True)
+class Measured:
+    """What the parts of the benchmark measured; a part that was never run is empty."""
+
+    trials: tuple[Trial, ...] = ()
+    normal: tuple[NormalGround, ...] = ()
+    large: tuple[LargePlace, ...] = ()
+
+
+def rows_of(measured: Measured) -> list[Row]:
     """The rows of ``metrics.json``."""
-    rows = []
+    rows, trials, normal = [], measured.trials, measured.normal
     for method in METHODS if trials else ():
         for name in FIGURES:
             value = _mean(trials, method, name)
@@ -48,30 +59,36 @@ def rows_of(trials: list[Trial], normal: list[NormalGround]) -> list[Row]:
         rows.append(
             Row("normal-ground", "specvae", f"false_alerts_at_{rate:g}", _rate(normal, at), len(normal), seconds)
         )
+    for place in measured.large:
+        night = median(place.night_seconds)
+        share = night / place.score_seconds
+        rows.append(Row(f"place-{place.side}", "specvae", "share_of_scoring", share, len(place.night_seconds), night))
     return rows
 
 
-def _mean(trials: Iterable[Trial], method: str, name: str) -> float | None:
+def _mean(trials: Sequence[Trial], method: str, name: str) -> float | None:
     values = [trial.figures[method][name] for trial in trials if name in trial.figures[method]]
     return fmean(values) if values else None
 
 
-def _rate(normal: list[NormalGround], at: int) -> float:
+def _rate(normal: Sequence[NormalGround], at: int) -> float:
     """Alerts confirmed at normal ground in a place-year."""
     return sum(ground.confirmed[at] for ground in normal) / sum(ground.place_years for ground in normal)
 
 
-def write_page(out: Path, trials: list[Trial], normal: list[NormalGround], made_with: Environment) -> None:
+def write_page(out: Path, measured: Measured, made_with: Environment) -> None:
     """Write ``report.md`` into ``out``; a part that was not run is not on it."""
     report = Report("Watch")
-    if trials:
-        _add_events(report, trials)
-    if normal:
-        _add_normal(report, normal)
+    if measured.trials:
+        _add_events(report, measured.trials)
+    if measured.normal:
+        _add_normal(report, measured.normal)
+    if measured.large:
+        _add_large(report, measured.large)
     report.made_with(made_with).write(out)
 
 
-def _add_events(report: Report, trials: list[Trial]) -> None:
+def _add_events(report: Report, trials: Sequence[Trial]) -> None:
     report.text(
         f"Synthetic places over two and a half years, a look every six days: seasons, light, clouds of which some edges and "
         f"whole small ones stay unmasked, jitter of .3 pixels, roofs that are always odd. Planted in the second half: a fire that "
@@ -90,7 +107,7 @@ def _add_events(report: Report, trials: list[Trial]) -> None:
     report.section("Each seed of `specvae watch`").text(table(["seed", *FIGURES.values()], each))
 
 
-def _add_normal(report: Report, normal: list[NormalGround]) -> None:
+def _add_normal(report: Report, normal: Sequence[NormalGround]) -> None:
     years = sum(ground.place_years for ground in normal)
     mpx = years * PLACE * PLACE / 1e6
     body = []
@@ -116,3 +133,35 @@ def _add_normal(report: Report, normal: list[NormalGround]) -> None:
         "how often a look's p-value by the pixel's own past was at most a level."
     )
     report.text(table(["level", "realised"], levels))
+    each = [[g.seed, f"{g.place_years:g}", *(str(count) for count in g.confirmed)] for g in normal]
+    report.text("Each scene: how many alerts were confirmed.")
+    report.text(table(["seed", "place-years", *(f"at {rate:g}" for rate in RATES)], each))
+
+
+def _add_large(report: Report, large: Sequence[LargePlace]) -> None:
+    report.section("What a night costs").text(
+        "Processes from start to end: `specvae watch` after one more date, the median of the last nights, beside `specvae score` "
+        "of a scene of the same pixels and 12 bands with models without context and with it, on the same machine and one after the "
+        "other. Seconds of the clock are those of a machine with other work on it where processor seconds exceed them by less "
+        "than its cores would allow."
+    )
+    body = []
+    for place in large:
+        night, cpu = median(place.night_seconds), median(place.night_cpu)
+        seconds, processor = (place.score_seconds, place.context_seconds), (place.score_cpu, place.context_cpu)
+        shares = (night / seconds[0], night / seconds[1], cpu / processor[0], cpu / processor[1])
+        figures = (night, *seconds, cpu, *processor)
+        body.append(
+            [
+                f"{place.side:,} x {place.side:,}",
+                place.dates,
+                *(f"{value:.1f}" for value in figures),
+                *(f"{share:.2f}" for share in shares),
+                f"{place.peak_mib:,.0f}",
+                f"{place.open_alerts:,}",
+                f"{place.page_mb:.1f}",
+            ]
+        )
+    titles = ["pixels", "dates", "night, s", "score, s", "with context, s", "night, CPU s", "score, CPU s"]
+    titles += ["with context, CPU s", "night / score", "/ with context", "CPU / score", "CPU / with context"]
+    report.text(table([*titles, "peak, MiB", "open alerts", "page, MB"], body))
