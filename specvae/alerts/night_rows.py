@@ -19,7 +19,6 @@ Nodes = NDArray[np.int64]
 Pixels = NDArray[np.void]
 ALONE_TOO = np.log(0.05)
 """log p of the pixel itself up to which its neighbours' evidence counts: what stands beside a fire is not on fire."""
-DOUBT = np.log(ODD)
 NOTHING = np.log(0.5)
 """log e of a look that says nothing, that of a p-value of 1."""
 
@@ -67,8 +66,6 @@ def _looks(seen: Seen, opened: Nodes, effect: NightEffect) -> tuple[Looks, int]:
 
 
 def _looks_at(seen: Seen, at: Nodes, log_e: NDArray[np.float64]) -> Looks:
-    if seen.night.doubtful:
-        log_e = np.minimum(log_e, DOUBT)
     last = seen.of_records("last", at).astype(np.float64)
     waited = np.where(last > 0, seen.night.day - last, YEAR)
     alone, around, score = (values.ravel()[at] for values in (seen.normal, seen.around, seen.score))

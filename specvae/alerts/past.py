@@ -39,7 +39,7 @@ MEMORY = 40
 """Looks after which the past forgets: a season is a slow change of the centre and no alert."""
 ENOUGH_LOOKS = 5
 """Clear looks from which on the past can contradict a look: before, everything may be as it always is."""
-ORDINARY, REMARKABLE = 0.75, 2.5
+ORDINARY, REMARKABLE = 1.25, 2.5
 """Normal scores: ground whose centre is below the first is as the model expects, and what it shows above the second is learned
 as the second. Without it, ground that dies slowly would take its own death for its past."""
 PRIOR_LOOKS = 4.0

@@ -38,9 +38,6 @@ class Night:
     """Scores in nats."""
     curve: PValueCurve
     """The normal score of each score, by the calibration of the model that scored."""
-    doubtful: bool = False
-    """Whether its map calls for caution: a look then gives an e-value of at most ODD, so that it can begin an alert and go on
-    with one, but not confirm it by itself."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from specvae.stages.demo.scenes import write_scene
 from specvae.stages.demo.synthetic import BAND_NAMES
 from specvae.stages.fit import fit
 from specvae.stages.requests import FitRequest
-from specvae.stages.watch.dates import DOUBTFUL, UNUSABLE
+from specvae.stages.watch.dates import UNUSABLE
 from specvae.thresholds.p_value_curve import p_value_points
 
 __all__ = ["CLOSE_AFTER", "ScoredSeries"]
@@ -74,7 +74,7 @@ class ScoredSeries:
             if verdict == UNUSABLE:
                 place = replace(place, registry=place.registry.unchanged())
             else:
-                night = Night(day, _rows_of(scores), self.curve, verdict == DOUBTFUL)
+                night = Night(day, _rows_of(scores), self.curve)
                 place = advance(place, night, PastArray(rows, cols), needed, CLOSE_AFTER)
             places.append(place)
         return places

@@ -14,10 +14,11 @@ from specvae.export.contents import ITEM, REPORT, SCORE
 from specvae.files.json_files import read_json
 from specvae.stages.acquisition import moment_of
 
-__all__ = ["DOUBTFUL", "UNUSABLE", "ScoredDate", "scored_dates"]
+__all__ = ["UNUSABLE", "ScoredDate", "scored_dates"]
 
-UNUSABLE, DOUBTFUL = "do-not-use", "caution"
-"""Verdicts of dates whose looks are left out, and whose looks count less."""
+UNUSABLE = "do-not-use"
+"""Verdict of dates whose looks are left out. Those of dates that call for caution count: a fire over a part of the scene calls
+for it too, and what a night does to all of its pixels is taken out."""
 
 
 @dataclass(frozen=True)

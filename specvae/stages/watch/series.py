@@ -21,13 +21,13 @@ from specvae.files.fingerprint import sha256_of
 from specvae.ingest.aligned_rows import AlignedRows
 from specvae.ingest.grid import Grid
 from specvae.stages.watch.checkpoint import PastFile, duplicate, load_place, read_arrays, save_pixels, write_arrays
-from specvae.stages.watch.dates import DOUBTFUL, ScoredDate
+from specvae.stages.watch.dates import ScoredDate
 from specvae.stages.watch.frames import Frames, HighestScores, status_frame
 from specvae.stages.watch.request import WatchRequest
 
 __all__ = ["DateRecord", "Series", "records_of", "walk"]
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 """Raised when the arithmetic of the state changes, so that checkpoints of an earlier version are not gone on from."""
 
 
@@ -147,7 +147,7 @@ class _Walk:
             out = PastFile(past, *self.grid.shape, fresh=True)
             with AlignedRows(scored.scores, self.grid) as rows:
                 read, curve = _RowsRead(rows, HighestScores(*self.grid.shape)), scored.curve()
-                night = Night(scored.day, read, curve, scored.verdict == DOUBTFUL)
+                night = Night(scored.day, read, curve)
                 self.place = advance(self.place, night, out, self.needed, self.request.close_after)
                 self.frames = self.frames.plus(status_frame(self.place), read.highest.to_bytes(curve))
                 if rows.warped:
