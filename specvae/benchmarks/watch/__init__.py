@@ -41,15 +41,16 @@ def run(settings: Settings) -> Path:
     parts = settings.presets or PARTS
     if not set(parts) <= set(PARTS):
         raise UsageError(f"--presets {','.join(parts)}: the parts of this benchmark are {', '.join(PARTS)}")
-    measured = _stored(out / TRIALS)
-    side = 64 if settings.quick else 128
+    side, found = 64 if settings.quick else 128, Measured()
     if "events" in parts:
-        measured = replace(measured, trials=_each(settings, SEEDS, lambda s: run_trial(s, side, settings.quick)))
+        found = replace(found, trials=_each(settings, SEEDS, lambda s: run_trial(s, side, settings.quick)))
     if "normal" in parts:
         ground = _each(settings, NORMAL_SEEDS, lambda s: watch_normal_ground(s, 2 * side, settings.quick))
-        measured = replace(measured, normal=ground)
+        found = replace(found, normal=ground)
     if "large" in parts:
-        measured = replace(measured, large=_large(settings, measured.large, alone=parts == ("large",)))
+        found = replace(found, large=_large(settings, alone=parts == ("large",)))
+    # Read only now: the parts may be measured by processes that run at the same time.
+    measured = found.over(_stored(out / TRIALS))
     made_with = environment(quick=settings.quick)
     out.mkdir(parents=True, exist_ok=True)
     (out / TRIALS).write_text(json.dumps(asdict(measured), indent=1) + "\n", encoding="utf-8")
@@ -67,15 +68,14 @@ def _each(settings: Settings, default: int, measure: Callable[[int], Each]) -> t
     return tuple(results)
 
 
-def _large(settings: Settings, before: tuple[LargePlace, ...], alone: bool) -> tuple[LargePlace, ...]:
-    """The large places: those measured now, and before them those of other sides that were measured earlier."""
+def _large(settings: Settings, alone: bool) -> tuple[LargePlace, ...]:
+    """The large places."""
     dates = (settings.seeds if alone else None) or (QUICK_DATES if settings.quick else DATES)
-    now = []
+    places = []
     for side in settings.sizes or (QUICK_SIDE if settings.quick else SIDE,):
-        now.append(watch_large_place(side, dates, settings.device))
-        settings.progress(now[-1].line)
-    others = [place for place in before if (place.side, place.dates) not in {(each.side, each.dates) for each in now}]
-    return tuple(sorted((*others, *now), key=lambda place: (place.side, place.dates)))
+        places.append(watch_large_place(side, dates, settings.device))
+        settings.progress(places[-1].line)
+    return tuple(places)
 
 
 def _stored(path: Path) -> Measured:

@@ -44,6 +44,13 @@ class Measured:
     normal: tuple[NormalGround, ...] = ()
     large: tuple[LargePlace, ...] = ()
 
+    def over(self, earlier: Measured) -> Measured:
+        """These, and what was measured earlier of what is not among them."""
+        sizes = {(place.side, place.dates) for place in self.large}
+        others = [place for place in earlier.large if (place.side, place.dates) not in sizes]
+        large = sorted((*others, *self.large), key=lambda place: (place.side, place.dates))
+        return Measured(self.trials or earlier.trials, self.normal or earlier.normal, tuple(large))
+
 
 def rows_of(measured: Measured) -> list[Row]:
     """The rows of ``metrics.json``."""
