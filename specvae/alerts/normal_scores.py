@@ -69,14 +69,15 @@ class PValueCurve:
         table = self._table
         above = np.asarray(scores, np.float32) - self._lowest
         np.maximum(above, np.float32(1), out=above)
-        np.minimum(above, (_bits(table.size - 2)), out=above)
+        np.minimum(above, _bits(table.size - 2), out=above)
         at = _place(above)
         return np.asarray(np.take(table, np.minimum(at, np.uint32(table.size - 1), out=at)))
 
     @cached_property
     def _usual(self) -> NDArray[np.float32]:
         """The score of each normal score in units of STEP, from the lowest int16 on."""
-        return np.interp(np.arange(-32768, 32768) * STEP, self.normal_score, self.score).astype(np.float32)
+        steps = np.arange(-32768, 32768) * STEP
+        return np.asarray(np.interp(steps, self.normal_score, self.score), np.float32)
 
     def usual_scores(self, centres: NDArray[np.int16]) -> NDArray[np.float32]:
         """The scores, nats, of normal scores in units of STEP: the inverse of :meth:`normal_scores` between the curve's ends."""
@@ -88,7 +89,7 @@ _ONE = np.float32(1).view(np.uint32)
 
 def _bits(place: int) -> np.float32:
     """The number at a place of the table."""
-    return np.uint32((place << (23 - SHARPNESS)) + int(_ONE)).view(np.float32)
+    return np.float32(np.array((place << (23 - SHARPNESS)) + int(_ONE), np.uint32).view(np.float32))
 
 
 def _place(numbers: NDArray[np.float32]) -> NDArray[np.uint32]:

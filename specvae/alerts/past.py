@@ -151,7 +151,7 @@ def predictive_variance(learned: NDArray[np.uint8], variance: NDArray[np.uint16]
     spread *= n
     n += np.float32(PRIOR_LOOKS - 2)
     spread /= n
-    return np.asarray(spread)
+    return np.asarray(spread, np.float32)
 
 
 def freedom(learned: NDArray[Any]) -> NDArray[np.float64]:
@@ -215,8 +215,7 @@ def take_back(records: Records, pixels: NDArray[np.void], row: NDArray[np.intp],
         spread = np.maximum(pixels[f"squares_{scale}"] / extra - mean * mean, 0)
         gap = mean - centre
         # Two groups as one (Chan et al. 1979): their variances and how far their centres lie apart.
-        variance = (before * variance + extra * spread + before * extra / total * gap * gap) / total
-        centre = centre + extra / total * gap
-        records[f"centre_{scale}"][row, col] = np.rint(centre / np.float32(STEP))
-        records[f"variance_{scale}"][row, col] = np.clip(np.rint(variance / np.float32(STEP)), 0, MOST_VARIANCE)
+        both = (before * variance + extra * spread + before * extra / total * gap * gap) / total
+        records[f"centre_{scale}"][row, col] = np.rint((centre + extra / total * gap) / np.float32(STEP))
+        records[f"variance_{scale}"][row, col] = np.clip(np.rint(both / np.float32(STEP)), 0, MOST_VARIANCE)
     records["learned"][row, col] = np.minimum(total, MEMORY)

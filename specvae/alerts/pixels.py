@@ -58,13 +58,14 @@ is enough, where one of a million pixels would not be."""
 PIXEL = np.dtype(
     [("at", "i8"), ("id", "i4"), ("status", "u1"), ("misses", "u1"), ("looks", "u2"), ("odd", "u2")]
     + [(name, "u2") for name in ("first", "seen", "confirmed", "closed")]
-    + [(name, "f4") for name in ("evidence", "most", "peak", "best", "rest")]
+    + [(name, "f4") for name in ("evidence", "most", "peak", "best", "rest", "company")]
     + [("set_aside", "u2")]
     + [(f"{power}_{scale}", "f4") for scale in ("alone", "around") for power in ("sum", "squares")]
 )
 """A pixel of an alert: its place ``row * cols + col``, the alert's id, status, clear looks in a row without evidence, clear and
 odd looks since the first, days since 1970-01-01 (0 = none), evidence now and at most (nats), peak score, log e of the look that
-said most and of all others together, and count, sums and sums of squares of the normal scores that its past has not learned."""
+said most and of all others together, alerts that began with it as a share of the place's pixels, and count, sums and sums of
+squares of the normal scores that its past has not learned."""
 Pixels = NDArray[np.void]
 
 
@@ -133,17 +134,35 @@ def _set_aside(pixels: Pixels, looks: Looks) -> None:
         pixels[f"squares_{scale}"] += values * values
 
 
+def shown(own: Pixels) -> Pixels:
+    """Which pixels of an alert it is drawn with: the confirmed ones, else those that are open, else all.
+
+    A cloud that drifts over a confirmed alert adds open pixels to it, which are no part of what was confirmed.
+    """
+    for chosen in (own["status"] == Status.CONFIRMED, own["status"] != Status.CLOSED):
+        if chosen.any():
+            return own[chosen]
+    return own
+
+
 def closing(pixels: Pixels, close_after: int) -> NDArray[np.bool_]:
     """Which open alerts' pixels have had so many clear looks in a row without evidence."""
     return np.asarray((pixels["status"] < Status.CLOSED) & (pixels["misses"] >= close_after))
+
+
+def count_company(pixels: Pixels, component: NDArray[np.int64], places: int, day: int) -> None:
+    """Write, in place, how many alerts begin with those that begin today, as a share of the place's pixels ``places``."""
+    new = pixels["first"] == day
+    size, fresh = np.bincount(component), np.bincount(component, new)
+    pixels["company"][new] = int((size == fresh).sum()) / places
 
 
 def confirm(pixels: Pixels, component: NDArray[np.int64], needed: float, day: int) -> None:
     """Confirm, in place, the pixels whose evidence has reached ``needed`` nats, and those that grow from them.
 
     What one look says alone may be a cloud that no mask saw: without it, the other looks are evidence against one of the alerts
-    that begin at normal ground, and must pass the rate among these. ``component`` ``(n,)`` numbers the groups of touching
-    pixels from 0.
+    that begin in a year at normal ground, or on a night on which many do, and must pass the rate among these. ``component``
+    ``(n,)`` numbers the groups of touching pixels from 0.
     """
     if not pixels.size:
         return
@@ -151,7 +170,7 @@ def confirm(pixels: Pixels, component: NDArray[np.int64], needed: float, day: in
     enough = np.where(size[component] > 1, LOOKS, LONE_LOOKS)
     waits, evidence = pixels["status"] == Status.PROVISIONAL, pixels["evidence"]
     sure = waits & (evidence >= needed) & (pixels["odd"] >= enough)
-    sure &= pixels["rest"] >= needed + np.log(OPENINGS)
+    sure &= pixels["rest"] >= needed + np.log(np.maximum(pixels["company"], OPENINGS))
     grown = np.zeros(size.size, bool)
     grown[component[sure | (pixels["status"] == Status.CONFIRMED)]] = True
     grows = grown[component]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from specvae.alerts.night_effect import NightEffect, Survey
 from specvae.alerts.night_rows import advance_rows
 from specvae.alerts.past import ENOUGH_LOOKS, PastRows
-from specvae.alerts.pixels import Status, confirm, no_pixels
+from specvae.alerts.pixels import Status, confirm, count_company, no_pixels
 from specvae.alerts.registry import Registry
 from specvae.alerts.seen import Night, Seen
 from specvae.components import touching_groups
@@ -83,6 +83,7 @@ def advance(place: Place, night: Night, past: PastRows, needed: float, close_aft
     component = np.full(pixels.size, -1)
     component[is_open] = touching_groups(pixels["at"][is_open], place.shape[1])
     opened = pixels[is_open]
+    count_company(opened, component[is_open], place.shape[0] * place.shape[1], night.day)
     confirm(opened, component[is_open], needed, night.day)
     pixels[is_open] = opened
     registry = place.registry.after(pixels, component, night.day, place.shape[1])

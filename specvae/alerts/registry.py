@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.alerts.pixels import Status
+from specvae.alerts.pixels import Status, shown
 
 __all__ = ["Alert", "Registry"]
 
@@ -154,7 +154,7 @@ def _alert(own: NDArray[np.void], before: dict[int, Alert], merged: dict[int, se
         closed_on=int(own["closed"].max()) if status is Status.CLOSED else None,
         looks=int(own["looks"].max()),
         anomalous_looks=int(own["odd"].max()),
-        pixels=int((alive if alive.size else own).size),
+        pixels=int(shown(own).size),
         peak=float(own["peak"].max()),
         evidence=float(best["most"]),
         row=int(best["at"]) // cols,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,9 +112,10 @@ class Seen:
         learned = self.of_records("learned", at)
         alone = self.rise.ravel()[at] / np.sqrt(predictive_variance(learned, self.of_records("variance_alone", at)))
         lent = self.around.ravel()[at] - self.of_records("centre_around", at) * np.float32(STEP)
-        return alone, lent / np.sqrt(predictive_variance(learned, self.of_records("variance_around", at)))
+        lent = lent / np.sqrt(predictive_variance(learned, self.of_records("variance_around", at)))
+        return np.asarray(alone, np.float32), np.asarray(lent, np.float32)
 
-    def of_records(self, name: str, at: Nodes) -> NDArray[np.generic]:
+    def of_records(self, name: str, at: Nodes) -> NDArray[Any]:
         """A field of the past at some places."""
         cols = self.clear.shape[1]
         return np.asarray(self.records[name][at // cols, at % cols])

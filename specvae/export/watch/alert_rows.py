@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from specvae.alerts.pixels import Status
+from specvae.alerts.pixels import shown
 from specvae.alerts.place import Place
 from specvae.alerts.registry import Alert
 from specvae.components import touching_groups
@@ -83,15 +83,13 @@ def _rate(alert: Alert, grid: Grid) -> float:
 
 
 def _groups(place: Place) -> list[NDArray[np.int64]]:
-    """The places of each alert's pixels, in the order of their ids: of an open one those that are open."""
+    """The places of each alert's pixels, that it is drawn with, in the order of their ids."""
     pixels = place.pixels
-    is_open = pixels["status"] != Status.CLOSED
     # Registries list every id that a pixel bears, ascending.
     order = np.lexsort((pixels["at"], pixels["id"]))
     ends = np.flatnonzero(np.diff(pixels["id"][order])) + 1
     groups = np.split(order, ends) if order.size else []
-    alive = (own[is_open[own]] for own in groups)
-    return [pixels["at"][some if some.size else own] for some, own in zip(alive, groups, strict=True)]
+    return [shown(pixels[own])["at"] for own in groups]
 
 
 def _polygons(groups: list[NDArray[np.int64]], cols: int) -> NDArray[Any]:

@@ -44,10 +44,11 @@ class PastFile:
     def looks(self, first: int, stop: int) -> NDArray[np.uint16]:
         """Clear looks of some rows, the only part of them that is read."""
         looks = np.empty((stop - first, self.shape[1]), np.uint16)
+        offset = next(place for name, (_, place, *_) in (self._type.fields or {}).items() if name == "looks")
         with self.path.open("rb", buffering=0) as file:
             for row, values in enumerate(looks, start=first):
-                file.seek(row * self._type.itemsize + (self._type.fields or {})["looks"][1])
-                file.readinto(values)
+                file.seek(row * self._type.itemsize + offset)
+                file.readinto(values.data)
         return looks
 
     def write(self, first: int, records: NDArray[np.void]) -> None:

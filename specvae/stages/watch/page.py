@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.special import log_ndtr
 
-from specvae.alerts.pixels import Status
+from specvae.alerts.pixels import shown
 from specvae.alerts.place import Place
 from specvae.export.contents import PAGE
 from specvae.export.watch.page import MOST_ALERTS, AlertDetail, PageDate, WatchPage
@@ -52,9 +52,7 @@ def _strongest(place: Place) -> list[int]:
 
 
 def _box(place: Place, number: int) -> tuple[int, int, int, int]:
-    own = place.pixels[place.pixels["id"] == number]
-    alive = own[own["status"] != Status.CLOSED]
-    at, cols = (alive if alive.size else own)["at"], place.shape[1]
+    at, cols = shown(place.pixels[place.pixels["id"] == number])["at"], place.shape[1]
     row, col = at // cols, at % cols
     return int(row.min()), int(col.min()), int(row.max()) + 1, int(col.max()) + 1
 
