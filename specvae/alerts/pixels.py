@@ -141,7 +141,7 @@ def shown(own: Pixels) -> Pixels:
     """
     for chosen in (own["status"] == Status.CONFIRMED, own["status"] != Status.CLOSED):
         if chosen.any():
-            return own[chosen]
+            return np.asarray(own[chosen])
     return own
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specvae.export.watch.report_page import colour_of, spectra_of
+from specvae.export.watch.report_page import colour_of, lessened, spectra_of
 from specvae.stages.watch.request import WatchRequest
 from specvae.stages.watch.run import watch
 from tests.browser import opened
@@ -162,5 +162,6 @@ def _empty(place: Any) -> Any:
 
 
 def test_a_date_without_a_page_has_no_colour_and_no_spectrum(tmp_path: Path) -> None:
-    assert colour_of(tmp_path / "report.html", 100, 70) is None
+    assert colour_of(tmp_path / "report.html") is None
+    assert lessened(b"", 100) is None
     assert spectra_of(tmp_path / "report.html", [(3, 4)]) == [None]

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["PageSpectrum", "colour_of", "spectra_of"]
+__all__ = ["PageSpectrum", "colour_of", "lessened", "spectra_of"]
 
 ELEMENT = '<script type="text/plain" id="blob-{}">'
 DATA = '<script type="application/json" id="data">'
 END = "</script>"
+LARGEST = 512
+"""Longest side of a picture, pixels."""
 Floats = NDArray[np.float32]
 
 
@@ -45,15 +47,22 @@ def _text(page: Path) -> str:
         return ""
 
 
-def colour_of(page: Path, side: int, quality: int) -> bytes | None:
-    """The colour picture as a JPEG of at most ``side`` pixels; None where there is no page or no picture."""
+def colour_of(page: Path) -> bytes | None:
+    """The colour picture as a JPEG of at most LARGEST pixels; None where there is no page or no picture."""
     packed = _between(_text(page), ELEMENT.format("composite"))
-    if not packed:
-        return None
-    picture = Image.open(io.BytesIO(base64.b64decode(packed))).convert("RGB")
-    picture.thumbnail((side, side))
+    return _jpeg(base64.b64decode(packed), LARGEST, 85) if packed else None
+
+
+def lessened(picture: bytes, side: int) -> bytes | None:
+    """A picture as a JPEG of at most ``side`` pixels; None for an empty one."""
+    return _jpeg(picture, side, 70) if picture else None
+
+
+def _jpeg(picture: bytes, side: int, quality: int) -> bytes:
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image.thumbnail((side, side))
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=quality)
+    image.save(file, "JPEG", quality=quality)
     return file.getvalue()
 
 

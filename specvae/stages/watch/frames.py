@@ -37,6 +37,20 @@ class Frames:
 
     status: NDArray[np.uint8]
     score: NDArray[np.uint8]
+    colour: tuple[bytes, ...] = ()
+    """A JPEG of each date; empty where its report page holds no picture."""
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """The frames as arrays by name; :meth:`from_arrays` is the inverse."""
+        ends = np.cumsum([len(picture) for picture in self.colour], dtype=np.int64)
+        pictures = np.frombuffer(b"".join(self.colour), np.uint8)
+        return {"status": self.status, "score": self.score, "colour": pictures, "ends": ends}
+
+    @staticmethod
+    def from_arrays(arrays: dict[str, NDArray[Any]]) -> Frames:
+        """The frames that :meth:`to_arrays` gave."""
+        pictures = np.split(arrays["colour"], arrays["ends"][:-1])
+        return Frames(arrays["status"], arrays["score"], tuple(each.tobytes() for each in pictures))
 
     @staticmethod
     def of(rows: int, cols: int) -> Frames:
@@ -57,15 +71,16 @@ class Frames:
         # One more, and UNSEEN, the highest byte, overflows to 0, the lowest.
         score = [_highest(each + np.uint8(1), factor, 0) - np.uint8(1) for each in self.score]
         coarse = [np.where(each == UNSEEN, UNSEEN, each // LEVEL * LEVEL).astype(np.uint8) for each in score]
-        return Frames(np.stack(status), np.stack(coarse)) if status else self
+        return Frames(np.stack(status), np.stack(coarse), self.colour) if status else self
 
     def first(self, count: int) -> Frames:
         """The frames of the first dates alone."""
-        return Frames(self.status[:count], self.score[:count])
+        return Frames(self.status[:count], self.score[:count], self.colour[:count])
 
-    def plus(self, status: NDArray[np.uint8], score: NDArray[np.uint8]) -> Frames:
+    def plus(self, status: NDArray[np.uint8], score: NDArray[np.uint8], colour: bytes) -> Frames:
         """The frames with those of one more date."""
-        return Frames(np.concatenate([self.status, status[None]]), np.concatenate([self.score, score[None]]))
+        both = np.concatenate([self.status, status[None]]), np.concatenate([self.score, score[None]])
+        return Frames(both[0], both[1], (*self.colour, colour))
 
 
 def status_frame(place: Place) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from specvae.alerts.pixels import shown
 from specvae.alerts.place import Place
 from specvae.export.contents import PAGE
 from specvae.export.watch.page import MOST_ALERTS, AlertDetail, PageDate, WatchPage
-from specvae.export.watch.report_page import colour_of, spectra_of
+from specvae.export.watch.report_page import lessened, spectra_of
 from specvae.ingest.aligned_rows import AlignedRows
 from specvae.stages.watch.dates import ScoredDate
 from specvae.stages.watch.frames import Frames
@@ -62,7 +62,7 @@ def _date(series: Series, frames: Frames, number: int) -> PageDate:
     count = max(1, len(series.dates))
     # A picture of so many bytes each: JPEG needs about a sixth of a byte a pixel at this quality.
     side = int(min(512, np.sqrt(COLOUR_BYTES / count * 6)))
-    colour = colour_of(scored.folder / PAGE.name, side, 70)
+    colour = lessened(frames.colour[number], side)
     return PageDate(scored.moment[:10], scored.usable, frames.status[number], frames.score[number], colour)
 
 

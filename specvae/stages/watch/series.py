@@ -15,8 +15,9 @@ from specvae.alerts.e_values import needed_evidence
 from specvae.alerts.past import UnseenPast
 from specvae.alerts.place import Place, advance
 from specvae.alerts.seen import Night
-from specvae.export.contents import ITEM
+from specvae.export.contents import ITEM, PAGE
 from specvae.export.watch.contents import FRAMES, checkpoint_names
+from specvae.export.watch.report_page import colour_of
 from specvae.files.fingerprint import sha256_of
 from specvae.ingest.aligned_rows import AlignedRows
 from specvae.ingest.grid import Grid
@@ -112,7 +113,7 @@ def _start(
         files = tuple(folder / name for name in checkpoint_names(back))
         if 0 < count <= len(records) and before[:count] == list(records[:count]) and all(f.is_file() for f in files):
             place = load_place(PastFile(files[0], *grid.shape), files[1])
-            frames = Frames(**read_arrays(folder / FRAMES.name)).first(count)
+            frames = Frames.from_arrays(read_arrays(folder / FRAMES.name)).first(count)
             keys = {record["key"] for record in records[:count]}
             warped = tuple(key for key in stored.get("specvae:warped", ()) if key in keys)
             return _Start(count, place, frames, warped, (files[0], files[1]))
@@ -149,15 +150,15 @@ class _Walk:
                 read, curve = _RowsRead(rows, HighestScores(*self.grid.shape)), scored.curve()
                 night = Night(scored.day, read, curve)
                 self.place = advance(self.place, night, out, self.needed, self.request.close_after)
-                self.frames = self.frames.plus(status_frame(self.place), read.highest.to_bytes(curve))
+                self._show(scored, read.highest.to_bytes(curve))
                 if rows.warped:
                     self.warped.append(scored.key)
         else:
-            self._pass_over(past)
+            self._pass_over(scored, past)
         save_pixels(pixels, self.place)
         self._keep(past, pixels)
 
-    def _pass_over(self, past: Path) -> None:
+    def _pass_over(self, scored: ScoredDate, past: Path) -> None:
         """A date whose looks do not count: the state stays, and nothing has changed since the date before."""
         source = self.last[0] if self.last else None
         if source is None:
@@ -168,7 +169,12 @@ class _Walk:
             self.place, past=PastFile(past, *self.grid.shape), registry=self.place.registry.unchanged()
         )
         unseen = np.full(self.frames.score.shape[1:], 255, np.uint8)
-        self.frames = self.frames.plus(status_frame(self.place), unseen)
+        self._show(scored, unseen)
+
+    def _show(self, scored: ScoredDate, score: NDArray[np.uint8]) -> None:
+        """Add tonight's frames. The picture is taken out of the report's page once, not anew on each later night."""
+        colour = colour_of(scored.folder / PAGE.name) or b""
+        self.frames = self.frames.plus(status_frame(self.place), score, colour)
 
     def _keep(self, past: Path, pixels: Path) -> None:
         """Make tonight's files the last ones, and remove those before the date before."""
@@ -187,7 +193,7 @@ class _Walk:
                 else:
                     duplicate(path, target)
         self.place = replace(self.place, past=PastFile(self.work / checkpoint_names(False)[0], *self.grid.shape))
-        write_arrays(self.work / FRAMES.name, status=self.frames.status, score=self.frames.score)
+        write_arrays(self.work / FRAMES.name, **self.frames.to_arrays())
 
 
 class _RowsRead:
