@@ -30,12 +30,13 @@ function showDate() {
   drawHistory();
 }
 function zoom(box) {
-  if (!box) { $("sheet").style.transform = ""; return; }
+  if (!box) { $("sheet").style.transform = ""; $("marks").style.setProperty("--thin", 1); return; }
   const [top, west, bottom, east] = box, pad = 12;
   const high = bottom - top + 2 * pad, wide = east - west + 2 * pad;
   const scale = Math.max(1, Math.min(data.rows / high, data.cols / wide, 12));
   const x = (west + east) / 2 / data.cols, y = (top + bottom) / 2 / data.rows;
   const clamp = (at) => Math.min(0, Math.max(1 - scale, .5 - at * scale));
+  $("marks").style.setProperty("--thin", 1 / scale);
   $("sheet").style.transform = `translate(${100 * clamp(x)}%, ${100 * clamp(y)}%) scale(${scale})`;
 }
 function mark(alert) {
@@ -84,6 +85,9 @@ function choose(id) {
   if (!alert) return;
   state.chosen = id;
   if (!listed().includes(alert)) { state.filter = ""; $("filter").value = ""; }
+  // The last date on which it was seen shows it; on the newest one it may lie under clouds.
+  const seen = data.dates.findLastIndex((d) => d.used && d.date <= alert.last_seen);
+  if (seen >= 0 && seen !== state.date) { state.date = seen; showDate(); }
   mark(alert); zoom(alert.box); showList(); showDetail(alert);
 }
 
@@ -135,9 +139,15 @@ function drawSpectrum(alert) {
   const y = (v) => 10 + (TALL - 30) * (1 - (v - low) / Math.max(1e-9, high - low));
   part(svg, "text", { x: EDGE - 4, y: y(high) + 4, "text-anchor": "end" }, shown(high));
   part(svg, "text", { x: EDGE - 4, y: y(low) + 4, "text-anchor": "end" }, shown(low));
+  const known = data.wavelengths && data.wavelengths.length === n;
+  const named = (i) => known ? shown(data.wavelengths[i]) + " nm" : data.bands[i] || "band " + (i + 1);
+  for (const [i, anchor] of [[0, "start"], [n >> 1, "middle"], [n - 1, "end"]]) {
+    part(svg, "line", { x1: x(i), x2: x(i), y1: 10, y2: TALL - 18, class: "axis" });
+    part(svg, "text", { x: x(i), y: TALL - 4, "text-anchor": anchor }, named(i));
+  }
   const line = (values, kind) => part(svg, "polyline", { points: values.map((v, i) => v === null ? "" : x(i) + "," + y(v)).join(" "), class: "line " + kind });
-  sets.forEach((s, i) => { line(s.expected, "expected"); line(s.observed, i ? "latest" : "then"); });
-  $("spectrum-words").textContent = sets.map((s, i) => (i ? "pink: " : "blue: ") + "observed " + s.date).join("; ") + "; dashed: what the model expected.";
+  sets.forEach((s, i) => { line(s.expected, "expected " + (i ? "latest" : "then")); line(s.observed, i ? "latest" : "then"); });
+  $("spectrum-words").textContent = sets.map((s, i) => (i ? "pink: " : "blue: ") + "observed " + s.date).join("; ") + "; dashed: what the model expected of each.";
 }
 
 // What a person does.

@@ -83,7 +83,10 @@ class WatchPage:
     dates: Sequence[PageDate]
     details: dict[int, AlertDetail] = field(default_factory=dict)
     """By the alert's id; of the strongest ones."""
+    bands: Sequence[str] = ()
+    """Names of the bands of the spectra."""
     wavelengths: Sequence[float] | None = None
+    """Theirs, nm; None where one is unknown."""
 
 
 def render_watch_page(alerts: AlertsJson, page: WatchPage, line: str) -> str:
@@ -132,6 +135,7 @@ def _payload(alerts: AlertsJson, page: WatchPage) -> str:
         "cols": page.shape[1],
         "total": len(alerts["alerts"]),
         "columns": [key for key, _ in COLUMNS],
+        "bands": list(page.bands),
         "wavelengths": page.wavelengths,
         "dates": [_date(date) for date in page.dates],
         "alerts": [_alert(alert, page.details) for alert in strongest[:MOST_ALERTS] if alert["id"] in page.details],

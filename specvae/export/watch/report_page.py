@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["PageSpectrum", "colour_of", "lessened", "spectra_of"]
+__all__ = ["PageSpectrum", "axis_of", "colour_of", "lessened", "spectra_of"]
 
 ELEMENT = '<script type="text/plain" id="blob-{}">'
 DATA = '<script type="application/json" id="data">'
@@ -66,8 +66,14 @@ def _jpeg(picture: bytes, side: int, quality: int) -> bytes:
     return file.getvalue()
 
 
+def axis_of(page: Path) -> tuple[list[str], list[float] | None]:
+    """The names of the bands and, where all are known, their wavelengths, nm; no names where there is no page."""
+    data = json.loads(_between(_text(page), DATA) or "{}")
+    return data.get("bands", []), data.get("wavelengths")
+
+
 def spectra_of(page: Path, places: list[tuple[int, int]]) -> list[PageSpectrum | None]:
-    """The spectra at pixels (row, col): of a lattice point there, else of the object around it; None where there is neither."""
+    """The spectra at pixels (row, col): of a lattice point there, of the object around it, or of a lattice point beside it; else None."""
     text = _text(page)
     data = json.loads(_between(text, DATA) or "{}")
     if not data:
@@ -101,13 +107,14 @@ class _Set:
 
 def _nearest(samples: _Set, cases: _Set | None, boxes: list[dict[str, Any]], row: int, col: int) -> PageSpectrum | None:
     apart = np.maximum(np.abs(samples.row.astype(int) - row), np.abs(samples.col.astype(int) - col))
-    if apart.size and apart.min() <= 1:
+    if apart.size and not apart.min():
         return samples.at(int(apart.argmin()))
     for index, case in enumerate(boxes if cases is not None else ()):
         box = case.get("box")
         if cases is not None and index < len(cases.row) and box and box[0] <= row < box[2] and box[1] <= col < box[3]:
             return cases.at(index)
-    return None
+    # Beside the pixel only where no object holds it: a neighbour may be ground as it always was.
+    return samples.at(int(apart.argmin())) if apart.size and apart.min() <= 1 else None
 
 
 def _numbers(packed: dict[str, str]) -> NDArray[Any]:

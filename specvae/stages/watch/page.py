@@ -13,7 +13,7 @@ from specvae.alerts.pixels import shown
 from specvae.alerts.place import Place
 from specvae.export.contents import PAGE
 from specvae.export.watch.page import MOST_ALERTS, AlertDetail, PageDate, WatchPage
-from specvae.export.watch.report_page import lessened, spectra_of
+from specvae.export.watch.report_page import axis_of, lessened, spectra_of
 from specvae.ingest.aligned_rows import AlignedRows
 from specvae.stages.watch.dates import ScoredDate
 from specvae.stages.watch.frames import Frames
@@ -42,7 +42,10 @@ def watch_page(series: Series) -> WatchPage:
         details[number] = AlertDetail(boxes[number], p, scores, spectra.get(number, ()))
     small = series.frames.for_page()
     dates = [_date(series, small, number) for number in range(len(series.dates))]
-    return WatchPage(series.grid.shape, dates, details)
+    # Spectra of all dates have the bands of the model, so that any page with spectra says them.
+    pages = (scored.folder / PAGE.name for scored in reversed(series.dates)) if spectra else ()
+    bands, wavelengths = next((axis for axis in map(axis_of, pages) if axis[0]), ([], None))
+    return WatchPage(series.grid.shape, dates, details, bands, wavelengths)
 
 
 def _strongest(place: Place) -> list[int]:
