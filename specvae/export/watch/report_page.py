@@ -73,7 +73,7 @@ def axis_of(page: Path) -> tuple[list[str], list[float] | None]:
 
 
 def spectra_of(page: Path, places: list[tuple[int, int]]) -> list[PageSpectrum | None]:
-    """The spectra at pixels (row, col): of a lattice point there, of the object around it, or of a lattice point beside it; else None."""
+    """The spectra at pixels (row, col): of a lattice point there, of the object around it, or of a point beside it; else None."""
     text = _text(page)
     data = json.loads(_between(text, DATA) or "{}")
     if not data:
