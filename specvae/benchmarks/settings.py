@@ -12,7 +12,18 @@ from specvae.errors import InputError, UsageError
 
 __all__ = ["BENCHMARKS", "Settings", "data_root", "run_benchmark"]
 
-BENCHMARKS = ("adbench", "calibration", "faults", "hyperspectral", "mnist", "scale", "speed", "verdicts", "watch")
+BENCHMARKS = (
+    "adbench",
+    "calibration",
+    "faults",
+    "hyperspectral",
+    "mnist",
+    "scale",
+    "speed",
+    "transfer",
+    "verdicts",
+    "watch",
+)
 """The name of each benchmark: a module of this room with ``run(settings)``, which returns the folder of its report."""
 
 

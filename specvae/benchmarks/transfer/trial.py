@@ -1,0 +1,136 @@
+"""One trial: a model fitted on other scenes, targets planted in the scene that was left out, and what each method makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specvae.bands import BandSet
+from specvae.benchmarks.hyperspectral.trial import region_of
+from specvae.benchmarks.transfer.places import Place, Sensor
+from specvae.benchmarks.transfer.planting import FILLS, plant
+from specvae.detector import Detector
+from specvae.model.config_file import load_config
+from specvae.scoring.baselines import Background
+from specvae.scoring.gathered.metrics import auroc, average_precision
+from specvae.scoring.pooling import pool
+from specvae.spectra import Cube
+from specvae.training.quota import Quota, Role
+from specvae.training.sampling import Region, cross_split
+
+__all__ = ["ASKED", "METHODS", "Record", "fit_on", "judge", "leave_out", "scored_by_itself", "scores_of"]
+
+ASKED = 1e-3
+"""The false-alarm rate that the cut is asked for beforehand."""
+THREADS = 2
+METHODS = ("specvae", "specvae-pooled", "rx", "pca", "iforest", "rx-here")
+"""All but the last are fitted on other scenes; ``rx-here`` on the scene that it scores, targets and all."""
+Scores = Mapping[str, NDArray[np.floating]]
+"""Method -> ``(n,)`` of the valid pixels, higher = more anomalous."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one method makes of the targets of one size and fill in one scene, or of a truth."""
+
+    sensor: str
+    place: str
+    method: str
+    seed: int
+    fill: float | None
+    """None: the scene's truth was looked for, and nothing was planted."""
+    size: int
+    """Pixels of a target; 0 for a truth."""
+    auroc: float
+    average_precision: float
+    found: float
+    """Share of the target pixels above the cut that as many normal pixels of this scene pass as was asked."""
+    found_asked: float | None
+    """The same for the cut that was made beforehand of normal data alone; None for methods that have none."""
+    realised: float | None
+    """Share of the normal pixels above that cut."""
+
+
+def fit_on(places: Sequence[Place], bands: BandSet, seed: int, settings: Iterable[str] = ()) -> Detector:
+    """Fit on complete scenes as ``specvae fit`` does: all blocks train, and all calibrate by the models of the folds."""
+    config = load_config(settings=[*settings, f"seed={seed}"])
+    regions = []
+    for number, place in enumerate(places):
+        cube, window = place.cube, place.cube.window
+        split = cross_split((window.rows, window.cols), config.context.outer // 2, config.sampling, seed + number)
+        quota, block = Quota.crossed(config.sampling, len(places)), split.block(window)
+        role = quota.take(np.where(cube.valid, split.role(window), np.uint8(Role.UNUSED)).astype(np.uint8))
+        folds = split.fold_map(window, quota.calibrating(cube.valid, block))
+        regions.append(Region(cube, window, role, block, number, folds))
+    return Detector.fit(regions, bands, config, tuple(place.name for place in places), threads=THREADS)
+
+
+def scored_by_itself(place: Place, bands: BandSet, seed: int, settings: Iterable[str] = ()) -> NDArray[np.float32]:
+    """``(n,)`` scores of the valid pixels of a scene that the model was fitted on, without its truth."""
+    config = load_config(settings=[*settings, f"seed={seed}", "sampling.folds=1"])
+    detector = Detector.fit([region_of(place.cube, config)], bands, config, (place.name,), threads=THREADS)
+    return detector.score(place.cube, place.cube.window).score[place.cube.valid]
+
+
+def scores_of(detector: Detector, cube: Cube) -> Scores:
+    """What each of :data:`METHODS` says of the valid pixels of a scene."""
+    score, spectra = detector.score(cube, cube.window).score, cube.values[:, cube.valid]
+    away = detector.background
+    here = Background.fit(spectra)
+    return {
+        "specvae": score[cube.valid],
+        "specvae-pooled": pool(score)[cube.valid],
+        **{name: getattr(away, name)(spectra.T) for name in ("rx", "pca", "iforest")},
+        "rx-here": here.rx(spectra.T),
+    }
+
+
+def leave_out(sensor: Sensor, place: Place, seed: int, settings: Iterable[str] = ()) -> Iterator[Record]:
+    """Fit on all other scenes of the sensor, and look for what is planted in ``place``, fill by fill."""
+    others = [other for other in (*sensor.places, *sensor.others) if other is not place]
+    detector = fit_on(others, sensor.bands, seed, settings)
+    for fill in FILLS:
+        planted = plant(place.cube, sensor.strange, fill, sensor.sizes, seed)
+        size = planted.size[planted.cube.valid]
+        scores = scores_of(detector, planted.cube)
+        for pixels in sensor.sizes:
+            # Against untouched ground alone: targets of other sizes are neither hits nor false alarms.
+            judged = (size == pixels) | (size == 0)
+            chosen = {name: each[judged] for name, each in scores.items()}
+            yield from _records(detector, chosen, size[judged] > 0, (sensor.name, place.name, seed), fill, pixels)
+
+
+def judge(sensor: Sensor, seed: int, settings: Iterable[str] = ()) -> Iterator[Record]:
+    """Fit on all scenes of the sensor but the one that is judged, and look for its truth."""
+    for place in sensor.judged:
+        others = [other for other in (*sensor.places, *sensor.others) if other.name != place.name]
+        detector = fit_on(others, sensor.bands, seed, settings)
+        assert place.truth is not None
+        scores, truth = scores_of(detector, place.cube), place.truth[place.cube.valid]
+        yield from _records(detector, scores, truth, (sensor.name, place.name, seed), None, 0)
+
+
+def _records(
+    detector: Detector,
+    scores: Scores,
+    truth: NDArray[np.bool_],
+    of: tuple[str, str, int],
+    fill: float | None,
+    size: int,
+) -> Iterator[Record]:
+    """A record for each method; ``of`` is the sensor, the place and the seed."""
+    made = {"specvae": detector.calibration.threshold(ASKED).value}
+    if detector.evidence is not None and detector.evidence.size:
+        made["specvae-pooled"] = detector.evidence.threshold(ASKED).value
+    for name, score in scores.items():
+        area, precision = auroc(score, truth), average_precision(score, truth)
+        if area is None or precision is None:
+            continue
+        found = float((score[truth] > np.quantile(score[~truth], 1.0 - ASKED)).mean())
+        cut = made.get(name)
+        asked = None if cut is None else float((score[truth] > cut).mean())
+        realised = None if cut is None else float((score[~truth] > cut).mean())
+        yield Record(of[0], of[1], name, of[2], fill, size, area, precision, found, asked, realised)
