@@ -11,11 +11,13 @@ from PIL import Image
 
 from specvae.bands import Band, BandSet
 from specvae.benchmarks.settings import Settings
-from specvae.benchmarks.transfer import run
+from specvae.benchmarks.transfer import run, trial
+from specvae.benchmarks.transfer.event_page import event_rows, event_section
+from specvae.benchmarks.transfer.events import SHARES, Ground, event_in, planted_events
 from specvae.benchmarks.transfer.had100 import is_had100, read_places
 from specvae.benchmarks.transfer.page import rows_of, write_page
 from specvae.benchmarks.transfer.places import Place, Sensor, cube_of, sensors
-from specvae.benchmarks.transfer.planting import FILLS, plant
+from specvae.benchmarks.transfer.planting import plant
 from specvae.benchmarks.transfer.trial import METHODS, judge, leave_out
 from specvae.errors import InputError, UsageError
 from specvae.spectra import Cube
@@ -78,10 +80,13 @@ def sensor(count: int = 3) -> Sensor:
     )
 
 
-def test_what_is_planted_in_the_scene_left_out_is_found(tmp_path: Path) -> None:
+def test_what_is_planted_in_the_scene_left_out_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "FILLS", (0.05, 0.5, 1.0))
     made = sensor()
     records = list(leave_out(made, made.places[0], 0, ("training.epochs=3",)))
-    assert {(r.method, r.fill, r.size) for r in records} == {(m, f, s) for m in METHODS for f in FILLS for s in (1, 25)}
+    assert {(r.method, r.fill, r.size) for r in records} == {
+        (m, f, s) for m in METHODS for f in trial.FILLS for s in (1, 25)
+    }
     ours = {(r.fill, r.size): r for r in records if r.method == "specvae"}
     assert ours[1.0, 25].auroc > 0.99
     assert ours[0.5, 1].auroc > 0.95
@@ -96,10 +101,10 @@ def test_what_is_planted_in_the_scene_left_out_is_found(tmp_path: Path) -> None:
     assert {row.dataset for row in rows} == {"made: place0", "made: event, truth"}
     mean = np.mean([r.auroc for r in records if r.method == "rx" and r.fill is not None])
     assert next(r.value for r in rows if r.method == "rx" and r.metric == "auroc") == pytest.approx(mean)
-    write_page(tmp_path, [made], records, {"seeds": 1})
+    write_page(tmp_path, [made], records, [], {"seeds": 1})
     page = (tmp_path / "report.md").read_text()
     assert "| isolation forest, fitted elsewhere |" in page
-    assert "on 1 sensors" in page
+    assert "on 1 of the 1 sensors" in page or "on 0 of the 1 sensors" in page
     assert (tmp_path / "fills.png").stat().st_size > 5000
 
 
@@ -181,13 +186,14 @@ def test_had100s_protocol_writes_its_table(had100: Path, tmp_path: Path) -> None
     assert "scored on 2 scenes" in page
 
 
-def test_folders_and_sensors_that_there_are_not_are_refused(tmp_path: Path, real_data: Path) -> None:
+def test_folders_and_sensors_that_there_are_not_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds none of the scenes"):
         run(Settings(data=tmp_path))
     with pytest.raises(UsageError, match="sentinel2-dates"):
-        run(Settings(data=real_data / "scenes", presets=("modis",)))
+        run(Settings(data=tmp_path, presets=("modis",)))
 
 
+@pytest.mark.slow
 def test_the_real_scenes_of_each_sensor_share_bands_and_unit(real_data: Path) -> None:
     known = {sensor.name: sensor for sensor in sensors(real_data / "scenes")}
     assert list(known) == ["sentinel2-dates", "sentinel2-places", "landsat8-dates", "landsat8-fire", "enmap-tiles"]
@@ -199,3 +205,26 @@ def test_the_real_scenes_of_each_sensor_share_bands_and_unit(real_data: Path) ->
         assert max(levels) < 12 * min(levels), (sensor.name, levels)
     assert known["landsat8-fire"].judged[0].truth is not None
     assert known["landsat8-fire"].judged[0].truth.sum() == 2560
+
+
+def test_events_cover_their_share_and_are_mixed_of_their_material() -> None:
+    bands = BandSet(tuple(Band(f"b{i}") for i in range(8)))
+    bright = Ground("made", place(1), bands, {"snow": np.full((8, 3), 9000.0)})
+    for share in SHARES:
+        cube, truth = event_in(bright, "snow", share, 0.3, 0)
+        assert truth.sum() == pytest.approx(share * cube.valid.sum(), abs=2)
+        before = place(1).cube.values
+        np.testing.assert_allclose(cube.values[:, truth], 0.7 * before[:, truth] + 2700.0, rtol=1e-5)
+        np.testing.assert_array_equal(cube.values[:, ~truth], before[:, ~truth])
+
+
+def test_a_large_event_is_found_with_the_ring_as_without(tmp_path: Path) -> None:
+    bands = BandSet(tuple(Band(f"b{i}") for i in range(8)))
+    made = Ground("made", place(1), bands, {"burn": ENDS[3, :8, None] * np.linspace(0.9, 1.1, 9)})
+    events = list(planted_events(made, 0, ("training.epochs=3",)))
+    assert {(e.share, e.fill) for e in events} == {(share, fill) for share in SHARES for fill in (0.3, 1.0)}
+    assert min(e.ring for e in events if e.fill == 1.0) > 0.99
+    page = event_section(events)
+    assert "12 events" in page
+    assert "| made: burn over 45% at 100% |" in page
+    assert {row.metric for row in event_rows(events)} == {"auroc", "realised_rate"}

@@ -32,7 +32,7 @@ SENSOR = "aviris_ng"
 TRAIN, TEST, TRUTH = f"train/{SENSOR}", f"test/{SENSOR}", f"ground_truth/{SENSOR}"
 BAND_COUNTS = (50, 100, 200)
 """The first so many bands are used."""
-NODATA = tuple(float(np.float32(value)) for value in (-9999.0, 1e-34))
+NODATA = np.array([-9999.0, 1e-34], np.float32)
 """What missing values are in its files, declared in some headers and not in others."""
 GREEN = 1
 """The channel of a picture of the truth that marks targets."""
@@ -55,7 +55,7 @@ def read_places(folder: Path, bands: int, truths: Path | None = None) -> Iterato
         with open_scene(source, IngestOptions(bands=f"1-{bands}")) as scene:
             cube = scene.read(Window(0, 0, *scene.shape))
         # A value that fills a gap in any band: of a pixel with one, no spectrum is left.
-        valid = cube.valid & ~np.isin(cube.values, np.float32(NODATA)).any(axis=0)
+        valid = cube.valid & ~np.isin(cube.values, NODATA).any(axis=0)
         name = Path(source.path).stem
         truth = None if truths is None else _truth(truths / f"{name}.png", cube.reason.shape)
         yield Place(name, cube_of(np.where(valid, cube.values, 0.0), valid), truth)

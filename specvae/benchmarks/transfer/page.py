@@ -8,6 +8,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from specvae.benchmarks.report import Environment, Report, Row, pyplot, table, write_figure
+from specvae.benchmarks.transfer.event_page import event_section
+from specvae.benchmarks.transfer.events import Event
 from specvae.benchmarks.transfer.places import Sensor
 from specvae.benchmarks.transfer.planting import FILLS
 from specvae.benchmarks.transfer.trial import ASKED, METHODS, Record
@@ -37,11 +39,11 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
         here = [r for r in records if (r.sensor, r.place, r.fill is not None) == (sensor, place, planted)]
         dataset, seeds = f"{sensor}: {place}" + ("" if planted else ", truth"), len({r.seed for r in here})
         for method in dict.fromkeys(r.method for r in here):
-            mine = [r for r in here if r.method == method]
-            at = [r for r in mine if r.fill == TWENTY] if planted else mine
+            of_method = [r for r in here if r.method == method]
+            at = [r for r in of_method if r.fill == TWENTY] if planted else of_method
             figures = {
-                "auroc": [r.auroc for r in mine],
-                "average_precision": [r.average_precision for r in mine],
+                "auroc": [r.auroc for r in of_method],
+                "average_precision": [r.average_precision for r in of_method],
                 "found_at_realised_rate": [r.found for r in at],
                 "found_at_asked_rate": [r.found_asked for r in at if r.found_asked is not None],
                 "realised_rate": [r.realised for r in at if r.realised is not None],
@@ -50,10 +52,23 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
     return rows
 
 
-def write_page(out: Path, sensors: Sequence[Sensor], records: Sequence[Record], made_with: Environment) -> None:
+def write_page(
+    out: Path, sensors: Sequence[Sensor], records: Sequence[Record], events: Sequence[Event], made_with: Environment
+) -> None:
     """Write ``report.md`` and its figure into ``out``."""
-    planted, truths = [r for r in records if r.fill is not None], [r for r in records if r.fill is None]
     report = Report("Fitted on some scenes, scored on others")
+    if records:
+        _transferred(report, out, sensors, records, made_with)
+    if events:
+        report.section("Large events").text(event_section(events))
+    report.made_with(made_with).write(out)
+
+
+def _transferred(
+    report: Report, out: Path, sensors: Sequence[Sensor], records: Sequence[Record], made_with: Environment
+) -> None:
+    """Add the sections on scenes that were left out."""
+    planted, truths = [r for r in records if r.fill is not None], [r for r in records if r.fill is None]
     report.text(
         "Each scene of a sensor is left out in turn: the model and the baselines are fitted on the other scenes, with one default "
         "setting and no label, and score the scene that was left out, in which real spectra of a further place are planted at "
@@ -69,7 +84,6 @@ def write_page(out: Path, sensors: Sequence[Sensor], records: Sequence[Record], 
     report.section("By size, AUROC of the score and of RX on the scene itself").text(_by_size(planted, sensors))
     report.section("By scene, AUROC").text(_by_place(planted))
     report.section("Where there is a truth").text(_truths(truths))
-    report.made_with(made_with).write(out)
 
 
 def _mean(records: Iterable[Record], figure: str) -> float | None:
@@ -99,7 +113,7 @@ def _verdict(records: Sequence[Record], sensors: Sequence[Sensor]) -> str:
     }
     above = sum(difference > 0 for difference in apart.values())
     each = ", ".join(f"{name} {difference:+.4f}" for name, difference in apart.items())
-    return f"The score, fitted elsewhere, less RX fitted on the scene itself: {each}; above on {above} of {len(apart)} sensors."
+    return f"The score, fitted elsewhere, less RX fitted on the scene itself: {each}; above on {above} of the {len(apart)} sensors run."
 
 
 def _found(records: Sequence[Record], sensors: Sequence[Sensor]) -> str:

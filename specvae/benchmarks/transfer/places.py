@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
 from specvae.spectra import Cube, Invalid, Window
 
-__all__ = ["Place", "Sensor", "cube_of", "sensors"]
+__all__ = ["CROP", "MAKERS", "Place", "Sensor", "cube_of", "read_cube", "sensors"]
 
 SIZES = (1, 5, 25, 100)
 """Pixels of a planted target."""
@@ -64,12 +64,13 @@ class Sensor:
     """Scenes with a truth; a model is fitted on all places but one of the same name."""
 
 
-def sensors(folder: Path) -> Iterator[Sensor]:
-    """The sensors of which ``folder`` holds at least two scenes."""
-    for make in (_rufiji, _sentinel2, _new_york, _cold_springs, _enmap):
-        sensor = make(folder)
-        if sensor is not None and len(sensor.places) + len(sensor.others) > 1:
-            yield sensor
+def sensors(folder: Path, names: Collection[str] = ()) -> Iterator[Sensor]:
+    """The sensors of these names, or all, of which ``folder`` holds the scenes."""
+    for name, make in MAKERS.items():
+        if not names or name in names:
+            sensor = make(folder)
+            if sensor is not None:
+                yield sensor
 
 
 def cube_of(values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Cube:
@@ -86,7 +87,7 @@ def _as_it_is(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return values
 
 
-def _read(
+def read_cube(
     path: Path, change: Change = _as_it_is, window: Window | None = None, options: IngestOptions | None = None
 ) -> Cube:
     """A scene, or a window of it, as a cube of its own."""
@@ -110,14 +111,14 @@ def _rufiji(folder: Path) -> Sensor | None:
         return None
     with open_scene(str(files[0]), IngestOptions()) as scene:
         bands = scene.bands
-    places = [Place(path.stem, _read(path)) for path in files]
+    places = [Place(path.stem, read_cube(path)) for path in files]
     return Sensor(
         "sentinel2-dates",
         f"Rufiji: {len(files)} Sentinel-2 dates of mangroves, 10 bands. Every third date is left out in turn, the model fitted "
         "on all others. Planted: spectra of Aberystwyth, a town on the Welsh coast.",
         bands,
         tuple(places[::EVERY]),
-        _read(coast[0], window=CROP),
+        read_cube(coast[0], window=CROP),
         others=tuple(place for number, place in enumerate(places) if number % EVERY),
     )
 
@@ -138,9 +139,9 @@ def _sentinel2(folder: Path) -> Sensor | None:
         "fields of a farmland. Truth: the clouds and shadows of that place.",
         _named(SHARED),
         (
-            Place(series.stem, _read(series, _thousandths, options=IngestOptions(bands=SHARED))),
-            Place("aberystwyth", _read(coast[0], _thousandths, CROP, IngestOptions(bands=SHARED))),
-            Place("sentinel2_safe", _read(product[0], options=IngestOptions(bands=SHARED))),
+            Place(series.stem, read_cube(series, _thousandths, options=IngestOptions(bands=SHARED))),
+            Place("aberystwyth", read_cube(coast[0], _thousandths, CROP, IngestOptions(bands=SHARED))),
+            Place("sentinel2_safe", read_cube(product[0], options=IngestOptions(bands=SHARED))),
         ),
         clouded,
         judged=(Place(Path(CLOUDS).stem, clouded, np.isin(kind, (SHADOW, CLOUD))),),
@@ -152,7 +153,7 @@ def _new_york(folder: Path) -> Sensor | None:
     dates = sorted(path for path in folder.glob("l8_newyork/LC08*") if path.is_dir())
     if not dates or not (folder / LONG_ISLAND).is_dir():
         return None
-    sea = _read(
+    sea = read_cube(
         folder / LONG_ISLAND, lambda values: DN_OFFSET + DN_SCALE * values, options=IngestOptions(bands=REFLECTIVE)
     )
     return Sensor(
@@ -160,7 +161,7 @@ def _new_york(folder: Path) -> Sensor | None:
         f"New York: {len(dates)} Landsat 8 dates from winter to autumn, 7 bands of digital numbers. Planted: spectra of the sea "
         "and clouds over Long Island, as digital numbers.",
         _named(REFLECTIVE),
-        tuple(Place(path.name, _read(path, options=IngestOptions(bands=REFLECTIVE))) for path in dates),
+        tuple(Place(path.name, read_cube(path, options=IngestOptions(bands=REFLECTIVE))) for path in dates),
         sea,
     )
 
@@ -172,10 +173,10 @@ def _cold_springs(folder: Path) -> Sensor | None:
     if not (before.is_file() and after.is_file() and (folder / LONG_ISLAND).is_dir()):
         return None
     pair = [
-        _read(path, options=IngestOptions(mask=str(path).replace("_sr7", "_clear"), mask_values=("0",)))
+        read_cube(path, options=IngestOptions(mask=str(path).replace("_sr7", "_clear"), mask_values=("0",)))
         for path in (before, after)
     ]
-    burnt = _read(fire / "burn_mask.tif", options=IngestOptions(nodata="none")).values[0] > 0
+    burnt = read_cube(fire / "burn_mask.tif", options=IngestOptions(nodata="none")).values[0] > 0
     with open_scene(str(before), IngestOptions()) as scene:
         bands = scene.bands
     return Sensor(
@@ -184,7 +185,7 @@ def _cold_springs(folder: Path) -> Sensor | None:
         "and clouds over Long Island. Truth: the fire's perimeter, by the model of the date before.",
         bands,
         tuple(Place(path.stem, cube) for path, cube in zip((before, after), pair, strict=True)),
-        _read(folder / LONG_ISLAND, lambda values: 1e4 * values, options=IngestOptions(bands=REFLECTIVE)),
+        read_cube(folder / LONG_ISLAND, lambda values: 1e4 * values, options=IngestOptions(bands=REFLECTIVE)),
         judged=(Place(after.stem, pair[1], burnt),),
     )
 
@@ -207,7 +208,7 @@ def _enmap(folder: Path) -> Sensor | None:
         "desert, from another sensor and interpolated between its bands. Targets of 100 pixels would fill a tenth of a tile, and "
         "are left out.",
         bands,
-        tuple(Place(path.stem, _read(path)) for path in tiles),
+        tuple(Place(path.stem, read_cube(path)) for path in tiles),
         cube_of(values.reshape(len(bands), *rock.reason.shape), rock.valid),
         sizes=SIZES[:-1],
     )
@@ -215,3 +216,13 @@ def _enmap(folder: Path) -> Sensor | None:
 
 def _wavelengths(bands: Sequence[Band] | BandSet) -> list[float]:
     return [band.wavelength or 0.0 for band in bands]
+
+
+MAKERS: Mapping[str, Callable[[Path], Sensor | None]] = {
+    "sentinel2-dates": _rufiji,
+    "sentinel2-places": _sentinel2,
+    "landsat8-dates": _new_york,
+    "landsat8-fire": _cold_springs,
+    "enmap-tiles": _enmap,
+}
+"""Each sensor by its name, and what makes it of a folder of scenes; None where the scenes are not there."""

@@ -44,7 +44,7 @@ def plant(ground: Cube, strange: Cube, fill: float, sizes: Sequence[int], seed: 
             rows, cols = _disc(size, pixels, rng)
             spectra = _texture(strange, rows, cols, rng)
             spectra = spectra if number % 2 else spectra[:, :1]
-            values[:, rows, cols] += fill * (spectra - values[:, rows, cols])
+            values[:, rows, cols] = (1.0 - fill) * values[:, rows, cols] + fill * spectra
             size[rows, cols] = pixels
     return Planted(Cube(values, ground.reason, ground.window), size)
 

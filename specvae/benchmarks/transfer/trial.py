@@ -54,7 +54,9 @@ class Record:
     """Share of the normal pixels above that cut."""
 
 
-def fit_on(places: Sequence[Place], bands: BandSet, seed: int, settings: Iterable[str] = ()) -> Detector:
+def fit_on(
+    places: Sequence[Place], bands: BandSet, seed: int, settings: Iterable[str] = (), context: bool = True
+) -> Detector:
     """Fit on complete scenes as ``specvae fit`` does: all blocks train, and all calibrate by the models of the folds."""
     config = load_config(settings=[*settings, f"seed={seed}"])
     regions = []
@@ -65,7 +67,7 @@ def fit_on(places: Sequence[Place], bands: BandSet, seed: int, settings: Iterabl
         role = quota.take(np.where(cube.valid, split.role(window), np.uint8(Role.UNUSED)).astype(np.uint8))
         folds = split.fold_map(window, quota.calibrating(cube.valid, block))
         regions.append(Region(cube, window, role, block, number, folds))
-    return Detector.fit(regions, bands, config, tuple(place.name for place in places), threads=THREADS)
+    return Detector.fit(regions, bands, config, tuple(place.name for place in places), context, threads=THREADS)
 
 
 def scored_by_itself(place: Place, bands: BandSet, seed: int, settings: Iterable[str] = ()) -> NDArray[np.float32]:

@@ -218,6 +218,7 @@ def _payload(report: Report, data: PageData, scale: Scale) -> str:
         "curves": _curves(data.curves),
         "envelope": None if data.envelope is None else [packed_numbers(row) for row in data.envelope],
         "history": report.get("history", []),
+        "roc": report["metrics"].get("curves", {}) if "metrics" in report else {},
         **_spectra(data),
     }
     if picture is not None:

@@ -152,7 +152,25 @@ function drawLosses() {
   }
 }
 
+// Each method's curve against the truth: found over false alarms, which are rare and so logarithmic, and precision over found.
+const ROC_KINDS = { specvae: "scene", rx: "observed", pca: "kl", iforest: "expected", chronochrome: "normal" };
+function drawRoc() {
+  const curves = Object.entries(data.roc ?? {});
+  if (!$("roc") || !curves.length) return;
+  const least = Math.min(0.1, ...curves.flatMap(([, c]) => c.false_alarm_rate.filter((v) => v > 0))), floor = Math.floor(Math.log10(least));
+  const powers = []; for (let e = floor; e <= 0; e++) powers.push(10 ** e);
+  const tenths = [0, 0.2, 0.4, 0.6, 0.8, 1], roc = new Chart("roc", "false-alarm rate", "detection rate");
+  roc.axes((v) => 1 - Math.log10(Math.max(v, 10 ** floor)) / floor, powers, linear(0, 1), tenths);
+  const precision = new Chart("precision", "detection rate (recall)", "precision");
+  precision.axes(linear(0, 1), tenths, linear(0, 1), tenths);
+  for (const [name, c] of curves) {
+    roc.line(c.false_alarm_rate, c.detection_rate, ROC_KINDS[name] ?? "tail");
+    precision.line(c.detection_rate, c.precision, ROC_KINDS[name] ?? "tail");
+  }
+}
+
 // The charts that neither a cut nor a click changes, each drawn once.
 function drawFixedCharts() {
   drawLosses();
+  drawRoc();
 }

@@ -12,6 +12,8 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from specvae.scoring.gathered.object_detection import DetectedObjects
+from specvae.scoring.gathered.roc_curve import RocCurve, roc_curve, roc_of_scores
 from specvae.scoring.gathered.score_bins import ScoreBins
 from specvae.scoring.gathered.three_d_roc import ThreeDAreas, ThreeDRoc
 
@@ -105,6 +107,10 @@ class TruthFigures(Ranking):
     """The same of log(1 + score)."""
     baselines: dict[str, Ranking]
     """The other methods, on the same pixels."""
+    curves: dict[str, RocCurve]
+    """ROC and precision of each method; empty unless there are pixels of both kinds."""
+    objects: DetectedObjects | None
+    """Objects of the truth and of the flagged pixels, where these lie on a map; None of tables."""
 
 
 @dataclass
@@ -192,6 +198,8 @@ class TruthMetrics:
             "three_d_roc": self.areas[0].finish(rankings[0]["auroc"]),
             "three_d_roc_log": self.areas[1].finish(rankings[0]["auroc"]),
             "baselines": dict(zip(self.methods[1:], rankings[1:], strict=True)),
+            "objects": None,
+            "curves": {name: curve for name, curve in zip(self.methods, self._curves(), strict=True) if curve},
         }
 
     def _bound(self) -> None:
@@ -221,6 +229,13 @@ class TruthMetrics:
         """The ranking of each method from every score."""
         scores, truth = self._held()
         return [{"auroc": auroc(row, truth), "average_precision": average_precision(row, truth)} for row in scores]
+
+    def _curves(self) -> list[RocCurve | None]:
+        """The ROC curve of each method, of every score or of the bins."""
+        if self.counts is not None:
+            return [roc_curve(*counts[:, ::-1]) for counts in self.counts]
+        scores, truth = self._held()
+        return [roc_of_scores(row, truth) for row in scores]
 
     def _held(self) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
         """Scores ``(methods, n)`` and truth ``(n,)`` of all that is pending."""

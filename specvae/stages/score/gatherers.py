@@ -19,6 +19,7 @@ from specvae.export.report.sections import SceneFigures
 from specvae.scoring.gathered.drift import DriftAccumulator
 from specvae.scoring.gathered.joining import Components
 from specvae.scoring.gathered.metrics import LabelledScores, TruthMetrics
+from specvae.scoring.gathered.object_detection import ObjectDetection
 from specvae.scoring.gathered.overview import Overview
 from specvae.scoring.gathered.pixels import PixelCounts, SampleOfPixels
 from specvae.scoring.gathered.survival import SurvivalHistogram
@@ -57,6 +58,8 @@ class Gatherers:
     drift: DriftAccumulator
     objects: Components
     metrics: TruthMetrics | None = None
+    detected: ObjectDetection | None = None
+    """Objects of the truth and of the flagged pixels; None without a truth, and for tables."""
     spent: list[tuple[str, float]] = field(default_factory=list)
     """Seconds of every ``read``, ``compute`` and ``write``, by whichever thread."""
 
@@ -121,12 +124,14 @@ class Gatherers:
         """Give the pixels whose truth is known to the metrics, beside what the baselines say of them."""
         if piece.truth is None or self.metrics is None:
             return
+        self.detected = self.detected or ObjectDetection()
         cube, score = piece.scored.cube, piece.scored.parts.score
         known = cube.valid & (piece.truth != 255)
         # Of two dates the baselines need both, of patches the means that are shown.
         values = cube.values if detector.before is None else piece.cube.values
         rows = np.vstack([score[known][None], detector.background.scores(values[:, known].T.astype(np.float32))])
         self.metrics.update(LabelledScores(rows, piece.truth[known] != 0))
+        self.detected.update(piece.scored, piece.truth != 0, known)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -143,6 +148,8 @@ class Gatherers:
     def finish(self, total: float) -> SceneFigures:
         """What a report says of the scene; ``total``: its seconds by the clock."""
         metrics = None if self.metrics is None else self.metrics.finish()
+        if metrics is not None and self.detected is not None:
+            metrics["objects"] = self.detected.finish()
         seconds = {**self.seconds, "total": total}
         return SceneFigures(self.counts.finish(), self.survival.finish(), self.drift.finish(), metrics, seconds)
 
@@ -158,4 +165,7 @@ class Gatherers:
         self.objects.merge(other.objects)
         if self.metrics is not None and other.metrics is not None:
             self.metrics.merge(other.metrics)
+        if other.detected is not None:
+            self.detected = self.detected or ObjectDetection()
+            self.detected.merge(other.detected)
         self.spent += other.spent

@@ -157,6 +157,9 @@ def _counted(report: Report) -> str:
             f"{r['detection_rate']:.1%} at {r['asked']:g}" for r in figures["rates"] if r["detection_rate"] is not None
         ]
         counts += [f"detected at the rate asked: {', '.join(at)}"] if at else []
+        touched = figures.get("objects")
+        if touched:
+            counts.append(f"{touched['found']:,} of {touched['true']:,} true objects found")
     return ", ".join(counts)
 
 
