@@ -113,7 +113,8 @@ def _verdict(records: Sequence[Record], sensors: Sequence[Sensor]) -> str:
     }
     above = sum(difference > 0 for difference in apart.values())
     each = ", ".join(f"{name} {difference:+.4f}" for name, difference in apart.items())
-    return f"The score, fitted elsewhere, less RX fitted on the scene itself: {each}; above on {above} of the {len(apart)} sensors run."
+    count = f"above on {above} of the {len(apart)} sensors run"
+    return f"The score, fitted elsewhere, less RX fitted on the scene itself: {each}; {count}."
 
 
 def _found(records: Sequence[Record], sensors: Sequence[Sensor]) -> str:
