@@ -46,8 +46,8 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         Latent dimensions; by default as many as features, at most 32.
     hidden : tuple of int, optional
         Widths of the hidden layers; by default from the number of features.
-    steps : int, default 2000
-        Optimiser steps at most; training ends earlier when the validation rows say so.
+    steps : int, optional
+        Optimiser steps at most; by default one, since the closed form that training starts from is all but the optimum.
     trim : float in [0, 0.5), default 0.03
         Share of the training rows, the worst by score, that is dropped while fitting.
     folds : int, optional
@@ -96,7 +96,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         "contamination": [Interval(Real, 0, 0.5, closed="right")],
         "latent": [Interval(Integral, 1, None, closed="left"), None],
         "hidden": ["array-like", None],
-        "steps": [Interval(Integral, 1, None, closed="left")],
+        "steps": [Interval(Integral, 1, None, closed="left"), None],
         "trim": [Interval(Real, 0, 0.5, closed="left")],
         "folds": [Interval(Integral, 1, 12, closed="both"), None],
         "held_out": [Interval(Real, 0, 0.9, closed="left"), None],
@@ -111,7 +111,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         *,
         latent: int | None = None,
         hidden: tuple[int, ...] | None = None,
-        steps: int = 2000,
+        steps: int | None = None,
         trim: float = 0.03,
         folds: int | None = None,
         held_out: float | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from specvae.model.config import ModelConfig
+from specvae.model.config import MOST_STEPS, ModelConfig
 from specvae.model.config_file import load_config, presets
 
 __all__ = ["Preset", "about_presets"]
@@ -61,4 +61,4 @@ def _network(config: ModelConfig) -> str:
 def _training(config: ModelConfig) -> str:
     training = config.training
     length = f"{training.epochs} epochs" if training.epochs is not None else "20 epochs"
-    return f"{training.optimiser}, {length} or {training.steps:,} steps at most, batches of {training.batch:,}"
+    return f"{training.optimiser}, {length} or {training.steps or MOST_STEPS:,} steps at most, batches of {training.batch:,}"

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from specvae.errors import UsageError
 
 __all__ = [
+    "MOST_STEPS",
     "ContextConfig",
     "ModelConfig",
     "NetworkConfig",
@@ -37,6 +38,10 @@ and only what is beyond all normal pixels, or all normal contexts, is treated as
 MARGINAL_NOISE = 1 / 10
 """Default of ``network.noise`` times the bands where marginals are learned: a tenth of a band's variance, since the kernels
 that its distribution is made of are about as wide."""
+MOST_STEPS, REFITS = 2000, 4
+"""Defaults of ``training.steps`` and ``training.refits``."""
+MARGINAL_STEPS = 1
+"""Default of ``training.steps`` where marginals are learned. On four tables 300 steps cost .01 of AUROC (tried.csv)."""
 FOLDS = 6
 """Default of ``sampling.folds``: each model of a fold still sees five sixths of the blocks."""
 LARGEST_LINEAR = 2048
@@ -188,11 +193,17 @@ class TrainingConfig(_Frozen):
     keep: Literal["best", "last"] = Field(default="best", description="weights kept: best by validation, or the last")
     binarise: bool = Field(default=False, description="draw values in 0..1 as 0 or 1, anew in every batch")
     warm: float = Field(default=0.0, ge=0.0, lt=1.0, description="share of the training in which the KL weight grows")
-    steps: int = Field(default=2000, ge=1, description="optimiser steps at most; early stopping may end before")
+    steps: int | None = Field(
+        default=None,
+        ge=1,
+        description="optimiser steps at most; early stopping may end before; none: 2000, 1 for tables",
+    )
     epochs: int | None = Field(default=None, ge=1, description="passes over the sample; none: 20, in 300 steps or more")
     patience: int = Field(default=6, ge=1, description="checks without improvement before stopping")
-    refits: int = Field(
-        default=4, ge=0, description="times, evenly through the fit, that the worst share is dropped anew"
+    refits: int | None = Field(
+        default=None,
+        ge=0,
+        description="times, evenly through the fit, that the worst share is dropped anew; none: 4, 0 for tables without a trim",
     )
     trim: float = Field(default=0.03, ge=0.0, lt=0.5, description="share of the sample dropped by its score")
 
@@ -260,6 +271,7 @@ class ModelConfig(_Frozen):
         noise = MARGINAL_NOISE / bands if kind == "marginal" else MANY_NOISE if many else SCENE_NOISE
         network: dict[str, Any] = {"prior": prior, "noise": self.network.noise or noise}
         bound = self.context.bound or (MANY_BOUND if many else BOUND)
+        training = {"learning_rate": rate, **self._length(kind == "marginal")}
         surprise = self.context.surprise if self.context.surprise is not None else (MANY_SURPRISE if many else 0.0)
         if self.patch is not None:
             if table:
@@ -272,6 +284,17 @@ class ModelConfig(_Frozen):
                 "normaliser": self.normaliser.model_copy(update={"kind": kind, "reach": reach}),
                 "network": self.network.model_copy(update=network),
                 "context": self.context.model_copy(update={"bound": bound, "surprise": surprise}),
-                "training": self.training.model_copy(update={"learning_rate": rate}),
+                "training": self.training.model_copy(update=training),
             }
         )
+
+    def _length(self, marginal: bool) -> dict[str, int]:
+        """Steps and refits, where they are not configured.
+
+        Where every band's distribution is learned and clusters of rows too, the closed form is all but the optimum, and
+        descent fits its Gaussians to single rows; what is rare among rows that are taken for normal is normal.
+        """
+        steps = self.training.steps or (MARGINAL_STEPS if marginal else MOST_STEPS)
+        trimmed = not marginal or "trim" in self.training.model_fields_set
+        refits = self.training.refits if self.training.refits is not None else (REFITS if trimmed else 0)
+        return {"steps": steps, "refits": refits}

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 __all__ = ["MOST_COMPONENTS", "Mixture", "default_components"]
 
-MOST_COMPONENTS = 16
-PER_COMPONENT = 40
-"""Training spectra for each component, at least."""
+MOST_COMPONENTS = 48
+PER_COMPONENT, PER_DIMENSION = 40, 4
+"""Training spectra for each component, at least, and for each latent dimension of it: its covariance is learned from them."""
 SAMPLE = 20_000
 """Latent means that a start is fitted on."""
 ROUNDS = 30
@@ -26,9 +26,9 @@ SLICE = 1024
 """Spectra for which the bound is computed at a time: for each there are components x latent numbers, which stay in cache."""
 
 
-def default_components(size: int) -> int:
-    """Components by default for ``size`` training spectra: one for every 40, at most 16."""
-    return int(min(MOST_COMPONENTS, max(1, size // PER_COMPONENT)))
+def default_components(size: int, latent: int) -> int:
+    """Components by default for ``size`` training spectra: one for every 40, or 4 times ``latent`` if more; at most 48."""
+    return int(min(MOST_COMPONENTS, max(1, size // max(PER_COMPONENT, PER_DIMENSION * latent))))
 
 
 class Mixture(nn.Module):

@@ -20,7 +20,7 @@ from specvae.model.likelihoods import Likelihood
 from specvae.model.mixture_prior import default_components
 from specvae.model.net_parts import RING_SAMPLE, Normalised, earlier_of, refuse_outside, restored, vae_of
 from specvae.model.normaliser import Normaliser
-from specvae.model.sizes import Ring
+from specvae.model.sizes import Ring, default_latent
 from specvae.model.vae import VAE, Terms
 from specvae.spectra import CELL, IMAGE_CELL
 
@@ -55,7 +55,8 @@ class SpectralNet(nn.Module):
         before = earlier_of(normaliser, spectra, earlier, config) if earlier else None
         # A large change must be seen in the rings inside it: with two dates every pixel counts in full.
         ring = RingContext(bands, config.context, not earlier, earlier) if context else None
-        components = config.network.components or default_components(spectra.shape[1])
+        latent = config.network.latent or default_latent(bands)
+        components = config.network.components or default_components(spectra.shape[1], latent)
         components = components if config.network.prior == "mixture" else 0
         net = cls(
             normaliser, ring, vae_of(bands, ring, before, config, components, config.context.surprise or 0.0), before

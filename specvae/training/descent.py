@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 import torch
 from torch import Tensor
 
-from specvae.model.config import TrainingConfig
+from specvae.model.config import MOST_STEPS, TrainingConfig
 from specvae.model.vae import VAE
 from specvae.training.closed_form import start_linear
 from specvae.training.course import Check, Course, Phase, Stopped
@@ -132,7 +132,7 @@ def step_count(size: int, batch: int, config: TrainingConfig) -> int:
     per_epoch = max(1, size // batch)
     if config.epochs:
         return config.epochs * per_epoch
-    return min(config.steps, max(LEAST_STEPS, PASSES * per_epoch))
+    return min(config.steps or MOST_STEPS, max(LEAST_STEPS, PASSES * per_epoch))
 
 
 class Descent:
