@@ -49,7 +49,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     steps : int, optional
         Optimiser steps at most; by default one, since the closed form that training starts from is all but the optimum.
     trim : float in [0, 0.5), default 0.03
-        Share of the training rows, the worst by score, that is dropped while fitting.
+        Share of the training rows, the worst by score, that is dropped while fitting where some stand apart from all others.
     folds : int, optional
         Folds of the cross-fitting, by default 6, as of `specvae fit`: all rows train, and each calibrates by the score of a
         model that was fitted without its fold, in the same 50 runs of rows as on the command line. Of fewer than 50 rows

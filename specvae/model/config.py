@@ -203,7 +203,7 @@ class TrainingConfig(_Frozen):
     refits: int | None = Field(
         default=None,
         ge=0,
-        description="times, evenly through the fit, that the worst share is dropped anew; none: 4, 0 for tables without a trim",
+        description="times, evenly through the fit, that the worst share is dropped anew; none: 4; of tables if rows stand apart",
     )
     trim: float = Field(default=0.03, ge=0.0, lt=0.5, description="share of the sample dropped by its score")
 
@@ -288,13 +288,12 @@ class ModelConfig(_Frozen):
             }
         )
 
-    def _length(self, marginal: bool) -> dict[str, int]:
-        """Steps and refits, where they are not configured.
+    def _length(self, marginal: bool) -> dict[str, int | None]:
+        """Steps and refits, where they are not configured; whether rows are dropped, the rows themselves decide.
 
         Where every band's distribution is learned and clusters of rows too, the closed form is all but the optimum, and
-        descent fits its Gaussians to single rows; what is rare among rows that are taken for normal is normal.
+        descent fits its Gaussians to single rows.
         """
         steps = self.training.steps or (MARGINAL_STEPS if marginal else MOST_STEPS)
-        trimmed = not marginal or "trim" in self.training.model_fields_set
-        refits = self.training.refits if self.training.refits is not None else (REFITS if trimmed else 0)
+        refits = self.training.refits if self.training.refits is not None or marginal else REFITS
         return {"steps": steps, "refits": refits}

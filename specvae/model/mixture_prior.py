@@ -16,7 +16,7 @@ from torch import Tensor, nn
 __all__ = ["MOST_COMPONENTS", "Mixture", "default_components"]
 
 MOST_COMPONENTS = 48
-PER_COMPONENT, PER_DIMENSION = 40, 4
+PER_COMPONENT, PER_DIMENSION = 40, 3
 """Training spectra for each component, at least, and for each latent dimension of it: its covariance is learned from them."""
 SAMPLE = 20_000
 """Latent means that a start is fitted on."""
@@ -27,7 +27,7 @@ SLICE = 1024
 
 
 def default_components(size: int, latent: int) -> int:
-    """Components by default for ``size`` training spectra: one for every 40, or 4 times ``latent`` if more; at most 48."""
+    """Components by default for ``size`` training spectra: one for every 40, or 3 times ``latent`` if more; at most 48."""
     return int(min(MOST_COMPONENTS, max(1, size // max(PER_COMPONENT, PER_DIMENSION * latent))))
 
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from specvae.model.config import ModelConfig
 from specvae.model.net_state import NetState
 from specvae.model.patches import band_means
 from specvae.model.principal import Principal
-from specvae.model.spectral_net import Normalised, SpectralNet
+from specvae.model.spectral_net import SpectralNet
 from specvae.scoring.baselines import Background
 from specvae.scoring.chronochrome import Chronochrome
 from specvae.scoring.scorer import scorer_of
@@ -24,17 +23,15 @@ from specvae.thresholds.drift.comparison import GroundReference
 from specvae.thresholds.drift.reference import DriftReference
 from specvae.training.course import Course, Phase
 from specvae.training.cross_fit import CrossFit, cross_fit, is_crossed
-from specvae.training.descent import History, Sample
+from specvae.training.descent import History
 from specvae.training.diagnostics import diagnose
 from specvae.training.held_out import contamination_of, tiles_of
 from specvae.training.network import Fitted, fit_network, training_spectra
 from specvae.training.normal_pieces import normal_pieces
 from specvae.training.sampling import LEAST, Region
+from specvae.training.stray_rows import settled, training_scores
 
 __all__ = ["Learned", "learn"]
-
-MOST_TRAINING_SCORES = 200_000
-"""Training pixels whose scores are looked at for contamination, at most: quantiles need no more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +67,7 @@ def learn(
     """
     spectra = training_spectra(regions, bands + earlier, least)
     config = config.resolved(table=all(region.is_table for region in regions), bands=bands)
+    config = settled(regions, spectra, config, device, threads)
     course = course or Course()
     fitted = fit_network(regions, spectra, config, context, device, threads, course, earlier)
     net, samples = fitted.net, fitted.samples
@@ -79,7 +77,7 @@ def learn(
     # What is stored is also what cuts are made of, so that a model that was loaded is the model that was fitted.
     tiles, pooled = held.tiles.thinned(), held.pooled.thinned()
     trim = config.training.trim
-    training = None if is_crossed(regions) else _training_scores(net, samples.train.to(device))
+    training = None if is_crossed(regions) else training_scores(net, samples.train.to(device))
     contamination = contamination_of(training, tiles, trim)
     calibration = Calibration(tiles, contaminated=contamination.found, trim=trim)
     diagnostics = diagnose(net, samples.checked, device, config.patch or 1)
@@ -165,13 +163,3 @@ def _held_out(
     return CrossFit(
         tiles, pooled, {"count": 1, "pixels": [int(tiles.scores.size)], "steps": 0, "shift": [], "lacking": []}
     )
-
-
-@torch.inference_mode()
-def _training_scores(net: SpectralNet, sample: Sample) -> NDArray[np.float32]:
-    """``(n,)`` scores of training pixels, untrimmed, thinned evenly."""
-    sample = sample.take(
-        torch.arange(0, sample.size, max(1, sample.size // MOST_TRAINING_SCORES), device=sample.x.device)
-    )
-    terms = net.terms_of(Normalised(sample.x, sample.cost), sample.c)
-    return np.asarray((terms.reconstruction + terms.kl).cpu().numpy(), np.float32)

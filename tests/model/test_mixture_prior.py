@@ -78,10 +78,11 @@ def test_samples_have_the_mixtures_moments() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "components"), [(1, 1), (39, 1), (40, 1), (80, 2), (640, 16), (10**6, MOST_COMPONENTS)]
+    ("size", "latent", "components"),
+    [(1, 4, 1), (39, 4, 1), (40, 4, 1), (80, 4, 2), (640, 4, 16), (640, 32, 6), (10**6, 32, MOST_COMPONENTS)],
 )
-def test_components_by_default_follow_the_sample(size: int, components: int) -> None:
-    assert default_components(size) == components
+def test_components_by_default_follow_the_sample(size: int, latent: int, components: int) -> None:
+    assert default_components(size, latent) == components
 
 
 def test_a_draw_moves_no_part_of_the_prior_between_devices(monkeypatch: pytest.MonkeyPatch) -> None:
