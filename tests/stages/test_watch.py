@@ -111,6 +111,15 @@ def test_late_redone_and_removed_dates_are_taken_in(undisturbed: Path, tmp_path:
     assert arrival(reports, steps) == contents(undisturbed / "watch")
 
 
+def test_a_newest_date_that_went_away_leaves_no_trace(undisturbed: Path, tmp_path: Path) -> None:
+    reports = tmp_path / "coast"
+    steps: list[Callable[[], object]] = [
+        lambda: write_series(reports, range(COUNT + 1)),
+        lambda: shutil.rmtree(reports / f"S2_{day_of(COUNT).replace('-', '')}"),
+    ]
+    assert arrival(reports, steps) == contents(undisturbed / "watch")
+
+
 def test_a_night_costs_one_night(tmp_path: Path) -> None:
     reports = tmp_path / "coast"
     write_series(reports, range(6))
