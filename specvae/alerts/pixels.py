@@ -166,7 +166,8 @@ def confirm(pixels: Pixels, component: NDArray[np.int64], needed: float, day: in
     """
     if not pixels.size:
         return
-    size = np.bincount(component)
+    # Neighbours that were odd once, as the rest of a cloud's shadow, are no company for one that was odd again.
+    size = np.bincount(component, pixels["odd"] >= LOOKS)
     enough = np.where(size[component] > 1, LOOKS, LONE_LOOKS)
     waits, evidence = pixels["status"] == Status.PROVISIONAL, pixels["evidence"]
     sure = waits & (evidence >= needed) & (pixels["odd"] >= enough)
