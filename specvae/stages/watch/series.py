@@ -112,7 +112,11 @@ def _start(
         count = len(before) - back
         files = tuple(folder / name for name in checkpoint_names(back))
         # The date before the newest is gone on from, and not ended at: its own date before is stored nowhere.
-        if 0 < count <= len(records) - back and before[:count] == list(records[:count]) and all(f.is_file() for f in files):
+        if (
+            0 < count <= len(records) - back
+            and before[:count] == list(records[:count])
+            and all(f.is_file() for f in files)
+        ):
             place = load_place(PastFile(files[0], *grid.shape), files[1])
             frames = Frames.from_arrays(read_arrays(folder / FRAMES.name)).first(count)
             keys = {record["key"] for record in records[:count]}
