@@ -20,8 +20,9 @@ from specvae.model.device import pick_device
 from specvae.model.net_state import NetState
 from specvae.model.patches import band_means, by_band
 from specvae.scoring.baselines import Background
+from specvae.scoring.reasons import explain
 from specvae.scoring.scorer import Scorer, scorer_of
-from specvae.spectra import Cube, Explanation, Parts, Window
+from specvae.spectra import Cube, Explanation, Parts, Residuals, Window
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.contamination import find_contamination, with_objects
 from specvae.thresholds.drift.reference import DriftReference
@@ -244,22 +245,23 @@ class Detector:
             )
         return self._scorer.score_rows(values, valid)
 
-    def explain(
-        self, values: NDArray[np.floating], context: NDArray[np.floating] | None = None, expected: bool = True
-    ) -> Explanation:
+    def explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None = None) -> Explanation:
         """Why valid pixels score as they do: ``(bands, n)`` spectra, and ``(components, n)`` contexts where used.
 
-        For patches ``(bands * side * side, n)`` the result is by band: contributions are summed over the pixels, deviations
-        and expected values averaged. Without ``expected`` these may be of no pixel.
+        The contributions of the bands add up to the score. For patches ``(bands * side * side, n)`` the result is by band:
+        contributions are summed over the pixels, deviations and expected values averaged.
         """
-        explanation = self._scorer.explain(values, context, expected)
+        values = np.asarray(values, np.float32)
+        return explain(self.state, self._scorer, values, context, len(self.bands))
+
+    def residuals(self, values: NDArray[np.floating], context: NDArray[np.floating] | None = None) -> Residuals:
+        """What each band has in the reconstruction term alone; of patches by band, as :meth:`explain`."""
+        found = self._scorer.explain(values, context, False)
         side = self.config.patch
         if side is None:
-            return explanation
-        contribution = np.asarray(by_band(explanation.contribution, side).sum(axis=1), np.float32)
-        return Explanation(
-            contribution, band_means(explanation.deviation, side), band_means(explanation.expected, side)
-        )
+            return found
+        contribution = np.asarray(by_band(found.contribution, side).sum(axis=1), np.float32)
+        return Residuals(contribution, band_means(found.deviation, side), found.reconstructed[: len(self.bands), :0])
 
     def pixel_costs(self, patches: NDArray[np.floating]) -> NDArray[np.float32]:
         """``(bands * side * side, n)`` patches -> ``(side * side, n)`` nats of the reconstruction term, by pixel."""

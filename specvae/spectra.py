@@ -21,6 +21,7 @@ __all__ = [
     "Explanation",
     "Invalid",
     "Parts",
+    "Residuals",
     "ScoredWindow",
     "Window",
     "positions",
@@ -172,32 +173,56 @@ class Parts:
 
 
 @dataclass(frozen=True)
-class Explanation:
-    """Why some spectra score as they do.
+class Residuals:
+    """What each band has in the reconstruction term alone, at the posterior mean; ``(bands, n)`` each.
 
     Examples
     --------
-    >>> why = Explanation(np.float32([[0.1], [4.5]]), np.float32([[0.4], [-3.0]]), np.float32([[0.2], [0.3]]))
+    >>> part = Residuals(np.float32([[0.1], [4.5]]), np.float32([[0.4], [-3.0]]), np.float32([[0.2], [0.3]]))
+    >>> int(part.contribution[:, 0].argmax()), float(part.deviation[1, 0])
+    (1, -3.0)
+    """
+
+    contribution: FloatArray
+    """Share of each band in the reconstruction term, nats; sums to it over bands."""
+    deviation: FloatArray
+    """Signed (x - mu) / sigma, positive = brighter than reconstructed."""
+    reconstructed: FloatArray
+    """The reconstructed spectrum in physical units; ``(bands, 0)`` where it was not asked for."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why some spectra score as they do; ``(bands, n)`` each.
+
+    Examples
+    --------
+    >>> alone = np.float32([[0.1], [4.5]])
+    >>> why = Explanation(alone, np.float32([[0.4], [-3.0]]), np.float32([[0.2], [0.3]]), alone, 0 * alone, 0 * alone)
     >>> int(why.contribution[:, 0].argmax()), float(why.deviation[1, 0])
     (1, -3.0)
     """
 
     contribution: FloatArray
-    """``(bands, n)``: share of each band in the reconstruction term, nats; sums to it over bands."""
+    """Nats of each band; over bands they add up to the score, KL and all (:mod:`specvae.scoring.reasons`)."""
     deviation: FloatArray
-    """``(bands, n)``: signed (x - mu) / sigma, positive = brighter than expected."""
+    """Signed (x - expected) in units of the band's spread in training, positive = brighter than expected."""
     expected: FloatArray
-    """``(bands, n)``: the reconstructed spectrum in physical units; ``(bands, 0)`` where it was not asked for."""
+    """What the surroundings let expect, physical units; of a model without context, the nearest kind of normal spectrum."""
+    alone: FloatArray
+    """Nats by which the score falls where this band alone is put back to what was expected, measured; may be negative."""
+    surroundings: FloatArray
+    """Nats of the contribution that the surroundings cost by themselves."""
+    by_itself: FloatArray
+    """Nats that the value costs by itself, without the other bands: those of the band's own distribution, before anything is
+    put back; 0 for a model that has none."""
 
 
 class Explainer(Protocol):
     """Explains pixels of one window when asked, for of most scenes few pixels need it, and of others too many at once."""
 
-    def __call__(self, rows: NDArray[np.intp], cols: NDArray[np.intp], expected: bool, /) -> Explanation:
-        """Why the valid pixels ``(n,)`` at these places of the window score as they do.
-
-        Without ``expected`` the reconstructions, which cost most, are of no pixel.
-        """
+    def __call__(self, rows: NDArray[np.intp], cols: NDArray[np.intp], /) -> Explanation:
+        """Why the valid pixels ``(n,)`` at these places of the window score as they do."""
 
 
 @dataclass(frozen=True)

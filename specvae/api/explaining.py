@@ -98,6 +98,8 @@ class ExplainingEstimator(StoredEstimator):
     def explain(self, X: ArrayLike) -> RowExplanation:
         """Return which features drive the score of each row, which way, and what was expected, ``(n, features)`` each.
 
+        The contributions of a row add up to its score.
+
         Examples
         --------
         >>> import numpy as np
@@ -109,7 +111,7 @@ class ExplainingEstimator(StoredEstimator):
         """
         rows = self._checked(X)
         why = self.detector_.explain(np.ascontiguousarray(to_float32(rows).T))
-        parts = (why.contribution, why.deviation, why.expected)
+        parts = (why.contribution, why.deviation, why.expected, why.alone, why.by_itself)
         return RowExplanation(
             *(part.T.astype(np.float64) for part in parts),
             observed=rows,

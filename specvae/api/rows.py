@@ -47,11 +47,15 @@ class RowExplanation:
     """
 
     contribution: Rows
-    """Nats of each band; over bands they add up to the reconstruction term."""
+    """Nats of each band; over bands they add up to the score, KL and all."""
     deviation: Rows
-    """Signed (x - mu) / sigma: positive = brighter than expected."""
+    """Signed (x - expected) in units of the band's spread in training: positive = higher than expected."""
     expected: Rows
-    """The reconstructed spectrum in the units of the input."""
+    """What is expected of the nearest kind of normal row, in the units of the input."""
+    alone: Rows
+    """Nats by which the score falls where this band alone is put back to what was expected, measured; may be negative."""
+    by_itself: Rows
+    """Nats that the value costs by its band's own distribution; a part of the contribution of a row that differs in it alone."""
     observed: Rows = field(kw_only=True)
     """The rows themselves."""
     score: Rows = field(kw_only=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from torch import Tensor, nn
 
-from specvae.model.sizes import KNOTS
+from specvae.model.sizes import FLATTEST, KNOTS
 
 __all__ = ["Marginals"]
 
@@ -107,13 +107,18 @@ class Marginals(nn.Module):
         return inside.add_(below).add_((standard - high).clamp_(min=0.0).mul_(self.slope[:, 1:]))
 
     def inverse(self, normal: Tensor) -> Tensor:
-        """The standard units that :meth:`forward` maps to ``(bands, n)``."""
+        """The standard units that :meth:`forward` maps to ``(bands, n)``.
+
+        Where T is flat beyond the table's ends, a step there would come back as hundreds of standard deviations: one unit comes
+        back as one at most, so that what a decoder expects stays near the training values.
+        """
         table = self.value.contiguous()
         index = torch.searchsorted(table, normal.contiguous()).sub_(1).clamp_(0, KNOTS - 2)
         low, high = table.gather(1, index), table.gather(1, index + 1)
         share = ((normal - low) / (high - low).clamp(min=1e-12)).clamp(0.0, 1.0)
-        below = (normal - table[:, :1]).clamp(max=0.0) / self.slope[:, :1]
-        above = (normal - table[:, -1:]).clamp(min=0.0) / self.slope[:, 1:]
+        slope = self.slope.clamp(min=FLATTEST)
+        below = (normal - table[:, :1]).clamp(max=0.0) / slope[:, :1]
+        above = (normal - table[:, -1:]).clamp(min=0.0) / slope[:, 1:]
         return self.low + (index + share) * self.step + below + above
 
     def _place(self, standard: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 __all__ = [
     "CONTEXT_LIMIT",
     "FADE",
+    "FLATTEST",
     "KNOTS",
     "LEADING",
     "LINEAR_REACH",
@@ -37,6 +38,8 @@ CONTEXT_LIMIT = 3 * 2**14
 FADE = 2.25
 """A pixel counts in the rings of its neighbours in full up to the squared length of its components that is normal, not at
 all from so many times that, and in proportion between."""
+FLATTEST = 1.0
+"""The least slope of a band's map by which it is inverted beyond its table."""
 KNOTS = 1024
 """Knots of each band's marginal table, evenly over its range in training and four kernel widths beyond."""
 

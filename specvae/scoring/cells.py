@@ -8,7 +8,7 @@ thread it was read with. Cells also stay in the processor's cache, and threads s
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from specvae.model.spectral_net import Normalised, SpectralNet
 from specvae.scoring.flat_cells import Uniform, uniform_key
 from specvae.scoring.threads import Workers
 from specvae.scoring.traced import BothTerms, Programs, Quantise
-from specvae.spectra import CELL, Cube, Explanation, Parts, Window
+from specvae.spectra import CELL, Cube, Parts, Residuals, Window
 
 __all__ = ["CellScorer", "cells_of"]
 
@@ -106,23 +106,40 @@ class CellScorer:
 
     def explain(
         self, values: NDArray[np.floating], context: NDArray[np.floating] | None, expected: bool = True
-    ) -> Explanation:
-        """Why these valid pixels score as they do: ``(bands, n)`` spectra and their ``(components, n)`` contexts.
+    ) -> Residuals:
+        """What each band has in the reconstruction: ``(bands, n)`` spectra and their ``(components, n)`` contexts.
 
         The reconstructions come with the rest at no cost, so that ``expected`` changes nothing here.
         """
         return self._workers.alone(lambda: self._explain(values, context))
 
-    def _explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> Explanation:
+    def _explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> Residuals:
+        explained = np.empty((3, self.net.bands, values.shape[1]), np.float32)
+        for here, x, c in self._columns(values, context):
+            for i, part in enumerate(self.net.explain(x, c)):
+                explained[i, :, here] = part[:, : here.stop - here.start].cpu().numpy()
+        return Residuals(*explained)
+
+    def score_columns(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> NDArray[np.float64]:
+        """Score and KL ``(2, n)`` of ``(bands, n)`` spectra with the contexts ``(components, n)`` that are given."""
+        return self._workers.alone(lambda: self._scored(values, context))
+
+    def _scored(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> NDArray[np.float64]:
+        scores = np.empty((2, values.shape[1]))
+        for here, x, c in self._columns(values, context):
+            terms = self.net.terms(x, c)
+            for row, part in zip(scores, (terms.reconstruction + terms.kl, terms.kl), strict=True):
+                row[here] = part[: here.stop - here.start].cpu().numpy()
+        return scores
+
+    def _columns(
+        self, values: NDArray[np.floating], context: NDArray[np.floating] | None
+    ) -> Iterator[tuple[slice, Tensor, Tensor | None]]:
+        """Spectra and contexts a cell's width at a time, so that they pass the same products of matrices as the map's did."""
         n = values.shape[1]
-        explained = np.empty((3, self.net.bands, n), np.float32)
         for start in range(0, n, self.width):
-            stop = min(start + self.width, n)
-            # As wide as the cells that were scored, so that the contributions are of the same products of matrices.
-            c = None if context is None else self._padded(context[:, start:stop])
-            for i, part in enumerate(self.net.explain(self._padded(values[:, start:stop]), c)):
-                explained[i, :, start:stop] = part[:, : stop - start].cpu().numpy()
-        return Explanation(*explained)
+            here = slice(start, min(start + self.width, n))
+            yield here, self._padded(values[:, here]), None if context is None else self._padded(context[:, here])
 
     def normalised(self, values: NDArray[np.floating]) -> Normalised:
         """``(bands, n)`` spectra in physical units -> normalised, on the scorer's device."""

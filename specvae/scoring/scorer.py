@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from specvae.model.net_state import NetState
 from specvae.scoring.kernel.scorer import CompiledScorer, why_not_compiled
-from specvae.spectra import Cube, Explanation, Parts, Window
+from specvae.spectra import Cube, Parts, Residuals, Window
 
 __all__ = ["Scorer", "ScorerDescription", "describe_scorer", "scorer_of"]
 
@@ -36,11 +36,15 @@ class Scorer(Protocol):
 
     def explain(
         self, values: NDArray[np.floating], context: NDArray[np.floating] | None, expected: bool = True
-    ) -> Explanation:
-        """Why valid pixels score as they do: ``(bands, n)`` spectra and their ``(components, n)`` contexts.
+    ) -> Residuals:
+        """What each band has in the reconstruction: ``(bands, n)`` spectra and their ``(components, n)`` contexts.
 
         Without ``expected`` the reconstructions may be of no pixel.
         """
+        ...
+
+    def score_columns(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> NDArray[np.float64]:
+        """Score and KL ``(2, n)`` of ``(bands, n)`` spectra with the contexts ``(components, n)`` that are given."""
         ...
 
 

@@ -78,6 +78,17 @@ def test_the_inverse_brings_back_what_came() -> None:
     np.testing.assert_allclose(back[seen], at[seen], atol=0.03)
 
 
+def test_what_a_decoder_expects_beyond_a_flat_end_stays_near_the_training_values() -> None:
+    values = standard(np.random.default_rng(2).gamma(0.3, size=(1, 4000)))
+    marginals = Marginals.fit(values, 1.0)
+    assert float(marginals.slope.min()) < 0.6  # the long tail: a step of T there is many standard units
+    ends = marginals.value[:, [0, -1]] + torch.tensor([[-1.0, 1.0]])
+    back = marginals.inverse(ends).numpy()[0]
+    high = float(marginals.low + (KNOTS - 1) * marginals.step)
+    assert float(marginals.low) - 1.001 <= back[0] <= float(marginals.low)
+    assert high <= back[1] <= high + 1.001
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -275,7 +275,7 @@ def test_a_single_pixel_and_an_invalid_scene_are_handled(by: str, context: bool)
 
 @by_each
 @contexts
-def test_contributions_add_up_to_the_reconstruction(by: str, context: bool) -> None:
+def test_contributions_add_up_to_the_score(by: str, context: bool) -> None:
     model = model_of(by, context)
     cube = cube_of(small_scene())
     parts, around = model.scorer.score(cube, cube.window)
@@ -283,9 +283,7 @@ def test_contributions_add_up_to_the_reconstruction(by: str, context: bool) -> N
     pick = np.random.default_rng(1).choice(at[0].size, 5000, replace=False)
     rows, cols = at[0][pick], at[1][pick]
     explanation = model.explain(cube.values[:, rows, cols], None if around is None else around[:, rows, cols])
-    np.testing.assert_allclose(
-        explanation.contribution.sum(axis=0), parts.reconstruction[rows, cols], rtol=1e-5, atol=1e-5
-    )
+    np.testing.assert_allclose(explanation.contribution.sum(axis=0), parts.score[rows, cols], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(
         np.sign(explanation.deviation), np.sign(cube.values[:, rows, cols] - explanation.expected), atol=1
     )

@@ -37,9 +37,11 @@ class Scene:
         at = window.slices
         mask = self.mask[at]
 
-        def explain(rows: NDArray[np.intp], cols: NDArray[np.intp], expected: bool) -> Explanation:
+        def explain(rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Explanation:
             here = (slice(None), rows + window.row, cols + window.col)
-            return Explanation(self.contribution[here], self.deviation[here], -self.values[here])
+            contribution, values = self.contribution[here], self.values[here]
+            none = np.zeros_like(values)
+            return Explanation(contribution, self.deviation[here], -values, 2 * contribution, none, none)
 
         cube = Cube(self.values[:, *at], np.zeros(mask.shape, np.uint8), window)
         parts = Parts(self.score[at], self.reconstruction[at], self.kl[at])
@@ -108,7 +110,7 @@ def test_windows_in_any_order_and_shards_give_what_scipy_gives_on_the_scene(
 
 @settings(max_examples=60, deadline=None)
 @given(st.floats(0.02, 0.6), st.integers(1, 12), st.integers(1, 4), st.integers(1, 3), st.integers(0, 2**32 - 1))
-def test_a_cap_keeps_the_highest_peaks_and_counts_the_rest(
+def test_a_cap_keeps_the_most_evidence_and_counts_the_rest(
     density: float, cap: int, least: int, shards: int, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -122,7 +124,7 @@ def test_a_cap_keeps_the_highest_peaks_and_counts_the_rest(
     assert found.count == len(big)
     assert found.beyond_cap.pixels == big.pixels[cap:].sum()
     assert found.too_small.objects == len(everything) - len(big)
-    assert found.beyond_cap.peak == (big.peak[cap] if len(big) > cap else None)
+    assert found.beyond_cap.peak == (big.peak[cap:].max() if len(big) > cap else None)
 
 
 def test_an_anomaly_that_crosses_four_windows_is_one_object() -> None:
@@ -185,10 +187,10 @@ class Counted:
         assert piece.explain is not None
         explainer = piece.explain
 
-        def explain(rows: NDArray[np.intp], cols: NDArray[np.intp], expected: bool) -> Explanation:
+        def explain(rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Explanation:
             self.pixels += rows.size
             self.most = max(self.most, rows.size)
-            return explainer(rows, cols, expected)
+            return explainer(rows, cols)
 
         return replace(piece, explain=explain)
 
@@ -218,7 +220,7 @@ def test_objects_too_weak_for_the_cap_are_not_explained() -> None:
 def test_a_scene_that_is_anomalous_throughout_is_explained_by_a_part_of_its_pixels() -> None:
     scene = Scene(np.ones((512, 640), bool))
     scene.contribution[1, 200:] += 2  # a gradient that a part of the pixels must show as all do
-    scene.reconstruction[:] = scene.contribution.sum(axis=0)
+    scene.reconstruction[:] = scene.score[:] = scene.contribution.sum(axis=0)
     counted, components = Counted(scene), Components()
     for window in reversed(windows_of(scene, [128, 256, 384], [320])):
         components.update(counted.piece(window))
@@ -226,8 +228,11 @@ def test_a_scene_that_is_anomalous_throughout_is_explained_by_a_part_of_its_pixe
     assert table.pixels.tolist() == [512 * 640]
     assert counted.pixels == pytest.approx(512 * 640 / ONE_IN, rel=0.01)
     assert counted.most <= AT_ONCE
-    assert table.contribution[:, 0].sum() == pytest.approx(table.reconstruction[0], rel=1e-9)
-    assert table.contribution[:, 0] == pytest.approx(scene.contribution.sum(axis=(1, 2), dtype=np.float64), rel=0.02)
+    assert table.contribution[:, 0].sum() == pytest.approx(table.score[0], rel=1e-9)
+    truth = scene.contribution.sum(axis=(1, 2), dtype=np.float64)
+    assert table.contribution[:, 0] == pytest.approx(truth, rel=0.02)
+    assert table.alone[:, 0] == pytest.approx(2 * truth, rel=0.02)
+    assert table.observed[:, 0] == pytest.approx(scene.values.sum(axis=(1, 2), dtype=np.float64), abs=3000)
     mean = table.deviation[:, 0] / table.pixels[0]
     assert mean == pytest.approx(scene.deviation.mean(axis=(1, 2), dtype=np.float64), abs=0.03)
 
@@ -250,6 +255,7 @@ def test_a_failed_detector_has_the_reasons_of_its_pixels() -> None:
     scene = Scene(mask)
     scene.contribution[2] += 5
     scene.reconstruction[:] = scene.contribution.sum(axis=0)
+    scene.score[:] = scene.reconstruction  # so that the contributions add up to it
     table = gathered(scene, [Window(0, 0, *mask.shape)]).table
     assert table.contribution[:, 0] / table.pixels[0] == pytest.approx(
         scene.contribution[:, mask].mean(axis=1, dtype=np.float64), rel=0.2

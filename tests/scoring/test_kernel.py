@@ -134,7 +134,7 @@ def test_reasons_are_those_of_torch(kind: str) -> None:
     np.testing.assert_allclose(ours.contribution, reference.contribution, rtol=2e-4, atol=2e-5)
     np.testing.assert_allclose(ours.deviation, reference.deviation, rtol=2e-4, atol=2e-5)
     scale = net.normaliser.scale.numpy()
-    np.testing.assert_allclose(ours.expected / scale, reference.expected / scale, rtol=2e-5, atol=2e-5)
+    np.testing.assert_allclose(ours.reconstructed / scale, reference.reconstructed / scale, rtol=2e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,38 +11,11 @@ import rasterio
 import torch
 from rasterio.transform import from_origin
 
-from specvae.bands import Band, BandSet
-from specvae.detector import Detector
-from specvae.model.config import ModelConfig
 from specvae.scoring.cells import CellScorer
 from specvae.scoring.latent import draw_spectra
 from specvae.spectra import Cube, Parts, Window
-from specvae.training.sampling import region_of_rows
 from tests.commands import run
-
-CONFIG = ModelConfig.model_validate({"training": {"steps": 60, "refits": 1}})
-NAMES = tuple(f"b{i}" for i in range(6))
-
-
-@cache
-def rows(n: int = 9000, seed: int = 0) -> np.ndarray:
-    """Two clusters, one skewed band, one constant band: ``(n, 6)``."""
-    rng = np.random.default_rng(seed)
-    cluster = rng.integers(0, 2, n)[:, None]
-    values = rng.normal(size=(n, 3)) @ rng.normal(size=(3, 4)) + 6 * cluster
-    skewed = rng.exponential(size=(n, 1))
-    return np.hstack([1000 + 50 * values, 10 * skewed, np.full((n, 1), 7.0)]).astype(np.float32)
-
-
-def fitted(values: np.ndarray, config: ModelConfig = CONFIG) -> Detector:
-    region = region_of_rows(values, np.ones(len(values), bool), config.sampling, config.seed)
-    bands = BandSet(tuple(Band(f"b{i}") for i in range(values.shape[1])))
-    return Detector.fit([region], bands, config, ("table",), context=False)
-
-
-@cache
-def detector() -> Detector:
-    return fitted(rows())
+from tests.table_models import CONFIG, NAMES, detector, fitted, rows
 
 
 def scored(values: np.ndarray) -> Parts:
@@ -65,12 +37,15 @@ def test_the_score_is_exactly_the_sum_of_two_terms_that_are_not_negative() -> No
     assert np.isfinite(parts.score).all()
 
 
-def test_contributions_with_the_cost_of_the_marginals_add_up_to_the_reconstruction() -> None:
+def test_contributions_add_up_to_the_score_and_show_the_cost_of_the_marginals() -> None:
     parts, explanation = scored(rows()), detector().explain(rows().T)
-    np.testing.assert_allclose(explanation.contribution.sum(axis=0), parts.reconstruction, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(explanation.contribution.sum(axis=0), parts.score, rtol=1e-5, atol=1e-5)
     cost = detector().net.normaliser.cost(torch.from_numpy(rows().T.copy()))
     assert float(cost.max()) > 1
-    assert (explanation.contribution >= cost.numpy() - 1e-4).all()
+    np.testing.assert_allclose(explanation.by_itself, cost.numpy(), atol=1e-4)
+    residuals = detector().residuals(rows().T)
+    np.testing.assert_allclose(residuals.contribution.sum(axis=0), parts.reconstruction, rtol=1e-5, atol=1e-5)
+    assert (residuals.contribution >= cost.numpy() - 1e-4).all()
 
 
 def test_a_row_scores_alike_in_any_order_company_and_thread() -> None:

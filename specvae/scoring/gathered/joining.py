@@ -4,8 +4,8 @@ Of each window, in any order, only what an object needs is held: its sums, and i
 windows share an object where their border pixels are neighbours, so that the objects of all windows are the nodes of a
 graph, such neighbours its edges, and its connected components the objects of the scene. The graph is joined when the
 table has grown, not at each window. An object none of whose border pixels has a neighbour in a window yet to come can
-grow no more: it is ranked by its peak score, and beyond a cap the lowest are only counted. Those inside a window are so
-from the start, and are counted before they are gathered or explained where their peak is too low. Memory so depends on
+grow no more: it is ranked by its evidence, and beyond a cap the lowest are only counted. Those inside a window are so
+from the start, and are counted before they are gathered or explained where their evidence is too little. Memory so depends on
 the cap and on the objects that are open, not on the scene nor on how much of it is anomalous.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.components import components, label
-from specvae.scoring.gathered.object_table import JoinedObjects, ObjectTable, Omitted, no_objects
+from specvae.scoring.gathered.object_table import BAND_SUMS, JoinedObjects, ObjectTable, Omitted, no_objects
 from specvae.scoring.gathered.window_objects import objects_in, with_bands
 from specvae.spectra import ScoredWindow, Window, positions
 
@@ -46,7 +46,7 @@ class Components:
         self._omitted = (Omitted(), Omitted())
         """Counts of the objects beyond the cap, and of those that are too small."""
         self._cut = -math.inf
-        """The lowest peak of as many closed objects as the cap allows: a closed one below it can be among them no more."""
+        """The least evidence of as many closed objects as the cap allows: a closed one below it can be among them no more."""
 
     def update(self, piece: ScoredWindow) -> None:
         """Take in one window; no two may overlap."""
@@ -127,12 +127,12 @@ class Components:
         is_open = np.zeros(len(table), bool)
         is_open[borders[2]] = True
         small = ~is_open & (table.pixels < self.min_pixels)
-        beyond = ~(is_open | small) & (table.peak < self._cut)
+        beyond = ~(is_open | small) & (table.evidence.astype(np.float32) < self._cut)
         order = np.flatnonzero(~(is_open | small | beyond))
         order = order[table.ranked(order)]
         beyond[order[self.cap :]] = True
         if order.size >= self.cap > 0:
-            self._cut = float(table.peak[order[self.cap - 1]])
+            self._cut = float(table.evidence.astype(np.float32)[order[self.cap - 1]])
         capped, tiny = (Omitted.of(table, which) for which in (beyond, small))
         self._omitted = (self._omitted[0] + capped, self._omitted[1] + tiny)
         return ~(small | beyond)
@@ -205,7 +205,7 @@ def _merged(table: ObjectTable, order: NDArray[np.intp], starts: NDArray[np.intp
         name: np.add.reduceat(getattr(table, name)[order], starts)
         for name in ("pixels", "score", "reconstruction", "kl", "surprise", "row_sum", "col_sum")
     }
-    changes |= {name: _sums(getattr(table, name), order, starts) for name in ("deviation", "contribution")}
+    changes |= {name: _sums(getattr(table, name), order, starts) for name in BAND_SUMS}
     changes |= {name: np.minimum.reduceat(getattr(table, name)[order], starts) for name in ("row", "col")}
     changes |= {name: np.maximum.reduceat(getattr(table, name)[order], starts) for name in ("bottom", "right")}
     return replace(table.take(order[starts]), **changes)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["JoinedObjects", "ObjectTable", "Omitted", "no_objects"]
+__all__ = ["BAND_SUMS", "PEAK_BANDS", "JoinedObjects", "ObjectTable", "Omitted", "no_objects", "unexplained"]
+
+BAND_SUMS = ("deviation", "contribution", "alone", "surroundings", "observed", "foreseen")
+"""What is summed over an object's pixels band by band."""
+PEAK_BANDS = ("spectrum", "expected", "at_peak")
+"""What is known of each band at its peak."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -46,16 +53,26 @@ class ObjectTable:
     col_sum: Floats
     """Sum of the pixels' columns, for the centroid."""
     deviation: Floats
-    """``(bands, n)``: sum of signed deviations in standard units; no bands where nothing was explained."""
-    contribution: Floats
-    """``(bands, n)``: sum of the bands' contributions to the reconstruction term, nats.
+    """``(bands, n)``: sum of signed deviations in standard units; no bands where nothing was explained.
 
-    Of an object of thousands of pixels this and the deviation are estimates, by a part of its pixels.
+    Of an object of many pixels this and the five sums below are estimates, by a part of its pixels.
     """
+    contribution: Floats
+    """``(bands, n)``: sum of the bands' contributions, nats; over bands they add up to ``score``."""
+    alone: Floats
+    """``(bands, n)``: sum of what the scores fall by where a band alone is put back to what was expected, nats."""
+    surroundings: Floats
+    """``(bands, n)``: sum of the parts of the contributions that the surroundings cost by themselves, nats."""
+    observed: Floats
+    """``(bands, n)``: sum of the pixels' spectra, physical units."""
+    foreseen: Floats
+    """``(bands, n)``: sum of what was expected of them, physical units."""
     spectrum: NDArray[np.float32]
     """``(bands, n)``: the spectrum at the peak, physical units."""
     expected: NDArray[np.float32]
-    """``(bands, n)``: the reconstruction at the peak, physical units."""
+    """``(bands, n)``: what was expected at the peak, physical units."""
+    at_peak: NDArray[np.float32]
+    """``(bands, n)``: the bands' contributions at the peak, nats; over bands they add up to ``peak``."""
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -70,13 +87,24 @@ class ObjectTable:
         """Row and column of the pixels' mean centre; the first pixel's centre is (0.5, 0.5)."""
         return self.row_sum / self.pixels + 0.5, self.col_sum / self.pixels + 0.5
 
+    def explained(self, sums: Mapping[str, Floats], peaks: Mapping[str, NDArray[np.float32]]) -> ObjectTable:
+        """The objects with what the bands did: ``sums`` by the names of ``BAND_SUMS``, ``peaks`` by those of ``PEAK_BANDS``."""
+        columns: dict[str, Any] = {**sums, **peaks}
+        return replace(self, **columns)
+
     def take(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> ObjectTable:
         """The objects at these positions, or where a mask is True."""
         return ObjectTable(*(getattr(self, f.name)[..., index] for f in fields(self)))
 
+    @property
+    def evidence(self) -> Floats:
+        """``(n,)``: the pixels' -log p summed, nats; where no calibration gives p-values, the sum of their scores."""
+        return np.where(self.surprise > 0, self.surprise, self.score)
+
     def ranked(self, among: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.intp]:
-        """Positions ``among`` these objects by descending peak, then size, then place, which no order of windows changes."""
-        keys = (self.peak_col, self.peak_row, -self.pixels, -self.peak)
+        """Positions ``among`` these objects by descending evidence, peak, size, then place, which no order of windows changes."""
+        # Rounded, so that sums of the same pixels in another order are the same evidence.
+        keys = (self.peak_col, self.peak_row, -self.pixels, -self.peak, -self.evidence.astype(np.float32))
         return np.lexsort(tuple(key[among] for key in keys))
 
     @classmethod
@@ -111,9 +139,9 @@ class JoinedObjects:
     """The objects of a scene, which ``Components.finish`` gives."""
 
     table: ObjectTable
-    """The objects in the order of :meth:`ObjectTable.ranked`: the highest peak first."""
+    """The objects in the order of :meth:`ObjectTable.ranked`: the most evidence first."""
     beyond_cap: Omitted
-    """Objects of the least size or larger whose peak is too low for the cap."""
+    """Objects of the least size or larger whose evidence is too little for the cap."""
     too_small: Omitted
     """Objects smaller than the least size."""
 
@@ -123,9 +151,15 @@ class JoinedObjects:
         return len(self.table) + self.beyond_cap.objects
 
 
+def unexplained(count: int) -> dict[str, Any]:
+    """The columns of a table that say what the bands did, for objects of which nobody explains a pixel: without bands."""
+    sums, peaks = np.zeros((0, count)), np.zeros((0, count), np.float32)
+    return {**dict.fromkeys(BAND_SUMS, sums), **dict.fromkeys(PEAK_BANDS, peaks)}
+
+
 def no_objects() -> ObjectTable:
     """A table without objects."""
-    ints, floats, banded = np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 0))
+    ints, floats = np.zeros(0, np.int64), np.zeros(0)
     return ObjectTable(
         pixels=ints,
         row=ints,
@@ -141,8 +175,5 @@ def no_objects() -> ObjectTable:
         surprise=floats,
         row_sum=floats,
         col_sum=floats,
-        deviation=banded,
-        contribution=banded,
-        spectrum=banded.astype(np.float32),
-        expected=banded.astype(np.float32),
+        **unexplained(0),
     )

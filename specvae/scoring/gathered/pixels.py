@@ -8,7 +8,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.spectra import Cube, Invalid, ScoredWindow
+from specvae.spectra import Cube, Explanation, Invalid, ScoredWindow
 
 __all__ = ["PixelCounts", "PixelSection", "Sample", "SampleOfPixels"]
 
@@ -76,7 +76,9 @@ class Sample:
     values: NDArray[np.float32]
     """``(bands, n)``: their spectra, physical units."""
     expected: NDArray[np.float32]
-    """``(bands, n)``: their reconstructions; NaN where not asked for."""
+    """``(bands, n)``: what was expected of them; NaN where not asked for."""
+    contribution: NDArray[np.float32]
+    """``(bands, n)``: nats of each band, which add up to the score; NaN where not asked for."""
     score: NDArray[np.float32]
     """``(n,)``: their scores, nats."""
     kl: NDArray[np.float32]
@@ -107,18 +109,15 @@ class SampleOfPixels:
         valid = cube.reason[rows, cols] == Invalid.VALID
         return rows[valid], cols[valid]
 
-    def update(self, piece: ScoredWindow, expected: NDArray[np.float32] | None = None) -> None:
-        """Take the lattice's pixels of one window; ``expected`` ``(bands, n)`` belongs to those that :meth:`at` gives."""
+    def update(self, piece: ScoredWindow, why: Explanation | None = None) -> None:
+        """Take the lattice's pixels of one window; ``why`` belongs to those that :meth:`at` gives."""
         window, parts = piece.window, piece.parts
         rows, cols = self.at(piece.cube)
         values = piece.cube.spectra(rows, cols)
-        if expected is None:
-            expected = np.full_like(values, np.nan)
-        self.pieces.append(
-            Sample(
-                rows + window.row, cols + window.col, values, expected, parts.score[rows, cols], parts.kl[rows, cols]
-            )
-        )
+        unknown = np.full_like(values, np.nan)
+        expected, contribution = (unknown, unknown) if why is None else (why.expected, why.contribution)
+        places, terms = (rows + window.row, cols + window.col), (parts.score[rows, cols], parts.kl[rows, cols])
+        self.pieces.append(Sample(*places, values, expected, contribution, *terms))
 
     def merge(self, other: SampleOfPixels) -> None:
         """Take in another's pixels."""
@@ -128,7 +127,7 @@ class SampleOfPixels:
         """The pixels of all windows so far, in row-major order of the scene."""
         if not self.pieces:
             places, spectra, terms = np.zeros(0, np.int64), np.zeros((0, 0), np.float32), np.zeros(0, np.float32)
-            return Sample(places, places, spectra, spectra, terms, terms)
+            return Sample(places, places, spectra, spectra, spectra, terms, terms)
         columns = [np.concatenate([getattr(p, f.name) for p in self.pieces], axis=-1) for f in fields(Sample)]
         # Windows and shards end in any order; the sample must not show it.
         order = np.lexsort((columns[1], columns[0]))

@@ -5,15 +5,13 @@ Pixels are taken a strip of some thousands at a time, so that memory stays small
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.scoring.gathered.object_table import ObjectTable
-from specvae.spectra import ScoredWindow, Window
+from specvae.scoring.gathered.object_table import BAND_SUMS, PEAK_BANDS, ObjectTable, unexplained
+from specvae.spectra import Explanation, ScoredWindow, Window
 
-__all__ = ["MANY_PIXELS", "ONE_IN", "chosen_pixels", "objects_in", "with_bands"]
+__all__ = ["MANY_PIXELS", "ONE_IN", "chosen_pixels", "objects_in", "thinning", "with_bands"]
 
 AT_ONCE = 1 << 14
 """Pixels of a strip of the window, of which one is taken at a time."""
@@ -21,6 +19,8 @@ MANY_PIXELS = 4096
 """Pixels of an object in a window up to which all are explained."""
 ONE_IN = 11
 """One pixel in so many of a larger object is explained, which leaves hundreds: explaining costs more than scoring."""
+FEW_BANDS = 32
+"""Bands up to which these two hold; of more, each pixel costs so much that fewer of them are explained."""
 SLANT = 3
 """Columns by which the explained pixels of a row lie before those of the row above.
 
@@ -88,7 +88,6 @@ class _Sums:
     def table(self) -> ObjectTable:
         """The objects, at their places in the scene."""
         row, col, width = self.window.row, self.window.col, self.window.cols
-        none, empty = np.zeros((0, self.count)), np.zeros((0, self.count), np.float32)
         return ObjectTable(
             pixels=self.pixels,
             row=self.first // width + row,
@@ -98,11 +97,13 @@ class _Sums:
             peak=self.peak,
             peak_row=self.peak_at // width + row,
             peak_col=self.peak_at % width + col,
-            **self.sums,
-            deviation=none,
-            contribution=none,
-            spectrum=empty,
-            expected=empty,
+            score=self.sums["score"],
+            reconstruction=self.sums["reconstruction"],
+            kl=self.sums["kl"],
+            surprise=self.sums["surprise"],
+            row_sum=self.sums["row_sum"],
+            col_sum=self.sums["col_sum"],
+            **unexplained(self.count),
         )
 
 
@@ -111,54 +112,70 @@ def with_bands(table: ObjectTable, piece: ScoredWindow, labels: Labels, held: ND
     explain, count = piece.explain, len(table)
     if explain is None:
         return table
-    explained, sums = np.zeros(count, np.int64), np.zeros((2, len(piece.cube.values), count))
+    bands = len(piece.cube.values)
+    explained, sums = np.zeros(count, np.int64), np.zeros((len(BAND_SUMS), bands, count))
     number = np.zeros(held.size + 1, np.int32)
     number[1:][held] = np.arange(1, count + 1)
-    many = np.concatenate([[False], table.pixels > MANY_PIXELS])
+    most, one_in = thinning(bands)
+    many = np.concatenate([[False], table.pixels > most])
     for strip in _strips(piece.window):
         owners = number[labels[strip]]
         if many.any():
-            owners[many[owners] & ~chosen_pixels(_part(piece.window, strip))] = 0
+            owners[many[owners] & ~chosen_pixels(_part(piece.window, strip), one_in)] = 0
         at = _places(owners, strip)
         if not at.size:
             continue
         owner = number[labels.reshape(-1)[at]] - 1
         explained += np.bincount(owner, minlength=count)
-        reasons = explain(*np.divmod(at, labels.shape[1]), False)
-        for total, values in zip(sums, (reasons.deviation, reasons.contribution), strict=True):
+        rows, cols = np.divmod(at, labels.shape[1])
+        for total, values in zip(sums, _summed(explain(rows, cols), piece.cube.spectra(rows, cols)), strict=True):
             for band, of_pixels in zip(total, values, strict=True):
                 band += np.bincount(owner, of_pixels, count)
     rows, cols = table.peak_row - piece.window.row, table.peak_col - piece.window.col
-    peaks = explain(rows, cols, True)
+    peaks, spectrum = explain(rows, cols), piece.cube.spectra(rows, cols)
     alone = explained == 0  # a line of pixels between the chosen ones: its peak speaks for it
-    sums[:, :, alone] = np.stack([peaks.deviation, peaks.contribution])[:, :, alone]
-    spectrum = piece.cube.spectra(rows, cols)
-    deviation, contribution = _of_all_pixels(table, np.maximum(explained, 1), *sums)
-    return replace(table, deviation=deviation, contribution=contribution, spectrum=spectrum, expected=peaks.expected)
+    sums[:, :, alone] = np.stack(_summed(peaks, spectrum))[:, :, alone]
+    banded = _of_all_pixels(table, np.maximum(explained, 1), dict(zip(BAND_SUMS, sums, strict=True)))
+    at_peaks = (spectrum, peaks.expected, peaks.contribution)
+    return table.explained(banded, dict(zip(PEAK_BANDS, at_peaks, strict=True)))
 
 
-def chosen_pixels(window: Window) -> NDArray[np.bool_]:
+def _summed(why: Explanation, spectra: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """What is summed of each pixel, ``(bands, n)`` each, in the order of ``BAND_SUMS``."""
+    return [why.deviation, why.contribution, why.alone, why.surroundings, spectra, why.expected]
+
+
+def thinning(bands: int) -> tuple[int, int]:
+    """Pixels of an object in a window up to which all are explained, and one in how many of a larger object is.
+
+    To explain a pixel takes some three scores a band.
+    """
+    return (MANY_PIXELS, ONE_IN) if bands <= FEW_BANDS else (MANY_PIXELS // bands, ONE_IN**2)
+
+
+def chosen_pixels(window: Window, one_in: int = ONE_IN) -> NDArray[np.bool_]:
     """``(rows, cols)``: the pixels by which objects of many pixels are explained.
 
     They are counted from the scene's first pixel, so that neither order nor size of windows changes the choice.
     """
     chosen = np.zeros((window.rows, window.cols), bool)
     for i, row in enumerate(chosen, start=window.row):
-        row[-(SLANT * i + window.col) % ONE_IN :: ONE_IN] = True
+        row[-(SLANT * i + window.col) % one_in :: one_in] = True
     return chosen
 
 
 def _of_all_pixels(
-    table: ObjectTable, explained: Ints, deviation: NDArray[np.float64], contribution: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    table: ObjectTable, explained: Ints, sums: dict[str, NDArray[np.float64]]
+) -> dict[str, NDArray[np.float64]]:
     """Sums ``(bands, n)`` over the explained pixels, brought to all pixels of each object."""
     partly = explained < table.pixels
     share = table.pixels[partly] / explained[partly]
-    deviation[:, partly] *= share
-    # Contributions add up to the reconstruction term, of which the sum over all pixels is known exactly.
-    total = contribution[:, partly].sum(axis=0)
-    contribution[:, partly] *= np.where(total > 0, table.reconstruction[partly] / np.where(total > 0, total, 1), share)
-    return deviation, contribution
+    # Contributions add up to the score, of which the sum over all pixels is known exactly.
+    total = sums["contribution"][:, partly].sum(axis=0)
+    in_nats = np.where(total > 0, table.score[partly] / np.where(total > 0, total, 1), share)
+    for name, values in sums.items():
+        values[:, partly] *= in_nats if name in ("contribution", "alone", "surroundings") else share
+    return sums
 
 
 def _strips(window: Window) -> list[slice]:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["to_physical"]
+from specvae.model.sizes import FLATTEST
+
+__all__ = ["cost_by_itself", "to_physical"]
 
 MOST_EXPONENT = 69.0
 
@@ -26,6 +28,18 @@ def to_physical(arrays: Mapping[str, NDArray[Any]], reach: float, standard: NDAr
     return np.asarray(t * arrays["normaliser.scale"] + arrays["normaliser.centre"], np.float32)
 
 
+def cost_by_itself(arrays: Mapping[str, NDArray[Any]], values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """``(bands, n)`` physical units -> nats of each value by its band's own distribution (model/marginals.py, cost); else 0."""
+    if "normaliser.marginals.low" not in arrays:
+        return np.zeros(values.shape, np.float32)
+    low, step, table = (arrays[f"normaliser.marginals.{name}"] for name in ("low", "step", "penalty"))
+    standard = (np.asarray(values, np.float64) - arrays["normaliser.centre"]) / arrays["normaliser.scale"]
+    along = np.clip(np.nan_to_num((standard - low) / step), 0.0, table.shape[1] - 1.0)
+    knots = np.arange(table.shape[1])
+    nats = [np.interp(row, knots, penalty) for row, penalty in zip(along, table, strict=True)]
+    return np.asarray(np.stack(nats) * float(np.ravel(arrays["normaliser.marginals.weight"])[0]), np.float32)
+
+
 def _unmapped(marginals: Mapping[str, NDArray[Any]], normal: NDArray[np.float32]) -> NDArray[np.float32]:
     """The standard units that the marginals map to ``(bands, n)`` (model/marginals.py, inverse)."""
     out = np.empty_like(normal)
@@ -34,7 +48,7 @@ def _unmapped(marginals: Mapping[str, NDArray[Any]], normal: NDArray[np.float32]
         index = np.clip(np.searchsorted(table, row) - 1, 0, len(table) - 2)
         lower, upper = table[index], table[index + 1]
         share = np.clip((row - lower) / np.maximum(upper - lower, np.float32(1e-12)), 0.0, 1.0)
-        slope = marginals["slope"][band]
+        slope = np.maximum(marginals["slope"][band], np.float32(FLATTEST))
         below, above = np.minimum(row - table[0], 0.0) / slope[0], np.maximum(row - table[-1], 0.0) / slope[1]
         out[band] = marginals["low"][band] + (index + share) * marginals["step"][band] + below + above
     return out

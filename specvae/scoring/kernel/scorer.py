@@ -16,7 +16,7 @@ from specvae.model.net_state import NetState
 from specvae.scoring.kernel.library import READ, Variant, best_variant
 from specvae.scoring.kernel.packing import PackedModel, not_covered
 from specvae.scoring.kernel.physical import to_physical
-from specvae.spectra import Cube, Explanation, Parts, Window
+from specvae.spectra import Cube, Parts, Residuals, Window
 
 __all__ = ["CompiledScorer", "why_not_compiled"]
 
@@ -84,17 +84,21 @@ class CompiledScorer:
 
     def explain(
         self, values: NDArray[np.floating], context: NDArray[np.floating] | None, expected: bool = True
-    ) -> Explanation:
-        """Why these valid pixels score as they do: ``(bands, n)`` spectra and their ``(components, n)`` contexts.
+    ) -> Residuals:
+        """What each band has in the reconstruction: ``(bands, n)`` spectra and their ``(components, n)`` contexts.
 
         Without ``expected``, whose way back to physical units takes twice as long as all the rest, it is of no pixel.
         """
         _, (contribution, deviation, standard) = self.variant.explain(self.model, values, context)
         if not expected:
             standard = standard[:, :0]
-        return Explanation(
-            contribution, deviation, to_physical(self._state.arrays, self.model.structure.reach, standard)
-        )
+        return Residuals(contribution, deviation, to_physical(self._state.arrays, self.model.structure.reach, standard))
+
+    def score_columns(self, values: NDArray[np.floating], context: NDArray[np.floating] | None) -> NDArray[np.float64]:
+        """Score and KL ``(2, n)`` of ``(bands, n)`` spectra with the contexts ``(components, n)`` that are given."""
+        terms, _ = self.variant.explain(self.model, values, context)
+        # The sum in float32, as the map has it.
+        return np.stack([terms[0] + terms[1], terms[1]]).astype(np.float64)
 
     def _each(self, strips: Sequence[range], work: Callable[[range], None]) -> None:
         if len(strips) == 1:

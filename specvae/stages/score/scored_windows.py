@@ -66,7 +66,7 @@ class WindowScoring:
             # would look at those of a million normal pixels.
             anomalous = parts.score > self.threshold.value
             explain = partial(explained, detector, inner, context)
-            sampled = None if sample is None else explain(*sample.at(inner), True).expected
+            sampled = None if sample is None else explain(*sample.at(inner))
             before = None if detector.before is None else inner.values[len(detector.bands) :]
             surprise = surprise_of(detector, parts.score, anomalous)
             scored = ScoredWindow(detector.seen(inner), parts, anomalous, explain, before, surprise)
