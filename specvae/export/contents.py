@@ -127,6 +127,7 @@ EVIDENCE_ANOMALY = ResultFile(
     When.POOL,
     "the flags of `evidence.tif`, by its own measured cut",
 )
+EVIDENCE_STYLE = _style(EVIDENCE)
 OBJECTS_GEOPACKAGE = ResultFile(
     "objects.gpkg",
     "objects",
@@ -134,7 +135,7 @@ OBJECTS_GEOPACKAGE = ResultFile(
     Role.DATA,
     "Anomalous objects",
     When.GEOPACKAGE,
-    "a polygon an anomalous object: area, peak, KL share, p-value, the bands that drive it and which way",
+    "an outline and a point an anomalous object: scene, date, cut, verdict, rank, event, size, what drives it",
 )
 OBJECTS_GEOJSON = ResultFile(
     "objects.geojson",
@@ -179,7 +180,7 @@ EXPLANATIONS = ResultFile(
     Role.METADATA,
     "What each band contributes",
     When.EXPLAINED,
-    "bands that drive each object or row: shares in nats (of large objects by one pixel in 11), observed and expected values",
+    "each band's share of an object's or a row's score in nats, which add up to it; observed and expected values",
 )
 THRESHOLDS = ResultFile(
     "thresholds.csv",
@@ -206,7 +207,7 @@ PAGE = ResultFile(
     Role.OVERVIEW,
     "Report to read",
     When.ALWAYS,
-    "one self-contained page: the claim, the verdict, a map with a live threshold, spectra against reconstructions, objects",
+    "one self-contained page: the claim, the verdict, a map with a live threshold, spectra against what was expected, objects",
 )
 REPORT = ResultFile(
     "report.json",
@@ -253,6 +254,7 @@ CONTENTS = (
     PIXELS,
     EVIDENCE,
     EVIDENCE_ANOMALY,
+    EVIDENCE_STYLE,
     OBJECTS_GEOPACKAGE,
     OBJECTS_GEOJSON,
     OBJECTS_GEOPARQUET,

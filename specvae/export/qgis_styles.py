@@ -12,7 +12,7 @@ from specvae.export.contents import ANOMALY_STYLE, SCORE_STYLE
 from specvae.export.products import Products
 from specvae.scoring.gathered.survival import Survival
 
-__all__ = ["write_flag_style", "write_palette_style", "write_score_style", "write_styles"]
+__all__ = ["write_evidence_style", "write_flag_style", "write_palette_style", "write_score_style", "write_styles"]
 
 
 def write_styles(folder: Path, survival: Survival, threshold: float | None, written: Products) -> None:
@@ -45,20 +45,32 @@ def _write(path: Path, root: xml.Element) -> None:
     path.write_text(f"<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n{text}\n", encoding="utf-8")
 
 
+def write_evidence_style(path: Path, low: float, high: float) -> None:
+    """Write the style of evidence.tif: viridis from ``low`` to ``high`` in even steps, for evidence is a logarithm already."""
+    high = max(high, low + 1e-6)
+    _write_ramp(path, low, high, [low + (high - low) * i / (len(VIRIDIS) - 1) for i in range(len(VIRIDIS))])
+
+
 def write_score_style(path: Path, low: float, high: float) -> None:
     """Write the style of score.tif: viridis from ``low`` to ``high`` nats, logarithmic in ``1 + score - low`` as on the page.
 
     A few targets of thousands of nats would otherwise leave the first colour to all of the ground.
     """
     high = max(high, low + 1e-6)
+    steps = (math.log1p(high - low) * i / (len(VIRIDIS) - 1) for i in range(len(VIRIDIS)))
+    _write_ramp(path, low, high, [low + math.expm1(step) for step in steps])
+
+
+def _write_ramp(path: Path, low: float, high: float, values: Sequence[float]) -> None:
+    """Write a style of the colours of viridis at these values, interpolated between."""
     ends = f"{low:.6g}", f"{high:.6g}"
     root, renderer = _renderer("singlebandpseudocolor", classificationMin=ends[0], classificationMax=ends[1])
     ramp = {"colorRampType": "INTERPOLATED", "classificationMode": "1", "clip": "0"}
     limits = {"minimumValue": ends[0], "maximumValue": ends[1]}
     shader = xml.SubElement(xml.SubElement(renderer, "rastershader"), "colorrampshader", ramp | limits)
-    for i, colour in enumerate(VIRIDIS):
-        value = f"{low + math.expm1(math.log1p(high - low) * i / (len(VIRIDIS) - 1)):.6g}"
-        xml.SubElement(shader, "item", alpha="255", color=colour, label=value, value=value)
+    for value, colour in zip(values, VIRIDIS, strict=True):
+        text = f"{value:.6g}"
+        xml.SubElement(shader, "item", alpha="255", color=colour, label=text, value=text)
     _write(path, root)
 
 

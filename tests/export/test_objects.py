@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import warnings
+from contextlib import closing
 from pathlib import Path
+from xml.etree import ElementTree
 
 import geopandas
 import numpy as np
@@ -21,19 +24,23 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from shapely.geometry import Point, box
 
+from specvae.bands import Band, BandSet
 from specvae.errors import InputError, UsageError
 from specvae.export.objects import outlines as outlines_file
-from specvae.export.objects.frame import object_rows
+from specvae.export.objects.frame import SceneFacts, object_rows, shapes_of
 from specvae.export.objects.known import mark_known, read_known
 from specvae.export.objects.outlines import outlines
 from specvae.export.objects.writing import write_objects
+from specvae.export.reasons_in_words import Wording
 from specvae.ingest.grid import Grid
 from specvae.scoring.gathered.joining import Components
 from specvae.scoring.gathered.object_table import ObjectTable
 from specvae.spectra import Cube, Explanation, Parts, ScoredWindow, Window
 
 ROWS, COLS = 60, 50
-LABELS = ("blue", "red", "<script>")
+WORDING = Wording(
+    BandSet(tuple(Band(name) for name in ("blue", "red", "<script>"))), np.zeros(3), np.full(3, 2.0), surroundings=True
+)
 
 
 def turned(degrees: float) -> Affine:
@@ -57,9 +64,9 @@ def table_of(mask: NDArray[np.bool_]) -> ObjectTable:
     reconstruction[np.unravel_index(np.flatnonzero(mask)[:1], mask.shape)] = 20.0
     kl = np.full(mask.shape, 4.0, np.float32)
 
-    def explain(rows: NDArray[np.intp], cols: NDArray[np.intp], expected: bool) -> Explanation:
+    def explain(rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Explanation:
         each = np.outer([1.0, 2.0, 9.0], np.ones(rows.size)).astype(np.float32)
-        return Explanation(each, -2 * each, 3 * each)
+        return Explanation(each, -2 * each, 4 / each, each, 0 * each, 0 * each)
 
     cube = Cube(np.ones((3, *mask.shape), np.float32), np.zeros(mask.shape, np.uint8), Window(0, 0, *mask.shape))
     components = Components()
@@ -68,7 +75,9 @@ def table_of(mask: NDArray[np.bool_]) -> ObjectTable:
 
 
 def frame_of(mask: NDArray[np.bool_], grid: Grid):  # type: ignore[no-untyped-def]
-    return object_rows(table_of(mask), grid, LABELS, lambda w: mask[w.slices])
+    table = table_of(mask)
+    scene = SceneFacts("tonight", "2024-06-01T10:00:00Z", 9.5, 1e-3, "ok")
+    return object_rows(table, grid, WORDING, shapes_of(table, lambda w: mask[w.slices]), None, scene)
 
 
 def planted() -> NDArray[np.bool_]:
@@ -153,10 +162,70 @@ def test_outlines_of_large_objects_stop_at_a_number_of_corners(monkeypatch: pyte
 
 def test_the_bands_that_drive_an_object_come_with_their_signed_deviation() -> None:
     frame = frame_of(planted(), GRIDS["utm"])
-    assert frame["bands"][0] == "<script> -18.0, red -4.0, blue -2.0"
+    # Expected are 4, 2 and 4/9, and 1 is observed: the last band contributes most.
+    assert frame["bands"][0] == "<script> +125 %, red -50 %, blue -75 % against its surroundings"
+    assert [frame[f"band_{k}"][0] for k in (1, 2, 3)] == ["<script>", "red", "blue"]
+    assert [frame[f"change_{k}"][0] for k in (1, 2, 3)] == pytest.approx([125, -50, -75], rel=1e-5)
+    # Contributions are brought to the mean score of the pixels, 16 and a little.
+    assert sum(frame[f"nats_{k}"][0] for k in (1, 2, 3)) == pytest.approx(12.0, rel=1e-6)
     assert frame["peak"].tolist() == [24.0, 16.0]
     assert (frame["kl_share"] + frame["reconstruction_share"]).tolist() == pytest.approx([1, 1])
     assert frame["kl_share"][1] == pytest.approx(0.25)
+
+
+def test_pieces_within_three_pixels_are_one_event_and_the_most_evidence_comes_first() -> None:
+    mask = np.zeros((ROWS, COLS), bool)
+    mask[5, 5:8] = mask[5, 10] = True  # two pixels between them
+    mask[30, 30:35] = True
+    mask[30, 39] = True  # four pixels away
+    frame = frame_of(mask, GRIDS["utm"])
+    assert frame["evidence"].tolist() == sorted(frame["evidence"], reverse=True)
+    assert frame["rank"].tolist() == [1, 2, 3, 4]
+    by_place = {(row, col): event for row, col, event in zip(frame["row"], frame["col"], frame["event"], strict=True)}
+    assert len(set(by_place.values())) == 3
+    assert by_place[5, 5] == by_place[5, 10] != by_place[30, 39] != by_place[30, 30]
+
+
+def test_a_geopackage_says_of_which_scene_it_is_and_brings_points_and_styles(tmp_path: Path) -> None:
+    write_objects(frame_of(planted(), GRIDS["utm"]), tmp_path)
+    path = tmp_path / "objects.gpkg"
+    outlines_of, points = (pyogrio.read_dataframe(path, layer=name) for name in ("objects", "object_points"))
+    for back in (outlines_of, points):
+        assert set(back["scene"]) == {"tonight"}
+        assert str(back["date"][0]).startswith("2024-06-01")
+        assert set(back["cut"]) == {9.5}
+        assert set(back["verdict"]) == {"ok"}
+        assert back["rank"].tolist() == [1, 2]
+        assert back["band_1"][0] == "<script>"
+    assert points.geom_type.unique().tolist() == ["Point"]
+    assert points.within(outlines_of.geometry).all()
+    with closing(sqlite3.connect(path)) as file:
+        styles = dict(file.execute("SELECT f_table_name, styleQML FROM layer_styles WHERE useAsDefault = 1"))
+    assert set(styles) == {"objects", "object_points"}
+    roots = {name: ElementTree.fromstring(text.split("\n", 1)[1]) for name, text in styles.items()}
+    kinds = {name: [symbol.attrib["type"] for symbol in root.iter("symbol")] for name, root in roots.items()}
+    assert kinds == {"objects": ["fill"], "object_points": ["marker"]}
+
+
+@pytest.mark.skipif(not Path("/usr/bin/qgis").exists(), reason="QGIS is not installed")
+def test_qgis_takes_the_styles_up_by_itself(tmp_path: Path) -> None:
+    write_objects(frame_of(planted(), GRIDS["utm"]), tmp_path)
+    code = (
+        "import sys; from qgis.core import QgsApplication, QgsVectorLayer; app = QgsApplication([], False); app.initQgis()\n"
+        "for name in ('objects', 'object_points'):\n"
+        "    layer = QgsVectorLayer(f'{sys.argv[1]}|layername={name}', name, 'ogr')\n"
+        "    print(layer.renderer().symbol().color().name(), layer.labelsEnabled())\n"
+    )
+    environment = {"PATH": "/usr/bin:/bin", "QT_QPA_PLATFORM": "offscreen", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", code, str(tmp_path / "objects.gpkg")],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+        timeout=120,
+    )
+    assert done.stdout.split() == ["#e6007e", "True", "#e6007e", "True"]
 
 
 def test_no_object_gives_an_empty_layer(tmp_path: Path) -> None:

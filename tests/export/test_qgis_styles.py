@@ -6,9 +6,16 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pytest
 
 from specvae.export.colours import FLAG, VIRIDIS
-from specvae.export.qgis_styles import write_flag_style, write_score_style
+from specvae.export.qgis_styles import write_evidence_style, write_flag_style, write_score_style
+
+
+def test_the_evidence_runs_in_even_steps(tmp_path: Path) -> None:
+    write_evidence_style(tmp_path / "evidence.qml", -1.0, 3.5)
+    values = [float(i.attrib["value"]) for i in ElementTree.parse(tmp_path / "evidence.qml").getroot().iter("item")]
+    assert values == pytest.approx(np.linspace(-1.0, 3.5, 10).tolist(), abs=1e-5)
 
 
 def test_a_score_style_spans_its_range_in_ascending_colours(tmp_path: Path) -> None:

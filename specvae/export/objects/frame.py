@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,64 +14,129 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.warp import transform as warp
 
+from specvae.export.objects.events import events_of
 from specvae.export.objects.outlines import outlines
 from specvae.export.objects.rows import ObjectRows
+from specvae.export.reasons_in_words import Wording
 from specvae.ingest.grid import Grid
 from specvae.ingest.scene.area import pixel_areas
 from specvae.scoring.gathered.object_table import ObjectTable
 from specvae.spectra import Window
 
-__all__ = ["TOP_BANDS", "longitude_latitude", "object_rows", "placed"]
+__all__ = ["SceneFacts", "Shapes", "longitude_latitude", "object_rows", "placed", "shapes_of"]
 
-TOP_BANDS = 3
+NAMED = 3
+"""Bands of an object that have columns of their own."""
 
 
 def object_rows(
     table: ObjectTable,
     grid: Grid,
-    labels: tuple[str, ...],
-    flags: Callable[[Window], NDArray[np.bool_]] | None,
+    wording: Wording,
+    shapes: Shapes | None,
     p_values: NDArray[np.floating] | None = None,
+    scene: SceneFacts | None = None,
 ) -> ObjectRows:
     """One row an object, in the order of the table.
 
-    ``labels`` names the bands; ``flags`` gives the anomalous pixels of a window, and None leaves the
-    objects without outlines. ``area_m2``, ``lon`` and ``lat``
-    are missing where nothing places the raster on Earth. Their CRS is the raster's.
+    ``wording`` says the reasons; ``shapes`` are the outlines in pixels and the events, and None leaves the objects without.
+    ``area_m2``, ``lon`` and ``lat`` are missing where nothing places the raster on Earth. Their CRS is the raster's.
     """
     rows, cols = table.centroid
     lon, lat = longitude_latitude(grid, rows, cols)
     share = np.where(table.score > 0, table.score, np.nan)
     columns: dict[str, NDArray[Any]] = {
         "id": np.arange(1, len(table) + 1),
+        "rank": np.arange(1, len(table) + 1),
+        **({} if shapes is None else {"event": shapes.event}),
         "pixels": table.pixels,
         "area_m2": _areas(grid, rows) * table.pixels,
+        "evidence": table.evidence,
         "peak": table.peak.astype(np.float64),
         "mean": table.mean,
         "reconstruction_share": table.reconstruction / share,
         "kl_share": table.kl / share,
         "p_value": np.full(len(table), np.nan) if p_values is None else np.asarray(p_values, np.float64),
-        "bands": np.array(_top_bands(table, labels), object),
+        **_reasons(table, wording),
         "lon": lon,
         "lat": lat,
         "row": table.peak_row,
         "col": table.peak_col,
+        **({} if scene is None else scene.columns(len(table))),
     }
-    if flags is None:
+    if shapes is None:
         return ObjectRows(columns, np.full(len(table), None, object), grid.place_crs)
+    columns["outline"] = np.where(shapes.exact, "exact", "box").astype(object)
+    return ObjectRows(columns, placed(shapes.polygons, grid), grid.place_crs)
+
+
+@dataclass(frozen=True, eq=False)
+class Shapes:
+    """Where some objects lie, in pixels."""
+
+    polygons: NDArray[Any]
+    """``(n,)`` MultiPolygons, x = column and y = row."""
+    exact: NDArray[np.bool_]
+    """``(n,)``: False where an outline is a bounding box."""
+    event: NDArray[np.int64]
+    """``(n,)``: the event of each object, from 1."""
+
+
+@dataclass(frozen=True)
+class SceneFacts:
+    """What a file of objects says of the scene in every row, so that it can be read without its report."""
+
+    scene: str
+    """The scene's name."""
+    date: str | None
+    """When it was taken, ISO 8601; None where the input does not say."""
+    cut: float | None
+    """The threshold in nats."""
+    false_alarm_rate: float | None
+    """Share of normal pixels above the cut; None where no rate stands behind it."""
+    verdict: str
+    """``ok``, ``caution`` or ``do-not-use``."""
+
+    def columns(self, n: int) -> dict[str, NDArray[Any]]:
+        """One column a fact, alike in all ``n`` rows."""
+        numbers = {"cut": self.cut, "false_alarm_rate": self.false_alarm_rate}
+        return {
+            "scene": np.full(n, self.scene, object),
+            "date": np.full(n, self.date, object),
+            **{name: np.full(n, np.nan if value is None else value) for name, value in numbers.items()},
+            "verdict": np.full(n, self.verdict, object),
+        }
+
+
+def shapes_of(table: ObjectTable, flags: Callable[[Window], NDArray[np.bool_]]) -> Shapes:
+    """Outlines and events of objects, whose anomalous pixels in a window ``flags`` gives."""
     polygons, exact = outlines(table, flags)
-    columns["outline"] = np.where(exact, "exact", "box").astype(object)
-    return ObjectRows(columns, placed(polygons, grid), grid.place_crs)
+    return Shapes(polygons, exact, events_of(polygons, table.evidence))
 
 
-def _top_bands(table: ObjectTable, labels: tuple[str, ...]) -> list[str]:
-    """For each object, the bands with the largest contributions, each with its mean signed deviation."""
+def _reasons(table: ObjectTable, wording: Wording) -> dict[str, NDArray[Any]]:
+    """``bands``, the reasons in words, and for each of the first few bands its name, its change in per cent and its nats."""
+    n = len(table)
+    words = np.full(n, "", object)
+    columns: dict[str, NDArray[Any]] = {"bands": words}
+    for k in range(1, NAMED + 1):
+        columns |= {
+            f"band_{k}": np.full(n, "", object),
+            f"change_{k}": np.full(n, np.nan),
+            f"nats_{k}": np.full(n, np.nan),
+        }
     if not len(table.contribution):
-        return [""] * len(table)
-    order = np.argsort(-table.contribution, axis=0, kind="stable")[:TOP_BANDS]
-    deviation = np.take_along_axis(table.deviation / table.pixels, order, axis=0)
-    top = zip(order.T.tolist(), deviation.T.tolist(), strict=True)
-    return [", ".join(f"{labels[b]} {d:+.1f}" for b, d in zip(*pair, strict=True)) for pair in top]
+        return columns
+    contribution, alone, observed, expected = (
+        (getattr(table, name) / table.pixels).T for name in ("contribution", "alone", "observed", "foreseen")
+    )
+    for i in range(n):
+        drivers = wording.drivers(contribution[i], alone[i], observed[i], expected[i])
+        words[i] = wording.in_words(drivers, observed[i], alone[i])
+        for k, driver in enumerate(drivers[:NAMED], start=1):
+            columns[f"band_{k}"][i] = driver.label
+            columns[f"change_{k}"][i], columns[f"nats_{k}"][i] = driver.percent, driver.nats
+    return columns
 
 
 def _areas(grid: Grid, rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -31,7 +32,10 @@ def read_known(path: str) -> KnownObjects:
         )
     try:
         parquet = path.casefold().endswith("parquet")
-        frame = geopandas.read_parquet(path) if parquet else geopandas.read_file(path)
+        with warnings.catch_warnings():
+            # Of a file of several layers the first is read, which of ours is that of the outlines.
+            warnings.filterwarnings("ignore", message="More than one layer")
+            frame = geopandas.read_parquet(path) if parquet else geopandas.read_file(path)
     except Exception as error:
         raise InputError(f"--known {path} cannot be read as a vector file: {error}") from None
     if not isinstance(frame, geopandas.GeoDataFrame):

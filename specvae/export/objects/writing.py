@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import sqlite3
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import shapely
 from rasterio.errors import CRSError
 
 from specvae.errors import OutputError, UsageError
 from specvae.export.contents import OBJECTS_GEOJSON, OBJECTS_GEOPACKAGE, OBJECTS_GEOPARQUET
-from specvae.export.objects.geopackage import LAYER, write_geopackage
+from specvae.export.objects.geopackage import LAYER, POINTS, GeoLayer, write_geopackage
 from specvae.export.objects.rows import ObjectRows
+from specvae.export.qgis_object_styles import outline_style, point_style
 
 __all__ = ["FORMATS", "write_objects"]
 
@@ -46,9 +49,18 @@ def write_objects(rows: ObjectRows, folder: Path, formats: tuple[str, ...] = ("g
 def _geopackage(rows: ObjectRows, path: Path) -> None:
     """Write a GeoPackage."""
     try:
-        write_geopackage(rows, path)
+        write_geopackage(_layers(rows), path)
     except CRSError:  # a reference system that only the second WKT can say
         _ogr(rows.to_frame(), path, "GPKG", {"SPATIAL_INDEX": "YES"})
+
+
+def _layers(rows: ObjectRows) -> list[GeoLayer]:
+    """The objects as outlines, and once more as points inside them, which stay visible however far one zooms out."""
+    points = replace(rows, geometry=shapely.point_on_surface(rows.geometry))
+    return [
+        GeoLayer(LAYER, rows, style=outline_style()),
+        GeoLayer(POINTS, points, "POINT", point_style()),
+    ]
 
 
 def _geojson(rows: ObjectRows, path: Path) -> None:

@@ -17,7 +17,7 @@ from specvae.alerts.registry import Alert
 from specvae.components import touching_groups
 from specvae.errors import OutputError
 from specvae.export.objects.frame import longitude_latitude, placed
-from specvae.export.objects.geopackage import write_geopackage
+from specvae.export.objects.geopackage import GeoLayer, write_geopackage
 from specvae.export.objects.outlines import traced
 from specvae.export.objects.rows import ObjectRows
 from specvae.export.watch.contents import ALERTS_GEOPACKAGE
@@ -123,6 +123,6 @@ def write_alerts(folder: Path, rows: ObjectRows, day: str) -> None:
     """Write ``alerts.gpkg``, which states ``day``, the newest date, as its last change: the same alerts are the same bytes."""
     path = folder / ALERTS_GEOPACKAGE.name
     try:
-        write_geopackage(rows, path, "alerts", f"{day}T00:00:00.000Z")
+        write_geopackage([GeoLayer("alerts", rows)], path, f"{day}T00:00:00.000Z")
     except (OSError, sqlite3.Error) as error:
         raise OutputError(f"{path} cannot be written: {error}; is the disk full?") from None

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from specvae.bands import rgb_bands
 from specvae.detector import Detector
@@ -23,7 +22,7 @@ from specvae.scoring.gathered.object_detection import ObjectDetection
 from specvae.scoring.gathered.overview import Overview
 from specvae.scoring.gathered.pixels import PixelCounts, SampleOfPixels
 from specvae.scoring.gathered.survival import SurvivalHistogram
-from specvae.spectra import ScoredWindow
+from specvae.spectra import Explanation, ScoredWindow
 from specvae.stages.score.window import Piece
 from specvae.thresholds.drift.reference import lattice_step
 from specvae.thresholds.drift.squares import SIDE
@@ -73,6 +72,7 @@ class Gatherers:
         truth: bool,
         threshold: float,
         written: Products,
+        min_pixels: int = 1,
     ) -> Gatherers:
         """Empty accumulators for a scene of this size, as far as the products that are ``written`` need them."""
         step = Overview.step_for(rows, cols, OVERVIEW_PIXELS)
@@ -91,7 +91,7 @@ class Gatherers:
             shape=(rows, cols),
             wavelengths=detector.bands.wavelengths,
         )
-        objects = Components(min(MOST_OBJECTS, OBJECT_VALUES // bands))
+        objects = Components(min(MOST_OBJECTS, OBJECT_VALUES // bands), min_pixels)
         return cls(
             PixelCounts(),
             Overview(rows, cols, step, rgb, before) if PAGE in written or QUICKLOOK in written else None,
@@ -107,8 +107,8 @@ class Gatherers:
         """Side of the scene's squares of which each must lie in one window, those of the verdict and of the picture."""
         return math.lcm(SIDE, 1 if self.overview is None else self.overview.step)
 
-    def update(self, piece: ScoredWindow, expected: NDArray[np.float32] | None = None) -> None:
-        """Give one window to each accumulator; ``expected`` are the reconstructions of the sample's pixels."""
+    def update(self, piece: ScoredWindow, sampled: Explanation | None = None) -> None:
+        """Give one window to each accumulator; ``sampled`` says why the sample's pixels score as they do."""
         self.counts.update(piece)
         self.objects.update(piece)
         if not piece.cube.valid.any():
@@ -116,7 +116,7 @@ class Gatherers:
         if self.overview is not None:
             self.overview.update(piece)
         if self.sample is not None:
-            self.sample.update(piece, expected)
+            self.sample.update(piece, sampled)
         self.survival.update(piece)
         self.drift.update(piece)
 

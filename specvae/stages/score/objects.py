@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import csv
-from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from specvae.detector import Detector
 from specvae.export.contents import ANOMALY, OBJECTS_GEOPACKAGE
 from specvae.export.maps_read_back import anomalous_pixels
-from specvae.export.objects.frame import object_rows
+from specvae.export.objects.frame import SceneFacts, object_rows, shapes_of
 from specvae.export.objects.known import KnownObjects, mark_known, read_known
 from specvae.export.objects.rows import ObjectRows
 from specvae.export.objects.writing import write_objects
 from specvae.export.plain_text import plain_text
+from specvae.export.reasons_in_words import Wording
 from specvae.export.report.page import SHOWN_CASES
 from specvae.export.report.page_data import Case, Spectra
 from specvae.export.report.sections import LargestObject, LeadingObject, ObjectsSection
@@ -30,12 +31,27 @@ from specvae.thresholds.object_p_values import ObjectCalibration, discoveries
 if TYPE_CHECKING:
     from specvae.stages.score.request import ScoreRequest
 
-__all__ = ["SceneObjects", "explain_objects", "find_objects", "known_objects"]
+__all__ = ["SceneObjects", "explain_objects", "find_objects", "known_objects", "wording_of"]
 
 EXPLAINED = 200
 """The most objects whose spectra the page and explanations.csv hold."""
 LEADING = 5
 """The most objects that report.json describes."""
+
+
+OBJECT_MEANS = {
+    "contribution": "contribution_nats",
+    "alone": "alone_nats",
+    "surroundings": "surroundings_nats",
+    "deviation": "deviation",
+    "observed": "observed_mean",
+    "foreseen": "expected_mean",
+}
+"""Columns of explanations.csv that are means over an object, by what they are the sums of."""
+AT_PEAK = {"at_peak": "contribution_at_peak", "spectrum": "observed_at_peak", "expected": "expected_at_peak"}
+"""Columns of explanations.csv that are of an object's peak pixel."""
+SCENE_COLUMNS = tuple(field.name for field in fields(SceneFacts))
+"""Columns that are alike for all objects of a scene."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +69,9 @@ class SceneObjects:
         table = self.table
         # The page marks the place of an object on its map, so that row and column need no column of the table; of the
         # two shares one is enough, since they add up to 1.
-        hidden = ("outline", "reconstruction_share", "row", "col")
-        names = [name for name in self.rows.columns if name not in hidden]
+        hidden = ("outline", "rank", "reconstruction_share", "kl_share", "mean", "row", "col", *SCENE_COLUMNS)
+        numbered = ("band_", "change_", "nats_")  # the words say them
+        names = [name for name in self.rows.columns if name not in hidden and not name.startswith(numbered)]
         places = zip(table.peak_row, table.peak_col, table.row, table.col, table.bottom, table.right, strict=True)
         # There may be ten thousand objects, of which the page shows the first few hundred: hence not ``strict``.
         return [
@@ -66,19 +83,32 @@ class SceneObjects:
 
     @property
     def spectra(self) -> Spectra | None:
-        """The spectra of the first objects, at their peaks; None where none were gathered."""
+        """The mean spectra of the first objects, what was expected on average and why; None where none were gathered."""
         t = self.table
         if not len(t) or not len(t.spectrum):
             return None
         first = t.take(np.arange(min(EXPLAINED, len(t))))
         # Rounding may leave a KL a little below 0 or above the score, which no chart could show as a share of it.
-        kl = np.asarray(first.peak * np.clip(first.kl / first.score, 0, 1), np.float32)
-        return Spectra(first.peak_row, first.peak_col, first.spectrum, first.expected, first.peak, kl)
+        kl = np.asarray(first.mean * np.clip(first.kl / first.score, 0, 1), np.float32)
+        sums = (first.observed, first.foreseen, first.contribution)
+        observed, expected, contribution = (np.asarray(part / first.pixels, np.float32) for part in sums)
+        mean = first.mean.astype(np.float32)
+        return Spectra(first.peak_row, first.peak_col, observed, expected, contribution, mean, kl)
 
 
 def known_objects(path: str | None, stem: str) -> KnownObjects | None:
     """The objects known from before, ``{stem}`` in the path filled in; None where none are named."""
     return read_known(path.replace("{stem}", stem)) if path else None
+
+
+def wording_of(detector: Detector, rows: bool = False) -> Wording:
+    """How the reasons of a model's scores are said; ``rows``: of a table."""
+    normal = detector.drift_reference.bands
+    reference = detector.background.reference
+    if not len(reference):
+        return Wording(detector.bands, normal[:, 0], normal[:, -1], detector.has_context, rows)
+    low, high = np.minimum(normal[:, 0], reference.min(axis=0)), np.maximum(normal[:, -1], reference.max(axis=0))
+    return Wording(detector.bands, low, high, detector.has_context, rows)
 
 
 def find_objects(
@@ -87,19 +117,23 @@ def find_objects(
     job: Job,
     known: KnownObjects | None,
     folder: Path,
+    scene: SceneFacts,
     valid: int,
 ) -> SceneObjects:
     """Judge the objects, and as far as asked for outline them from ``anomaly.tif`` in ``folder`` and write them there.
 
-    ``valid``: the scene's usable pixels.
+    ``scene`` is said of each of them; ``valid``: the scene's usable pixels.
     """
     table, detector, request, cut = joined.table, job.model.detector, job.request, job.threshold.value
+    shapes = None
+    if request.outlines:
+        with anomalous_pixels(folder / ANOMALY.name) as flags:
+            shapes = shapes_of(table, flags)
     normal = _normal_objects(detector.calibration, cut)
     # An object is judged by how far its pixels exceed the cut, all together: a wide object of moderate scores may be
     # as remarkable as a small one with a high peak.
     p_values = normal.p_values(table.score - table.pixels * cut, table.peak, table.pixels, table.surprise)
-    with anomalous_pixels(folder / ANOMALY.name) if request.outlines else nullcontext() as flags:
-        rows = object_rows(table, grid, detector.bands.labels, flags, p_values)
+    rows = object_rows(table, grid, wording_of(detector), shapes, p_values, scene)
     if known is not None:
         rows = rows.insert("bands", known=mark_known(rows, known))
     if request.fdr is not None:
@@ -128,7 +162,8 @@ def _section(
     section: ObjectsSection = {
         "count": joined.count,
         "written": len(joined.table),
-        "left_out": _words(joined, ANOMALY in request.written),
+        "left_out": _words(joined, ANOMALY in request.written, request.min_pixels),
+        "too_small": joined.too_small.objects,
         "file": files[0] if files else None,
         "files": files,
         "p_value_method": normal.method,
@@ -154,6 +189,7 @@ def _leading(rows: ObjectRows) -> list[LeadingObject]:
             id=row["id"],
             pixels=row["pixels"],
             area_m2=row["area_m2"],
+            evidence=row["evidence"],
             peak=row["peak"],
             p_value=row["p_value"],
             bands=row["bands"],
@@ -173,29 +209,37 @@ def _largest(rows: ObjectRows) -> LargestObject | None:
     return LargestObject(pixels=row["pixels"], area_m2=row["area_m2"])
 
 
-def _words(joined: JoinedObjects, mapped: bool) -> str | None:
-    """What the cap on the number of objects left out, in words; None where it left out nothing."""
-    omitted = joined.beyond_cap
-    if not omitted.objects:
-        return None
-    return (
-        f"the {len(joined.table):,} objects with the highest peaks are written; {omitted.objects:,} more of "
-        f"{omitted.pixels:,} pixels, with peaks of {omitted.peak:.4g} nats at most, "
-        f"are {'in anomaly.tif only' if mapped else 'counted only'}"
-    )
+def _words(joined: JoinedObjects, mapped: bool, least: int) -> str | None:
+    """What the cap on the number of objects and the least size left out, in words; None where they left out nothing."""
+    omitted, small, words = joined.beyond_cap, joined.too_small, []
+    where = "in anomaly.tif only" if mapped else "counted only"
+    if omitted.objects:
+        words.append(
+            f"the {len(joined.table):,} objects of the most evidence are written; {omitted.objects:,} more of "
+            f"{omitted.pixels:,} pixels, with peaks of {omitted.peak:.4g} nats at most, are {where}"
+        )
+    if small.objects:
+        words.append(
+            f"{small.objects:,} objects of fewer than {least} pixels, {small.pixels:,} pixels in all, are {where}"
+        )
+    return "; ".join(words) or None
 
 
 def explain_objects(path: Path, table: ObjectTable, labels: tuple[str, ...]) -> None:
-    """Write explanations.csv: a row for each of the first objects and each band, means over the object."""
+    """Write explanations.csv: a row for each of the first objects and each band.
+
+    Means over the object first, whose contributions add up to its mean score, then what its peak pixel shows, whose
+    contributions add up to its peak.
+    """
     if not len(table.contribution):
         return
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["object", "band", "contribution_nats", "deviation", "observed_at_peak", "expected_at_peak"])
+        writer.writerow(["object", "band", *OBJECT_MEANS.values(), *AT_PEAK.values()])
         for i in range(min(EXPLAINED, len(table))):
             # The table holds sums over an object's pixels, which windows could add up; here they become means.
             n = table.pixels[i]
             for b, label in enumerate(labels):
-                pair = (table.contribution[b, i] / n, table.deviation[b, i] / n)
-                both = (table.spectrum[b, i], table.expected[b, i])
-                writer.writerow([i + 1, plain_text(label), *(f"{v:.7g}" for v in (*pair, *both))])
+                means = [getattr(table, name)[b, i] / n for name in OBJECT_MEANS]
+                peak = [getattr(table, name)[b, i] for name in AT_PEAK]
+                writer.writerow([i + 1, plain_text(label), *(f"{v:.9g}" for v in (*means, *peak))])

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.export.contents import EVIDENCE, EVIDENCE_ANOMALY, SCORE
+from specvae.export.contents import EVIDENCE, EVIDENCE_ANOMALY, EVIDENCE_STYLE, SCORE
 from specvae.export.maps import AssetBands, MapBand, MapWriter
 from specvae.export.maps_read_back import map_windows
+from specvae.export.qgis_styles import write_evidence_style
 from specvae.export.report.sections import EvidenceMetrics, EvidenceSection
 from specvae.ingest.scene.scene import Scene
 from specvae.model_file import StoredModel
@@ -31,6 +32,8 @@ EVIDENCE_BAND = MapBand(
     "evidence", "log score less the log scores around; higher is more anomalous; no score, not nats", "1"
 )
 FLAG_BAND = MapBand("anomaly", "by the evidence: 1 anomalous, 0 normal, 255 invalid", "1")
+SAMPLED = 5
+"""Every so many rows and columns of a window tell what colours the map's style runs through."""
 WINDOW = 1 << 20
 """Pixels pooled at once."""
 
@@ -57,7 +60,7 @@ def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: Score
     metrics = TruthMetrics(("specvae-pooled",), cut.value) if scene.has_truth else None
     tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous"}
     cut_tags = tags | {"threshold": repr(cut.value)}
-    nan, threads, anomalous = float("nan"), request.threads, 0
+    nan, threads, anomalous, some = float("nan"), request.threads, 0, list[NDArray[np.float32]]()
     with (
         map_windows(folder / SCORE.name) as read,
         MapWriter(folder / EVIDENCE.name, scene.grid, [EVIDENCE_BAND], "float32", nan, tags, threads) as evidence,
@@ -66,6 +69,7 @@ def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: Score
         for window in scene.windows(WINDOW):
             pooled = _pooled(read, window, scene.grid.window)
             above = pooled > cut.value
+            some.append(pooled[::SAMPLED, ::SAMPLED][np.isfinite(pooled[::SAMPLED, ::SAMPLED])])
             anomalous += int(above.sum())
             evidence.write(window, pooled[None])
             flags.write(window, np.where(np.isfinite(pooled), above.astype(np.uint8), np.uint8(255))[None])
@@ -73,8 +77,15 @@ def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: Score
                 _judge(metrics, pooled, scene, window)
         evidence.close()
         flags.close()
+    _write_style(folder / EVIDENCE_STYLE.name, np.concatenate(some) if some else np.zeros(0, np.float32), cut.value)
     maps = {EVIDENCE.name: evidence.asset_bands, EVIDENCE_ANOMALY.name: flags.asset_bands}
     return PooledEvidence(_section(anomalous, cut, metrics), maps)
+
+
+def _write_style(path: Path, some: NDArray[np.float32], cut: float) -> None:
+    """The style of evidence.tif, from its 2 to its 99.8 %, and at least to half above the cut."""
+    low, high = np.quantile(some, [0.02, 0.998]).tolist() if some.size else (0.0, 1.0)
+    write_evidence_style(path, low, max(high, 1.5 * cut) if np.isfinite(cut) else high)
 
 
 def _pooled(read: Callable[[Window], NDArray[np.float32]], window: Window, scene: Window) -> NDArray[np.float32]:

@@ -52,8 +52,15 @@ class ScoreRequest:
         None, Option("Keep objects at this false-discovery rate.", metavar="Q", range=Range(0, 1, low_open=True))
     )
     """Expected share of false objects among those that are kept, in 0..1; None: all are kept."""
-    explain: int = option(10, Option("Explain so many rows of a table.", metavar="N", range=Range(0)))
-    """How many rows of a table, the most anomalous first, get each column's contribution in nats."""
+    min_pixels: int = option(
+        1, Option("Leave objects of fewer pixels out of the files of objects.", metavar="N", range=Range(1))
+    )
+    """The least pixels of an object that is written; smaller ones are counted, and stay in anomaly.tif."""
+    explain: int | None = option(
+        None,
+        Option("Explain so many rows of a table. [default: those flagged, up to 500]", metavar="N", range=Range(0)),
+    )
+    """How many rows of a table, the most anomalous first, are explained; None: those above the cut, and 10 at least."""
     known: str | None = option(
         None, Option("Objects known from before; the others are marked new.", metavar="OBJECTS", is_path=True)
     )
@@ -116,6 +123,10 @@ class ScoreRequest:
         """What the outputs' content depends on, JSON-ready."""
         names = ("false_alarm_rate", "threshold", "parts", "pool", "fdr", "explain", "known", "objects")
         settings = {name: getattr(self, name) for name in names} | {"ingest": self.ingest.to_json()}
+        if self.explain is None:  # as it was before all flagged rows were explained: older results stay done
+            settings["explain"] = 10
+        if self.min_pixels > 1:  # named only where it is used, so that older results stay done
+            settings["min_pixels"] = self.min_pixels
         # Where all is written nothing is said of it, as before there was a choice: older results stay done.
         return settings if self.written == Products() else settings | {"products": list(self.written.names)}
 

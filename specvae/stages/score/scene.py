@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from specvae.bands import rgb_bands
 from specvae.errors import InputError
 from specvae.export.contents import EXPLANATIONS, PAGE, PIXELS, QUICKLOOK
 from specvae.export.maps import AssetBands
+from specvae.export.objects.frame import SceneFacts
 from specvae.export.objects.known import KnownObjects
 from specvae.export.qgis_styles import write_styles
-from specvae.export.report.build import finish_folder, report_of
+from specvae.export.report.build import finish_folder, report_of, trust_section
 from specvae.export.report.quicklook import draw_quicklook
-from specvae.export.report.sections import Report
+from specvae.export.report.sections import Report, SceneFigures
 from specvae.export.result_folders import result_folder
 from specvae.ingest.scene.describe import about
 from specvae.ingest.scene.opening import open_scene
@@ -54,16 +55,23 @@ def score_map(job: Job, fill: Fill | None = None) -> Report:
     with opened as scene, result_folder(job.folder) as work:
         rgb = rgb_bands(detector.bands)
         gathered = Gatherers.of(
-            detector, scene.rows, scene.cols, rgb, scene.has_truth, job.threshold.value, request.written
+            detector,
+            scene.rows,
+            scene.cols,
+            rgb,
+            scene.has_truth,
+            job.threshold.value,
+            request.written,
+            request.min_pixels,
         )
         run = _SceneRun(job, scene, work.path, gathered, known)
         started = time.perf_counter()
-        objects, scene_maps = run.write_maps(fill)
-        total = time.perf_counter() - started
+        objects, scene_maps, figures = run.write_maps(fill)
+        figures = replace(figures, seconds={**gathered.seconds, "total": time.perf_counter() - started})
         pixels = run.write_patch_pixels(rgb)
         evidence = pool_evidence(work.path, scene, job.model, request) if request.pool else None
         maps = scene_maps.finish(job) | pixels | (evidence.maps if evidence else {})
-        report = run.write_report(objects, evidence, total, maps)
+        report = run.write_report(objects, evidence, figures, maps)
         work.commit()
     return report
 
@@ -79,8 +87,8 @@ class _SceneRun:
     gathered: Gatherers
     known: KnownObjects | None
 
-    def write_maps(self, fill: Fill | None) -> tuple[SceneObjects, SceneMaps]:
-        """Write score.tif and anomaly.tif; the objects, and both maps.
+    def write_maps(self, fill: Fill | None) -> tuple[SceneObjects, SceneMaps, SceneFigures]:
+        """Write score.tif and anomaly.tif; the objects, both maps, and the scene's figures.
 
         The objects are outlined from anomaly.tif while score.tif, which takes longer, is being finished.
         """
@@ -100,9 +108,10 @@ class _SceneRun:
             with self.gathered.timed("write"), ThreadPoolExecutor(1, "close") as beside:
                 closing = beside.submit(maps.close_scores)
                 maps.close_anomalies()
-                objects = self._outline()
+                figures = self.gathered.finish(0.0)
+                objects = self._outline(figures)
                 closing.result()
-            return objects, maps
+            return objects, maps, figures
 
     def _score(self, reader: WindowReader, maps: SceneMaps) -> None:
         """Score every window of the scene into both maps."""
@@ -117,12 +126,14 @@ class _SceneRun:
         scoring = WindowScoring(scene, job.model.detector, job.threshold, self.gathered, job.request.score_parts)
         scoring.run(reader, maps.write, advance)
 
-    def _outline(self) -> SceneObjects:
+    def _outline(self, figures: SceneFigures) -> SceneObjects:
         """The objects, outlined from the finished anomaly.tif, and explained."""
         self._refuse_empty()
-        job, detector = self.job, self.job.model.detector
-        joined = self.gathered.objects.finish()
-        objects = find_objects(joined, self.scene.grid, job, self.known, self.place, self.gathered.counts.valid)
+        job, detector, grid = self.job, self.job.model.detector, self.scene.grid
+        joined, cut = self.gathered.objects.finish(), job.threshold.summary()
+        trust = trust_section(detector, job.threshold, figures, "patches" if detector.config.patch else "pixels")
+        facts = SceneFacts(self.scene.key, self.scene.datetime, cut["value"], cut["false_alarm_rate"], trust["verdict"])
+        objects = find_objects(joined, grid, job, self.known, self.place, facts, figures.pixels["valid"])
         if len(objects.table) and EXPLANATIONS in job.request.written:
             explain_objects(self.place / EXPLANATIONS.name, objects.table, detector.bands.labels)
         return objects
@@ -150,12 +161,15 @@ class _SceneRun:
         return {PIXELS.name: write_pixels(self.place, scene, self.job.model, request.threads)}
 
     def write_report(
-        self, objects: SceneObjects, evidence: PooledEvidence | None, total: float, maps: dict[str, AssetBands]
+        self,
+        objects: SceneObjects,
+        evidence: PooledEvidence | None,
+        figures: SceneFigures,
+        maps: dict[str, AssetBands],
     ) -> Report:
-        """Write all files beside the maps; the report. ``total``: seconds of scoring by the clock."""
+        """Write all files beside the maps; the report."""
         job, gathered, written = self.job, self.gathered, self.job.request.written
-        section = evidence.section if evidence else None
-        figures, settings = gathered.finish(total), job.request.settings()
+        section, settings = evidence.section if evidence else None, job.request.settings()
         described = about(self.scene)
         described["notes"] = [*described["notes"], *other_pixels(self.scene, job.model)]
         report = report_of(described, job.model, job.threshold, figures, settings, objects.section, section)

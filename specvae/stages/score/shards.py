@@ -98,7 +98,7 @@ def score_shard(
         tall = max(w.row + w.rows for w in windows) - first
         rgb = rgb_bands(detector.bands)
         gathered = Gatherers.of(
-            detector, scene.rows, scene.cols, rgb, scene.has_truth, threshold.value, request.written
+            detector, scene.rows, scene.cols, rgb, scene.has_truth, threshold.value, request.written, request.min_pixels
         )
         bands = score_bands(request.score_parts)
         scores, flags = _arrays(place, number, (len(bands), tall, scene.cols))
