@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from affine import Affine
 
 from specvae.cli.main import cli
 from specvae.export.report.check_chart import check_words
-from specvae.export.report.page import _n
+from specvae.export.report.claim import count_words as _n
 from tests.browser import opened
 
 pytestmark = pytest.mark.browser
@@ -48,6 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model, out = str(place / "m.specvae"), str(place / "reports")
     cli(["fit", str(place / "normal.tif"), "--model", model, "--context", "none"], standalone_mode=False)
     cli(["score", str(place / f"{HOSTILE}.tif"), "--model", model, "--out", out], standalone_mode=False)
+    (place / "scene.specvae").write_bytes((place / "m.specvae").read_bytes())
     rng = np.random.default_rng(3)
     rows = rng.normal([0.1, 0.2, 0.3], 0.02, (600, 3))
     head = "450,550,650,<b>site</b>\n"
@@ -57,6 +59,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (place / f"{name}.csv").write_text(head + "\n".join(lines) + "\n")
     cli(["fit", str(place / "lab.csv"), "--model", model, "--overwrite"], standalone_mode=False)
     cli(["score", str(place / "tonight.csv"), "--model", model, "--out", out, "--explain", "5"], standalone_mode=False)
+    (place / "all.csv").write_text((place / "tonight.csv").read_text())
+    cli(
+        ["score", str(place / "all.csv"), "--model", model, "--out", out, "--false-alarm-rate", "0.1"],
+        standalone_mode=False,
+    )
     (place / "long.csv").write_text((place / "tonight.csv").read_text())
     cli(["score", str(place / "long.csv"), "--model", model, "--out", out, "--explain", "40"], standalone_mode=False)
     return place / "reports"
@@ -150,7 +157,9 @@ def test_a_click_shows_the_pixels_spectrum(page: Any, folder: Path) -> None:
     assert all("NaN" not in line.get_attribute("d") for line in lines)
     row, col = (int(word) for word in title.replace(",", "").split() if word.isdigit())
     found = page.execute_script(
-        "return Array.from(rowOf(observed, sampleAt.get(arguments[0] * data.cols + arguments[1])))", row, col
+        "return Array.from(rowOf(shownPixels.observed, sampleAt.get(arguments[0] * data.cols + arguments[1])))",
+        row,
+        col,
     )
     with rasterio.open(folder.parent / f"{HOSTILE}.tif") as source:
         truth = source.read(window=((row, row + 1), (col, col + 1)))[:, 0, 0]
@@ -163,15 +172,108 @@ def test_the_first_object_is_the_planted_one_and_the_table_sorts(page: Any) -> N
     page.find_element("css selector", "#cases tbody td button").click()
     assert "Object" in page.find_element("id", "which").text
     assert len(page.find_elements("css selector", "#drivers rect")) == 4
-    head = page.find_elements("css selector", "#cases th button")[1]
+    names = [head.text for head in page.find_elements("css selector", "#cases th button")]
+    column = names.index("pixels")
+    head = page.find_elements("css selector", "#cases th button")[column]
     for order in ("descending", "ascending"):
         page.execute_script("arguments[0].click()", head)
         cells = page.execute_script(
-            "return [...document.querySelectorAll('#cases tbody tr')].map((r) => Number(r.cells[1].dataset.value))"
+            "return [...document.querySelectorAll('#cases tbody tr')].map((r) => Number(r.cells[arguments[0]].dataset.value))",
+            column,
         )
         assert cells == sorted(cells, reverse=order == "descending")
-        assert page.find_elements("css selector", "#cases th")[1].get_attribute("aria-sort") == order
+        assert page.find_elements("css selector", "#cases th")[column].get_attribute("aria-sort") == order
     assert max(cells) >= 50
+
+
+@pytest.mark.parametrize("size", [(1400, 1000), (390, 844)], ids=["desk", "phone"])
+def test_choosing_an_object_brings_its_spectrum_into_view(driver: Any, folder: Path, size: tuple[int, int]) -> None:
+    before = driver.get_window_size()
+    driver.set_window_size(*size)
+    page = opened(driver, folder / HOSTILE / "report.html")
+    rows = page.find_elements("css selector", "#cases tbody tr")
+    page.execute_script("arguments[0].scrollIntoView()", rows[1])
+    page.execute_script("arguments[0].click()", rows[1].find_elements("tag name", "td")[2])
+    assert page.find_element("id", "which").text.startswith("Object 2")
+    top, bottom = page.execute_script(
+        "const b = document.getElementById('spectrum').getBoundingClientRect(); return [b.top, b.bottom]"
+    )
+    assert 0 <= top < bottom <= page.execute_script("return window.innerHeight")
+    driver.set_window_size(before["width"], before["height"])
+
+
+@pytest.mark.parametrize(("name", "file"), [(HOSTILE, "tif"), ("tonight", "csv")], ids=["scene", "table"])
+def test_the_command_beside_the_slider_gives_its_count(
+    driver: Any, folder: Path, name: str, file: str, tmp_path: Path
+) -> None:
+    page = opened(driver, folder / name / "report.html")
+    claim = page.find_element("css selector", ".claim").text
+    assert not page.find_element("id", "again").is_displayed()
+    for place in (300, 700):
+        page.execute_script(
+            "const s = document.getElementById('slider'); s.value = arguments[0]; s.dispatchEvent(new Event('input'))",
+            place,
+        )
+        count = counted(page)
+        assert f"{count:,} of" in page.find_element("css selector", ".claim").text
+        words = shlex.split(page.find_element("id", "command").text)
+        assert words[:2] == ["specvae", "score"]
+        words[words.index("--out") + 1] = str(tmp_path / str(place))
+        if file == "csv":  # the folder's model was replaced by that of the table
+            cli(words[1:], standalone_mode=False)
+        else:
+            words[words.index("--model") + 1] = str(folder.parent / "scene.specvae")
+            cli(words[1:], standalone_mode=False)
+        report = json.loads((tmp_path / str(place) / name / "report.json").read_text())
+        assert report["pixels"]["anomalous"] == count
+    page.find_element("id", "reset").click()
+    assert page.find_element("css selector", ".claim").text == claim
+
+
+def test_rows_below_the_cut_are_dimmed_and_what_to_do_is_said(driver: Any, folder: Path) -> None:
+    page = opened(driver, folder / HOSTILE / "report.html")
+    assert not page.find_element("id", "nothing").is_displayed()
+    cut(page, 1e9)
+    assert counted(page) == 0
+    assert page.find_element("id", "nothing").is_displayed()
+    assert len(page.find_elements("css selector", "#cases tr.below")) == len(
+        page.find_elements("css selector", "#cases tbody tr")
+    )
+    target = page.find_element("css selector", "#nothing a").get_attribute("href").split("#")[1]
+    assert page.find_element("id", target).text
+    cut(page, -1e9)
+    assert page.find_element("id", "everything").is_displayed()
+    assert not page.find_element("id", "nothing").is_displayed()
+
+
+def test_a_clicked_pixel_and_an_object_have_bars_that_add_up_to_what_is_written(page: Any) -> None:
+    sums = """
+    const add = ({ contribution }, i) => Array.from(rowOf(contribution, i)).reduce((a, b) => a + b, 0);
+    return [data.cases.slice(0, shownCases.observed.length / bands).map((_, i) => [add(shownCases, i), data.caseSpectra.score[i]]),
+      data.samples.score.slice(0, 300).map((v, i) => [add(shownPixels, i), v])]"""
+    for pairs in page.execute_script(sums):
+        assert pairs
+        for total, score in pairs:  # of 8 bits a band
+            assert total == pytest.approx(score, abs=0.05 * abs(score) + 0.1)
+
+
+def test_the_page_names_every_decision_and_whether_it_was_guessed(folder: Path) -> None:
+    for name in (HOSTILE, "tonight"):
+        report = json.loads((folder / name / "report.json").read_text())
+        text = (folder / name / "report.html").read_text()
+        assert report["scene"]["decisions"]
+        for decision in report["scene"]["decisions"]:
+            assert f"<dt>{decision['about']}</dt>" in text
+        assert text.count("<strong>guessed</strong>") == sum(d["guessed"] for d in report["scene"]["decisions"])
+
+
+def test_a_page_of_a_table_opens_every_flagged_row(driver: Any, folder: Path) -> None:
+    report = json.loads((folder / "all" / "report.json").read_text())
+    page = opened(driver, folder / "all" / "report.html")
+    assert len(page.find_elements("css selector", "#cases tbody tr")) == report["pixels"]["anomalous"] > 10
+    text = page.find_element("tag name", "main").text
+    assert "scene" not in text
+    assert "km²" not in text
 
 
 def test_hostile_names_stay_text(page: Any, folder: Path) -> None:
@@ -217,7 +319,7 @@ def test_a_page_has_one_word_for_what_it_counts(name: str, noun: str, folder: Pa
     assert f"valid {noun} are anomalous" in words
     assert f"held-out normal {noun}" in words
     assert other not in words
-    assert "patch" not in words
+    assert "patch" not in words.replace("fit --patch 16", "")
 
 
 def test_a_long_table_shows_its_first_rows_until_all_are_asked_for(driver: Any, folder: Path) -> None:

@@ -153,7 +153,7 @@ def test_explanations_of_a_change_add_up_and_expect_what_the_earlier_date_says(p
     assert context is not None
     columns = cube.values.reshape(8, -1)[:, :500]
     why = detector.explain(columns, context.reshape(len(context), -1)[:, :500])
-    np.testing.assert_allclose(why.contribution.sum(axis=0), parts.reconstruction.ravel()[:500], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(why.contribution.sum(axis=0), parts.score.ravel()[:500], rtol=1e-4, atol=1e-4)
     assert why.expected.shape == (4, 500)
     residual = why.expected - after.reshape(4, -1)[:, :500]
     assert np.abs(residual).mean() < 0.5 * np.abs(after - before).reshape(4, -1)[:, :500].mean()

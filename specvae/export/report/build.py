@@ -48,7 +48,7 @@ from specvae.thresholds.p_value_curve import p_value_points
 from specvae.thresholds.threshold import Threshold
 from specvae.version import __version__
 
-__all__ = ["SCHEMA_VERSION", "finish_folder", "report_of"]
+__all__ = ["SCHEMA_VERSION", "finish_folder", "report_of", "trust_section"]
 
 SCHEMA_VERSION = 1
 
@@ -76,7 +76,7 @@ def report_of(
         "calibration": detector.calibration.summary(),
         "p_values": p_value_points(detector.calibration),
         "drift": figures.drift.summary(),
-        "trust": _trust(detector, threshold, figures, noun),
+        "trust": trust_section(detector, threshold, figures, noun),
         "objects": objects or {"count": None, "file": None},
         "diagnostics": diagnostics,
         "history": detector.provenance.get("history", []),
@@ -95,8 +95,8 @@ def report_of(
     return finite(report)
 
 
-def _trust(detector: Detector, threshold: Threshold, figures: SceneFigures, noun: str) -> TrustSection:
-    """The joined verdict, with the bound on the false share at the reported cut."""
+def trust_section(detector: Detector, threshold: Threshold, figures: SceneFigures, noun: str) -> TrustSection:
+    """The joined verdict, with the bound on the false share at the reported cut; ``noun``: what is counted."""
     calibration = detector.calibration
     (bound,) = false_shares(calibration, figures.survival, figures.pixels["valid"], [threshold.value])
     return trust_of(figures, threshold.summary(), calibration.summary(), noun, bound, detector.interrupted)

@@ -24,6 +24,7 @@ __all__ = [
     "packed_places",
     "packed_scores",
     "packed_shares",
+    "packed_signed",
     "scale_of",
 ]
 
@@ -89,6 +90,13 @@ def packed_shares(part: NDArray[np.float32], total: NDArray[np.float32]) -> str:
         share = np.nan_to_num(np.clip(part / total, 0, 1))
     # 64 steps rather than 256: a reader sees no difference, and deflate has fewer bits to store.
     return _packed((np.round(share * 63) * 4).astype(np.uint8))
+
+
+def packed_signed(values: NDArray[np.floating]) -> str:
+    """``(n, bands)``, each row as bytes between minus and plus its largest size: 127 is 0, 254 the size, 0 minus it."""
+    size = np.abs(values).max(axis=1, keepdims=True, initial=0.0)
+    share = np.nan_to_num(values / np.where(size > 0, size, 1.0))
+    return _packed(np.round(127 + 127 * share).astype(np.uint8))
 
 
 def packed_floats(values: NDArray[np.floating]) -> str:

@@ -1,6 +1,6 @@
 // The page: threshold, map, spectra and table put together.
 const bands = data.bands.length;
-let cut = data.threshold, map = null, observed, expected, caseObserved = null, caseExpected = null;
+let cut = data.threshold, map = null, shownPixels, shownCases = null; // spectra, expectations and contributions of each
 
 // Slider: position 0 is a cut that half of all exceed, 1000 one that none does; between, even steps of the curve.
 const curve = data.curves.score.map((v, i) => [v, data.curves.above[i]]).filter(([, n]) => n <= 0.5 * data.valid).map(([v]) => v);
@@ -24,13 +24,23 @@ function areaOf(pixels) {
 }
 
 const falseWords = (share) => share === null || share === undefined ? "" : share > 0.995 ? "; all of them may be false" : `; with 95 % at most ${shown(100 * share, 2)} % of them are false`;
-function setCut(value, fromSlider) {
+// Counts are known at the edges of the bins that scores were counted in: another cut moves to just below the next edge, where
+// the count is that of the command beside it.
+function snapped(value) {
+  if (value === data.threshold) return value;
+  const { score } = data.curves, i = firstAbove(score, value), last = score[score.length - 1];
+  if (!score.length) return value;
+  return i < score.length ? justBelow(score[i]) : Math.fround(last + 0.02 * Math.abs(last) + 1e-6);
+}
+function setCut(wanted, fromSlider) {
+  const value = snapped(wanted), reported = value === data.threshold;
   cut = value;
-  const reported = value === data.threshold;
   const above = reported && data.anomalous !== undefined ? data.anomalous : countAbove(value), rate = reported ? data.rate : rateAt(value);
   const counts = $("counts"), strong = document.createElement("b");
   strong.textContent = above.toLocaleString("en");
-  counts.replaceChildren(strong, ` ${data.noun} above${areaOf(above)}`, rate === null || rate === undefined ? "" : `; about ${counted(rate * data.valid)} expected if all were normal`, falseWords(reported ? data.falseShare : falseShareAt(value)));
+  const expectedWords = rate === null || rate === undefined ? "" : `; about ${counted(rate * data.valid)} expected if all were normal`;
+  counts.replaceChildren(strong, ` ${data.noun} above${areaOf(above)}`, expectedWords, falseWords(reported ? data.falseShare : falseShareAt(value)));
+  sayCut(value, reported, above, expectedWords);
   $("nats").value = Number(value.toPrecision(7));
   if (!fromSlider) $("slider").value = slideAt(value);
   $("slider").setAttribute("aria-valuetext", `${shown(value)} nats, ${above} ${data.noun} above`);
@@ -39,29 +49,54 @@ function setCut(value, fromSlider) {
   drawHistogram(value);
 }
 
+// What else on the page depends on the cut: the headline, the command, the rows that reach it, and what to do.
+const reportedClaim = document.querySelector(".claim").textContent;
+function sayCut(value, reported, above, expectedWords) {
+  const text = Number(value).toPrecision(9).replace(/\.?0+$/, "");
+  document.querySelector(".claim").textContent = reported ? reportedClaim
+    : `At a threshold of ${shown(value)} nats: ${above.toLocaleString("en")} of ${data.valid.toLocaleString("en")} valid ${data.noun} are anomalous${expectedWords}. This page was made at ${data.threshold === null ? "no threshold" : shown(data.threshold) + " nats"}.`;
+  $("again").hidden = reported;
+  $("command").textContent = data.command.replace("CUT", text).replace("at-CUT", `at-${text}`);
+  const rows = [...document.querySelectorAll("#cases tbody tr")];
+  let reaching = 0;
+  for (const row of rows) {
+    const below = !reported && !(data.cases[Number(row.dataset.case)].peak > value);
+    row.classList.toggle("below", below);
+    reaching += !below;
+  }
+  if ($("reach")) $("reach").textContent = reported ? "" : map
+    ? `${reaching.toLocaleString("en")} of these ${rows.length.toLocaleString("en")} objects reach above ${shown(value)} nats. Objects are those of the reported threshold: at another one they grow, shrink or part, and the command below the slider writes them.`
+    : `${reaching.toLocaleString("en")} of these ${rows.length.toLocaleString("en")} rows lie above ${shown(value)} nats.`;
+  $("nothing").hidden = above > 0;
+  $("everything").hidden = above < 0.5 * data.valid;
+}
+
 const rowOf = (array, i) => array.subarray(i * bands, (i + 1) * bands);
 function chooseCase(i) {
   for (const row of document.querySelectorAll("#cases tbody tr")) row.classList.toggle("chosen", Number(row.dataset.case) === i);
   const here = data.cases[i], spectra = data.caseSpectra, title = document.querySelector(`#cases tr[data-case="${i}"] td`).textContent;
-  $("which").textContent = map ? `Object ${title}, at its peak` : `Row ${title}`;
-  if (caseObserved && i < spectra.score.length) {
-    drawSpectrum(rowOf(caseObserved, i), rowOf(caseExpected, i));
-    drawDrivers(data.contribution?.[i], data.deviation?.[i]);
-    $("about").textContent = `score ${shown(spectra.score[i])} nats, of which KL ${shown(spectra.kl[i], 3)}` + (map ? `; row ${spectra.row[i]}, column ${spectra.col[i]}. Bars: mean over the object.` : "");
-  } else $("about").textContent = "The spectra of the first objects only are in this page.";
+  $("which").textContent = !map ? `Row ${title}` : here.pixels === 1 ? `Object ${title}, its one ${data.one}` : `Object ${title}, mean of its ${here.pixels.toLocaleString("en")} ${data.noun}`;
+  if (shownCases && i < spectra.score.length) drawPixel(shownCases, i, spectra, map && here.pixels > 1 ? "mean score" : "score");
+  else $("about").textContent = "The spectra of the first objects only are in this page.";
   if (map) {
     map.mark = here.box.map((v) => v / map.step);
     map.draw();
   }
 }
 
+// One spectrum with both expectations and its bars: the same for an object's means, a row and a clicked pixel.
+function drawPixel({ observed, expected, contribution }, i, facts, what) {
+  const three = [observed, expected, contribution].map((array) => rowOf(array, i));
+  drawSpectrum(three[0], three[1]);
+  drawDrivers(three[2], three[0], three[1]);
+  $("about").textContent = `${what} ${shown(facts.score[i])} nats, of which KL ${shown(facts.kl[i], 3)}. The bars add up to it.`;
+}
+
 const sampleAt = new Map(), named = data.one[0].toUpperCase() + data.one.slice(1);
 function chooseSample(i, name) {
   const s = data.samples;
   $("which").textContent = name;
-  drawSpectrum(rowOf(observed, i), rowOf(expected, i));
-  drawDrivers(null);
-  $("about").textContent = `score ${shown(s.score[i])} nats, of which KL ${shown(s.kl[i], 3)}`;
+  drawPixel(shownPixels, i, s, "score");
 }
 
 function picked([row, col]) {
@@ -98,7 +133,10 @@ function sortable(table) {
     if (!row) return;
     const i = Number(row.dataset.case);
     chooseCase(i);
-    if (map && e.target.tagName === "BUTTON") map.goTo(map.mark);
+    if (map) map.goTo(map.mark);
+    // On a phone the spectrum stands below the map: both come into view where both fit, else the spectrum.
+    const view = document.querySelector(".view"), panel = $("which").closest(".panel");
+    (view.offsetHeight <= window.innerHeight ? view : panel).scrollIntoView({ block: "start" });
   });
 }
 
@@ -125,17 +163,23 @@ async function openMap() {
   $("closer").addEventListener("click", () => map.scale(1.6)); $("farther").addEventListener("click", () => map.scale(1 / 1.6)); $("whole").addEventListener("click", () => map.fit());
 }
 
+async function shownOf(kind, { most }) {
+  const [observed, expected, contribution] = await Promise.all(["observed", "expected", "contribution"].map((name) => bytesOf(kind + name)));
+  return { observed: floatsOf(observed), expected: floatsOf(expected), contribution: signedOf(contribution, most, bands) };
+}
+
 async function open() {
   $("slider").addEventListener("input", (e) => setCut(cutAt(Number(e.target.value)), true));
   $("nats").addEventListener("change", (e) => { const v = Number(e.target.value); if (isFinite(v)) setCut(v); });
+  $("copy").addEventListener("click", () => navigator.clipboard?.writeText($("command").textContent));
   $("reset").addEventListener("click", () => setCut(data.threshold ?? high));
   if ($("cases")) { sortable($("cases")); folded($("cases")); }
   drawFixedCharts();
   if (data.picture) await openMap();
   setCut(data.threshold ?? high);
-  [observed, expected] = (await Promise.all([bytesOf("observed"), bytesOf("expected")])).map(floatsOf);
+  shownPixels = await shownOf("", data.samples);
   data.samples.row.forEach((r, i) => sampleAt.set(r * data.cols + data.samples.col[i], i));
-  if (data.caseSpectra) [caseObserved, caseExpected] = (await Promise.all([bytesOf("case-observed"), bytesOf("case-expected")])).map(floatsOf);
+  if (data.caseSpectra) shownCases = await shownOf("case-", data.caseSpectra);
   if (data.cases.length) chooseCase(0); else if (data.samples.row.length) chooseSample(0, map ? `${named} in row ${data.samples.row[0]}, column ${data.samples.col[0]}` : `Row ${data.samples.row[0]}`);
   performance.mark("ready");
   document.body.dataset.ready = "yes";

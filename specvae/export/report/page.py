@@ -11,11 +11,15 @@ from importlib import resources
 from typing import Any
 
 import jinja2
+import numpy as np
 from markupsafe import Markup
 
 from specvae.export.colours import VIRIDIS, css_variables, rgb
 from specvae.export.contents import PRODUCTS
+from specvae.export.reasons_in_words import against_words
+from specvae.export.report.again import command_again
 from specvae.export.report.check_chart import check_chart, check_words
+from specvae.export.report.claim import claim, count_words, noun_of, number_words, one_of
 from specvae.export.report.extent import extent_of
 from specvae.export.report.highest_page import shown_squares
 from specvae.export.report.packing import (
@@ -27,11 +31,11 @@ from specvae.export.report.packing import (
     packed_places,
     packed_scores,
     packed_shares,
+    packed_signed,
     scale_of,
 )
 from specvae.export.report.page_data import Case, Curves, PageData, Spectra
 from specvae.export.report.sections import Report
-from specvae.export.report.trust import expected_words
 from specvae.files.json_files import json_line
 
 __all__ = ["claim", "render_page"]
@@ -48,7 +52,13 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"g": _g, "n": _n, "pct": _percent, "span": _span, "capitalize_first": _capitalised}
+    environment.filters |= {
+        "g": number_words,
+        "n": count_words,
+        "pct": _percent,
+        "span": _span,
+        "capitalize_first": _capitalised,
+    }
     return environment
 
 
@@ -73,20 +83,6 @@ def _script() -> tuple[Markup, str]:
     return Markup(script), base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
 
 
-def _g(value: float | None, digits: int = 4) -> str:
-    """A number of a few digits, without an exponent where it has one only because it is large."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{value:,.0f}" if 10**digits <= abs(value) < 1e12 else f"{value:.{digits}g}"
-
-
-def _n(value: float | None) -> str:
-    """A count, with two digits where it is small and no integer."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{value:,.0f}" if value >= 10 or value == round(value) else f"{value:.2g}"
-
-
 def _percent(value: float | None) -> str:
     """A share as a percentage of three digits."""
     return "–" if value is None else f"{100 * value:.3g} %"
@@ -94,7 +90,7 @@ def _percent(value: float | None) -> str:
 
 def _span(pair: list[float] | None, digits: int = 2) -> str:
     """An interval in words."""
-    return "–" if not pair else f"{_g(pair[0], digits)} to {_g(pair[1], digits)}"
+    return "–" if not pair else f"{number_words(pair[0], digits)} to {number_words(pair[1], digits)}"
 
 
 def _capitalised(text: str) -> str:
@@ -102,56 +98,12 @@ def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def noun_of(report: Report) -> str:
-    """What the report counts: rows of a table, patches or pixels."""
-    if report["scene"]["kind"] == "table":
-        return "rows"
-    return "patches" if report["model"].get("patch") else "pixels"
-
-
-def one_of(report: Report) -> str:
-    """The singular of what the report counts."""
-    return {"rows": "row", "patches": "patch", "pixels": "pixel"}[noun_of(report)]
-
-
-def claim(report: Report) -> str:
-    """The report in one sentence."""
-    pixels = report["pixels"]
-    noun = noun_of(report)
-    objects, extent = report["objects"].get("count"), extent_of(pixels)
-    where = f", in {objects:,} {'object' if objects == 1 else 'objects'}" if objects else ""
-    expected, normal = "", report["trust"]["expected"]
-    if normal is not None:
-        # So many would be flagged by chance; the sentence must not let fewer than that pass for a finding.
-        few = 0 < pixels["anomalous"] <= normal[0]
-        word, comment = (" even", ": no more than chance") if few else ("", "")
-        expected = f"; {expected_words(normal)} {noun} would be{word} if all were normal{comment}"
-        false = objects and report["objects"].get("expected_false")
-        if false:
-            expected += f", in about {_n(false)} objects"
-    counts = f"{pixels['anomalous']:,} of {pixels['valid']:,} valid {noun}"
-    if extent is not None:
-        what = "table" if noun == "rows" else "scene"
-        return f"{extent.capitalize()} of the {what} is anomalous: {counts}{expected}."
-    return f"{counts} are anomalous{where}{_large_event(report)}{expected}."
-
-
-def _large_event(report: Report) -> str:
-    """A clause on the largest object, where it is larger than the window that the model looks at around a pixel."""
-    largest, side = report["objects"].get("largest"), report["model"].get("looks_around")
-    if not largest or not side or largest["pixels"] <= side**2:
-        return ""
-    area = largest["area_m2"]
-    size = f"{largest['pixels']:,} pixels" if area is None else f"{_g(area / 1e6, 2)} km²"
-    which = "which is" if report["objects"].get("count") == 1 else "one of them"
-    return f", {which} an event of {size}, larger than what the model looks around"
-
-
 def render_page(report: Report, data: PageData) -> str:
     """The page of a report. All text from outside is escaped; a policy in the page allows this one script alone."""
     script, digest = _script()
     scale = scale_of(data.picture.score if data.picture else data.curves.score)
     noun, check = noun_of(report), report["calibration"]["check"]
+    against = against_words(data.surroundings, noun == "rows")
     return (
         _environment()
         .get_template("page.html")
@@ -160,7 +112,8 @@ def render_page(report: Report, data: PageData) -> str:
             data=data,
             claim=claim(report),
             cases=data.cases[:SHOWN_CASES],
-            columns=_columns(data.cases, noun),
+            columns=_columns(data.cases, noun, against),
+            against=f" against {against}",
             style=_style(),
             script=script,
             digest=digest,
@@ -183,14 +136,15 @@ TITLES = {
     "row_number": "row",
     "pixels": "pixels",
     "area_m2": "area, m²",
-    "peak": "peak, nats",
-    "mean": "mean, nats",
+    "event": "event",
+    "evidence": "evidence, nats",
+    "peak": "peak score, nats",
+    "mean": "mean score, nats",
     "score": "score, nats",
     "reconstruction": "reconstruction",
     "kl": "KL",
     "kl_share": "KL share",
     "p_value": "p-value",
-    "bands": "bands that drive it",
     "lon": "longitude",
     "lat": "latitude",
     "known": "known",
@@ -199,12 +153,12 @@ TITLES = {
 }
 
 
-def _columns(cases: Sequence[Case], noun: str) -> list[tuple[str, str]]:
-    """Key and title of the columns that hold anything."""
+def _columns(cases: Sequence[Case], noun: str, against: str) -> list[tuple[str, str]]:
+    """Key and title of the columns that hold anything; ``against``: what the reasons compare with."""
     if not cases:
         return []
     keys = [key for key in cases[0].cells if any(case.cells[key] is not None for case in cases)]
-    titles = TITLES | {"pixels": noun}
+    titles = TITLES | {"pixels": noun, "bands": f"why: against {against}"}
     return [(key, titles.get(key, key)) for key in keys]
 
 
@@ -244,6 +198,9 @@ def _scene_facts(report: Report) -> dict[str, Any]:
         "falseShare": report["trust"]["false_share_bound"],
         "bands": report["model"]["bands"],
         "wavelengths": report["scene"].get("wavelengths"),
+        "command": command_again(report),
+        "objects": report["objects"].get("count"),
+        "flagged": extent_of(report["pixels"]),
     }
 
 
@@ -266,10 +223,17 @@ def _spectra(data: PageData) -> dict[str, Any]:
     return {
         "sampleStep": data.sample_step,
         "samples": _places(data.samples),
-        "cases": [{"row": case.row, "col": case.col, "box": case.box} for case in data.cases[:SHOWN_CASES]],
+        "cases": [
+            {
+                "row": case.row,
+                "col": case.col,
+                "box": case.box,
+                "pixels": case.cells.get("pixels"),
+                "peak": case.cells.get("peak", case.cells.get("score")),
+            }
+            for case in data.cases[:SHOWN_CASES]
+        ],
         "caseSpectra": None if data.case_spectra is None else _places(data.case_spectra),
-        "contribution": None if data.contribution is None else [packed_numbers(case) for case in data.contribution.T],
-        "deviation": None if data.deviation is None else [packed_numbers(case) for case in data.deviation.T],
     }
 
 
@@ -280,15 +244,18 @@ def _places(spectra: Spectra) -> dict[str, PackedArray]:
         "col": packed_places(spectra.cols),
         "score": packed_numbers(spectra.score),
         "kl": packed_numbers(spectra.kl),
+        "most": packed_numbers(np.abs(spectra.contribution).max(axis=0, initial=0.0)),
     }
 
 
 def _blobs(report: Report, data: PageData, scale: Scale) -> dict[str, str]:
     """Packed arrays by the id of their element."""
     blobs = {"observed": packed_floats(data.samples.observed.T), "expected": packed_floats(data.samples.expected.T)}
+    blobs["contribution"] = packed_signed(data.samples.contribution.T)
     if data.case_spectra is not None:
         blobs["case-observed"] = packed_floats(data.case_spectra.observed.T)
         blobs["case-expected"] = packed_floats(data.case_spectra.expected.T)
+        blobs["case-contribution"] = packed_signed(data.case_spectra.contribution.T)
     if data.picture is not None:
         cut = report["threshold"]["value"]
         cut = math.inf if cut is None else cut

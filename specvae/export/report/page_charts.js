@@ -69,10 +69,10 @@ function drawSpectrum(observed, expected) {
   const known = [...observed, ...(data.envelope ? [...data.envelope[0], ...data.envelope[2]] : [])].filter(isFinite);
   let a = Math.min(...known), b = Math.max(...known);
   if (a === b) { a -= 1; b += 1; }
-  // A reconstruction may lie absurdly far where the spectrum does; it must not flatten what was observed.
+  // What is expected of an absurd pixel may be absurd itself; it must not flatten what was observed.
   const room = b - a, near = [...expected].filter((v) => v > a - room && v < b + room);
   a = Math.min(a, ...near); b = Math.max(b, ...near);
-  const chart = new Chart("spectrum", data.wavelengths ? "wavelength, nm" : "band", "value"), [fx, xTicks] = bandAxis();
+  const chart = new Chart("spectrum", data.wavelengths ? "wavelength, nm" : data.noun === "rows" ? "column" : "band", "value, in the unit of the input"), [fx, xTicks] = bandAxis();
   chart.axes(fx, xTicks, linear(a - 0.04 * (b - a), b + 0.04 * (b - a)), ticks(a, b), bandName);
   const xs = by(bandPlaces);
   if (data.envelope) { chart.area(xs, by(data.envelope[0]), by(data.envelope[2]), "envelope"); chart.line(xs, by(data.envelope[1]), "middle"); }
@@ -80,20 +80,18 @@ function drawSpectrum(observed, expected) {
   chart.line(xs, by([...observed]), "observed");
 }
 
-// What each band adds to the reconstruction term; the colour is the sign of its deviation.
-function drawDrivers(contribution, deviation) {
+// What each band adds to the score; the colour says whether it lies above or below what was expected.
+function drawDrivers(contribution, observed, expected) {
   const root = $("drivers");
-  root.style.display = contribution ? "" : "none";
-  if (!contribution) return;
-  const chart = new Chart("drivers", data.wavelengths ? "wavelength, nm" : "band", "nats a band: pink brighter, blue darker than expected");
+  const chart = new Chart("drivers", data.wavelengths ? "wavelength, nm" : data.noun === "rows" ? "column" : "band", "nats of the score");
   const [fx, xTicks] = bandAxis(true), least = Math.min(0, ...contribution), most = Math.max(1e-9, ...contribution);
   chart.axes(fx, xTicks, linear(least, most * 1.05), ticks(least, most, 3), bandName);
   // No wider than the narrowest gap between bands, so that no bar hides its neighbour.
   const at = bandPlaces.map(chart.fx).sort((p, q) => p - q), gaps = at.slice(1).map((x, i) => x - at[i]).filter((gap) => gap > 0);
   const wide = Math.max(1, Math.min(26, 0.8 * Math.min(chart.right - chart.left, ...gaps))), floor = chart.fy(0);
   contribution.forEach((v, i) => {
-    const y = chart.fy(v), bar = svg(root, "rect", { class: deviation[i] < 0 ? "down" : "up", x: chart.fx(bandPlaces[i]) - wide / 2, width: wide, y: Math.min(y, floor), height: Math.abs(y - floor) });
-    svg(bar, "title", {}, `${data.bands[i]}: ${shown(v, 3)} nats, deviation ${shown(deviation[i], 3)}`);
+    const y = chart.fy(v), bar = svg(root, "rect", { class: observed[i] < expected[i] ? "down" : "up", x: chart.fx(bandPlaces[i]) - wide / 2, width: wide, y: Math.min(y, floor), height: Math.abs(y - floor) });
+    svg(bar, "title", {}, `${data.bands[i]}: ${shown(v, 3)} nats; observed ${shown(observed[i])}, expected ${shown(expected[i])}`);
   });
 }
 

@@ -38,6 +38,18 @@ function floatsOf(bytes) {
   return new Float32Array(out.buffer);
 }
 
+// Signed numbers, each row of `wide` of them as bytes between minus and plus its largest size, which stands in `most`.
+function signedOf(bytes, most, wide) {
+  return Float32Array.from(bytes, (b, i) => ((b - 127) / 127) * most[Math.floor(i / wide)]);
+}
+// The largest float of four bytes below a value: what scores more than it scores at least the value.
+function justBelow(value) {
+  const float = new Float32Array([value]), bits = new Int32Array(float.buffer);
+  if (float[0] === 0) return -1.401298464324817e-45;
+  bits[0] += float[0] > 0 ? -1 : 1;
+  return float[0];
+}
+
 // Index of the first entry of an ascending array that is greater than a value.
 function firstAbove(array, value) {
   let a = 0, b = array.length;

@@ -54,7 +54,7 @@ class Curves:
 
 @dataclass(frozen=True, eq=False)
 class Spectra:
-    """Some spectra beside their reconstructions."""
+    """Some spectra beside what was expected, and why they score as they do; of objects means over their pixels."""
 
     rows: NDArray[np.int64]
     """``(n,)``: row and column of each pixel; of a table, rows are the row numbers from 0."""
@@ -62,7 +62,9 @@ class Spectra:
     observed: FloatArray
     """``(bands, n)``, physical units."""
     expected: FloatArray
-    """``(bands, n)``: the reconstructions."""
+    """``(bands, n)``: what was expected."""
+    contribution: FloatArray
+    """``(bands, n)``, nats: what each band adds; over bands they add up to ``score``."""
     score: FloatArray
     """``(n,)``, nats."""
     kl: FloatArray
@@ -106,10 +108,8 @@ class PageData:
     """Objects or top rows, most anomalous first."""
     case_spectra: Spectra | None = None
     """Spectra of the cases, in the same order, possibly of only the first of them."""
-    contribution: FloatArray | None = None
-    """``(bands, n)``: mean contribution of each band to the reconstruction term, nats, of the same cases."""
-    deviation: FloatArray | None = None
-    """``(bands, n)``: mean signed deviation of the same cases, standard units."""
+    surroundings: bool = False
+    """Whether what is expected follows from the surroundings; else from the nearest kind of normal spectrum."""
     case_total: int = 0
     """Objects or rows in all, of which ``cases`` are the first."""
     highest: HighestSquares | None = None

@@ -50,6 +50,8 @@ class LeadingObject(TypedDict):
     id: int
     pixels: int
     area_m2: float | None
+    evidence: float
+    """-log of its pixels' p-values summed, nats."""
     peak: float
     """Highest score, nats."""
     p_value: float | None
@@ -71,7 +73,9 @@ class ObjectsSection(TypedDict):
     count: int | None
     written: NotRequired[int]
     left_out: NotRequired[str | None]
-    """What the cap on the number of objects left out and by which rule, in words; None where it left out nothing."""
+    """What the cap on the number of objects and --min-pixels left out, in words; None where they left out nothing."""
+    too_small: NotRequired[int]
+    """Objects of fewer pixels than --min-pixels."""
     file: str | None
     files: NotRequired[list[str]]
     p_value_method: NotRequired[str]

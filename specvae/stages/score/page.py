@@ -27,11 +27,10 @@ __all__ = ["map_page", "table_page"]
 
 def map_page(scene: Scene, detector: Detector, gathered: Gatherers, objects: SceneObjects) -> PageData:
     """The page of a raster."""
-    view, sample, table = gathered.overview, gathered.sample, objects.table
+    view, sample = gathered.overview, gathered.sample
     # What only the page needs is gathered where there is a page.
     assert view is not None
     assert sample is not None
-    first = slice(0, 0 if objects.spectra is None else len(objects.spectra))
     places = corners(scene.grid)
     return PageData(
         Picture(
@@ -48,8 +47,7 @@ def map_page(scene: Scene, detector: Detector, gathered: Gatherers, objects: Sce
         sample.step,
         objects.cases(),
         objects.spectra,
-        (table.contribution / table.pixels)[:, first].astype(np.float32),
-        (table.deviation / table.pixels)[:, first].astype(np.float32),
+        detector.has_context,
         objects.section["count"] or 0,
         detector.highest,
     )
@@ -65,24 +63,26 @@ def table_page(
     """The page of a table; ``explanation`` is that of its highest-scoring ``rows``."""
     # A table has no lattice on which a click could find a row: its sample is empty.
     none, bare, short = np.zeros(0, np.int64), np.zeros((len(detector.bands), 0), np.float32), np.zeros(0, np.float32)
-    spectra = Spectra(rows.at, np.zeros_like(rows.at), rows.values, explanation.expected, rows.score, rows.kl)
+    two = (explanation.expected, explanation.contribution)
+    spectra = Spectra(rows.at, np.zeros_like(rows.at), rows.values, *two, rows.score, rows.kl)
     return PageData(
         None,
         _curves(detector, gathered.survival.finish()),
         _envelope(detector),
-        Spectra(none, none, bare, bare, short, short),
+        Spectra(none, none, bare, bare, bare, short, short),
         1,
         cases,
         spectra,
-        explanation.contribution,
-        explanation.deviation,
+        False,
         gathered.counts.valid,
     )
 
 
 def _spectra(sample: Sample) -> Spectra:
-    """The lattice's spectra beside their reconstructions."""
-    return Spectra(sample.rows, sample.cols, sample.values, sample.expected, sample.score, sample.kl)
+    """The lattice's spectra beside what was expected of them."""
+    return Spectra(
+        sample.rows, sample.cols, sample.values, sample.expected, sample.contribution, sample.score, sample.kl
+    )
 
 
 def _envelope(detector: Detector) -> NDArray[np.float32] | None:

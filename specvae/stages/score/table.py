@@ -18,7 +18,9 @@ from specvae.errors import InputError
 from specvae.export.contents import EXPLANATIONS, PAGE, QUICKLOOK, SCORES_CSV
 from specvae.export.plain_text import plain_text
 from specvae.export.products import Products
+from specvae.export.reasons_in_words import Wording
 from specvae.export.report.build import finish_folder, report_of
+from specvae.export.report.page import SHOWN_CASES
 from specvae.export.report.page_data import Case, Cell, PageData
 from specvae.export.report.sections import Report
 from specvae.export.report.table_quicklook import ScoreSpread, draw_table_quicklook
@@ -33,6 +35,7 @@ from specvae.scoring.gathered.metrics import LabelledScores, TruthMetrics
 from specvae.spectra import CELL, Cube, Explanation, Parts, ScoredWindow, Window
 from specvae.stages.score.best_rows import BestRows, Rows
 from specvae.stages.score.job import Job
+from specvae.stages.score.objects import wording_of
 from specvae.stages.score.overlap import overlapped, prefetched
 from specvae.stages.score.page import table_page
 from specvae.thresholds.threshold import Threshold
@@ -48,6 +51,10 @@ CHUNK = 16 * CELL**2
 
 ROW = "row"
 """Column of a row's number: from 0 and without the header, as ``DataFrame.iloc`` of pandas counts, in every file alike."""
+EXPLAINED = 10
+"""Rows that are explained at least, where nobody says how many."""
+EXPLAINED_VALUES = 20_000
+"""Values of flagged rows that are explained at most: a row of n values takes 3 n scores."""
 DRIFT_ROWS = 1_000_000
 """The fewest rows that are compared with the fit where a table has as many."""
 
@@ -71,7 +78,8 @@ def score_table(job: Job) -> Report:
         report = report_of(about, job.model, threshold, figures, job.request.settings())
         if QUICKLOOK in job.request.written:
             draw_table_quicklook(work.path / QUICKLOOK.name, scored.spread, source.key, threshold)
-        page = _page(detector, scored.gathered, scored.best, work.path, job.request.written)
+        written, asked = job.request.written, job.request.explain
+        page = _page(detector, scored.gathered, scored.best, work.path, written, threshold.value, asked)
         finish_folder(work.path, report, page, job.fingerprint(), job.model, None, {}, job.request.written)
         work.commit()
     return report
@@ -142,7 +150,9 @@ class _Scored:
         # as any verdict needs, and sorting all rows of a larger table would take longer than scoring them.
         step = max(1, rows // DRIFT_ROWS)
         gathered.drift = DriftAccumulator(detector.drift_reference, detector.bands.labels, step, shape=(1, rows))
-        best, spread = BestRows(max(0, request.explain)), ScoreSpread(threshold.value)
+        most = max(EXPLAINED, min(SHOWN_CASES, EXPLAINED_VALUES // len(detector.bands)))
+        best = BestRows(most if request.explain is None else request.explain)
+        spread = ScoreSpread(threshold.value)
         return cls(detector, threshold, truth, writer, gathered, best, spread)
 
     def refuse_empty(self, path: str) -> None:
@@ -207,24 +217,40 @@ class _Scored:
         self.labels.update(truth, known)
 
 
-def _page(detector: Detector, gathered: Gatherers, best: BestRows, folder: Path, written: Products) -> PageData | None:
-    """The page's data, None where there is no page, and explanations.csv of the highest-scoring rows."""
+def _page(
+    detector: Detector,
+    gathered: Gatherers,
+    best: BestRows,
+    folder: Path,
+    written: Products,
+    threshold: float,
+    asked: int | None,
+) -> PageData | None:
+    """The page's data, None where there is no page, and explanations.csv of the highest-scoring rows.
+
+    ``asked``: of how many; None: of those above the ``threshold``.
+    """
     if PAGE not in written and EXPLANATIONS not in written:
         return None
     rows = best.rows
     assert rows is not None
+    if asked is None:
+        # All that are flagged, as far as they can be explained in seconds, and a few more where few or none are.
+        flagged = int(np.count_nonzero(rows.score > threshold))
+        rows = rows.take(np.arange(min(len(rows.at), max(EXPLAINED, min(flagged, best.count)))))
     explanation = detector.explain(rows.values)
-    cases = _cases(rows, best.names, detector.bands.labels, explanation)
+    cases = _cases(rows, best.names, wording_of(detector, rows=True), explanation)
     if rows.at.size and EXPLANATIONS in written:
         explain_rows(folder / EXPLANATIONS.name, rows.at, detector.bands.labels, rows.values, explanation)
     return table_page(detector, gathered, cases, rows, explanation) if PAGE in written else None
 
 
-def _cases(rows: Rows, names: tuple[str, ...], labels: tuple[str, ...], explanation: Explanation) -> list[Case]:
+def _cases(rows: Rows, names: tuple[str, ...], wording: Wording, explanation: Explanation) -> list[Case]:
     """The rows of the page's table."""
     cases = []
     for k, i in enumerate(rows.at.tolist()):
-        drivers = np.argsort(-explanation.contribution[:, k], kind="stable")[:3]
+        of_row = (explanation.contribution, explanation.alone, rows.values, explanation.expected)
+        drivers = wording.drivers(*(part[:, k] for part in of_row))
         cells: dict[str, Cell] = {"row_number": i}
         # The space after the name keeps a column that is called "score" apart from the score itself.
         cells |= {f"{name} ": text for name, text in zip(names, rows.others[:, k], strict=True)}
@@ -234,24 +260,25 @@ def _cases(rows: Rows, names: tuple[str, ...], labels: tuple[str, ...], explanat
             "kl": float(rows.kl[k]),
         }
         cells["p_value"] = None if np.isnan(rows.p_value[k]) else float(rows.p_value[k])
-        cells["bands"] = ", ".join(f"{labels[b]} {explanation.deviation[b, k]:+.1f}" for b in drivers)
+        cells["bands"] = wording.in_words(drivers, rows.values[:, k], explanation.alone[:, k])
         cases.append(Case(cells))
     return cases
+
+
+OF_ROWS = ("contribution", "alone", "by_itself", "deviation")
+"""What explanations.csv says of an explained row, before what was observed and expected."""
 
 
 def explain_rows(
     path: Path, top: NDArray[np.int64], labels: tuple[str, ...], values: NDArray[np.float32], explanation: Explanation
 ) -> None:
-    """Write explanations.csv: a line for each of the top rows, by its number from 0, and each band."""
+    """Write explanations.csv: a line for each top row, by its number from 0, and each band, whose contributions add up to the row's score."""
+    nats = (f"{name}_nats" if name != "deviation" else name for name in OF_ROWS)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([ROW, "band", "contribution_nats", "deviation", "observed", "expected"])
+        writer.writerow([ROW, "band", *nats, "observed", "expected"])
         for k, i in enumerate(top.tolist()):
             for b, label in enumerate(labels):
-                numbers = (
-                    explanation.contribution[b, k],
-                    explanation.deviation[b, k],
-                    values[b, k],
-                    explanation.expected[b, k],
-                )
-                writer.writerow([i, plain_text(label), *(f"{v:.7g}" for v in numbers)])
+                numbers = [getattr(explanation, name)[b, k] for name in OF_ROWS]
+                numbers += [values[b, k], explanation.expected[b, k]]
+                writer.writerow([i, plain_text(label), *(f"{v:.9g}" for v in numbers)])

@@ -75,7 +75,7 @@ def _fault_sign(fault: Fault, ground: GroundReference, labels: Sequence[str]) ->
     """The sign that a fault is."""
     names = " and ".join(labels[band] for band in fault.bands)
     if fault.kind == "gain":
-        words = f"all bands are {fault.value:.2g} times what normal ground shows: another gain or processing level"
+        words = f"all bands are {fault.value:.2g} times what normal ground shows, which may be another gain or processing level"
         return abs(float(np.log(fault.value))), (GAIN[0], GAIN[1]), words
     if fault.kind == "offset":
         spread = 2.56 * float(np.median(ground.kinds.scale))
@@ -98,7 +98,7 @@ def _offset_words(offset: float) -> str:
             what = "added to" if offset > 0 else "taken from"
             baseline = "as processing baseline 04.00 does" if offset > 0 else "as the offset of baseline 04.00 does"
             return f"looks as if {added:g} were {what} every band, {baseline}: --offset {-np.sign(offset) * added:g}"
-    return f"all bands are moved by {offset:+.4g} alike: another offset or processing level; --offset {-offset:.4g}"
+    return f"all bands are moved by {offset:+.4g} alike, which may be another offset or processing level; --offset {-offset:.4g}"
 
 
 def _stripes(ground: GroundReference, compared: Comparison, labels: Sequence[str]) -> list[Sign]:
@@ -140,6 +140,6 @@ def _surprise(ground: GroundReference, compared: Comparison, labels: Sequence[st
     band, spreads = labels[int(ground.kinds.bands[farthest])], compared.residual[farthest]
     words = (
         f"half of the spectra are stranger than normal ground most like them, by {beyond:.1f} nats, most in {band} "
-        f"({spreads:+.1f} spreads): another sensor, season or processing"
+        f"({spreads:+.1f} spreads): perhaps another sensor, season or processing"
     )
     return beyond, SURPRISE, words

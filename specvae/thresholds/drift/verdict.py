@@ -161,13 +161,13 @@ def _radiometry_signs(drift: Drift, reference: DriftReference) -> list[Sign]:
     """A gain or an offset that all bands share."""
     signs = []
     if drift.gain is not None:
-        words = f"all bands are {drift.gain:.2f} times their training values alike: another gain or processing level"
+        words = f"all bands are {drift.gain:.2f} times their training values alike, which may be another gain or processing level"
         # In the logarithm, twice as bright and half as bright are equally far from the fit.
         signs.append((abs(float(np.log(drift.gain))), GAIN, words))
     if drift.offset is not None:
         # The unit of OFFSET: half of the range from the 10 % to the 90 % quantile is about the interquartile range.
         spread = float(np.median(reference.bands[:, BULK[-1]] - reference.bands[:, BULK[0]])) / 2
-        words = f"all bands are moved by {drift.offset:+.4g} alike: another offset or processing level"
+        words = f"all bands are moved by {drift.offset:+.4g} alike, which may be another offset or processing level"
         signs.append((abs(drift.offset) / spread, OFFSET, words))
     return signs
 
