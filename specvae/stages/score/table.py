@@ -272,7 +272,7 @@ OF_ROWS = ("contribution", "alone", "by_itself", "deviation")
 def explain_rows(
     path: Path, top: NDArray[np.int64], labels: tuple[str, ...], values: NDArray[np.float32], explanation: Explanation
 ) -> None:
-    """Write explanations.csv: a line for each top row, by its number from 0, and each band, whose contributions add up to the row's score."""
+    """Write explanations.csv: a line for each top row, by its number from 0, and each band: they add up to the row's score."""
     nats = (f"{name}_nats" if name != "deviation" else name for name in OF_ROWS)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
