@@ -87,6 +87,10 @@ def test_the_report_has_a_row_for_each_method_and_metric(tmp_path: Path) -> None
     assert all(0.0 <= r["value"] <= 1.0 and r["dataset"] == "a" for r in results)
     assert "no context" in (out / "variants.md").read_text()
     assert (out / "maps.png").stat().st_size > 10_000
+    page = (out / "report.md").read_text()
+    assert "| a | 2 | 2 (" in page, "both true objects are found at a rate of 1e-2"
+    assert "| a, rx |" in page
+    assert (out / "curves.png").stat().st_size > 5000
 
 
 def test_blobs_of_asked_sizes_are_planted_on_valid_ground() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.benchmarks.hyperspectral.contexts import Contexts, context_section
+from specvae.benchmarks.hyperspectral.curves import areas_table, curves_figure, objects_table
 from specvae.benchmarks.hyperspectral.data import MatScene
 from specvae.benchmarks.hyperspectral.published import PUBLISHED
 from specvae.benchmarks.hyperspectral.trial import Baseline, Result
@@ -79,10 +80,28 @@ def write_page(
     report.section("Average precision").text(pivot(rows, "average_precision"))
     report.section("Each seed: AUROC of score and evidence, processor seconds of fit and score").text(_seeds(results))
     report.section("Diagnostics, first seed").text(_diagnostics(results))
+    _curves(report, results, out)
     report.section("Maps").figure(_figure(results, out), "Log score, evidence and RX beside the truth, first seed")
     report.section("With context and without").text(context_section(contexts))
     report.section("What was tried").text(tried_table())
     report.made_with(made_with).write(out)
+
+
+def _curves(report: Report, results: list[Shown], out: Path) -> None:
+    """Add ROC and precision, objects and Chang's areas of the first seed."""
+    scenes, maps = [shown.scene for shown in results], [dict(r.results[0].maps) | {"rx": r.rx} for r in results]
+    report.section("Curves, first seed").figure(
+        write_figure(out, "curves", curves_figure(scenes, maps)), "ROC and precision"
+    )
+    report.section("Objects, first seed").text(
+        "How many of a scene's true objects a flagged pixel lies in, and in brackets how many flagged objects touch none, at cuts "
+        "that so many of the scene's own normal pixels pass."
+    )
+    report.text(objects_table(scenes, maps))
+    report.section("Chang's 3-D ROC areas of log(1 + score), first seed").text(
+        "They depend on how a score is scaled, which AUC(D,F) does not: compare them only between scores scaled alike."
+    )
+    report.text(areas_table(scenes, maps))
 
 
 def tried_table() -> str:

@@ -73,7 +73,7 @@ def _transferred(
         "Each scene of a sensor is left out in turn: the model and the baselines are fitted on the other scenes, with one default "
         "setting and no label, and score the scene that was left out, in which real spectra of a further place are planted at "
         "5 to 100 % of a pixel, in discs of 1 to 100 pixels, half of them with that place's texture. RX is also fitted on the "
-        f"scene itself, targets and all. Mean of {made_with['seeds']} seeds, each with other places, spectra and weights; every "
+        f"scene itself, targets and all. {made_with['seeds']} seed(s), each with other places, spectra and weights; every "
         "size and fill counts alike."
     )
     report.text("\n".join(f"- **{sensor.name}**: {sensor.about}" for sensor in sensors))
@@ -193,6 +193,10 @@ def _figure(records: Sequence[Record], sensors: Sequence[Sensor]) -> Figure:
         axis.set_xlabel("fill")
         axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("AUROC")
-    axes[0][0].legend(fontsize=6, frameon=False)
     figure.tight_layout()
+    # Below all panels: inside one of them it would lie over lines.
+    lines, titles = axes[0][0].get_legend_handles_labels()
+    figure.legend(
+        lines, titles, ncols=len(titles), fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0.0)
+    )
     return figure
