@@ -47,7 +47,7 @@ class Settings:
     epochs: int | None = None
     device: str = "auto"
     sizes: tuple[int, ...] = ()
-    """``speed``: sides of the scenes to make, in pixels; ``scale``: the number of scenes."""
+    """``speed`` and ``watch``: sides of the scenes to make, in pixels; ``scale``: the number of scenes."""
     bands: int | None = None
     dtype: str | None = None
     progress: Callable[[str], None] = _silent

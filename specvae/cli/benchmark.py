@@ -23,12 +23,12 @@ __all__ = ["command"]
 @click.option(
     "--presets",
     metavar="LIST",
-    help="Presets to run, separated by commas; mnist takes NAME:EPOCHS too; speed: processes, device. [default: all]",
+    help="Presets to run, separated by commas; mnist takes NAME:EPOCHS too; speed: processes, device; watch: events, normal, large. [default: all]",
 )
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of training, in place of each preset's own.")
 @device_option
 @click.option(
-    "--size", type=click.IntRange(128), multiple=True, help="speed: side of a scene, repeatable; scale: scenes."
+    "--size", type=click.IntRange(128), multiple=True, help="speed, watch: side of a scene, repeatable; scale: scenes."
 )
 @click.option("--bands", type=click.IntRange(1), help="speed: bands of a scene. [default: 12]")
 @click.option("--dtype", type=click.Choice(["uint8", "uint16", "int16", "float32"]), help="speed: [default: uint16]")
