@@ -23,7 +23,8 @@ __all__ = ["command"]
 @click.option(
     "--presets",
     metavar="LIST",
-    help="Presets to run, separated by commas; mnist takes NAME:EPOCHS too; speed: processes, device; watch: events, normal, large. [default: all]",
+    help="Presets to run, separated by commas; mnist takes NAME:EPOCHS too; speed: processes, device; "
+    "watch: events, normal, large. [default: all]",
 )
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of training, in place of each preset's own.")
 @device_option
