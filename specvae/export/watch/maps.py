@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import rasterio
 from numpy.typing import NDArray
 
 from specvae.alerts.pixels import Status
@@ -18,6 +19,8 @@ from specvae.spectra import Window
 __all__ = ["COLOURS", "write_maps"]
 
 ROWS = 512
+CACHE = 1 << 28
+"""Bytes of GDAL's cache while the maps are written: a row of blocks of six bands and 11,000 columns takes 136 MB."""
 STATUS_BAND = MapBand("status", STATUS.title, "")
 DAYS = "days since 1970-01-01"
 STATE_BANDS = (
@@ -42,6 +45,7 @@ def write_maps(folder: Path, grid: Grid, place: Place, threads: int) -> dict[str
     nan = float("nan")
     # Most of both maps is one value: differences of neighbours would only cost time.
     with (
+        rasterio.Env(GDAL_CACHEMAX=CACHE),  # rasterio counts it in bytes
         MapWriter(
             folder / STATUS.name, grid, [STATUS_BAND], "uint8", Status.NEVER_SEEN, {}, threads, predicted=False
         ) as status,
