@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from specvae.api.rows import RowExplanation, Rows, region_to_calibrate, seed_of, to_float32
+from specvae.api.rows import RowExplanation, Rows, region_to_calibrate, seed_of, to_float32, unmasked
 from specvae.api.storing import StoredEstimator
 from specvae.errors import ModelError
 from specvae.scoring.latent import draw_spectra, latent_means, log_evidence
@@ -169,7 +169,7 @@ class ExplainingEstimator(StoredEstimator):
     def _checked(self, X: ArrayLike) -> Rows:
         check_is_fitted(self)
         # reset=False: compare the number of features and their names with those of fit, instead of learning them.
-        return np.asarray(validate_data(self, X, dtype=np.float64, reset=False))
+        return np.asarray(validate_data(self, unmasked(X), dtype=np.float64, reset=False))
 
     def _parts(self, rows: Rows) -> Parts:
         return self.detector_.score_rows(to_float32(rows), np.ones(len(rows), bool))

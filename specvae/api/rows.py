@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from specvae.api.drivers import drivers_in_words
@@ -20,7 +20,7 @@ from specvae.training.sampling import Region, region_of_rows
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["RowExplanation", "Rows", "region_to_calibrate", "region_to_fit", "seed_of", "to_float32"]
+__all__ = ["RowExplanation", "Rows", "region_to_calibrate", "region_to_fit", "seed_of", "to_float32", "unmasked"]
 
 FLOAT32 = 3e38
 """Values are computed in float32, and larger ones are cut to this, a little below its largest number."""
@@ -29,6 +29,24 @@ ENOUGH_TO_HOLD_OUT = 50
 SHOWN = 10
 """Rows of an explanation that a notebook shows."""
 Rows = NDArray[np.float64]
+
+
+def unmasked(X: ArrayLike) -> ArrayLike:
+    """The rows as they came. Raises ValueError where a numpy masked array masks some, whose values numpy would use unmasked.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> unmasked(np.ma.masked_equal([[0.1, -9999.0]], -9999.0))
+    Traceback (most recent call last):
+    ValueError: Input X masks 1 values in 1 rows; drop these rows, or fill them (score_array leaves them out)
+    """
+    if isinstance(X, np.ma.MaskedArray) and (mask := np.ma.getmaskarray(X)).any():
+        rows = int(mask.reshape(len(mask), -1).any(axis=1).sum())
+        raise ValueError(
+            f"Input X masks {int(mask.sum())} values in {rows} rows; drop these rows, or fill them (score_array leaves them out)"
+        )
+    return X
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
 from specvae.api.explaining import ExplainingEstimator
-from specvae.api.rows import Rows, region_to_fit, seed_of
+from specvae.api.rows import Rows, region_to_fit, seed_of, unmasked
 from specvae.bands import Band, BandSet
 from specvae.detector import Detector
 from specvae.files.html_facts import html_facts
@@ -145,7 +145,7 @@ class SpectralVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         >>> SpectralVAE(steps=50).fit(X).n_features_in_
         4
         """
-        rows = np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
+        rows = np.asarray(validate_data(self, unmasked(X), dtype=np.float64, ensure_min_samples=2))
         config = self._config()
         regions = [region_to_fit(rows, config, self.held_out)]
         # Inside, arrays are numpy's and torch's own: a user's array_api_dispatch would send them through array-API checks.

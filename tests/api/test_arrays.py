@@ -296,3 +296,12 @@ def test_a_real_series_scores_as_on_the_command_line(real_layout: Path, tmp_path
     lazy = score_array(rioxarray.open_rasterio(scenes[1], chunks={"y": 50, "x": 60}), model)
     np.testing.assert_array_equal(lazy.values, expected)
     assert np.isfinite(expected).any()
+
+
+def test_an_estimator_refuses_what_a_masked_array_masks(place: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(60, 4))
+    model = SpectralVAE(steps=5).fit(np.ma.MaskedArray(rows, False))
+    masked = np.ma.masked_greater(rows, 1.5)
+    for call in (model.predict, SpectralVAE(steps=5).fit):
+        with pytest.raises(ValueError, match=rf"masks {int(masked.mask.sum())} values in \d+ rows; drop these rows"):
+            call(masked)

@@ -21,6 +21,7 @@ from rasterio.io import DatasetReader
 from specvae.errors import InputError
 from specvae.files.names import printable
 from specvae.ingest.formats.crash_guard import check_survives
+from specvae.ingest.formats.references import is_remote
 
 __all__ = ["LIBRARY_ERRORS", "configure", "errors_in_one_line", "in_utf8", "local_drivers", "open_dataset"]
 
@@ -206,6 +207,8 @@ RAW_ENDINGS = (".bil", ".bip", ".bsq", ".raw", ".dat")
 
 def _unrecognised(path: str) -> str:
     """What to do with a file that is not empty and that no driver knows; an empty text for all others."""
+    if is_remote(path) and path.casefold().endswith((".json", ".geojson")):
+        return "a remote STAC item is read from a file here: download it; its assets may stay where they are"
     if not os.path.isfile(path) or not os.path.getsize(path):
         return ""
     stem = os.path.splitext(path)[0]

@@ -22,7 +22,9 @@ from specvae.ingest.formats.band_archive import is_band_archive
 from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.packed import TARS
 from specvae.ingest.formats.product_archive import Archive
+from specvae.ingest.formats.references import is_remote
 from specvae.ingest.formats.sentinel2 import granules_of, is_granule
+from specvae.ingest.formats.zarr_store import is_zarr
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
 from specvae.ingest.source import Source
@@ -52,7 +54,8 @@ def product_of(source: Source, options: IngestOptions) -> Product:
     """The product of a source, whatever its format. Raises InputError where no format can read it."""
     if source.is_table:
         raise InputError(f"{source.path} is a table, not a scene")
-    is_bundle = not source.members and (os.path.isdir(source.path) or is_product_archive(source.path))
+    path = source.path
+    is_bundle = not source.members and (os.path.isdir(path) or is_product_archive(path) or is_remote_store(path))
     for form in FORMATS:
         if (form.folder_mark is not None) == is_bundle:
             product = form.product(source, options)
@@ -60,6 +63,11 @@ def product_of(source: Source, options: IngestOptions) -> Product:
                 return product
     known = ", ".join(form.name for form in FORMATS if form.folder_mark is not None)
     raise InputError(f"{source.path} is damaged, or none of the products known ({known}); give one of its rasters")
+
+
+def is_remote_store(path: str) -> bool:
+    """Whether a path is the address of a Zarr store elsewhere."""
+    return is_remote(path) and is_zarr(path)
 
 
 def is_product_folder(folder: str) -> bool:

@@ -16,6 +16,7 @@ from specvae.errors import InputError
 from specvae.ingest.decision import Decision
 from specvae.ingest.formats.band_kinds import categorical
 from specvae.ingest.formats.format import Format
+from specvae.ingest.formats.references import check_references
 from specvae.ingest.formats.sensors import SENTINEL2, band_name, band_of
 from specvae.ingest.formats.wavelengths import centre_nanometres
 from specvae.ingest.formats.zarr_reader import SEPARATOR, ZarrBands
@@ -54,6 +55,7 @@ def product_of_zarr(source: Source, options: IngestOptions) -> Product | None:
     """The scene in a Zarr store; None where the source is none. Raises InputError where no array of it is spectral."""
     if source.members or not is_zarr(source.path):
         return None
+    check_references(source.path, options.allow_remote)
     store = open_store(source.path)
     chosen = _eopf(store) or _by_dimensions(store)
     planes = list(dict.fromkeys(plane.path for plane, _, _ in chosen))

@@ -18,6 +18,7 @@ from rasterio.errors import CRSError
 from specvae.errors import InputError, MissingExtraError
 from specvae.ingest.formats.limits import LIFT, PIXELS
 from specvae.ingest.formats.packed import zip_names
+from specvae.ingest.formats.references import is_remote
 from specvae.ingest.grid import Grid
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ class Store:
 
 
 def is_zarr(path: str) -> bool:
-    """Whether a path is a Zarr store: a folder or a zip file with its marks."""
+    """Whether a path is a Zarr store: a folder or a zip file with its marks, or a remote address that ends in ``.zarr``."""
+    if is_remote(path):
+        return path.rstrip("/").casefold().endswith(".zarr")
     if os.path.isdir(path):
         return any(FOLDER_MARK.match(name) for name in os.listdir(path))
     if not path.casefold().endswith(".zip") or not os.path.isfile(path):
