@@ -13,13 +13,14 @@ from specvae.errors import InputError, ModelError
 from specvae.ingest.decision import DecisionRow
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.describe import SceneDescription, description
+from specvae.ingest.scene.looks import is_large, within_block
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.scene import Scene
 from specvae.ingest.sources import find_sources
 from specvae.ingest.table.reading import read_table
 from specvae.model_file import load_model
 from specvae.scoring.scorer import ScorerDescription, describe_scorer
-from specvae.spectra import Invalid
+from specvae.spectra import Invalid, Window
 from specvae.thresholds.calibration import CalibrationSummary
 from specvae.thresholds.threshold import ThresholdSummary
 
@@ -27,8 +28,8 @@ __all__ = ["ModelDescription", "RasterDescription", "TableDescription", "inspect
 
 LOOKED_AT = 64
 """Windows that are read, at least, to count the invalid pixels of a large scene."""
-LARGE_BLOCK = 1 << 20
-"""Pixels of a block from which an eighth as many windows are read: each of them decodes a block or more."""
+PART = 256
+"""Rows and columns of what is read of a window where blocks are large."""
 WINDOW_PIXELS = 1 << 18
 """Pixels of each of these windows, about."""
 
@@ -165,12 +166,13 @@ def _table(path: str, options: IngestOptions | None) -> TableDescription:
 
 def _validity(scene: Scene) -> Validity:
     """Counts by reason over the scene, or over windows spread across a large one."""
-    windows = scene.windows(WINDOW_PIXELS)
+    windows, large = scene.windows(WINDOW_PIXELS), is_large(scene.block)
     # Spread evenly over all windows: invalid pixels lie together, in collars and clouds.
-    large = scene.block[0] * scene.block[1] > LARGE_BLOCK
     step = max(1, len(windows) // (LOOKED_AT // 8 if large else LOOKED_AT))
     counts = np.zeros(len(Invalid), np.int64)
     for window in windows[::step]:
+        if large:  # a part in one block, for the whole of a window would decode several
+            window = within_block(_part(window), scene.block)
         counts += np.bincount(scene.read(window).reason.ravel(), minlength=len(Invalid))
     total = int(counts.sum())
     return {
@@ -178,6 +180,12 @@ def _validity(scene: Scene) -> Validity:
         "valid_share": float(counts[0] / total) if total else 0.0,
         "invalid_by_reason": _by_reason(counts),
     }
+
+
+def _part(window: Window) -> Window:
+    """A window of at most ``PART`` rows and columns in the middle of another."""
+    rows, cols = min(PART, window.rows), min(PART, window.cols)
+    return Window(window.row + (window.rows - rows) // 2, window.col + (window.cols - cols) // 2, rows, cols)
 
 
 def _by_reason(counts: NDArray[np.int64]) -> dict[str, int]:

@@ -19,6 +19,7 @@ from specvae.errors import InputError, MissingExtraError
 from specvae.ingest.formats.limits import LIFT, PIXELS
 from specvae.ingest.formats.packed import zip_names
 from specvae.ingest.formats.references import is_remote
+from specvae.ingest.formats.zarr_codecs import strange_codecs
 from specvae.ingest.grid import Grid
 
 if TYPE_CHECKING:
@@ -31,14 +32,6 @@ __all__ = [
 
 FOLDER_MARK = re.compile(r"(?:\.zgroup|\.zarray|\.zmetadata|zarr\.json)$")
 """Name of a file that makes a folder a Zarr store, of version 2 or 3."""
-CODECS = frozenset(
-    (
-        *("blosc", "zlib", "gzip", "zstd", "lz4", "lzma", "bz2", "shuffle", "delta", "fixedscaleoffset", "packbits"),
-        *("bitround", "quantize", "astype", "crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3", "pcodec"),
-        *("zfpy", "bytes", "transpose", "sharding_indexed", "endian"),
-    )
-)
-"""Codecs that do nothing but unpack numbers; others (``pickle``) may run code that the store brings."""
 MOST = 4_000
 """Arrays and groups of a store that are looked at."""
 ROWS = ("y", "lat", "latitude", "northing", "row", "rows")
@@ -112,6 +105,9 @@ def open_root(path: str) -> zarr.Group | zarr.Array[Any]:
         raise MissingExtraError.of("a Zarr store", "zarr", extra="zarr") from None
     if os.path.isfile(path) and not any(FOLDER_MARK.match(name) for name in zip_names(path)):
         raise InputError(f"{path} holds a Zarr store in a folder of its own; unpack it and give that folder")
+    # Each thread that decodes keeps the memory of a chunk, so that more of them than processors only cost.
+    if zarr.config.get("threading.max_workers", None) is None:
+        zarr.config.set({"threading.max_workers": os.cpu_count() or 1})
     try:
         store = zarr.storage.ZipStore(path, mode="r") if os.path.isfile(path) else path
         return zarr.open(store, mode="r")
@@ -150,7 +146,7 @@ def safe_array(path: str, name: str) -> zarr.Array[Any]:
         array = root[name] if isinstance(root, zarr.Group) else root
         if not isinstance(array, zarr.Array):
             raise InputError(f"{path} has no array {name}")
-        strange = sorted(_codecs(array) - CODECS)
+        strange = strange_codecs(array)
     except InputError:
         raise
     except Exception as error:  # as above
@@ -185,30 +181,6 @@ def _plane(name: str, array: Any) -> Plane:
         attributes=attributes,
         fill=_finite(attributes.get("_FillValue", attributes.get("fill_value"))),
     )
-
-
-def _codecs(array: Any) -> set[str]:
-    """Names of the codecs that an array's chunks go through, those inside shards included."""
-    names: set[str] = set()
-
-    def walk(part: object) -> None:
-        if isinstance(part, Mapping):
-            said = part.get("name") or part.get("id")
-            if isinstance(said, str):
-                names.add(said.removeprefix("numcodecs.").casefold())
-            for key in ("codecs", "index_codecs", "configuration"):
-                walk(part.get(key))
-        elif isinstance(part, list | tuple):
-            for inner in part:
-                walk(inner)
-
-    tree = array.metadata.to_dict()
-    for key in ("codecs", "compressor", "filters"):
-        parts = tree.get(key)
-        for part in parts if isinstance(parts, list | tuple) else [parts]:
-            # Version 2 holds codecs as objects of numcodecs, version 3 as names with their settings.
-            walk(part.get_config() if hasattr(part, "get_config") else part)
-    return names
 
 
 def _finite(value: object) -> float | None:

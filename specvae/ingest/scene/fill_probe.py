@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from specvae.ingest.band_reader import BandReader
 from specvae.ingest.decision import Decision
 from specvae.ingest.layer import Layer
+from specvae.ingest.scene.looks import border_windows, is_large, within_block
 from specvae.ingest.scene.plan import Plan
 from specvae.ingest.validity import equals, holds
 from specvae.spectra import Window
 
-__all__ = ["border_windows", "with_fill"]
+__all__ = ["with_fill"]
 
 SIDE = 64
 """Side in pixels of the windows that are looked at."""
@@ -59,15 +60,6 @@ class Fill:
     where: str
     sure: bool
     """Whether nothing else looks like it."""
-
-
-def border_windows(rows: int, cols: int, side: int = SIDE) -> list[Window]:
-    """Corners and middles of the edges of a raster: windows of at most ``side`` pixels."""
-    height, width = min(side, rows), min(side, cols)
-    tops = sorted({0, max(0, (rows - height) // 2), rows - height})
-    starts = sorted({0, max(0, (cols - width) // 2), cols - width})
-    centre = (tops[1], starts[1]) if len(tops) == len(starts) == 3 else None
-    return [Window(top, first, height, width) for top in tops for first in starts if (top, first) != centre]
 
 
 def with_fill(plan: Plan, readers: list[BandReader], positions: Sequence[tuple[int, ...]]) -> Plan:
@@ -130,12 +122,15 @@ def _words(fill: Fill, layers: tuple[Layer, ...]) -> str:
 def _sample(plan: Plan, readers: list[BandReader], positions: Sequence[tuple[int, ...]]) -> Sample:
     """The values along the border, and inside at four places where no fill is declared or values may hold anything."""
     grid = plan.grid
-    windows = [(w, _edge(w, grid.rows, grid.cols)) for w in border_windows(grid.rows, grid.cols)]
+    large = is_large(plan.block)
+    along = border_windows(grid.rows, grid.cols, SIDE, corners=large)
+    windows = [(w, _edge(w, grid.rows, grid.cols)) for w in along]
     if any(layer.nodata is None or layer.dtype.startswith("float") for layer in plan.layers):
         height, width = min(SIDE, grid.rows), min(SIDE, grid.cols)
-        places = [(grid.rows * r // 8, grid.cols * c // 8) for r, c in ((2, 3), (3, 6), (5, 2), (6, 5))]
+        eighths = ((2, 3), (6, 5), (3, 6), (5, 2))[: 2 if large else 4]
+        places = [(grid.rows * r // 8, grid.cols * c // 8) for r, c in eighths]
         inside = (Window(min(r, grid.rows - height), min(c, grid.cols - width), height, width) for r, c in places)
-        windows += [(window, np.zeros((height, width), bool)) for window in inside]
+        windows += [(within_block(window, plan.block), np.zeros((height, width), bool)) for window in inside]
     values: list[Values] = []
     border: list[NDArray[np.bool_]] = []
     for window, edge in windows:

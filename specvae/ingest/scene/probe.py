@@ -12,7 +12,8 @@ from specvae.errors import InputError
 from specvae.ingest.band_reader import BandReader
 from specvae.ingest.layer import Layer
 from specvae.ingest.scene.added_offset import with_offset
-from specvae.ingest.scene.fill_probe import border_windows, with_fill
+from specvae.ingest.scene.fill_probe import with_fill
+from specvae.ingest.scene.looks import border_windows, within_block
 from specvae.ingest.scene.plan import Plan
 from specvae.ingest.validity import equals
 from specvae.spectra import Window
@@ -71,7 +72,7 @@ def _suspects(reader: BandReader, plan: Plan) -> list[Layer]:
     }
     grid = plan.grid
     middle = Window(max(0, grid.rows // 2 - 32), max(0, grid.cols // 2 - 32), min(64, grid.rows), min(64, grid.cols))
-    for window in (middle, *border_windows(grid.rows, grid.cols, 32)):
+    for window in (within_block(w, plan.block) for w in (middle, *border_windows(grid.rows, grid.cols, 32))):
         if not empty:
             break
         for layer, band in zip(reader.layers, reader.read(window), strict=True):

@@ -1,0 +1,43 @@
+"""Windows at which a scene is looked at before it is read: along its border, inside, and within a block where these are large."""
+
+from __future__ import annotations
+
+from specvae.spectra import Window
+
+__all__ = ["LARGE_BLOCK", "border_windows", "is_large", "within_block"]
+
+LARGE_BLOCK = 1 << 20
+"""Pixels of a block from which fewer and smaller windows are looked at: each decodes a block or more."""
+Block = tuple[int, int]
+"""Rows and columns that are decoded at once."""
+
+
+def is_large(block: Block) -> bool:
+    """Whether a look at a few pixels decodes more than ``LARGE_BLOCK``."""
+    return block[0] * block[1] > LARGE_BLOCK
+
+
+def within_block(window: Window, block: Block) -> Window:
+    """A window of the same size that lies in one block where blocks are large, so that a look decodes no block beside it.
+
+    Examples
+    --------
+    >>> within_block(Window(1800, 40, 64, 64), (1830, 1830))
+    Window(row=1766, col=40, rows=64, cols=64)
+    """
+    if not is_large(block):
+        return window
+    row, col = (
+        start if start // step == (start + size - 1) // step or size > step else (start // step + 1) * step - size
+        for start, size, step in ((window.row, window.rows, block[0]), (window.col, window.cols, block[1]))
+    )
+    return Window(row, col, window.rows, window.cols)
+
+
+def border_windows(rows: int, cols: int, side: int, corners: bool = False) -> list[Window]:
+    """Corners and middles of the edges of a raster, or ``corners`` alone: windows of at most ``side`` pixels."""
+    height, width = min(side, rows), min(side, cols)
+    tops = sorted({0, rows - height} | (set() if corners else {max(0, (rows - height) // 2)}))
+    starts = sorted({0, cols - width} | (set() if corners else {max(0, (cols - width) // 2)}))
+    centre = (tops[1], starts[1]) if len(tops) == len(starts) == 3 else None
+    return [Window(top, first, height, width) for top in tops for first in starts if (top, first) != centre]

@@ -1,0 +1,65 @@
+"""The pixels at which a scene is looked at before it is read: few, and of large blocks one at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from specvae.ingest.formats.zarr_reader import ZarrReader
+from specvae.ingest.scene.looks import LARGE_BLOCK, border_windows, is_large, within_block
+from specvae.spectra import Window
+from specvae.stages.inspect import inspect
+from tests.raster_files import ramp
+
+SIZES = st.integers(1024, 4000)
+
+
+@given(
+    st.tuples(SIZES, SIZES), st.integers(0, 12_000), st.integers(0, 12_000), st.integers(1, 512), st.integers(1, 512)
+)
+def test_a_look_lies_in_one_block_and_keeps_its_size(
+    block: tuple[int, int], row: int, col: int, rows: int, cols: int
+) -> None:
+    moved = within_block(Window(row, col, rows, cols), block)
+    assert (moved.rows, moved.cols) == (rows, cols)
+    assert 0 <= moved.row <= row
+    assert 0 <= moved.col <= col
+    if is_large(block):
+        assert moved.row // block[0] == (moved.row + rows - 1) // block[0]
+        assert moved.col // block[1] == (moved.col + cols - 1) // block[1]
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 64))
+def test_the_corners_are_among_the_windows_of_a_border(rows: int, cols: int, side: int) -> None:
+    every, corners = border_windows(rows, cols, side), border_windows(rows, cols, side, corners=True)
+    assert set(corners) <= set(every)
+    assert len(corners) == (1 + (rows > side)) * (1 + (cols > side))
+    assert all(w.row + w.rows <= rows and w.col + w.cols <= cols for w in every)
+
+
+def test_an_inspection_of_large_chunks_unpacks_few_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zarr = pytest.importorskip("zarr")
+    side, chunk = 3200, 1100
+    assert chunk * chunk > LARGE_BLOCK
+    root = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    array = root.create_array("red", shape=(side, side), dtype="uint16", chunks=(chunk, chunk))
+    array[...] = np.tile(ramp(1, 100, 100)[0], (side // 100, side // 100))
+    array.attrs["_ARRAY_DIMENSIONS"] = ["y", "x"]
+    chunks: list[int] = []
+    plain = ZarrReader._values
+
+    def counted(reader: ZarrReader, leading: tuple[int, ...], window: Window) -> np.ndarray:
+        first, last = window.row // chunk, (window.row + window.rows - 1) // chunk
+        start, stop = window.col // chunk, (window.col + window.cols - 1) // chunk
+        chunks.append((last - first + 1) * (stop - start + 1))
+        return plain(reader, leading, window)
+
+    monkeypatch.setattr(ZarrReader, "_values", counted)
+    described = inspect(str(tmp_path / "a.zarr"))
+    assert described["kind"] == "raster"
+    assert set(chunks) == {1}
+    assert len(chunks) <= 16
