@@ -411,6 +411,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="specvae-fuzz-") as folder:
         started = time.perf_counter()
+        options.out.parent.mkdir(parents=True, exist_ok=True)
         model = fit_model(Path(folder))
         outcomes = []
         for outcome in supervise(Path(folder), model, options.count, options.score_every, options.start):
@@ -419,7 +420,8 @@ def main() -> None:
                 print(f"case {outcome.case} ({outcome.format}): {outcome.wrong}", file=sys.stderr)
             if len(outcomes) % 500 == 0:
                 print(f"{len(outcomes)} of {options.count}", file=sys.stderr)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+                # A long run that is stopped leaves what it has tried.
+                options.out.write_text(report(outcomes, time.perf_counter() - started))
     options.out.write_text(report(outcomes, time.perf_counter() - started))
     sys.exit(any(o.wrong for o in outcomes))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.control import GroundControlPoint
@@ -209,6 +210,33 @@ def test_a_capture_of_a_drone_camera_is_one_scene(tmp_path: Path) -> None:
     sources = find_sources([str(tmp_path)])
     assert [(s.key, len(s.members)) for s in sources] == [("IMG_0001", 5), ("IMG_0002", 5)]
     assert "align them first" in " ".join(d.sentence for d in sources[0].decisions if d.guessed)
+
+
+ATTRIBUTES = (
+    '<rdf:Description Camera:BandName="{name}" Camera:CentralWavelength="{centre}" Camera:WavelengthFWHM="{width}"/>'
+)
+ELEMENTS = (
+    "<rdf:Description><Camera:BandName><rdf:Seq><rdf:li>{name}</rdf:li></rdf:Seq></Camera:BandName>"
+    "<Camera:CentralWavelength><rdf:Seq><rdf:li>{centre}</rdf:li></rdf:Seq></Camera:CentralWavelength>"
+    "<Camera:WavelengthFWHM>{width}</Camera:WavelengthFWHM></rdf:Description>"
+)
+
+
+@pytest.mark.parametrize("layout", [ATTRIBUTES, ELEMENTS])
+def test_the_lenses_of_a_drone_camera_are_at_the_wavelengths_that_their_pictures_state(
+    layout: str, tmp_path: Path
+) -> None:
+    lenses = (("Blue", 475, 20), ("Red edge", 717, 10), ("NIR", 842, 40))
+    for lens, (name, centre, width) in enumerate(lenses, start=1):
+        path = write(tmp_path / f"IMG_0001_{lens}.tif", ramp(1, start=100 * lens))
+        with rasterio.open(path, "r+") as file:
+            xmp = f"<x:xmpmeta>{layout.format(name=name, centre=centre, width=width)}</x:xmpmeta>"
+            file.update_tags(ns="xml:XMP", **{"xml:XMP": xmp})
+    with open_scene(tmp_path) as scene:
+        bands = [layer.band for layer in scene.plan.layers]
+    assert [(b.name, b.wavelength, b.width) for b in bands] == list(lenses)
+    with open_scene(tmp_path / "IMG_0001_2.tif") as scene:
+        assert scene.bands.wavelengths == (717.0,)
 
 
 @pytest.mark.parametrize(

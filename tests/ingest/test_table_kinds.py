@@ -523,3 +523,9 @@ def test_a_number_that_nothing_can_measure_is_said_to_be_fill(fill: str, tmp_pat
     cells.to_csv(tmp_path / "a.csv", index=False)
     table = open_table(str(tmp_path / "a.csv"), IngestOptions())
     assert any(f"--nodata {float(fill):g}" in d.sentence for d in table.decisions)
+
+
+def test_a_file_without_a_column_is_refused(tmp_path: Path) -> None:
+    pyarrow.feather.write_feather(pa.table({}), tmp_path / "a.feather")
+    with pytest.raises(InputError, match="no numeric column that could be a band"):
+        read(tmp_path / "a.feather")

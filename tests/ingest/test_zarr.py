@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 
 from specvae.errors import InputError
+from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.sources import find_sources
 from specvae.spectra import Invalid, Window
@@ -187,3 +188,16 @@ def test_a_damaged_chunk_is_named(tmp_path: Path) -> None:
     (place / "measurements" / "reflectance" / "r10m" / "b02" / "1.1").write_bytes(b"nonsense")
     with pytest.raises(InputError, match=r"r10m/b02 cannot be read at row 0, column 0"):
         open_scene(place)
+
+
+def test_bands_of_an_eopf_product_without_names_of_dimensions_have_no_place(tmp_path: Path) -> None:
+    place, _ = eopf(tmp_path)
+    for path in place.rglob(".zattrs"):
+        said = json.loads(path.read_text())
+        said.pop("_ARRAY_DIMENSIONS", None)
+        path.write_text(json.dumps(said))
+    for path in place.rglob(".zmetadata"):
+        path.unlink()
+    with open_scene(place, IngestOptions(bands="B2,B8")) as scene:
+        assert scene.bands.names == ("B2", "B8")
+        assert not scene.grid.placed

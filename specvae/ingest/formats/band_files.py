@@ -12,7 +12,7 @@ from specvae.errors import InputError
 from specvae.ingest.formats.acquisition import acquired
 from specvae.ingest.formats.band_kinds import categorical
 from specvae.ingest.formats.band_metadata import layers_of
-from specvae.ingest.formats.band_sets import band_token
+from specvae.ingest.formats.band_sets import band_token, is_capture
 from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.gdal import errors_in_one_line, open_dataset
 from specvae.ingest.formats.gdal_reader import GdalBands
@@ -64,10 +64,16 @@ def read_band_files(files: Iterable[BandFile], options: IngestOptions) -> BandSt
                 stored = layers_of(dataset, file.path)[0]
                 grids[file.path], blocks[file.path] = Grid.of(dataset), block_of(dataset)
         flags = "classes or flags, not spectra" if categorical(file.band.name) else None
-        layers.append(file.rule(replace(stored, band=file.band, left_out=stored.left_out or flags)))
+        band = _stated(file.band, stored.band) if is_capture(Path(file.path).name) else file.band
+        layers.append(file.rule(replace(stored, band=band, left_out=stored.left_out or flags)))
     if not layers:
         raise InputError("no band file was found; expected one file a band")
     return BandStack(tuple(layers), grids, blocks)
+
+
+def _stated(band: Band, stored: Band) -> Band:
+    """The band of a camera's lens as its picture states it; by its number alone where it states nothing."""
+    return replace(stored, name=stored.name or band.name) if stored.wavelength is not None else band
 
 
 def product_of_members(source: Source, options: IngestOptions) -> Product | None:

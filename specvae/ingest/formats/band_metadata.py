@@ -12,6 +12,7 @@ from rasterio.io import DatasetReader
 from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.ingest.formats.band_kinds import THERMAL_NM, is_whole_spectrum, why_no_spectrum
+from specvae.ingest.formats.camera_tags import camera_band
 from specvae.ingest.formats.envi_header import EnviHeader
 from specvae.ingest.formats.wavelengths import UNITS, centre_nanometres, float_or, nanometres, width_nanometres
 from specvae.ingest.layer import Layer
@@ -81,6 +82,9 @@ def layers_of(dataset: DatasetReader, path: str) -> list[Layer]:
     """Every band of an open dataset, those that are not spectral marked with the reason in ``left_out``."""
     lists = _BandLists.of(dataset)
     layers = [_layer(dataset, lists, path, index) for index in dataset.indexes]
+    if len(layers) == 1 and layers[0].band.wavelength is None:
+        stated = camera_band(dataset.tags(ns="xml:XMP").get("xml:XMP", ""))
+        layers = [replace(layers[0], band=replace(stated or layers[0].band, unit=layers[0].band.unit))]
     if (header := EnviHeader.of(dataset)) is not None:
         layers = header.applied(layers)
     layers = _without_empty_names(layers)

@@ -252,7 +252,9 @@ def _by_coordinates(store: Store, plane: Plane) -> Affine | None:
 
 def _axis(store: Store, plane: Plane, at: int) -> tuple[float, float] | None:
     """The first centre along a dimension and the step, None where there are no coordinates or uneven ones."""
-    found = store.planes.get(f"{plane.group}/{plane.dims[at]}".lstrip("/"))
+    # EOPF's bands are known by their groups, so that one may come without the names of its dimensions.
+    name = plane.dims[at] if len(plane.dims) >= -at else ""
+    found = store.planes.get(f"{plane.group}/{name}".lstrip("/")) if name else None
     if found is None or found.shape != (plane.shape[at],) or found.shape[0] < 2 or found.dtype == "object":
         return None
     values = values_of(store.path, found.path)

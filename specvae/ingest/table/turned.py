@@ -71,6 +71,8 @@ def _constant(column: Column) -> bool:
 
 def _by_first_column(file: ChunkFile, path: str, columns: list[Column], numeric: list[int]) -> MatrixFile | None:
     """The table turned where its first column runs on over wavelengths without saying so; None where it does not."""
+    if not columns:
+        return None
     first = columns[0]
     spans = first.numeric and first.running and first.numbers >= FEWEST and first.low >= 300 and first.high <= 30_000
     others = [i for i in numeric if i]
