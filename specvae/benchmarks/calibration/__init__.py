@@ -23,7 +23,7 @@ from specvae.benchmarks.calibration.series import Dates, judge_dates
 from specvae.benchmarks.calibration.trial import SPLITS, Trial, run_trial
 from specvae.benchmarks.report import environment, write_metrics
 from specvae.benchmarks.settings import Settings, data_root
-from specvae.errors import InputError
+from specvae.errors import InputError, UsageError
 from specvae.model.config import ModelConfig
 from specvae.model.config_file import load_config
 from specvae.model.device import pick_device
@@ -33,12 +33,18 @@ __all__ = ["run"]
 
 SEEDS = 1
 """One seed of a full run: every fit is judged over twenty random splits already."""
+PARTS = ("sets", "checkerboards", "contamination", "known", "series")
+"""Parts of the benchmark, in the order of its page; ``--presets`` names some."""
 QUICK_SPLITS = 4
 QUICK_SETTINGS = ["training.steps=40", "training.refits=0"]
 
 
 def run(settings: Settings) -> Path:
-    """Fit, calibrate and test on every data set, write ``metrics.json``, ``report.md`` and figures, and return their folder."""
+    """Fit, calibrate and test on every data set, write ``metrics.json``, ``report.md`` and figures, and return their folder.
+
+    With ``presets`` only the :data:`PARTS` that it names.
+    """
+    wanted = _wanted(settings)
     folder = settings.data or data_root()
     if not folder.is_dir():
         raise InputError(
@@ -49,11 +55,13 @@ def run(settings: Settings) -> Path:
     # What a stored piece depends on beside its name: one of another version or size is not taken up again.
     identity: dict[str, str | int] = {"version": __version__, "quick": settings.quick, "seeds": seeds, "splits": SPLITS}
     bench = Bench(settings, folder, seeds, device, Checkpoints(out / "work", identity))
-    boards, planted = bench.boards(), bench.planted()
-    trials = [bench.trial(normal) for normal in normal_sets(folder, settings.quick)]
-    if not trials:
+    boards = bench.boards() if "checkerboards" in wanted else ()
+    planted = bench.planted() if "contamination" in wanted else ()
+    trials = [bench.trial(normal) for normal in normal_sets(folder, settings.quick)] if "sets" in wanted else []
+    if not trials and not boards and not planted:
         raise InputError(f"{folder} holds none of the benchmark's data; expected had, adbench, spectra or scenes in it")
-    known, dates = bench.known(), bench.dates()
+    known = bench.known() if "known" in wanted else None
+    dates = bench.dates() if "series" in wanted else None
     made_with = environment(device=device, seeds=seeds, quick=settings.quick)
     write_metrics(out, "calibration", rows_of(trials, boards, planted, known, dates, seeds), made_with)
     write_page(out, trials, boards, planted, known, dates, made_with)
@@ -113,6 +121,14 @@ class Bench:
         return self.checkpoints.get(
             "series", lambda: judge_dates(paths, _config(self.settings), self.device, self.settings.progress)
         )
+
+
+def _wanted(settings: Settings) -> tuple[str, ...]:
+    """The parts that are run. Raises UsageError where a name is none of them."""
+    unknown = [name for name in settings.presets if name not in PARTS]
+    if unknown:
+        raise UsageError(f"--presets: {unknown[0]!r} is no part of this benchmark; known: {', '.join(PARTS)}")
+    return settings.presets or PARTS
 
 
 def _config(settings: Settings) -> ModelConfig:

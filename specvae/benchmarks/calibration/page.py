@@ -61,17 +61,8 @@ def write_page(
 ) -> None:
     """Write ``report.md`` and its figures into ``out``."""
     report = Report("Calibration: asked against realised false-alarm rates")
-    report.text(
-        "Each set of normal data (known anomalies taken out) is cut in blocks. The model is fitted on half of them; random "
-        "halves of the rest calibrate and test, 20 times a seed. A cell is the median of realised / asked over these "
-        "splits, with 5 and 95 % in brackets. `specvae` is the product's threshold, `training-quantile` the same score's "
-        "quantile over its own training pixels, `chi-square` the textbook CFAR of the Mahalanobis distance."
-    )
-    report.section("Realised over asked")
-    for rate in RATES:
-        report.text(f"Asked {rate:g}:").text(_realised_table(trials, rate))
-    report.text(_reading(trials))
-    report.figure(_ratio_figure(out, trials), "Realised over asked for every set; the band is the target.")
+    if trials:
+        _sets(out, report, trials)
     _scenes(report, boards, planted)
     powered = [trial for trial in trials if trial.power]
     if powered:
@@ -88,6 +79,21 @@ def write_page(
     if dates is not None:
         write_dates(out, report, dates)
     report.made_with(made_with).write(out)
+
+
+def _sets(out: Path, report: Report, trials: Sequence[Trial]) -> None:
+    """What realises on sets of normal data, half of whose blocks are held out."""
+    report.text(
+        "Each set of normal data (known anomalies taken out) is cut in blocks. The model is fitted on half of them; random "
+        "halves of the rest calibrate and test, 20 times a seed. A cell is the median of realised / asked over these "
+        "splits, with 5 and 95 % in brackets. `specvae` is the product's threshold, `training-quantile` the same score's "
+        "quantile over its own training pixels, `chi-square` the textbook CFAR of the Mahalanobis distance."
+    )
+    report.section("Realised over asked")
+    for rate in RATES:
+        report.text(f"Asked {rate:g}:").text(_realised_table(trials, rate))
+    report.text(_reading(trials))
+    report.figure(_ratio_figure(out, trials), "Realised over asked for every set; the band is the target.")
 
 
 def _scenes(report: Report, boards: Sequence[Board], planted: Sequence[Planted]) -> None:

@@ -18,13 +18,13 @@ __all__ = ["SHARES", "Planted", "judge_planted", "planted_rows", "planted_scenes
 
 SHARES = (0.0, 0.001, 0.01, 0.03)
 """Shares of a scene's normal pixels that are planted."""
-SIDE = 240
+SIDE = 144
 """Side of the parts that large scenes are cut in, pixels."""
 PARTS = 4
 """Parts of one place at most, so that no place decides alone; scenes whose names begin alike are dates of one."""
 CLOUDS = (CLOUDY, "_clouds", "_sr7")
 """Ends of the names of scenes that hold clouds already: they are contaminated as they are."""
-FEWEST = 15_000
+FEWEST = 12_000
 """Normal pixels of a part at least."""
 COUNT = 20
 """Parts in all."""
