@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from specvae.cli.main import cli
+from specvae.model.config_file import known_keys
+from tests import configuration
 from tests.structure import BEGIN, END, PAGE, long_files, long_functions, order, rows
 
 ROOT = Path(__file__).parents[1]
@@ -52,11 +54,29 @@ def test_a_command_has_help_an_example_and_a_place_in_the_guide(name: str) -> No
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_says_what_it_is(name: str) -> None:
+def test_every_option_says_in_a_sentence_what_it_does(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
-    mute = [p.name for p in command.params if isinstance(p, click.Option) and not p.help]
-    assert not mute
+    options = [p for p in command.params if isinstance(p, click.Option)]
+    said = {p.name: (p.help or "").split("[default")[0].strip() for p in options}
+    assert [name for name, text in said.items() if not re.fullmatch(r"[A-Z][^ ]* .+ .+\.", text, re.S)] == []
+
+
+def test_the_page_of_settings_is_that_of_the_fields() -> None:
+    assert configuration.PAGE.read_text(encoding="utf-8") == configuration.page(), (
+        "python -m tests.configuration --write"
+    )
+    for key in known_keys():
+        assert f"| `{key}` |" in configuration.tables()
+
+
+def test_the_help_of_a_fit_names_the_settings_that_are_used_most() -> None:
+    command = cli.get_command(click.Context(cli), "fit")
+    assert command is not None
+    (about,) = (p.help or "" for p in command.params if isinstance(p, click.Option) and p.name == "set")
+    named = re.findall(r"[a-z]+\.[a-z_]+(?=[,;])", about)
+    assert len(named) >= 5
+    assert set(named) <= set(known_keys())
 
 
 def test_the_readme_has_at_most_120_lines() -> None:

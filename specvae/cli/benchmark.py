@@ -16,23 +16,30 @@ __all__ = ["command"]
 
 @click.command("benchmark")
 @click.argument("name", type=click.Choice(BENCHMARKS))
-@click.option("--data", metavar="DIR", help="Folder of its data. [default: its folder in $SPECVAE_DATA]")
-@click.option("--out", metavar="DIR", help="Where the report goes. [default: reports/benchmarks/NAME]")
-@click.option("--seeds", type=click.IntRange(1, 100), help="How many seeds to average. [default: the benchmark's]")
-@click.option("--quick", is_flag=True, help="A short run that exercises everything; its figures mean little.")
+@click.option("--data", metavar="DIR", help="Read its data from this folder. [default: its folder in $SPECVAE_DATA]")
+@click.option("--out", metavar="DIR", help="Write the report to this folder. [default: reports/benchmarks/NAME]")
+@click.option("--seeds", type=click.IntRange(1, 100), help="Average so many seeds. [default: the benchmark's]")
+@click.option("--quick", is_flag=True, help="Run everything shortly, on little data; the figures mean little.")
 @click.option(
     "--presets",
     metavar="LIST",
-    help="Presets to run, separated by commas; mnist takes NAME:EPOCHS too; speed: processes, device; "
+    help="Run these presets, separated by commas; mnist takes NAME:EPOCHS too; speed: processes, device; "
     "watch: events, normal, large. [default: all]",
 )
-@click.option("--epochs", type=click.IntRange(1), help="Epochs of training, in place of each preset's own.")
+@click.option("--epochs", type=click.IntRange(1), help="Train for so many epochs, in place of each preset's own.")
 @device_option
 @click.option(
-    "--size", type=click.IntRange(128), multiple=True, help="speed, watch: side of a scene, repeatable; scale: scenes."
+    "--size",
+    type=click.IntRange(128),
+    multiple=True,
+    help="Take scenes of this side, repeatable (speed, watch), or so many scenes (scale).",
 )
-@click.option("--bands", type=click.IntRange(1), help="speed: bands of a scene. [default: 12]")
-@click.option("--dtype", type=click.Choice(["uint8", "uint16", "int16", "float32"]), help="speed: [default: uint16]")
+@click.option("--bands", type=click.IntRange(1), help="Take scenes of so many bands (speed). [default: 12]")
+@click.option(
+    "--dtype",
+    type=click.Choice(["uint8", "uint16", "int16", "float32"]),
+    help="Take scenes of this type (speed). [default: uint16]",
+)
 def command(
     name: str,
     data: str | None,

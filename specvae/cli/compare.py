@@ -19,7 +19,7 @@ __all__ = ["command"]
     "--tolerance",
     type=click.FloatRange(min=0),
     metavar="SHARE",
-    help="Largest |a - b| / max(1, |a|) of two numbers that count as equal within it.  [default: 1e-5]",
+    help="Count two numbers as equal up to this |a - b| / max(1, |a|).  [default: 1e-5]",
 )
 @json_option
 def command(a: str, b: str, tolerance: float | None, as_json: bool) -> int:

@@ -11,9 +11,11 @@ __all__ = ["command"]
 
 
 @click.command("demo")
-@click.option("--out", default="demo", show_default=True, metavar="DIR", help="Where everything is written.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the two nights.")
-@click.option("--series", is_flag=True, help="A place over a year and a half in place of two nights, and its alerts.")
+@click.option("--out", default="demo", show_default=True, metavar="DIR", help="Write everything to this folder.")
+@click.option("--seed", default=0, show_default=True, help="Make the two nights with this seed.")
+@click.option(
+    "--series", is_flag=True, help="Make a place over a year and a half in place of two nights, and its alerts."
+)
 def command(out: str, seed: int, series: bool) -> int:
     """Make a small normal scene and tonight's with planted anomalies, fit on one, score the other, say where to look.
 

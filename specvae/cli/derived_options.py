@@ -105,7 +105,7 @@ device_option = _one(ScoreRequest, "device")
 overwrite_option = _one(ScoreRequest, "overwrite")
 memory_option = _one(ScoreRequest, "max_memory")
 set_option = _one(FitRequest, "set")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 
 
 def ingest_of(options: Mapping[str, object]) -> dict[str, Any]:

@@ -21,11 +21,17 @@ __all__ = ["command"]
 @click.command("encode")
 @click.argument("source", nargs=-1, required=True)
 @model_option
-@click.option("--out", default="reports/encode", show_default=True, metavar="DIR", help="Folder for the results.")
+@click.option(
+    "--out",
+    default="reports/encode",
+    show_default=True,
+    metavar="DIR",
+    help="Write a folder for each source below this one.",
+)
 @click.option(
     "--format",
     type=click.Choice(["csv", "parquet", "tif"]),
-    help="Format of the latent means. [default: that of the source]",
+    help="Write the latent means in this format. [default: that of the source]",
 )
 @reading_options("encode")
 @device_option

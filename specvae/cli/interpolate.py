@@ -23,16 +23,30 @@ __all__ = ["command"]
 @click.command("interpolate")
 @click.argument("source", required=False)
 @click.option(
-    "--start", required=True, metavar="WHICH", help="A table's row, a pixel's row,col, both from 0, or a spectrum."
+    "--start",
+    required=True,
+    metavar="WHICH",
+    help="Start at a table's row, at a pixel's row,col, both counted from 0, or at a spectrum.",
 )
-@click.option("--end", required=True, metavar="WHICH", help="The last one, given likewise.")
+@click.option("--end", required=True, metavar="WHICH", help="End there, given likewise.")
 @click.option(
-    "--steps", type=int, default=11, show_default=True, metavar="N", help="Spectra on the way, ends included."
+    "--steps",
+    type=int,
+    default=11,
+    show_default=True,
+    metavar="N",
+    help="Draw so many spectra on the way, ends included.",
 )
 @model_option
-@click.option("--out", default="reports/interpolate", show_default=True, metavar="DIR", help="Folder for the path.")
 @click.option(
-    "--format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="Format of the path."
+    "--out", default="reports/interpolate", show_default=True, metavar="DIR", help="Write the path to this folder."
+)
+@click.option(
+    "--format",
+    type=click.Choice(["csv", "parquet"]),
+    default="csv",
+    show_default=True,
+    help="Write the path in this format.",
 )
 @reading_options("interpolate")
 @device_option

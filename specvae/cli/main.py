@@ -64,14 +64,14 @@ def _there(name: str) -> bool:
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="specvae")
-@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
     expose_value=False,
-    help="Form of what is said on stderr.",
+    help="Say what goes to standard error as text or as JSON events.",
 )
 def cli() -> None:
     """Anomaly detection in spectral and remote-sensing data.

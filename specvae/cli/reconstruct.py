@@ -21,7 +21,13 @@ __all__ = ["command"]
 @click.command("reconstruct")
 @click.argument("source", nargs=-1, required=True)
 @model_option
-@click.option("--out", default="reports/reconstruct", show_default=True, metavar="DIR", help="Folder for the results.")
+@click.option(
+    "--out",
+    default="reports/reconstruct",
+    show_default=True,
+    metavar="DIR",
+    help="Write a folder for each source below this one.",
+)
 @reading_options("reconstruct")
 @device_option
 @memory_option

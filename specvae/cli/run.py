@@ -27,7 +27,7 @@ __all__ = ["command"]
 @click.argument("pipeline")
 @request_options(Pipeline, "run", defaults=False)
 @click.option("--dry-run", is_flag=True, help="Say what would run, what is done and why, what is invalid.")
-@click.option("--no-lock", is_flag=True, help="Work in object storage that cannot lock; no other run may.")
+@click.option("--no-lock", is_flag=True, help="Work in object storage that cannot lock; no other run may work there.")
 @set_option
 @json_option
 def command(pipeline: str, as_json: bool, dry_run: bool, no_lock: bool, **options: object) -> int:

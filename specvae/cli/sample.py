@@ -15,11 +15,17 @@ __all__ = ["command"]
 
 @click.command("sample")
 @model_option
-@click.option("--out", default="reports/sample", show_default=True, metavar="DIR", help="Folder for the draws.")
-@click.option("--count", type=int, default=1000, show_default=True, metavar="N", help="How many to draw.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
 @click.option(
-    "--format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="Format of the draws."
+    "--out", default="reports/sample", show_default=True, metavar="DIR", help="Write the draws to this folder."
+)
+@click.option("--count", type=int, default=1000, show_default=True, metavar="N", help="Draw so many.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Draw with this seed.")
+@click.option(
+    "--format",
+    type=click.Choice(["csv", "parquet"]),
+    default="csv",
+    show_default=True,
+    help="Write the draws in this format.",
 )
 @device_option
 @overwrite_option

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-jobs_option = click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, help="Processes.")
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, help="Score in so many processes."
+)
 scenes_from_option = click.option(
-    "--scenes-from", metavar="FILE", help="A file of scenes, one a line; - for standard input."
+    "--scenes-from", metavar="FILE", help="Score the scenes that this file lists, one a line; - is standard input."
 )
 
 

@@ -7,7 +7,7 @@ import errno
 import io
 import os
 import sys
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 __all__ = ["Output", "start_in_utf8"]
 
@@ -62,6 +62,11 @@ class Output:
     def fileno(self) -> int:
         """The descriptor of the stream."""
         return self._stream.fileno()
+
+    @property
+    def buffer(self) -> BinaryIO:
+        """The stream below, for bytes: click writes what a shell asks for in completing as such."""
+        return self._stream.buffer
 
     @property
     def encoding(self) -> str:

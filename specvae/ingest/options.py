@@ -33,7 +33,7 @@ class IngestOptions:
     truth: str | None = option(
         None,
         Option(
-            "Raster or polygons of true anomalies, or a column of a table.",
+            "Compare with true anomalies in this raster, these polygons, or this column of a table.",
             metavar="MASK",
             is_path=True,
             only=("score",),
@@ -43,7 +43,7 @@ class IngestOptions:
     bands: str | None = option(
         None,
         Option(
-            "Bands by name, 1-based number, range or wavelengths: B2,B3,5-8,450nm-900nm.",
+            "Take these bands, by name, 1-based number, range or wavelengths: B2,B3,5-8,450nm-900nm.",
             metavar="LIST",
             number_as_text=True,
             only=(*LEARNING, "score", "inspect"),
@@ -53,14 +53,17 @@ class IngestOptions:
     normal: str | None = option(
         None,
         Option(
-            "Raster (non-zero) or polygons (inside) of what is normal.", metavar="MASK", is_path=True, only=LEARNING
+            "Fit on what is normal by this raster (non-zero) or these polygons (inside).",
+            metavar="MASK",
+            is_path=True,
+            only=LEARNING,
         ),
     )
     """Raster (non-zero = normal) or polygons (inside = normal); ``{stem}`` stands for the scene's name."""
     mask: str | None = option(
         None,
         Option(
-            "Raster: 0 is left out, or what its kind or --mask-values say; or polygons to leave out. {stem} is filled in.",
+            "Leave out 0 in this raster, or what its kind or --mask-values say, or these polygons. {stem} is filled in.",
             metavar="PATH",
             is_path=True,
         ),
@@ -68,17 +71,17 @@ class IngestOptions:
     """Raster or polygons of what to leave out; ``{stem}`` as above."""
     mask_values: tuple[str, ...] = option(
         (),
-        Option("Values of --mask to leave out: numbers, or names such as scl, qa_pixel, fmask.", metavar="VALUES"),
+        Option("Leave out these values of --mask: numbers, or names such as scl, qa_pixel, fmask.", metavar="VALUES"),
     )
     """Values, ranges, bits (``bit3``) or names (``cloud``, ``scl:cirrus``) that are left out; () = the usual ones."""
     aoi: str | None = option(
-        None, Option("Polygons; only what lies inside is looked at.", metavar="PATH", is_path=True)
+        None, Option("Look only at what lies inside these polygons.", metavar="PATH", is_path=True)
     )
     """Polygons outside which nothing is used; ``{stem}`` as above."""
     before: str | None = option(
         None,
         Option(
-            "The same ground on an earlier date: what is anomalous is the change. {stem} is filled in.",
+            "Compare with the same ground on an earlier date: anomalous is the change. {stem} is filled in.",
             metavar="PATH",
             is_path=True,
             only=TWO_DATES,
@@ -87,18 +90,27 @@ class IngestOptions:
     """A scene of an earlier date on the same ground, of any sensor; ``{stem}`` as above."""
     before_mask: str | None = option(
         None,
-        Option("As --mask, for the earlier date.", metavar="PATH", is_path=True, only=TWO_DATES),
+        Option(
+            "Leave out what this mask says of the earlier date, as --mask does.",
+            metavar="PATH",
+            is_path=True,
+            only=TWO_DATES,
+        ),
     )
     """Raster or polygons of what to leave out since the earlier date is not usable there; ``{stem}`` as above."""
     nodata: str | float | None = option(
         None,
-        Option("Value that means no data, in place of the file's; or `auto`.", metavar="V", number_as_text=True),
+        Option(
+            "Take this value for no data, in place of the file's; `auto` looks for one.",
+            metavar="V",
+            number_as_text=True,
+        ),
     )
     """A value that marks missing pixels, ``auto`` (an undeclared fill where unmistakable), or None: as declared."""
     offset: str | float | None = option(
         None,
         Option(
-            "Added to every band of a raster; or `auto`: -1000 where Sentinel-2's baseline 04.00 shows.",
+            "Add this to every band of a raster; `auto` adds -1000 where Sentinel-2's baseline 04.00 shows.",
             metavar="V",
             number_as_text=True,
             only=(*LEARNING, "score", "inspect"),
@@ -112,33 +124,39 @@ class IngestOptions:
     grid: str | None = option(
         None,
         Option(
-            "Band whose grid the others are resampled to. [default: the finest]", metavar="BAND", number_as_text=True
+            "Resample the others to the grid of this band. [default: the finest]", metavar="BAND", number_as_text=True
         ),
     )
     """Band whose grid the others are resampled to, where files of one scene differ; None = the finest."""
     layout: str = option(
         "auto",
-        Option("Axes of an array, HDF5 or NetCDF; of a table, bands-first: a spectrum a column.", choices=LAYOUTS),
+        Option(
+            "Read the axes of an array, HDF5 or NetCDF in this order; of a table, bands-first means a spectrum a column.",
+            choices=LAYOUTS,
+        ),
     )
     """Axes of an array (.mat, .npz, .npy, HDF5, NetCDF), (rows, cols) of pixels and bands; of a table, rows and bands."""
     array: str | None = option(
         None,
         Option(
-            "Array of a .mat, .npz, HDF5 or NetCDF file, or sheet of a workbook. [default: the one that fits]",
+            "Read this array of a .mat, .npz, HDF5 or NetCDF file, or this sheet of a workbook. [default: the one that fits]",
             metavar="KEY",
         ),
     )
     """Key of the array in a file of several, or the sheet of a workbook; None = the one that fits."""
-    decimal: str = option("auto", Option("Decimal mark of a table of text.", choices=DECIMALS))
+    decimal: str = option("auto", Option("Read numbers of a table of text with this decimal mark.", choices=DECIMALS))
     """Decimal mark of a table of text: ``point``, ``comma`` or ``auto``, as most of its cells have it."""
     label_column: str | None = option(
-        None, Option("Column of a table that tells which rows are normal.", metavar="NAME", only=LEARNING)
+        None, Option("Fit on the rows of a table that this column calls normal.", metavar="NAME", only=LEARNING)
     )
     """Column of a table that tells which rows are normal."""
     normal_value: str | None = option(
         None,
         Option(
-            "Its value in normal rows. [default: 0, false or normal]", metavar="V", number_as_text=True, only=LEARNING
+            "Call rows with this value of it normal. [default: 0, false or normal]",
+            metavar="V",
+            number_as_text=True,
+            only=LEARNING,
         ),
     )
     """Its value in normal rows; None = 0, false or "normal"."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from specvae.model.config import MOST_STEPS, ModelConfig
+from specvae.model.config import ModelConfig
+from specvae.model.config_defaults import MOST_STEPS
 from specvae.model.config_file import load_config, presets
 
 __all__ = ["Preset", "about_presets"]

@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from specvae.model.config import BOUND, ContextConfig
+from specvae.model.config import ContextConfig
+from specvae.model.config_defaults import BOUND
 from specvae.model.sizes import CONTEXT_LIMIT, FADE, QUANTUM, component_count
 
 __all__ = ["RingContext", "ring_sums", "summed_area"]

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from specvae.errors import InputError
-from specvae.model.config import SCENE_NOISE, NetworkConfig
+from specvae.model.config_defaults import SCENE_NOISE
 from specvae.model.context_prior import ContextPrior
 from specvae.model.convolutions import ConvDecoder, ConvEncoder
 from specvae.model.dense import Stack
 from specvae.model.likelihoods import Likelihood, likelihood_of
 from specvae.model.mixture_prior import Mixture
+from specvae.model.network_config import NetworkConfig
 from specvae.model.sizes import LOG_SIGMA_FLOOR, PRIOR_SPREAD, default_hidden, default_latent
 
 __all__ = ["VAE", "Terms"]

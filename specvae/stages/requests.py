@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CalibrateRequest", "FitRequest", "call_of"]
 
-MODEL = Option("Model file.", metavar="PATH", is_path=True)
-DEVICE = Option("Where to compute.", metavar="auto|cpu|cuda")
-OVERWRITE = Option("Replace an output made otherwise.", in_toml=False)
+MODEL = Option("Write or read the model in this file.", metavar="PATH", is_path=True)
+DEVICE = Option("Compute on the processor or on a GPU; auto takes a GPU where there is one.", metavar="auto|cpu|cuda")
+OVERWRITE = Option("Replace an output that was made from other inputs or settings.", in_toml=False)
 
 
 @dataclass(frozen=True)
@@ -32,30 +32,51 @@ class FitRequest:
     """The model file to write."""
     ingest: IngestOptions = field(default_factory=IngestOptions)
     """How the sources are read, and which of their pixels are normal."""
-    preset: str | None = option(None, Option("A configuration in the package.", metavar="NAME"))
+    preset: str | None = option(
+        None, Option("Begin with a configuration in the package; `specvae presets` lists them.", metavar="NAME")
+    )
     """Name of a configuration in the package; None: the default, ``patches`` with ``patch``, ``change`` with ``before``."""
     patch: int | None = option(None, Option("Fit on patches of P x P pixels.", metavar="P"))
     """Side of a patch in pixels; None: as the configuration says, by default single spectra."""
     context: str | None = option(
-        None, Option("What surrounds a pixel. [default: auto]", choices=("none", "ring", "auto"))
+        None,
+        Option(
+            "Compare a pixel with a ring around it, or with nothing; auto is a ring for rasters. [default: auto]",
+            choices=("none", "ring", "auto"),
+        ),
     )
     """What the model sees of a pixel's surroundings; None: as the configuration says."""
-    trim: float | None = option(None, Option("Share of the sample that each refit drops.", metavar="SHARE"))
+    trim: float | None = option(
+        None,
+        Option(
+            "Drop this share of the sample, the worst by score, before each refit. [default: 0.03]", metavar="SHARE"
+        ),
+    )
     """Share of the sample, in 0..1, with the highest scores that each refit drops; None: as the configuration says."""
-    config: str | None = option(None, Option("Settings in a TOML file.", metavar="FILE.toml", is_path=True))
+    config: str | None = option(None, Option("Take settings from a TOML file.", metavar="FILE.toml", is_path=True))
     """A TOML file whose settings come after those of the preset."""
-    set: tuple[str, ...] = option((), Option("A setting; may be repeated.", metavar="KEY=VALUE"))
+    set: tuple[str, ...] = option(
+        (),
+        Option(
+            "Change one setting; may be repeated. Used most: training.steps, network.latent, context.outer, context.guard, "
+            "normaliser.kind; docs/reference/configuration.md lists all.",
+            metavar="KEY=VALUE",
+        ),
+    )
     """Single settings, ``key=value`` with dotted keys, which come after those of the file."""
     device: str = option("auto", DEVICE)
     """Where the network is trained: ``cpu``, ``cuda``, or ``auto``, a GPU where there is one."""
-    seed: int | None = option(None, Option("Seed of sampling and training."))
+    seed: int | None = option(None, Option("Use this seed for the sample, the split and the training. [default: 0]"))
     """Seed of the sample, the split, the initial weights and the batches; None: as the configuration says."""
     folds: int | None = option(
-        None, Option("Folds whose models calibrate. [default: 6; 1: a share is held out]", metavar="N")
+        None,
+        Option(
+            "Calibrate by the models of so many folds; with 1 a share is held out instead. [default: 6]", metavar="N"
+        ),
     )
     """Folds of the cross-fitting; None: as the configuration says, by default 6, and fewer for large samples; 1: a share of
     the blocks is held out and does not train."""
-    max_pixels: int | None = option(None, Option("Pixels to train on, at most."))
+    max_pixels: int | None = option(None, Option("Train on at most so many pixels or rows. [default: 500000]"))
     """Most pixels in the sample, over all sources; None: as the configuration says."""
     keep_interrupted: bool = option(
         False,
@@ -107,7 +128,10 @@ class CalibrateRequest:
     model: str = option("model.specvae", MODEL)
     """The model file whose thresholds are to be renewed; it is not changed."""
     out: str | None = option(
-        None, Option("The new model file. [default: MODEL.calibrated.specvae]", metavar="PATH", is_path=True)
+        None,
+        Option(
+            "Write the calibrated model to this file. [default: MODEL.calibrated.specvae]", metavar="PATH", is_path=True
+        ),
     )
     """The model file to write; None: ``<model>.calibrated.specvae``."""
     ingest: IngestOptions = field(default_factory=IngestOptions)

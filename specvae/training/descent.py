@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 import torch
 from torch import Tensor
 
-from specvae.model.config import MOST_STEPS, TrainingConfig
+from specvae.model.config import TrainingConfig
+from specvae.model.config_defaults import MOST_STEPS
 from specvae.model.vae import VAE
 from specvae.training.closed_form import start_linear
 from specvae.training.course import Check, Course, Phase, Stopped

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from specvae.model.config import REFITS, ModelConfig
+from specvae.model.config import ModelConfig
+from specvae.model.config_defaults import REFITS
 from specvae.model.spectral_net import Normalised, SpectralNet
 from specvae.thresholds.contamination import find_gap
 from specvae.training.descent import Sample

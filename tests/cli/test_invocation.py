@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import warnings
@@ -219,3 +220,20 @@ def test_what_is_printed_under_a_bar_goes_to_standard_output_as_it_is(
     assert printed.out == line + "\n"
     assert "scene" in printed.err
     assert line not in printed.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_is_told_how_to_complete(shell: str) -> None:
+    code = "import sys; sys.argv = ['specvae']; from specvae.cli.main import main; main()"
+
+    def asked(**variables: str) -> str:
+        environment = {**os.environ, **variables}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    script = asked(_SPECVAE_COMPLETE=f"{shell}_source")
+    assert f"_SPECVAE_COMPLETE={shell}_complete" in script
+    words = {"COMP_WORDS": "specvae score --false"}
+    place = {"COMP_CWORD": "--false" if shell == "fish" else "2"}
+    assert "--false-alarm-rate" in asked(_SPECVAE_COMPLETE=f"{shell}_complete", **words, **place)

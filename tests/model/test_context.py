@@ -7,9 +7,10 @@ import pytest
 import torch
 from scipy.ndimage import uniform_filter
 
-from specvae.model.config import ContextConfig, NetworkConfig
+from specvae.model.config import ContextConfig
 from specvae.model.context import RingContext, ring_sums, summed_area
 from specvae.model.context_prior import ContextPrior
+from specvae.model.network_config import NetworkConfig
 from specvae.model.sizes import QUANTUM
 from specvae.model.vae import VAE
 

@@ -11,10 +11,10 @@ from torch.nn.functional import binary_cross_entropy
 
 from specvae.benchmarks.mnist.image_model import ImageModel
 from specvae.errors import InputError, UsageError
-from specvae.model.config import NetworkConfig
 from specvae.model.config_file import load_config, presets
 from specvae.model.convolutions import ConvDecoder, ConvEncoder
 from specvae.model.likelihoods import Bernoulli
+from specvae.model.network_config import NetworkConfig
 from specvae.model.vae import VAE
 
 IMAGES = ("conv-bernoulli", "mlp-gaussian-tanh", "mlp-bernoulli", "deep-autoencoder", "mlp", "binary-mixture")

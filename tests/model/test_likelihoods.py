@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.distributions import Normal
 
-from specvae.model.config import NetworkConfig
 from specvae.model.likelihoods import LIKELIHOODS, Bernoulli, Gaussian, Likelihood, likelihood_of
+from specvae.model.network_config import NetworkConfig
 
 SIGMA = torch.tensor([[0.5], [1.0], [4.0]])
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from specvae.model.config import NetworkConfig
+from specvae.model.network_config import NetworkConfig
 from specvae.model.sizes import PRIOR_SPREAD
 from specvae.model.vae import VAE
 from specvae.training.closed_form import start_linear

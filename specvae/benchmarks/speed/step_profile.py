@@ -11,7 +11,8 @@ from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile
 
 from specvae.benchmarks.report import Row
-from specvae.model.config import ModelConfig, NetworkConfig, TrainingConfig
+from specvae.model.config import ModelConfig, TrainingConfig
+from specvae.model.network_config import NetworkConfig
 from specvae.model.vae import VAE
 from specvae.training.descent import Descent, Sample
 

@@ -135,26 +135,43 @@ Stage = WholeStage | ScoreStage
 class Pipeline:
     """A checked declaration. Its options are the keys at the top of the TOML, some of them options of ``specvae run``."""
 
-    name: str = option("", Option("Name of the pipeline.", on_command_line=False))
+    name: str = option(
+        "", Option("Call the pipeline so in its reports. [default: the file's name]", on_command_line=False)
+    )
     """What the summary is headed with; the TOML's file name by default."""
-    root: str = option("", Option("Folder that relative paths start from.", on_command_line=False))
+    root: str = option(
+        "", Option("Start relative paths from this folder. [default: the TOML's]", on_command_line=False)
+    )
     """Absolute; in the TOML relative to its folder, which it is by default."""
-    out: str = option("", Option("Folder of the run's own files.", on_command_line=False))
+    out: str = option(
+        "", Option("Write the run's own files to this folder. [default: the first score's]", on_command_line=False)
+    )
     """Where run.json, index.html, the log and the metrics go: the first score's ``out`` by default."""
-    jobs: int = option(1, Option("Processes. [default: the TOML's, else 1]", metavar="N", range=Range(1, 1024)))
+    jobs: int = option(
+        1, Option("Work in so many processes. [default: the TOML's, else 1]", metavar="N", range=Range(1, 1024))
+    )
     """Worker processes on this machine."""
     cluster: str | None = option(
-        None, Option("A Dask scheduler, tcp://host:8786, or local:4 for four workers here.", metavar="ADDRESS")
+        None,
+        Option(
+            "Work on the cluster of a Dask scheduler at tcp://host:8786; local:4 starts four workers here.",
+            metavar="ADDRESS",
+        ),
     )
     """Address of a scheduler whose workers do the stages; None: this machine's processes."""
-    retries: int = option(2, Option("Tries more for what failed. [default: 2]", metavar="N", range=Range(0, 100)))
+    retries: int = option(2, Option("Try again so often what may pass. [default: 2]", metavar="N", range=Range(0, 100)))
     """How often a task that failed for a passing reason is tried again."""
-    max_memory: str | None = option(None, Option("Working memory of all processes together: 400M, 2G.", metavar="SIZE"))
+    max_memory: str | None = option(
+        None,
+        Option(
+            "Keep the working memory of all processes together below this size, such as 400M or 2G.", metavar="SIZE"
+        ),
+    )
     """Bound of the working buffers of all processes together; None: each stage's own."""
     fail_when_empty: bool = option(False, Option("Fail where a glob or folder of scenes is empty.", in_toml=True))
     """Whether a score without a scene fails; by default it is a quiet night, with a word."""
     heartbeat: str | None = option(
-        None, Option("A file that is touched once a second while work goes on.", metavar="FILE", is_path=True)
+        None, Option("Touch this file once a second while work goes on.", metavar="FILE", is_path=True)
     )
     """A file whose time tells a scheduler that the run still looks after its workers; None: no such file."""
     max_seconds_per_scene: float | None = option(

@@ -34,13 +34,20 @@ class ScoreRequest:
 
     model: str = option("model.specvae", MODEL)
     """The model file to score with."""
-    out: str = option("reports", Option("Folder for the reports.", metavar="DIR", is_path=True))
+    out: str = option("reports", Option("Write a folder for each scene below this one.", metavar="DIR", is_path=True))
     """The folder that holds a folder of results for each scene."""
     false_alarm_rate: float | None = option(
-        None, Option("[default: 1e-3]", metavar="R", range=Range(0, 1, low_open=True, high_open=True))
+        None,
+        Option(
+            "Flag this share of normal pixels. [default: 1e-3]",
+            metavar="R",
+            range=Range(0, 1, low_open=True, high_open=True),
+        ),
     )
     """Share of normal pixels above the cut, in 0..1; None: the nearest to 1e-3 that the calibration supports."""
-    threshold: float | None = option(None, Option("A cut in nats, in place of a rate.", metavar="NATS"))
+    threshold: float | None = option(
+        None, Option("Flag what scores above so many nats, in place of a rate.", metavar="NATS")
+    )
     """The cut itself, in nats; excludes ``false_alarm_rate``."""
     ingest: IngestOptions = field(default_factory=IngestOptions)
     """How the scenes are read, and where their truth is."""
@@ -62,7 +69,7 @@ class ScoreRequest:
     )
     """How many rows of a table, the most anomalous first, are explained; None: those above the cut, and 10 at least."""
     known: str | None = option(
-        None, Option("Objects known from before; the others are marked new.", metavar="OBJECTS", is_path=True)
+        None, Option("Mark objects that are not in this file of known ones as new.", metavar="OBJECTS", is_path=True)
     )
     """A file of objects known from before; ``{stem}`` stands for the scene's name."""
     objects: tuple[str, ...] = option(
@@ -84,7 +91,9 @@ class ScoreRequest:
     """Whether a result that is not to be trusted changes the exit status."""
     device: str = option("auto", DEVICE)
     """Where to compute: ``cpu``, ``cuda``, or ``auto``, a GPU where there is one."""
-    max_memory: str | None = option(None, Option("Working memory: 400M, 2G.", metavar="SIZE"))
+    max_memory: str | None = option(
+        None, Option("Keep working memory below this size, such as 400M or 2G.", metavar="SIZE")
+    )
     """Bound of the working buffers, such as ``400M``; None: a tenth of the memory, 256 MiB at most."""
     overwrite: bool = option(False, OVERWRITE)
     """Score in any case, and replace whatever stands in a scene's folder."""

@@ -22,15 +22,23 @@ class WatchRequest:
     """What a watch is asked to do. Raises UsageError where a value is outside its range."""
 
     out: str | None = option(
-        None, Option("Folder for the alerts. [default: watch in the folder of reports]", metavar="DIR", is_path=True)
+        None,
+        Option(
+            "Write the alerts to this folder. [default: watch in the folder of reports]", metavar="DIR", is_path=True
+        ),
     )
     """The folder that is written; None: ``watch`` beside the dates' folders."""
     false_alert_rate: float = option(
-        0.1, Option("False confirmed alerts of the place in a year.", metavar="R", range=Range(0, 1, low_open=True))
+        0.1,
+        Option(
+            "Allow so many false confirmed alerts of the place in a year.",
+            metavar="R",
+            range=Range(0, 1, low_open=True),
+        ),
     )
     """How many alerts of the place as a whole may be confirmed falsely in a year, on average."""
     close_after: int = option(
-        2, Option("Clear looks without evidence that close an alert.", metavar="N", range=Range(1, 100))
+        2, Option("Close an alert after so many clear looks without evidence.", metavar="N", range=Range(1, 100))
     )
     """Clear looks in a row without evidence that close an alert."""
     since: str | None = option(None, Option("Leave out earlier dates, YYYY-MM-DD.", metavar="DATE"))
