@@ -45,6 +45,9 @@ def command(as_json: bool, **options: Any) -> int:
         return 0
     summary = result.summary
     share = f"{100 * summary['inside_envelope']:.1f} % of their values within the training spectra's 5 to 95 %"
+    # Results of earlier versions hold no judgement.
+    if "envelope" in summary:
+        share += f", where {100 * summary['inside_expected']:.0f} % of right draws lie: {summary['envelope']}"
     picture = "envelope.png" if summary["kind"] == "spectra" else "samples.png"
     echo(f"{summary['count']:,} draws, {share} -> {result.folder}/{picture}")
     return 0

@@ -26,7 +26,7 @@ from specvae.stages.fit import fit
 from specvae.stages.latent.encode import encode
 from specvae.stages.latent.interpolate import interpolate
 from specvae.stages.latent.reconstruct import reconstruct
-from specvae.stages.latent.sample import sample
+from specvae.stages.latent.sample import judgement, sample
 from specvae.stages.requests import FitRequest
 
 NAMES = ("B1", "B2", "B3", "B4", "B5")
@@ -227,6 +227,7 @@ def test_pca_errors_are_those_of_scikit_learn(place: Path) -> None:
 def test_draws_lie_where_the_training_spectra_do(place: Path, tmp_path: Path, name: str) -> None:
     result = sample(model=str(place / f"{name}.specvae"), out=str(tmp_path), count=4000, device="cpu")
     assert 0.8 < result.summary["inside_envelope"] < 0.97
+    assert result.summary["inside_expected"] == pytest.approx(0.9)
     drawn = pd.read_csv(tmp_path / "samples.csv")
     assert drawn.shape == (4000, 5)
     normal = stored(place, name).detector.background.reference
@@ -380,3 +381,17 @@ def test_the_commands_print_what_they_made(place: Path, tmp_path: Path) -> None:
     ):
         result = CliRunner().invoke(cli, words, catch_exceptions=False, standalone_mode=False)
         assert said in result.output, result.output
+
+
+def test_right_draws_are_called_right_and_others_narrower_or_wider() -> None:
+    rng = np.random.default_rng(0)
+    called = {1.0: 0, 0.75: 0, 1.3: 0}
+    words = {1.0: "as wide as", 0.75: "narrower than", 1.3: "wider than"}
+    for _ in range(40):
+        normal = rng.normal(size=(2000, 6))
+        low, high = np.quantile(normal, [0.05, 0.95], axis=0)
+        for scale in called:
+            drawn = scale * rng.normal(size=(1000, 6))
+            inside = float(((drawn >= low) & (drawn <= high)).mean())
+            called[scale] += judgement(inside, 1000, 2000).startswith(words[scale])
+    assert all(count >= 39 for count in called.values()), called

@@ -50,7 +50,13 @@ def write_page(
     made_with: Environment,
 ) -> None:
     """Write ``report.md`` and its figures into ``out``; ``missing`` are the presets that were not asked for."""
-    report = Report(f"{images.title}: five classic systems, ours, and digits as anomalies")
+    quick = "A quick run, whose figures mean little: " if made_with["quick"] else ""
+    report = Report(f"{quick}{images.title}: five classic systems, ours, and digits as anomalies")
+    if quick:
+        report.text(
+            "Few images, few epochs and two digits show that every part works. Without `--quick` the same command makes the "
+            "figures that are to be put beside published ones."
+        )
     seeds = f"{made_with['seeds']} seed{'' if made_with['seeds'] == 1 else 's'}"
     report.text(
         f"{made_with['train']:,} training and {made_with['test']:,} test images, grey levels scaled to 0..1. Each preset is "

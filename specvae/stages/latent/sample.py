@@ -20,7 +20,7 @@ from specvae.scoring.latent import draw_spectra
 from specvae.stages.latent.folder import LatentResult, make_folder
 from specvae.stages.latent.images import draw_images, kind_of, save_images
 
-__all__ = ["sample"]
+__all__ = ["judgement", "sample"]
 
 SIDE = 10
 """Images in a row of the grid."""
@@ -63,7 +63,6 @@ def _spectra(detector: Detector, folder: Path, count: int, seed: int, format: st
     labels = detector.bands.labels
     write_columns(folder / f"samples.{format}", dict(zip(labels, rows.T, strict=True)))
     normal, sampled = (np.quantile(each, QUANTILES, axis=0) for each in (reference, rows))
-    # A good model puts nine values in ten within the 5 to 95 % of its training spectra, not all of them.
     inside = ((rows >= normal[0]) & (rows <= normal[2])).mean(axis=0)
     write_columns(folder / "envelope.csv", _envelope(detector, normal, sampled, inside))
     draw_envelopes(folder / "envelope.png", detector.bands, normal, sampled, rows[:40])
@@ -77,8 +76,31 @@ def _spectra(detector: Detector, folder: Path, count: int, seed: int, format: st
         "bands": list(labels),
         "prior": _prior(detector),
         "inside_envelope": float(inside.mean()),
+        "inside_expected": QUANTILES[2] - QUANTILES[0],
+        "envelope": judgement(float(inside.mean()), count, len(reference)),
         "inside_envelope_by_band": [float(v) for v in inside],
     }
+
+
+def judgement(inside: float, draws: int, reference: int) -> str:
+    """Whether so large a share ``inside`` the training spectra's 5 to 95 % is that of right draws, in words.
+
+    Of right draws 90 % lie there, not all of them. What differs by more than three standard errors, those of so many
+    ``draws`` and of quantiles of so many ``reference`` spectra, is said.
+
+    Examples
+    --------
+    >>> judgement(0.91, 1000, 5000), judgement(0.979, 1000, 5000)
+    ('as wide as the training spectra', 'narrower than the training spectra: the prior leaves out some of what is normal')
+    """
+    low, _, high = QUANTILES
+    right = high - low
+    error = np.sqrt(right * (1 - right) / draws + 2 * low * (1 - low) / reference)
+    if abs(inside - right) <= 3 * error:
+        return "as wide as the training spectra"
+    if inside > right:
+        return "narrower than the training spectra: the prior leaves out some of what is normal"
+    return "wider than the training spectra: the prior reaches where nothing normal lies"
 
 
 def _envelope(
