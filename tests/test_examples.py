@@ -42,8 +42,9 @@ def test_an_example_runs_on_the_samples_and_says_that_its_figures_mean_nothing(n
 
 def test_the_examples_are_those_that_the_readme_of_the_folder_lists() -> None:
     text = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
-    assert {p.stem for p in (ROOT / "examples").glob("*.py")} == {*SCRIPTS, "pages", "samples"}
+    assert {p.stem for p in (ROOT / "examples").glob("*.py")} == {*SCRIPTS, "onnx_context", "pages", "samples"}
     assert all(f"`{name}.py`" in text for name in (*SCRIPTS, "samples"))
+    assert "`onnx_context.py " in text
 
 
 def test_the_samples_are_what_their_script_makes(tmp_path: Path) -> None:

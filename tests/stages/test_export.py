@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -102,6 +103,26 @@ def test_a_whole_map_can_be_made_of_the_graph_and_ring_means_alone(place: Path) 
     means = np.stack([total(plane * weight) / count for plane in planes])
     theirs = run(place / "context.onnx", spectra=spectra, context=means.reshape(len(means), -1).T)["score"]
     np.testing.assert_allclose(theirs.reshape(120, 150)[cube.valid], ours.score[cube.valid], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["context", "pixel"])
+def test_the_example_makes_the_map_of_the_command_line_in_numpy(kind: str, place: Path, tmp_path: Path) -> None:
+    script = Path(__file__).parents[2] / "examples" / "onnx_context.py"
+    words = [
+        sys.executable,
+        str(script),
+        str(place / "scene.tif"),
+        str(place / f"{kind}.onnx"),
+        str(tmp_path / "s.tif"),
+    ]
+    subprocess.run(words, check=True)
+    cube = scene(place)
+    ours = load_model(place / f"{kind}.specvae").detector.score(cube, cube.window).score
+    with rasterio.open(tmp_path / "s.tif") as made, rasterio.open(place / "scene.tif") as source:
+        found = made.read(1)
+        assert (made.transform, made.crs) == (source.transform, source.crs)
+    np.testing.assert_array_equal(np.isnan(found), ~cube.valid)
+    np.testing.assert_allclose(found[cube.valid], ours[cube.valid], rtol=1e-3, atol=1e-3)
 
 
 def test_a_table_model_with_marginals_and_a_mixture_scores_alike_even_the_absurd(tmp_path: Path) -> None:
