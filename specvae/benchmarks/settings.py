@@ -18,6 +18,7 @@ BENCHMARKS = (
     "faults",
     "hyperspectral",
     "mnist",
+    "reasons",
     "scale",
     "speed",
     "transfer",

@@ -44,6 +44,8 @@ class Driver:
     """Observed less expected in per cent of the expected; NaN where a percentage means nothing."""
     nats: float
     """What it contributes to the score."""
+    band: int = 0
+    """0-based number of the band, of a run that of the band it was named for."""
 
     @property
     def words(self) -> str:
@@ -125,7 +127,9 @@ class Wording:
         percent = 100 * away / base if base > SMALL * float(self.high[band] - self.low[band]) else np.nan
         if not abs(percent) <= LARGEST_PERCENT:
             percent = np.nan
-        return Driver(self._label(run), f"{away:+.3g}" if np.isnan(percent) else f"{percent:+.0f} %", percent, nats)
+        return Driver(
+            self._label(run), f"{away:+.3g}" if np.isnan(percent) else f"{percent:+.0f} %", percent, nats, band
+        )
 
     def _label(self, run: list[int]) -> str:
         first, last = run[0], run[-1]
