@@ -16,6 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = ROOT / "Dockerfile"
+CERTIFICATES, CERTIFICATES_INSIDE = Path("/etc/ssl/certs/ca-certificates.crt"), "/opt/certificates-of-this-machine.crt"
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,27 @@ class Stage:
 
 def _of_this_machine() -> dict[str, str]:
     """What this machine needs to reach package indices: no part of the image."""
-    return {name: value for name, value in os.environ.items() if name.startswith("PIP_") or "proxy" in name.casefold()}
+    own = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or "proxy" in name.casefold()}
+    return own | ({"PIP_CERT": CERTIFICATES_INSIDE} if CERTIFICATES.is_file() else {})
 
 
 @contextmanager
 def bound(root: Path) -> Iterator[None]:
     """The kernel's file systems and this machine's settings of apt and pip, in a root while it lasts."""
-    settings = ["/etc/pip.conf", "/etc/xdg/pip", "/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs", "/etc/apt"]
+    settings = [
+        "/etc/pip.conf",
+        "/etc/xdg/pip",
+        "/etc/resolv.conf",
+        "/etc/hosts",
+        "/etc/apt",
+        str(Path.home() / ".config/pip"),
+    ]
+    # Copied and not bound: the package ca-certificates writes its bundle anew, which must not be this machine's.
+    for inside in (CERTIFICATES_INSIDE, str(CERTIFICATES)) if CERTIFICATES.is_file() else ():
+        target = root / inside.lstrip("/")
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(CERTIFICATES, target)
     local = set(
         re.findall(
             r"(?:file://|=)(/opt/[\w./-]+)",

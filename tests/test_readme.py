@@ -102,7 +102,7 @@ def test_the_readme_s_python_runs() -> None:
 def test_the_readme_s_figures_stand_in_the_reports_that_it_names() -> None:
     section = text_of("README.md").split("## Figures")[1].split("##")[0]
     rows = re.findall(r"^\| (?!what)([^|]+)\| ([^|]+)\| \[[^\]]+\]\(([^)]+)\) \|$", section, re.M)
-    assert len(rows) == 7
+    assert len(rows) == 5
     for what, figures, report in rows:
         numbers = re.findall(NUMBER, figures)
         assert len(numbers) >= 2, what

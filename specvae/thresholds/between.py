@@ -19,7 +19,7 @@ def between(held_out: NDArray[np.floating], seen: NDArray[np.floating], weight: 
 
     Examples
     --------
-    >>> between(np.array([99.0, 0.5]), np.array([9.0, 0.5]), 0.5).round(3).tolist()
+    >>> between(np.array([99.0, 0.5]), np.array([9.0, 0.5]), 0.5).astype(float).round(3).tolist()
     [30.623, 0.5]
     """
     low, high = _scaled(seen), _scaled(held_out)
