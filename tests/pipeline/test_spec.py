@@ -65,9 +65,11 @@ def test_a_mistake_is_named_with_its_line_and_what_was_meant(name: str, tmp_path
 def options_of_command(command: str) -> set[str]:
     cli_command = cli.get_command(click.Context(cli), command)
     assert cli_command is not None
-    return {str(p.name).rstrip("_") for p in cli_command.params} - {"overwrite", "as_json", "jobs", "scenes_from"}
+    return {str(p.name).rstrip("_") for p in cli_command.params} - PRESENT - {"as_json", "jobs", "scenes_from"}
 
 
+PRESENT = {"overwrite", "keep_interrupted"}
+"""Options for a person who is present, and no keys of a scheduled run."""
 REQUESTS: dict[str, type] = {"fit": FitRequest, "calibrate": CalibrateRequest, "score": ScoreRequest}
 MACHINERY = {"renew", "dry_run", "threads", "command"}
 """Fields of requests for those that call a stage; a user has no option for them."""
@@ -86,8 +88,8 @@ def test_every_field_of_a_request_is_an_option_and_a_key_with_the_same_default(k
         assert options[name].opts == [f"--{name.replace('_', '-')}"]
         assert options[name].help, name
         assert options[name].get_default(click.Context(command)) == field.default
-        assert (name in keys) is (name != "overwrite")
-        assert name == "overwrite" or keys[name].default == field.default
+        assert (name in keys) is (name not in PRESENT)
+        assert name in PRESENT or keys[name].default == field.default
     assert options.keys() - own.keys() - reading.keys() <= {"as_json", "jobs", "scenes_from"}
     assert keys.keys() - own.keys() - reading.keys() == {"run", "scene" if kind == "score" else "source"}
     sayable = {declared.name for declared in options_of(request, kind)}
@@ -104,7 +106,7 @@ def test_a_command_line_and_a_toml_come_to_the_same_request(kind: str, tmp_path:
     """Every option is given a value that differs from its default, both ways."""
     words, keys = ["a.tif"], ["scene = 'a.tif'" if kind == "score" else "source = 'a.tif'"]
     for declared in options_of(REQUESTS[kind], kind):
-        if declared.name in ("overwrite", "threshold", "config", "patch", "preset"):
+        if declared.name in (*PRESENT, "threshold", "config", "patch", "preset"):
             continue  # not a key; or excluded by others; or a file that must be there
         value = sample_of(declared)
         words += [f"--{declared.name.replace('_', '-')}", *([] if value is True else [str(value)])]

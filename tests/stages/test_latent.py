@@ -86,7 +86,8 @@ def test_latent_means_are_the_encoder_s(place: Path) -> None:
 def test_reconstructions_and_nats_are_what_score_explains(place: Path) -> None:
     detector = stored(place, "rows").detector
     values = mixed(300, 3).astype(np.float32)
-    np.testing.assert_allclose(reconstructions(detector.net, values), detector.explain(values).expected, rtol=2e-6)
+    expected = detector.scorer.explain(values, None).reconstructed
+    np.testing.assert_allclose(reconstructions(detector.net, values), expected, rtol=2e-6)
     parts = detector.score_rows(values.T, np.ones(300, bool))
     np.testing.assert_allclose(nats(detector.net, values)[0], parts.score, rtol=1e-5, atol=1e-4)
 

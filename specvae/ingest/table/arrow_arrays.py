@@ -22,14 +22,16 @@ def from_numpy(values: NDArray[Any], nan_is_null: bool = False) -> pa.Array:
 
     What a masked array masks is null.
     """
-    if isinstance(values, np.ma.MaskedArray):
-        return pa.array(values.data, mask=np.ma.getmaskarray(values))
+    missing = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+    values = np.ma.getdata(values)
     if values.dtype.kind not in "iuf" or not values.dtype.isnative:
-        return pa.array(values, from_pandas=nan_is_null)
-    values, valid = np.ascontiguousarray(values), None
+        return pa.array(values, mask=missing, from_pandas=nan_is_null)
+    values = np.ascontiguousarray(values)
     if nan_is_null and values.dtype.kind == "f":
-        missing = np.isnan(values)
-        valid = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
+        missing = np.isnan(values) if missing is None else missing | np.isnan(values)
+    valid = None
+    if missing is not None and missing.any():
+        valid = pa.py_buffer(np.packbits(~missing, bitorder="little"))
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [valid, pa.py_buffer(values)])
 
 
