@@ -2,7 +2,7 @@
 
 A wildfire in Landsat 8 surface reflectance (``scenes/coldsprings`` in the folder that ``SPECVAE_DATA`` names) is scored against
 the scene before it. ``docs/pictures/wildfire.png`` is the score's own ``quicklook.png``; ``docs/pictures/report.png`` is a
-photograph of its ``report.html`` in Chromium, with the largest object chosen. Needs the extra ``test``, Chromium and its driver.
+photograph of its ``report.html`` in Chromium, with the first object chosen. Needs the extra ``test``, Chromium and its driver.
 """
 
 from __future__ import annotations
@@ -22,13 +22,11 @@ from selenium.webdriver.chrome.service import Service
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
 SCENE = "20160723_post_sr7"
-LARGEST_OBJECT = """
-const rows = [...document.querySelectorAll("#cases tbody tr")];
-const pixels = (row) => Number(row.cells[1].dataset.value);
-rows.sort((a, b) => pixels(b) - pixels(a))[0].cells[1].click();
+FIRST_OBJECT = """
+document.querySelector("#cases tbody tr").cells[1].click();
 window.scrollTo(0, 0);
 """
-"""Chooses the object with most pixels in the page's table, which shows its spectrum."""
+"""Chooses the object with most evidence, the first of the page's table, which shows its spectrum."""
 
 
 def main() -> None:
@@ -64,7 +62,7 @@ def photograph(page: Path, out: Path) -> None:
     try:
         driver.get(page.as_uri())
         time.sleep(2.0)  # the page unpacks its picture and spectra without saying when it has
-        driver.execute_script(LARGEST_OBJECT)
+        driver.execute_script(FIRST_OBJECT)
         time.sleep(0.5)
         driver.save_screenshot(str(out))
     finally:
