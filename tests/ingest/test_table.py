@@ -342,3 +342,13 @@ def test_rows_that_a_label_leaves_out_are_counted(tmp_path: Path) -> None:
     assert table.notes == ["2 of 4 rows are left out: their 'odd' does not say normal"]
     clean = text(tmp_path / "b.csv", "red,green,odd\n1,2,0\n4,5,0\n")
     assert read_table(clean, IngestOptions(label_column="odd")).notes == []
+
+
+def test_a_feather_file_whose_column_has_no_name_in_utf_8_is_refused_in_one_line(tmp_path: Path) -> None:
+    feather = pytest.importorskip("pyarrow.feather")
+    path = tmp_path / "a.feather"
+    feather.write_feather(pd.DataFrame({"abcdefg": [1.0] * 8, "h": [2.0] * 8}), path, compression="uncompressed")
+    path.write_bytes(path.read_bytes().replace(b"abcdefg", b"abcde\xffg"))
+    with pytest.raises(InputError, match="cannot be read as") as caught:
+        open_table(str(path), IngestOptions())
+    assert "\n" not in str(caught.value)

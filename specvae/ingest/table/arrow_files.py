@@ -67,11 +67,12 @@ class ArrowFile:
         try:
             self.schema, self.rows = self._opened()
             first = next(self._batches(LOOKED_AT), None)
+            names = tuple(self.schema.names)  # decoded here: a damaged name need not be UTF-8
         except (pa.ArrowException, OSError, ValueError, NotImplementedError) as error:
             raise InputError(f"{path} cannot be read as {self.format}: {error}") from error
         self._spectra = [] if first is None else list(_lists(first))
         self.decisions = tuple(_turned(spectra) for spectra in self._spectra)
-        self.names = (*self.schema.names, *(name for spectra in self._spectra for name in spectra.names))
+        self.names = (*names, *(name for spectra in self._spectra for name in spectra.names))
 
     @property
     def number_format(self) -> NumberFormat:
