@@ -237,6 +237,21 @@ def test_a_scene_that_is_anomalous_throughout_is_explained_by_a_part_of_its_pixe
     assert mean == pytest.approx(scene.deviation.mean(axis=(1, 2), dtype=np.float64), abs=0.03)
 
 
+def test_a_window_that_is_anomalous_throughout_is_explained_by_hundreds_of_its_pixels() -> None:
+    scene = Scene(np.ones((512, 640), bool))
+    scene.contribution[1, 200:] += 2
+    scene.reconstruction[:] = scene.score[:] = scene.contribution.sum(axis=0)
+    counted, components = Counted(scene), Components()
+    components.update(counted.piece(Window(0, 0, 512, 640)))
+    table = components.finish().table
+    assert counted.pixels == pytest.approx(512 * 640 / ONE_IN**2, rel=0.02)
+    truth = scene.contribution.sum(axis=(1, 2), dtype=np.float64)
+    assert table.contribution[:, 0] == pytest.approx(truth, rel=0.05)
+    assert table.contribution[:, 0].sum() == pytest.approx(table.score[0], rel=1e-9)
+    chosen, fewer = (chosen_pixels(Window(64, 128, 300, 500), n) for n in (ONE_IN, ONE_IN**2))
+    assert not (fewer & ~chosen).any()
+
+
 def test_every_line_of_pixels_has_its_share_of_the_explained_ones_in_whatever_window() -> None:
     side = 40 * ONE_IN
     chosen = chosen_pixels(Window(64, 128, side, side))

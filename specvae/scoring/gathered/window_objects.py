@@ -18,7 +18,8 @@ AT_ONCE = 1 << 14
 MANY_PIXELS = 4096
 """Pixels of an object in a window up to which all are explained."""
 ONE_IN = 11
-"""One pixel in so many of a larger object is explained, which leaves hundreds: explaining costs more than scoring."""
+"""One pixel in so many of an object larger than that is explained, and of one so many times larger one in its square, which
+leaves hundreds: explaining costs more than scoring."""
 FEW_BANDS = 32
 """Bands up to which these two hold; of more, each pixel costs so much that fewer of them are explained."""
 SLANT = 3
@@ -116,12 +117,12 @@ def with_bands(table: ObjectTable, piece: ScoredWindow, labels: Labels, held: ND
     explained, sums = np.zeros(count, np.int64), np.zeros((len(BAND_SUMS), bands, count))
     number = np.zeros(held.size + 1, np.int32)
     number[1:][held] = np.arange(1, count + 1)
-    most, one_in = thinning(bands)
-    many = np.concatenate([[False], table.pixels > most])
+    thinned = [(np.concatenate([[False], table.pixels > most]), one_in) for most, one_in in thinning(bands)]
     for strip in _strips(piece.window):
         owners = number[labels[strip]]
-        if many.any():
-            owners[many[owners] & ~chosen_pixels(_part(piece.window, strip), one_in)] = 0
+        for many, one_in in thinned:
+            if many.any():
+                owners[many[owners] & ~chosen_pixels(_part(piece.window, strip), one_in)] = 0
         at = _places(owners, strip)
         if not at.size:
             continue
@@ -145,12 +146,14 @@ def _summed(why: Explanation, spectra: NDArray[np.float32]) -> list[NDArray[np.f
     return [why.deviation, why.contribution, why.alone, why.surroundings, spectra, why.expected]
 
 
-def thinning(bands: int) -> tuple[int, int]:
-    """Pixels of an object in a window up to which all are explained, and one in how many of a larger object is.
+def thinning(bands: int) -> list[tuple[int, int]]:
+    """Pixels of an object in a window beyond which one in so many is explained; of all that hold, the last one counts.
 
-    To explain a pixel takes some three scores a band.
+    To explain a pixel takes some three scores a band. One that is chosen among fewer is chosen among more as well.
     """
-    return (MANY_PIXELS, ONE_IN) if bands <= FEW_BANDS else (MANY_PIXELS // bands, ONE_IN**2)
+    if bands > FEW_BANDS:
+        return [(MANY_PIXELS // bands, ONE_IN**2)]
+    return [(MANY_PIXELS, ONE_IN), (MANY_PIXELS * ONE_IN, ONE_IN**2)]
 
 
 def chosen_pixels(window: Window, one_in: int = ONE_IN) -> NDArray[np.bool_]:
