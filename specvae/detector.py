@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Detector"]
 
 MOST_BANDS = 12
-"""Bands up to which all are named where a model is told of."""
+"""Most bands whose names the text of a model lists."""
 
 
 @dataclass
@@ -173,7 +173,7 @@ class Detector:
     ) -> Detector:
         """Learn what is normal from regions of the sources, whose cubes hold ``bands`` and behind them those of ``before``.
 
-        ``course``: who is told of progress, and whether and where an interrupted fit ends and goes on. Raises InputError
+        ``course``: who receives the progress, and whether and where an interrupted fit ends and goes on. Raises InputError
         where fewer than ``least`` pixels are there to train on.
         """
         # Here and not above, since it imports torch, which scoring does without.

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from specvae.api.rows import RowExplanation, Rows, region_to_calibrate, seed_of, to_float32, unmasked
 from specvae.api.storing import StoredEstimator
 from specvae.errors import ModelError
+from specvae.export.reasons_in_words import wording_of
 from specvae.scoring.latent import draw_spectra, latent_means, log_evidence
 from specvae.spectra import Parts
 from specvae.thresholds.calibration import DEFAULT_RATE
@@ -116,7 +117,7 @@ class ExplainingEstimator(StoredEstimator):
             *(part.T.astype(np.float64) for part in parts),
             observed=rows,
             score=self._scores(rows),
-            bands=self.detector_.bands,
+            wording=wording_of(self.detector_, rows=True),
         )
 
     def transform(self, X: ArrayLike) -> Rows:

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from specvae.api.drivers import drivers_in_words
-from specvae.bands import BandSet
 from specvae.errors import UsageError
+from specvae.export.reasons_in_words import Wording
 from specvae.files.html_facts import html_facts
 from specvae.model.config import ModelConfig
 from specvae.training.quota import Role
@@ -78,12 +77,16 @@ class RowExplanation:
     """The rows themselves."""
     score: Rows = field(kw_only=True)
     """``(n,)``: their scores, nats."""
-    bands: BandSet = field(kw_only=True)
-    """What the columns are."""
+    wording: Wording = field(kw_only=True, repr=False)
+    """How reasons are said, and what the columns are."""
 
     def drivers(self, row: int = 0) -> str:
-        """The bands that drive the score of one row, with their deviations; of many bands, ranges of neighbours."""
-        return drivers_in_words(self.bands, self.contribution[row], self.deviation[row])
+        """The bands that drive the score of one row, against what was expected; of many bands, ranges of neighbours.
+
+        The first is the one whose return to the expected value lowers the score most.
+        """
+        of_row = (part[row] for part in (self.contribution, self.alone, self.observed, self.expected))
+        return ", ".join(driver.words for driver in self.wording.drivers(*of_row))
 
     def plot(self, row: int = 0) -> Figure:
         """Draw one row over what was expected of it, and below it the nats of each band; notebooks show the figure.
@@ -95,14 +98,14 @@ class RowExplanation:
         from specvae.api.plots import plot_reasons  # matplotlib comes with it
 
         title = f"row {row % len(self.score)}: {self.score[row]:.4g} nats"
-        return plot_reasons(title, self.bands, self.contribution[row], self.observed[row], self.expected[row])
+        return plot_reasons(title, self.wording.bands, self.contribution[row], self.observed[row], self.expected[row])
 
     def _repr_html_(self) -> str:
         """The rows of the highest scores with what drives them, as notebooks show it."""
         order = np.argsort(-self.score, kind="stable")[:SHOWN]
         facts = {f"row {row}": f"{self.score[row]:.4g} nats: {self.drivers(row)}" for row in order.tolist()}
         more = "" if len(self.score) <= SHOWN else f", the {SHOWN} highest of {len(self.score):,}"
-        return html_facts(f"why rows score as they do, deviations in standard units{more}", facts)
+        return html_facts(f"why rows score as they do, against what was expected{more}", facts)
 
 
 def seed_of(random_state: int | np.random.RandomState | None) -> int:

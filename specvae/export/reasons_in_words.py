@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.bands import BandSet
+from specvae.detector import Detector
 
-__all__ = ["Driver", "Wording", "against_words"]
+__all__ = ["Driver", "Wording", "against_words", "wording_of"]
 
 MOST = 3
 """Bands, or runs of neighbouring bands, that are named."""
@@ -139,3 +140,13 @@ class Wording:
         if waves is None:
             return f"{self.bands.labels[first]} to {self.bands.labels[last]}"
         return f"{waves[first]:,.0f} to {waves[last]:,.0f} nm"
+
+
+def wording_of(detector: Detector, rows: bool = False) -> Wording:
+    """How the reasons of a model's scores are said; ``rows``: of a table."""
+    normal = detector.drift_reference.bands
+    reference = detector.background.reference
+    if not len(reference):
+        return Wording(detector.bands, normal[:, 0], normal[:, -1], detector.has_context, rows)
+    low, high = np.minimum(normal[:, 0], reference.min(axis=0)), np.maximum(normal[:, -1], reference.max(axis=0))
+    return Wording(detector.bands, low, high, detector.has_context, rows)

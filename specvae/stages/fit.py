@@ -74,7 +74,7 @@ def _stopped(target: Path) -> Stopped | None:
 
 
 def _telling_or_ending(course: Course) -> Callable[[Phase], None]:
-    """What is told of reading: as long as nothing is trained, an end leaves nothing to be written."""
+    """The progress of reading: as long as nothing is trained, an end leaves nothing to be written."""
 
     def tell(phase: Phase) -> None:
         if course.stopped():

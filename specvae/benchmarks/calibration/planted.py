@@ -33,7 +33,7 @@ RADII = (2, 7)
 NOISE = 0.05
 """Relative deviation of the planted values from pixel to pixel."""
 MOST_CLEAN, LEAST_FOUND, JUDGED = 1, 18, 0.01
-"""Of 20: clean parts that may be called contaminated, and parts with a hundredth planted that must be."""
+"""How many of 20 clean parts may be called contaminated, and how many of 20 with a hundredth planted must be."""
 
 
 @dataclass(frozen=True)

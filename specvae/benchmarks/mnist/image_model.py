@@ -69,7 +69,7 @@ class ImageModel:
         # The loss of training includes what is alike for all images; the terms that are reported do not.
         volume = float(model.net.log_volume)
 
-        def told(phase: Phase) -> None:
+        def report(phase: Phase) -> None:
             if phase.check is None:
                 return
             model.losses.append(phase.check.loss - volume)
@@ -84,7 +84,7 @@ class ImageModel:
             model.cpu_seconds -= time.process_time() - begun[1]
 
         begun = time.perf_counter(), time.process_time()
-        train(model.net.trainable, sample, seen, config.training, config.seed, Course(told))
+        train(model.net.trainable, sample, seen, config.training, config.seed, Course(report))
         model.seconds += time.perf_counter() - begun[0]
         model.cpu_seconds += time.process_time() - begun[1]
         model.net.eval()

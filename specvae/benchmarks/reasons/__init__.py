@@ -12,9 +12,8 @@ from specvae.benchmarks.reasons.data import INPUTS, Flagged, Input, flagged
 from specvae.benchmarks.report import Report, Row, environment, table, tried, write_metrics
 from specvae.benchmarks.settings import Settings, data_root
 from specvae.errors import InputError
-from specvae.export.reasons_in_words import Wording
+from specvae.export.reasons_in_words import Wording, wording_of
 from specvae.model.config_file import load_config
-from specvae.stages.score.objects import wording_of
 
 __all__ = ["run"]
 

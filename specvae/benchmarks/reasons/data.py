@@ -130,7 +130,7 @@ def _of_scene(detector: Detector, cube: Cube, least: int) -> Flagged:
     around = None if context is None else context[:, rows, cols]
     owner = np.full(len(rows), -1)
     for i in range(len(objects)):
-        # Only objects that fill their box are told by it; the others have no pixels here and are passed over.
+        # Only objects that fill their bounding box have known pixels here; the others are passed over.
         box = (
             (rows >= objects.row[i]) & (rows < objects.bottom[i]) & (cols >= objects.col[i]) & (cols < objects.right[i])
         )

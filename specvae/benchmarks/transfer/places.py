@@ -19,7 +19,7 @@ __all__ = ["CROP", "MAKERS", "Place", "Sensor", "cube_of", "read_cube", "sensors
 SIZES = (1, 5, 25, 100)
 """Pixels of a planted target."""
 EVERY = 3
-"""Of the dates of the long series, each third one is left out in turn; all others are fitted on each time."""
+"""Every third date of the long series is left out in turn; the fit is made on all others."""
 CROP = Window(64, 64, 320, 320)
 """The part of a large scene that is used."""
 REFLECTIVE = "B1,B2,B3,B4,B5,B6,B7"

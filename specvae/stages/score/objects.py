@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from specvae.detector import Detector
 from specvae.export.contents import ANOMALY, OBJECTS_GEOPACKAGE
 from specvae.export.maps_read_back import anomalous_pixels
 from specvae.export.objects.frame import SceneFacts, object_rows, shapes_of
@@ -18,7 +17,7 @@ from specvae.export.objects.known import KnownObjects, mark_known, read_known
 from specvae.export.objects.rows import ObjectRows
 from specvae.export.objects.writing import write_objects
 from specvae.export.plain_text import plain_text
-from specvae.export.reasons_in_words import Wording
+from specvae.export.reasons_in_words import wording_of
 from specvae.export.report.page import SHOWN_CASES
 from specvae.export.report.page_data import Case, Spectra
 from specvae.export.report.sections import LargestObject, LeadingObject, ObjectsSection
@@ -31,7 +30,7 @@ from specvae.thresholds.object_p_values import ObjectCalibration, discoveries
 if TYPE_CHECKING:
     from specvae.stages.score.request import ScoreRequest
 
-__all__ = ["SceneObjects", "explain_objects", "find_objects", "known_objects", "wording_of"]
+__all__ = ["SceneObjects", "explain_objects", "find_objects", "known_objects"]
 
 EXPLAINED = 200
 """The most objects whose spectra the page and explanations.csv hold."""
@@ -99,16 +98,6 @@ class SceneObjects:
 def known_objects(path: str | None, stem: str) -> KnownObjects | None:
     """The objects known from before, ``{stem}`` in the path filled in; None where none are named."""
     return read_known(path.replace("{stem}", stem)) if path else None
-
-
-def wording_of(detector: Detector, rows: bool = False) -> Wording:
-    """How the reasons of a model's scores are said; ``rows``: of a table."""
-    normal = detector.drift_reference.bands
-    reference = detector.background.reference
-    if not len(reference):
-        return Wording(detector.bands, normal[:, 0], normal[:, -1], detector.has_context, rows)
-    low, high = np.minimum(normal[:, 0], reference.min(axis=0)), np.maximum(normal[:, -1], reference.max(axis=0))
-    return Wording(detector.bands, low, high, detector.has_context, rows)
 
 
 def find_objects(

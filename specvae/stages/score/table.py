@@ -18,7 +18,7 @@ from specvae.errors import InputError
 from specvae.export.contents import EXPLANATIONS, PAGE, QUICKLOOK, SCORES_CSV
 from specvae.export.plain_text import plain_text
 from specvae.export.products import Products
-from specvae.export.reasons_in_words import Wording
+from specvae.export.reasons_in_words import Wording, wording_of
 from specvae.export.report.build import finish_folder, report_of
 from specvae.export.report.page import SHOWN_CASES
 from specvae.export.report.page_data import Case, Cell, PageData
@@ -35,7 +35,6 @@ from specvae.scoring.gathered.metrics import LabelledScores, TruthMetrics
 from specvae.spectra import CELL, Cube, Explanation, Parts, ScoredWindow, Window
 from specvae.stages.score.best_rows import BestRows, Rows
 from specvae.stages.score.job import Job
-from specvae.stages.score.objects import wording_of
 from specvae.stages.score.overlap import overlapped, prefetched
 from specvae.stages.score.page import table_page
 from specvae.thresholds.threshold import Threshold
