@@ -16,13 +16,18 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
 
 # The checkout is installed in place: sources may change without an install, but for those that a compiler reads.
-$(VENV)/.installed: pyproject.toml constraints.txt $(wildcard specvae/scoring/kernel/*.[ch]) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+NEEDS := pyproject.toml constraints.txt $(wildcard specvae/scoring/kernel/*.[ch])
+# Modules are compiled when they are first imported: most of those of torch never are.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+
+$(VENV)/.installed: $(NEEDS) | $(VENV)/bin/python
+	$(PIP) -e .
 	touch $@
 
-$(VENV)/.tests: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
-	touch $@
+# What tests need holds what a user needs: one installation, not two in turn.
+$(VENV)/.tests: $(NEEDS) | $(VENV)/bin/python
+	$(PIP) -e ".[test]"
+	touch $(VENV)/.installed $@
 
 check: $(VENV)/.tests
 	$(BIN)/ruff check .
@@ -43,7 +48,7 @@ fuzz: $(VENV)/.tests
 	$(BIN)/python -m tests.fuzz --count 10000
 
 $(VENV)/.docs: $(VENV)/.tests
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(PIP) -e ".[docs]"
 	touch $@
 
 # The tutorials are run first: the site shows the figures that they draw.

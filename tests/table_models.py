@@ -11,7 +11,7 @@ from specvae.detector import Detector
 from specvae.model.config import ModelConfig
 from specvae.training.sampling import region_of_rows
 
-CONFIG = ModelConfig.model_validate({"training": {"steps": 60, "refits": 1}})
+CONFIG = ModelConfig.model_validate({"training": {"steps": 60, "refits": 1}, "sampling": {"folds": 1}})
 NAMES = tuple(f"b{i}" for i in range(6))
 
 

@@ -66,14 +66,15 @@ def copied(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "settings", "result"),
     [
         ("rufiji_series", ["fit.set=['training.epochs=1']"], "reports/rufiji/S2_20200101/item.json"),
-        pytest.param("mnist_benchmark", ["benchmark.presets=['mlp']"], "reports/samples/mnist/report.md", marks=pytest.mark.slow),
-        pytest.param("hyperspectral_benchmark", [], "reports/samples/hyperspectral/report.md", marks=pytest.mark.slow),
+        ("mnist_benchmark", ["benchmark.presets=['mlp']"], "reports/samples/mnist/report.md"),
+        ("hyperspectral_benchmark", [], "reports/samples/hyperspectral/report.md"),
     ],
-)  # fmt: skip
+)
 def test_a_pipeline_runs_on_the_samples(name: str, settings: list[str], result: str, tmp_path: Path) -> None:
     place = copied(tmp_path)
     words = [word for setting in settings for word in ("--set", setting)]

@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 BEFORE = 41
 """Functions that a pixel passed before the rooms and the compiled scorer, by the same rule."""
 
 
+@pytest.mark.slow
 def test_the_way_of_a_pixel_is_half_of_what_it_was_and_as_the_documentation_says() -> None:
     from specvae.scoring.kernel.library import variants
 

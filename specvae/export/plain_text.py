@@ -6,7 +6,9 @@ import re
 
 __all__ = ["DANGEROUS", "plain_text"]
 
-DANGEROUS = r"^[\s]*[=+\-@\t\r]"
+INVISIBLE = "\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u2060\u3000\ufeff"
+"""Characters that a reader may pass over: spaces and controls, the same for Python's expressions and for Arrow's."""
+DANGEROUS = f"^[{INVISIBLE}]*[=+\\-@\t\r]"
 """Text that spreadsheets take for a formula, and run."""
 
 

@@ -32,7 +32,9 @@ PRODUCTS = {
 
 
 @pytest.mark.parametrize("name", sorted(PRODUCTS))
-@pytest.mark.parametrize("entity", [READS, GROWS], ids=["reads", "grows"])
+@pytest.mark.parametrize(
+    "entity", [pytest.param(READS, id="reads"), pytest.param(GROWS, id="grows", marks=pytest.mark.slow)]
+)
 def test_entities_are_neither_read_nor_expanded(
     name: str, entity: str, tmp_path: Path, scene: Path, attack: Attack
 ) -> None:

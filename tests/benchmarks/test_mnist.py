@@ -28,7 +28,7 @@ from tests.digits import IDX_FILES, write_digits
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("mnist")
-    data = write_digits(base / "in", 700, 200)
+    data = write_digits(base / "in", 400, 120)
     return run_benchmark("mnist", Settings(data=data, out=base / "out", quick=True, device="cpu"))
 
 
@@ -159,11 +159,11 @@ def test_the_files_are_downloaded_once_where_they_are_wanted(
     folder, images = served
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SPECVAE_DATA", raising=False)
-    assert load_digits(Settings(), images).train.shape == (700, 784)
+    assert load_digits(Settings(), images).train.shape == (400, 784)
     assert len(list((tmp_path / "data" / "cache" / "mnist").glob("*.gz"))) == 4
     for path in folder.glob("*.gz"):
         path.unlink()
-    assert load_digits(Settings(), images).test.shape == (200, 784)
+    assert load_digits(Settings(), images).test.shape == (120, 784)
 
 
 def test_a_downloaded_file_of_another_hash_is_refused_and_not_kept(

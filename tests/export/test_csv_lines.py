@@ -51,6 +51,12 @@ def test_only_cells_that_need_quotes_have_them_and_formulas_have_an_apostrophe()
     assert written(pa.table({"id": ["007", "a b"]})) == "id\n007\na b\n"
 
 
+@pytest.mark.parametrize("before", ["\x00", "\x0b", "\x1f", "\x85", "\u200b", "\u3000", "\ufeff", " \x1e "])
+def test_a_formula_behind_what_is_not_seen_has_an_apostrophe(before: str) -> None:
+    assert written(pa.table({"text": [f"{before}=1+1"]})) == f"text\n'{before}=1+1\n"
+    assert header_line([f"{before}@x"]).decode() == f"'{before}@x\n"
+
+
 def test_plain_columns_stand_as_they_are() -> None:
     assert written(pa.table({"a": ["-1.50", None], "b": ["=1", "2"]}), {0}) == "a,b\n-1.50,'=1\n,2\n"
 

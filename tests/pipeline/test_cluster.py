@@ -18,6 +18,7 @@ from tests.batches import check_complete, complete_items, dask_cluster, finish, 
 from tests.raster_files import write
 
 
+@pytest.mark.slow
 def test_two_workers_on_loopback_make_the_very_maps_of_one_process(place: Path, tmp_path: Path) -> None:
     assert finish(place)[0] == 0
     here = maps(place)

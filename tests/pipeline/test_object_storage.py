@@ -127,17 +127,14 @@ def test_a_batch_goes_to_the_store_and_is_known_from_there(place: Path, proxy: P
     assert whole(proxy) == ["s0_20240101", "s1_20240102"]
 
 
-def test_the_maps_are_those_of_a_local_run(place: Path, proxy: Proxy) -> None:
+def test_the_maps_are_those_of_a_local_run_and_the_mirror_is_small(place: Path, proxy: Proxy) -> None:
     go(place)
     (place / "x.toml").write_text(SCORE, encoding="utf-8")
     go(place)
     files = files_of(proxy)
     for name in ("score.tif", "anomaly.tif"):
         assert files.cat(f"bucket/coast/s0_20240101/{name}") == (place / "out" / "s0_20240101" / name).read_bytes()
-
-
-def test_the_mirror_keeps_only_what_says_what_is_done(place: Path, proxy: Proxy) -> None:
-    go(place)
+    # The mirror keeps only what says what is done.
     folder = mirror_of(OUT) / "s0_20240101"
     assert sorted(path.name for path in folder.iterdir()) == ["item.json", "report.json"]
 

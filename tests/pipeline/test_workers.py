@@ -127,6 +127,7 @@ def killed_again_and_again(place: Path, times: int, seed: int) -> None:
     check_complete(place)
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_random_times_is_ended_by_the_next(place: Path) -> None:
     killed_again_and_again(place, 2, seed=1)
 
@@ -141,6 +142,7 @@ def test_a_run_killed_many_times_is_ended_by_the_next(place: Path, seed: int) ->
     assert maps(place) == maps(reference)
 
 
+@pytest.mark.slow
 def test_a_scene_over_its_limit_is_failed_and_the_others_go_on(place: Path) -> None:
     """A server that takes the connection and never answers holds up a scene in GDAL, where no exception reaches it."""
     with socket.socket() as silent:

@@ -107,7 +107,7 @@ def test_a_table_of_few_rows_is_fitted() -> None:
     assert np.isfinite(fitted(few).score_rows(rows(), np.ones(9000, bool)).score).all()
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", pytest.param("parquet", marks=pytest.mark.slow)])
 def test_the_files_of_a_table_and_of_its_raster_hold_the_same_scores(kind: str, tmp_path: Path) -> None:
     values = rows()[:7000]
     frame = pd.DataFrame(values, columns=NAMES)
@@ -120,7 +120,7 @@ def test_the_files_of_a_table_and_of_its_raster_hold_the_same_scores(kind: str, 
         file.write(values.T.reshape(6, 70, 100))
         file.descriptions = NAMES
     model = tmp_path / "m.specvae"
-    assert run("fit", tmp_path / "fit.csv", "--model", model, "--set", "training.steps=50") == 0
+    assert run("fit", tmp_path / "fit.csv", "--model", model, "--set", "training.steps=50", "--folds", 1) == 0
     assert (
         run("score", tmp_path / f"rows.{kind}", tmp_path / "map.tif", "--model", model, "--out", tmp_path, "--parts")
         == 0
@@ -149,7 +149,10 @@ def test_a_table_found_contaminated_has_no_evidence_and_its_model_is_written(tmp
     values = rows()[:3000].copy()
     values[::40] = np.random.default_rng(1).normal(0, 12, (75, 6))
     pd.DataFrame(values, columns=NAMES).to_csv(tmp_path / "fit.csv", index=False)
-    assert run("fit", tmp_path / "fit.csv", "--model", tmp_path / "m.specvae", "--set", "training.steps=50") == 0
+    assert (
+        run("fit", tmp_path / "fit.csv", "--model", tmp_path / "m.specvae", "--set", "training.steps=50", "--folds", 1)
+        == 0
+    )
     loaded = load_model(tmp_path / "m.specvae").detector
     assert loaded.calibration.contaminated
     assert loaded.evidence is None

@@ -83,6 +83,7 @@ def test_the_inside_of_a_large_blob_stays_above_the_background(detectors: dict[s
     assert np.quantile(score[distance <= 10], 0.1) > np.quantile(score[valid & (distance > 40)], 0.99)
 
 
+@pytest.mark.slow
 def test_a_real_fire_is_found_inside_and_out(real_data: Path) -> None:
     folder = real_data / "scenes" / "coldsprings"
 

@@ -55,7 +55,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model = folder / f"{name}.specvae"
         fit(
             [str(folder / "scene.tif")],
-            FitRequest(model=str(model), device="cpu", context=kind, set=("training.steps=40", "sampling.folds=1")),
+            FitRequest(
+                model=str(model),
+                device="cpu",
+                context=kind,
+                set=("training.steps=40", "training.refits=1", "sampling.folds=1"),
+            ),
         )
         assert invoke(model, folder / f"{name}.onnx").exception is None
     return folder

@@ -293,6 +293,7 @@ def test_quiet_pairs_realise_the_rate_that_was_asked(tmp_path: Path) -> None:
     assert 0.025 < realised < 0.1
 
 
+@pytest.mark.slow
 def test_cold_springs_with_both_dates_reaches_what_specialists_reach(real_data: Path, tmp_path: Path) -> None:
     scenes = real_data / "scenes" / "coldsprings"
     options = IngestOptions(
