@@ -54,8 +54,13 @@ COMPANIONS = (
     ),
 )
 """Endings that a folder or glob passes over: what stands beside scenes and tables rather than being one."""
-SYSTEM_FILES = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "folder.jpg", "albumart.jpg"))
-"""Files that Windows and macOS leave in folders, in lower case."""
+SYSTEM_FILES = frozenset(
+    (
+        *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "folder.jpg", "albumart.jpg"),
+        *("_success", "_metadata", "_common_metadata"),
+    )
+)
+"""Files that Windows, macOS and Spark leave in folders, in lower case."""
 SYSTEM_FOLDERS = frozenset(
     (
         *("@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "lost+found", "__macosx"),

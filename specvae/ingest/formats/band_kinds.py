@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["THERMAL_NM", "categorical", "is_whole_spectrum", "why_no_spectrum"]
+__all__ = ["THERMAL_NM", "categorical", "index_of_bands", "is_whole_spectrum", "why_no_spectrum"]
 
 CATEGORICAL = re.compile(
     r"(?:^|[^a-z])(scl|fmask|qa|qa_?pixel|pixel_?qa|bqa|qa_?\d\d|radsat(?:_qa)?|sr_aerosol|aerosol_?qa|cloud_?mask|"
@@ -26,6 +26,13 @@ DERIVED = re.compile(
     re.I,
 )
 """Names of bands that were derived: aerosol, water vapour, pictures, parts of a surface temperature, angles."""
+INDICES = re.compile(
+    r"^(?:mean[_ ]|median[_ ])?(?:[mgw]?ndvi\d?|[mg]?ndwi|ndmi|ndsi|ndbi|ndre\d?|ndti|ndci|evi\d?|[mo]?savi\d?|nbr\d?|dnbr|rdnbr|"
+    r"arvi|gci|mcari\d?|mtci|pri|psri|sipi|lswi|bsi|ui|cri\d?|vari|tcari|osavi|kndvi|nirv|lai|fapar|fcover|chl(?:or)?_?a)"
+    r"(?:[_ ](?:mean|median|max|min))?$",
+    re.I,
+)
+"""Names of indices, which are computed of other bands."""
 GAPLESS = 0.25
 """Step between two bands as a share of the wavelength, below which a spectrum goes on without a gap."""
 WHOLE_SPECTRUM = 16
@@ -50,6 +57,17 @@ def why_no_spectrum(name: str) -> str | None:
     if DERIVED.search(name):
         return "derived, not measured light"
     return "thermal" if THERMAL.search(name) else None
+
+
+def index_of_bands(name: str) -> str | None:
+    """Why a band is an index of others, by its name; None where it is not.
+
+    Examples
+    --------
+    >>> index_of_bands("NDVI"), index_of_bands("nir")
+    ('an index, computed of other bands', None)
+    """
+    return "an index, computed of other bands" if INDICES.match(name.strip()) else None
 
 
 def is_whole_spectrum(wavelengths: Sequence[float]) -> bool:

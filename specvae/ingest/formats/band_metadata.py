@@ -14,7 +14,14 @@ from specvae.errors import InputError
 from specvae.ingest.formats.band_kinds import THERMAL_NM, is_whole_spectrum, why_no_spectrum
 from specvae.ingest.formats.camera_tags import camera_band
 from specvae.ingest.formats.envi_header import EnviHeader
-from specvae.ingest.formats.wavelengths import UNITS, centre_nanometres, float_or, nanometres, width_nanometres
+from specvae.ingest.formats.wavelengths import (
+    UNITS,
+    centre_nanometres,
+    float_or,
+    nanometres,
+    width_nanometres,
+    without_unit,
+)
 from specvae.ingest.layer import Layer
 
 __all__ = ["band_from_tags", "layers_of"]
@@ -57,9 +64,18 @@ def band_from_tags(tags: dict[str, str], imagery: dict[str, str], name: str) -> 
         )
     width = width or nanometres(imagery.get("FWHM_UM", ""), "um")
     name, in_name = _name_and_wavelength(low.get("bandname") or name)
-    if centre and ONLY_WAVELENGTH.match(name):
+    if not (centre or in_name):
+        in_name = _alone(name)
+    if (centre or in_name) and ONLY_WAVELENGTH.match(name):
         name = ""  # GDAL calls a band of an ENVI file without a name `552 Nanometers`
     return Band(name, centre or in_name, width, low.get("units", ""))
+
+
+def _alone(name: str) -> float | None:
+    """The wavelength that a name is with its unit and nothing else (``450.0 nm``), or None."""
+    (number,), unit = without_unit((name,))
+    usual = unit.casefold().rstrip("s")
+    return centre_nanometres(number, unit) if usual in UNITS or usual == "cm-1" else None
 
 
 def _name_and_wavelength(name: str) -> tuple[str, float | None]:

@@ -16,8 +16,11 @@ from specvae.errors import InputError, ReadError
 from specvae.ingest.band_reader import FileMasks, StoredValues
 from specvae.ingest.decision import Decision
 from specvae.ingest.formats.acquisition import acquired
+from specvae.ingest.formats.arrays.place import WGS84
+from specvae.ingest.formats.arrays.tree import ArrayNode, is_tree, read_tree
 from specvae.ingest.formats.band_kinds import why_no_spectrum
 from specvae.ingest.formats.band_metadata import layers_of
+from specvae.ingest.formats.band_names import outside_family
 from specvae.ingest.formats.gdal import errors_in_one_line, open_dataset
 from specvae.ingest.formats.gdal_reader import GdalBands
 from specvae.ingest.formats.limits import check_raster
@@ -37,7 +40,8 @@ ALONG = ("downtrack", "number_of_lines", "lines", "line", "rows", "row", "y", "a
 NOT_SPECTRAL = re.compile(
     r"(?:^|[/_])(?:lat(?:itude)?|lon(?:gitude)?|x|y|glt_?x|glt_?y|elev(?:ation)?|crs|spatial_ref|time|"
     r"transverse_mercator|bnds|bounds|sza|vza|saa|vaa|raa|[a-z_]*flags?|[a-z_]*mask|[a-z_]*qa[a-z_]*|quality[a-z_]*|"
-    r"solar_[a-z]+|sensor_[a-z]+|altitude|depth)$",
+    r"solar_[a-z]+|sensor_[a-z]+|altitude|depth|"
+    r"(?:[a-z_0-9]*_)?(?:unc(?:ert(?:ainty|ainties)?)?|err(?:ors?)?|std(?:ev)?|stdev|sigma|snr|noise|covariance))$",
     re.I,
 )
 """Names of variables that hold coordinates, geometry, flags or other things than spectra."""
@@ -107,16 +111,27 @@ def product_of_container(path: str, dataset: DatasetReader, options: IngestOptio
     variables = [v for name in names if (v := _variable(name, options)) is not None]
     spectral = [v for v in variables if not NOT_SPECTRAL.search(v.name)]
     if not spectral:
-        listed = ", ".join(_short(name) for name in names[:10]) or "nothing"
+        listed = ", ".join(_short(name) for name in names[:10]) or _arrays_of(path)
         raise InputError(f"{path} holds no spectral variable that can be read as a raster (it has {listed})")
     cubes = [v for v in spectral if len(v.layers) > 1]
     if len(cubes) > 1:
         listed = ", ".join(v.path for v in cubes[:6])
         raise InputError(f"{path} holds {len(cubes)} cubes; give one of them: {listed}")
-    product = _of_cube(path, cubes[0]) if cubes else _of_planes(path, spectral)
+    product = _of_cube(path, cubes[0]) if cubes else _of_planes(path, spectral, options.bands)
     unused = ", ".join(v.name for v in variables if v not in spectral)
     notes = [f"variables not used: {unused}"] if variables != spectral else []
     return replace(product, notes=(*product.notes, *notes), datetime=acquired(dataset.tags(), path))
+
+
+def _arrays_of(path: str) -> str:
+    """What the arrays of a container are of which GDAL makes no raster, in words."""
+    nodes = list(read_tree(path).arrays.values())[:8] if is_tree(path) else []
+    return ", ".join(f"{n.name} of {'x'.join(map(str, n.shape)) or 'one value'} {_kind(n)}" for n in nodes) or "nothing"
+
+
+def _kind(node: ArrayNode) -> str:
+    """The type of an array in words: numpy calls the rows of a table ``void``."""
+    return f"with the fields {', '.join(node.dtype.names[:6])}" if node.dtype.names else node.dtype.name
 
 
 def _variable(name: str, options: IngestOptions) -> Variable | None:
@@ -127,10 +142,18 @@ def _variable(name: str, options: IngestOptions) -> Variable | None:
             with errors_in_one_line(name):
                 layers = tuple(layers_of(opened, name))
                 extra = opened.tags().get("NETCDF_DIM_EXTRA", "").strip("{}")
-                return Variable(_short(name), name, layers, Grid.of(opened), block_of(opened), extra)
+                return Variable(_short(name), name, layers, _placed(opened), block_of(opened), extra)
     # One variable that is odd, a text or an empty one, must not hide the cube beside it.
     except InputError:
         return None
+
+
+def _placed(dataset: DatasetReader) -> Grid:
+    """The grid of a variable; in degrees where its coordinates say so without a grid mapping beside them, as CF allows."""
+    grid, tags = Grid.of(dataset), {key.casefold(): value for key, value in dataset.tags().items()}
+    units = [tags.get(f"{name}#units", "") for name in ("lat", "latitude")]
+    degrees = any(unit.casefold().startswith("degree") for unit in units)
+    return replace(grid, crs=WGS84) if grid.crs is None and grid.placed and degrees else grid
 
 
 def _of_cube(path: str, cube: Variable) -> Product:
@@ -176,18 +199,23 @@ def _of_bands_last(path: str, cube: Variable) -> Product:
     )
 
 
-def _of_planes(path: str, planes: list[Variable]) -> Product:
-    """The product of two-dimensional variables: those of the commonest size, each a band."""
+def _of_planes(path: str, planes: list[Variable], asked: str | None) -> Product:
+    """The product of two-dimensional variables: those of the commonest size, each a band; ``asked``: the --bands.
+
+    Raises InputError where they are several families of bands.
+    """
     # Coarser planes beside the spectral ones are geometry or angles at tie points.
     shape = Counter(v.grid.shape for v in planes).most_common(1)[0][0]
     used = [v for v in planes if v.grid.shape == shape]
+    names = _short_names(used)
+    layers = [replace(v.layers[0], band=_band(v, name)) for v, name in zip(used, names, strict=True)]
+    outside = outside_family([layer.band for layer in layers], path, asked)
+    reasons = [layer.left_out or why_no_spectrum(layer.band.name) or outside.get(at) for at, layer in enumerate(layers)]
     return Product(
         name=Path(path).stem,
         path=path,
         kind="container",
-        layers=tuple(
-            replace(v.layers[0], band=_band(v), left_out=v.layers[0].left_out or why_no_spectrum(v.name)) for v in used
-        ),
+        layers=tuple(replace(layer, left_out=why) for layer, why in zip(layers, reasons, strict=True)),
         grids={v.path: v.grid for v in used},
         blocks={v.path: v.block for v in used},
         files=(path,),
@@ -203,13 +231,19 @@ def _size(shape: tuple[int, int]) -> str:
     return "x".join(map(str, shape))
 
 
-def _band(variable: Variable) -> Band:
+def _short_names(planes: list[Variable]) -> list[str]:
+    """The names of variables without the group that they share, where that keeps them apart."""
+    short = [v.name.rsplit("/", 1)[-1] for v in planes]
+    return short if len(set(short)) == len(short) else [v.name for v in planes]
+
+
+def _band(variable: Variable, name: str) -> Band:
     """The band of a two-dimensional variable: named after it, at the wavelength in its name (``Rrs_443``)."""
     band = variable.layers[0].band
-    hit = WAVELENGTH.search(variable.name)
+    hit = WAVELENGTH.search(name)
     # A number at the end of a name may count or date something; reflected light is measured from 300 to 2600 nm.
     guess = float(hit.group(1)) if hit and 300 <= float(hit.group(1)) <= 2600 else None
-    return replace(band, name=variable.name, wavelength=band.wavelength or guess)
+    return replace(band, name=name, wavelength=band.wavelength or guess)
 
 
 def _short(name: str) -> str:

@@ -8,15 +8,24 @@ from dataclasses import dataclass, replace
 from rasterio.io import DatasetReader
 
 from specvae.ingest.decision import Decision
-from specvae.ingest.formats.wavelengths import centre_nanometres, float_or, listed, nanometres, width_nanometres
+from specvae.ingest.formats.wavelengths import (
+    centre_nanometres,
+    float_or,
+    listed,
+    nanometres,
+    width_nanometres,
+    without_unit,
+)
 from specvae.ingest.layer import Layer
 
-__all__ = ["EnviHeader"]
+__all__ = ["EnviHeader", "header_tags"]
 
 LISTS = ("wavelength", "fwhm", "bbl")
 """Keys whose values are lists with an item for each band."""
 NO_UNIT = ("", "index", "unknown")
 """Units that a header states where its numbers need not be wavelengths."""
+CLASSES = "classification"
+"""What in the type of a file says that its bands hold classes."""
 
 
 @dataclass(frozen=True)
@@ -33,26 +42,39 @@ class EnviHeader:
     """What stored values are multiplied by."""
     named: bool = True
     """Whether it names the bands; where it does not, GDAL calls them by their wavelengths."""
+    classes: bool = False
+    """Whether its type says that the bands hold classes."""
+    taken: str = ""
+    """Its time of acquisition as it is written; empty where it states none."""
     decisions: tuple[Decision, ...] = ()
 
     @classmethod
     def of(cls, dataset: DatasetReader) -> EnviHeader | None:
         """The header of an open dataset; None for a dataset of another format."""
-        tags = dataset.tags(ns="ENVI") if dataset.driver == "ENVI" else {}
+        tags = header_tags(dataset)
         if not tags:
             return None
         lists, decisions = dict[str, tuple[str, ...]](), list[Decision]()
         for key in LISTS:
             lists[key], how = _fitting(key, listed(tags.get(key)), dataset.count)
             decisions += how
-        unit = tags.get("wavelength_units", "").strip()
+        lists["wavelength"], beside = without_unit(lists["wavelength"])
+        unit = tags.get("wavelength_units", "").strip() or beside
         if _only_counts(lists["wavelength"], unit):
             lists["wavelength"] = ()
             decisions.append(Decision("wavelengths", "none", "its list wavelength, which only counts the bands"))
         factor, how = _factor(tags.get("reflectance_scale_factor", ""), dataset.dtypes[0])
         decisions += [*how, *_misstated_widths(lists, unit)]
-        named = "band_names" in tags
-        return cls(lists["wavelength"], lists["fwhm"], lists["bbl"], unit, factor, named, tuple(decisions))
+        taken = tags.get("acquisition_time", "") or tags.get("acquisition_date", "")
+        return cls(
+            *(lists["wavelength"], lists["fwhm"], lists["bbl"]),
+            unit=unit,
+            factor=factor,
+            named="band_names" in tags,
+            classes=CLASSES in tags.get("file_type", "").casefold(),
+            taken=taken,
+            decisions=tuple(decisions),
+        )
 
     def applied(self, layers: list[Layer]) -> list[Layer]:
         """The bands with what the header says of them, in place of what GDAL makes of it.
@@ -71,7 +93,8 @@ class EnviHeader:
             layer.band, name=name, wavelength=wave or (layer.band.wavelength if self.named else None), width=width
         )
         scale = self.factor if layer.scale == 1.0 and not layer.offset else layer.scale
-        return replace(layer, band=band, scale=scale, left_out="marked bad in its header" if bad else layer.left_out)
+        out = "classes, as the type of its header says" if self.classes else "marked bad in its header" if bad else None
+        return replace(layer, band=band, scale=scale, left_out=out or layer.left_out)
 
     @property
     def _unit_of_widths(self) -> str:
@@ -79,6 +102,12 @@ class EnviHeader:
         if self.unit.casefold() not in NO_UNIT or not self.centres:
             return self.unit
         return "um" if float_or(self.centres[0], 500.0) < 50 else "nm"
+
+
+def header_tags(dataset: DatasetReader) -> dict[str, str]:
+    """The keys of an ENVI header in lower case, for programs write ``Wavelength`` too; empty for another format."""
+    tags = dataset.tags(ns="ENVI") if dataset.driver == "ENVI" else {}
+    return {key.casefold(): value for key, value in tags.items()}
 
 
 def _fitting(key: str, items: list[str], count: int) -> tuple[tuple[str, ...], list[Decision]]:

@@ -14,7 +14,7 @@ from specvae.errors import InputError
 from specvae.ingest.decision import Decision
 from specvae.ingest.formats.acquisition import acquired, time_decision
 from specvae.ingest.formats.band_metadata import layers_of
-from specvae.ingest.formats.envi_header import EnviHeader
+from specvae.ingest.formats.envi_header import EnviHeader, header_tags
 from specvae.ingest.formats.gdal import errors_in_one_line, in_utf8
 from specvae.ingest.formats.gdal_reader import GdalBands
 from specvae.ingest.formats.limits import check_raster
@@ -49,7 +49,7 @@ def product_of_dataset(path: str, dataset: DatasetReader, options: IngestOptions
             storage=GdalBands(),
             notes=(*_notes(dataset), *shifted),
             decisions=_decisions(dataset, path),
-            datetime=acquired(dataset.tags(), path),
+            datetime=acquired(_time_tags(dataset), path),
             level=_level(dataset.tags()),
         )
 
@@ -113,9 +113,15 @@ def _with_offset(layers: tuple[Layer, ...], tags: dict[str, str]) -> tuple[tuple
 
 def _decisions(dataset: DatasetReader, path: str) -> tuple[Decision, ...]:
     """What was decided of the axis of bands, of the unit of wavelengths, of what a header says, and of the time."""
-    time, header = time_decision(dataset.tags(), path), EnviHeader.of(dataset)
+    time, header = time_decision(_time_tags(dataset), path), EnviHeader.of(dataset)
     said = header.decisions if header is not None else ()
     return (*_pages(dataset), *_axis(dataset), *_unit(dataset), *said, *((time,) if time else ()))
+
+
+def _time_tags(dataset: DatasetReader) -> dict[str, str]:
+    """The tags of a dataset, with the time of acquisition that an ENVI header states."""
+    header = EnviHeader.of(dataset)
+    return {**dataset.tags(), **({"ACQUISITION_TIME": header.taken} if header is not None and header.taken else {})}
 
 
 def _pages(dataset: DatasetReader) -> tuple[Decision, ...]:
@@ -133,7 +139,7 @@ def _pages(dataset: DatasetReader) -> tuple[Decision, ...]:
 def _unit(dataset: DatasetReader) -> tuple[Decision, ...]:
     """A decision where the stated unit of wavelengths cannot be theirs by their size."""
     tags = {key.casefold(): value for key, value in dataset.tags(1).items()}
-    envi = dataset.tags(ns="ENVI")
+    envi = header_tags(dataset)
     unit = tags.get("wavelength_units") or envi.get("wavelength_units") or ""
     number = float_or(tags.get("wavelength") or (listed(envi.get("wavelength")) or [""])[0])
     if not misstated(number, unit):

@@ -19,6 +19,7 @@ from specvae.ingest.formats import (
     zarr_product,
 )
 from specvae.ingest.formats.band_archive import is_band_archive
+from specvae.ingest.formats.band_names import read_together
 from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.packed import TARS
 from specvae.ingest.formats.product_archive import Archive
@@ -60,7 +61,7 @@ def product_of(source: Source, options: IngestOptions) -> Product:
         if (form.folder_mark is not None) == is_bundle:
             product = form.product(source, options)
             if product is not None:
-                return product
+                return read_together(product)
     known = ", ".join(form.name for form in FORMATS if form.folder_mark is not None)
     raise InputError(f"{source.path} is damaged, or none of the products known ({known}); give one of its rasters")
 

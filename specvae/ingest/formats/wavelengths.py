@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 
-__all__ = ["UNITS", "centre_nanometres", "float_or", "listed", "misstated", "nanometres", "width_nanometres"]
+__all__ = [
+    "UNITS",
+    "centre_nanometres",
+    "float_or",
+    "listed",
+    "misstated",
+    "nanometres",
+    "width_nanometres",
+    "without_unit",
+]
 
 UNITS = {
     **dict.fromkeys(("nm", "nanometer", "nanometre"), 1.0),
@@ -14,6 +25,8 @@ UNITS = {
 """Nanometres in a unit of length, by its names in the singular."""
 RECIPROCAL = {"wavenumber": 1e7, "cm-1": 1e7, "thz": 299_792.458, "ghz": 299_792_458.0, "mhz": 299_792_458_000.0}
 """Nanometres times the unit, of wave numbers and of frequencies in vacuum: the wavelength is this over the number."""
+WITH_UNIT = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*([a-zµμ]+(?:\^?-1)?)\s*$", re.I)
+"""A number with a unit behind it."""
 LARGEST_MICROMETRES = 50.0
 """Numbers below this are taken for micrometres where no unit is stated, for no optical band is at 50 nm."""
 LONGEST_NM = 100_000.0
@@ -67,6 +80,21 @@ def listed(text: str | None) -> list[str]:
     items = [item.strip() for item in (text or "").strip().strip("{}").split(",")] if text else []
     # Some programs put a comma behind the last item, or before the first.
     return [item for at, item in enumerate(items) if item or 0 < at < len(items) - 1]
+
+
+def without_unit(items: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """The items of a list without the unit that stands behind each number, and that unit; as they are where they differ.
+
+    Examples
+    --------
+    >>> without_unit(["450.0 nm", "500 nm"]), without_unit(["450", "500"])
+    ((('450.0', '500'), 'nm'), (('450', '500'), ''))
+    """
+    hits = [WITH_UNIT.match(item) for item in items]
+    units = {hit.group(2) for hit in hits if hit}
+    if len(units) != 1 or not all(hits):
+        return tuple(items), ""
+    return tuple(hit.group(1) for hit in hits if hit), units.pop()
 
 
 def width_nanometres(value: str, unit: str, centre: float | None) -> float | None:

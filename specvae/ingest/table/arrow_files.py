@@ -21,6 +21,7 @@ from specvae.ingest.table.cells import numbers_in
 from specvae.ingest.table.chunk import Chunk
 from specvae.ingest.table.columns import clipped, unique
 from specvae.ingest.table.endings import ARROW_ENDINGS, PARQUET_ENDINGS
+from specvae.ingest.table.memory_file import as_text
 from specvae.ingest.table.number_format import POINTS, NumberFormat
 from specvae.ingest.table.survey import Column, Survey, is_number
 from specvae.ingest.table.wave_names import WAVE_NAMES, written
@@ -108,6 +109,28 @@ class ArrowFile:
                     if i >= count:
                         values[k] = elements[:, i - count]
             yield Chunk(values.T, table)
+
+    def last_rows(self, count: int) -> tuple[list[list[str]], bool]:
+        """The columns of text in the last rows, and whether these are all rows."""
+        names = [f.name for f in self.schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+        if not names or len(set(self.schema.names)) < len(self.schema.names):
+            return [], False
+        try:
+            table = self._last(names)
+        except (pa.ArrowException, OSError, ValueError, NotImplementedError):
+            return [], False
+        return as_text(table.slice(max(0, table.num_rows - count))), self.rows is not None and self.rows <= count
+
+    def _last(self, names: list[str]) -> pa.Table:
+        """These columns of the last rows, as many as the file holds together."""
+        if self.format == "Feather":
+            return self._table.select(names)
+        if self.format == "Parquet":
+            last = self._parquet.metadata.num_row_groups - 1
+            return self._parquet.read_row_group(last, columns=names) if last >= 0 else self.schema.empty_table()
+        batch = self._arrow.get_batch(self._arrow.num_record_batches - 1)
+        batch.validate(full=True)
+        return pa.Table.from_batches([batch]).select(names)
 
     def _safe(self, rows: int) -> Iterator[pa.RecordBatch]:
         """Blocks of at most ``rows`` rows. Raises ReadError where the file is damaged."""

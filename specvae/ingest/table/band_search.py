@@ -32,6 +32,8 @@ class FoundBands:
     decisions: tuple[Decision, ...] = ()
     dropped: tuple[str, ...] = ()
     """Columns of numbers that are no bands."""
+    empty: tuple[str, ...] = ()
+    """Columns whose headers are like those of the bands, without a number."""
 
 
 def find_bands(file: ChunkFile, options: IngestOptions, match: BandSet | None, path: str) -> FoundBands:
@@ -48,7 +50,7 @@ def find_bands(file: ChunkFile, options: IngestOptions, match: BandSet | None, p
     found = band_columns(file.columns, options.bands, options.label_column, path)
     _refuse_text(file, found.at, path)
     decisions = (found.decision, *_fill(file, found.at, options))
-    return FoundBands(file, found.at, found.bands, decisions, found.dropped)
+    return FoundBands(file, found.at, found.bands, decisions, found.dropped, found.empty)
 
 
 def _fill(file: ChunkFile, at: tuple[int, ...], options: IngestOptions) -> tuple[Decision, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections.abc import Iterator
@@ -14,12 +15,13 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from specvae.errors import InputError, ReadError
+from specvae.errors import InputError, ReadError, one_line
 from specvae.ingest.decision import Decision
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.table.cells import read_cells
 from specvae.ingest.table.chunk import Chunk
-from specvae.ingest.table.dialect import Dialect, is_gzip, read_dialect
+from specvae.ingest.table.dialect import Dialect, is_gzip, last_lines, read_dialect
+from specvae.ingest.table.header_line import COMMENT
 from specvae.ingest.table.number_format import GROUPS, NumberFormat
 from specvae.ingest.table.survey import Column, Survey
 
@@ -51,6 +53,9 @@ class ChunkFile(Protocol):
 
     def iterate(self, at: tuple[int, ...], rows: int) -> Iterator[Chunk]:
         """Chunks of about ``rows`` rows with the columns at ``at`` as bands."""
+
+    def last_rows(self, count: int) -> tuple[list[list[str]], bool]:
+        """The text in the last rows, of columns of text at least, and whether these are all rows."""
 
 
 def unique(names: tuple[str, ...]) -> list[str]:
@@ -102,6 +107,21 @@ class CsvFile:
         whole = re.split(re.escape(numbers.decimal), word.lstrip("+-"))[0]
         return next((mark for mark, form in GROUPS.items() if mark != numbers.decimal and form.match(whole)), "")
 
+    @cached_property
+    def _ends_in_comments(self) -> bool:
+        """Whether a comment stands among the last lines; pyarrow complains of odd rows in no UTF-8 when it is to ask us."""
+        lines, _ = last_lines(self.path, self.dialect.encoding, self.dialect.header.lines)
+        return any(COMMENT.match(line) for line in lines) and not any("\ufffd" in line for line in lines)
+
+    def _passed_over(self, row: pa.csv.InvalidRow) -> str:
+        """What becomes of a row of another length: a comment is passed over, anything else is an error."""
+        if row.text is None or not COMMENT.match(row.text):
+            return "error"
+        if not any(how.about == "rows" for how in self.decisions):
+            chosen = f"lines among the rows that are comments are passed over, such as {one_line(row.text, 60)!r}"
+            self.decisions = (*self.decisions, Decision("rows", chosen, "the mark that they begin with", guessed=True))
+        return "skip"
+
     def _survey(self) -> list[Column]:
         names = unique(self.names)
         surveys = [Survey(name, self.dialect.numbers) for name in self.names]
@@ -117,6 +137,16 @@ class CsvFile:
         for batch in self._all_batches(names):
             for start in range(0, batch.num_rows, rows):
                 yield parsed(pa.Table.from_batches([batch.slice(start, rows)]), bands, self.dialect.numbers)
+
+    def last_rows(self, count: int) -> tuple[list[list[str]], bool]:
+        """The cells of the last rows as text, and whether these are all rows."""
+        lines, whole = last_lines(self.path, self.dialect.encoding, self.dialect.header.lines)
+        reader = csv.reader(lines, delimiter=self.dialect.delimiter)
+        try:
+            rows = [row for row in reader if row]
+        except csv.Error:
+            return [], False
+        return rows[-count:], whole and len(rows) <= count
 
     def _all_batches(self, names: list[str]) -> Iterator[pa.RecordBatch]:
         """Blocks of the file, every column as text. Raises ReadError where a row is damaged."""
@@ -154,7 +184,11 @@ class CsvFile:
             column_names=names, skip_rows=dialect.header.lines, block_size=BLOCK, encoding=encoding
         )
         # Looking for newlines inside quotes keeps pyarrow from parsing blocks side by side: only where it must.
-        parse = pa.csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=newlines)
+        parse = pa.csv.ParseOptions(
+            delimiter=dialect.delimiter,
+            newlines_in_values=newlines,
+            invalid_row_handler=self._passed_over if self._ends_in_comments else None,
+        )
         # Text is written back as it came: an identifier 007 as 007, and a band without being formatted anew.
         convert = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
         source = pa.OSFile(self.path)

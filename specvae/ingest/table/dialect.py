@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import io
+import os
 import re
 import zlib
 from collections import Counter
@@ -17,7 +18,7 @@ from specvae.ingest.decision import Decision
 from specvae.ingest.table.header_line import Header, Record, find_header
 from specvae.ingest.table.number_format import NumberFormat, decide_numbers
 
-__all__ = ["Dialect", "is_gzip", "open_text", "read_dialect"]
+__all__ = ["Dialect", "between_blanks", "is_gzip", "last_lines", "open_text", "read_dialect"]
 
 HEAD = 1 << 20
 """Bytes that are looked at to decide the dialect."""
@@ -31,7 +32,15 @@ RECORDS = 500
 """Records that are parsed to decide the dialect."""
 DELIMITERS = (",", ";", "\t", "|")
 NUMBER = re.compile(r"^[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?$", re.I)
-BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+BOMS = (
+    # Before UTF-16, whose mark is the beginning of that of UTF-32.
+    *((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig")),
+    *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),
+)
+ZEROS = (0.4, 0.02)
+"""Least share of zero bytes in one place of each pair, and most in the other, of text in UTF-16 without a mark."""
+TAIL = 1 << 18
+"""Bytes at the end of a file that are looked at for its last lines."""
 SEPARATOR = re.compile(r"^\ufeff?\"?sep=(.)\"?[^\S\n]*\r?\n", re.I)
 """The line with which Excel is told the delimiter."""
 
@@ -75,8 +84,16 @@ def read_dialect(path: str, decimal: str = "auto") -> Dialect:
     rows = [record.cells for record in records[header.first : header.first + SAMPLE]]
     numbers, how = decide_numbers((cell for row in rows for cell in row), delimiter, decimal, path)
     quoted = any("\n" in cell for record in records for cell in record.cells)
-    decisions = (*header.decisions, *([how] if how else []))
+    decisions = (*_encoded(encoding), *header.decisions, *([how] if how else []))
     return Dialect(encoding, delimiter, numbers, header, quoted, decisions)
+
+
+def _encoded(encoding: str) -> tuple[Decision, ...]:
+    """The decision about an encoding that nothing states."""
+    if encoding not in ("utf-16-le", "utf-16-be"):
+        return ()
+    chosen = f"text in {encoding.upper()} without a mark at its beginning"
+    return (Decision("format", chosen, "its pattern of zero bytes", guessed=True),)
 
 
 def is_gzip(path: str) -> bool:
@@ -116,6 +133,8 @@ def _encoding(raw: bytes, path: str) -> str:
         if raw.startswith(mark):
             return name
     if b"\0" in raw:
+        if pattern := _by_zeros(raw[: 1 << 16]):
+            return pattern
         raise InputError(f"{path} is no text; expected CSV, or Parquet with the ending .parquet")
     try:
         # Up to the last line break, for the megabyte read may end inside a character of several bytes.
@@ -123,6 +142,55 @@ def _encoding(raw: bytes, path: str) -> str:
     except UnicodeDecodeError:
         return "latin-1"
     return "utf-8"
+
+
+def _by_zeros(raw: bytes) -> str:
+    """UTF-16 in the order of bytes that the pattern of zeros says, since Latin letters have one each; empty for neither."""
+    pairs = max(1, len(raw) // 2)
+    halves = raw[0::2], raw[1::2]
+    first, second = (half.count(0) / pairs for half in halves)
+    if second >= ZEROS[0] and first <= ZEROS[1] and _is_printed(halves[0]):
+        return "utf-16-le"
+    return "utf-16-be" if first >= ZEROS[0] and second <= ZEROS[1] and _is_printed(halves[1]) else ""
+
+
+def _is_printed(raw: bytes) -> bool:
+    """Whether bytes are those of text: hardly one is a control character other than blanks and line breaks."""
+    controls = sum(raw.count(code) for code in range(1, 32) if code not in (9, 10, 13))
+    return controls <= ZEROS[1] * len(raw)
+
+
+def between_blanks(line: str) -> tuple[str, ...]:
+    """The cells of a line between blanks, of which those in quotes may hold blanks."""
+    if '"' not in line:
+        return tuple(line.split())
+    try:
+        cells = next(csv.reader([line.strip()], delimiter=" ", skipinitialspace=True), [])
+    except csv.Error:
+        return tuple(line.split())
+    return tuple(cells)
+
+
+def last_lines(path: str, encoding: str, skip: int) -> tuple[list[str], bool]:
+    """The last lines of a file, and whether these are all behind the first ``skip``; none where it cannot be read."""
+    try:
+        with open_text(path) as file:
+            if is_gzip(path):
+                raw, whole = b"", True
+                while piece := file.read(TAIL):
+                    whole = whole and not raw
+                    raw = (raw + piece)[-TAIL:]
+            else:
+                start = max(0, os.path.getsize(path) - TAIL) // 4 * 4
+                file.seek(start)
+                raw, whole = file.read(), not start
+    except (OSError, EOFError, zlib.error):
+        return [], False
+    bare = encoding if whole or encoding not in ("utf-16", "utf-32") else ""
+    if not bare:  # without the mark at its beginning, nothing says the order of its bytes
+        return [], False
+    lines = raw.decode(bare, "replace").splitlines()
+    return (lines[skip:], True) if whole else (lines[1:], False)
 
 
 def _delimiter(text: str) -> str:
@@ -170,7 +238,7 @@ def _records(text: str, delimiter: str, *, complete: bool) -> list[Record]:
     csv.field_size_limit(1 << 24)
     lines = text.splitlines()
     if delimiter == " ":
-        records = [Record(at, tuple(line.split())) for at, line in enumerate(lines[:RECORDS], 1) if line.strip()]
+        records = [Record(at, between_blanks(line)) for at, line in enumerate(lines[:RECORDS], 1) if line.strip()]
     else:
         try:
             reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)

@@ -12,10 +12,10 @@ from specvae.errors import one_line
 from specvae.ingest.decision import Decision
 from specvae.ingest.table.wave_names import WAVE_NAMES
 
-__all__ = ["Header", "Record", "find_header"]
+__all__ = ["COMMENT", "Header", "Record", "find_header"]
 
 NUMBER = re.compile(r"^[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?$", re.I)
-COMMENT = re.compile(r"^\s*(?:#|%|//|!)\s*")
+COMMENT = re.compile(r"^\s*(?:#|%|//|!|;)\s*")
 """How a line begins that says something about a table without being part of it."""
 FEWEST_RUNNING = 8
 """Numbers in a row, at least, whose running on is no chance."""
@@ -51,7 +51,7 @@ def find_header(records: Sequence[Record], lines_before: int = 0) -> Header:
     It is the first record that is as wide as most records are, or narrower by one where R wrote row names, and that is
     not almost empty. ``lines_before``: lines of the file before those that the records count.
     """
-    width = _width(records)
+    records, width = [_unmarked(record) for record in records], _width(records)
     at = next((i for i, record in enumerate(records) if _may_be_header(record, records[i + 1 :], width)), 0)
     record, decisions = records[at], []
     cells = record.cells
@@ -77,6 +77,15 @@ def find_header(records: Sequence[Record], lines_before: int = 0) -> Header:
     return Header(names, lines + lines_before, at + named, tuple(decisions))
 
 
+def _unmarked(record: Record) -> Record:
+    """A record without a first cell that only marks a comment: ``; ID X Y B1`` between blanks."""
+    first = record.cells[0] if record.cells else ""
+    mark = COMMENT.match(first)
+    return (
+        Record(record.line, record.cells[1:]) if mark and mark.end() == len(first) and len(record.cells) > 1 else record
+    )
+
+
 def _width(records: Sequence[Record]) -> int:
     """The number of cells that most records have, the larger where two are as common."""
     counts = Counter(len(record.cells) for record in records)
@@ -86,6 +95,9 @@ def _width(records: Sequence[Record]) -> int:
 def _may_be_header(record: Record, rest: Sequence[Record], width: int) -> bool:
     """Whether a record may be the header of a table of ``width`` columns, with these records behind it."""
     cells = record.cells
+    # The lines of a preamble may be as wide by chance; those below a header are rows.
+    if any(len(below.cells) != width for below in rest[:2]) and any(len(below.cells) == width for below in rest[2:6]):
+        return False
     filled = sum(bool(cell.strip()) for cell in cells)
     # Excel fills notes above a table up to its width with empty cells.
     if len(cells) == width:
@@ -179,5 +191,5 @@ def _is_header(first: Sequence[str]) -> bool:
         return True
     # The first row of many spectral tables is their wavelengths, without a word before them.
     ordered = all(a <= b for a, b in pairs) or all(a >= b for a, b in pairs)
-    wavelengths = all(0.3 <= n <= 30_000 for n in numbers) and max(numbers) > 100
+    wavelengths = all(0.3 <= n <= 30_000 for n in numbers) and max(numbers) > 100 >= max(numbers) / min(numbers)
     return len(numbers) > 2 and ordered and wavelengths and max(numbers) > min(numbers)

@@ -54,6 +54,8 @@ class BandColumns:
     decision: Decision
     dropped: tuple[str, ...] = ()
     """Columns of numbers that are no bands though nothing in their names says what else they are."""
+    empty: tuple[str, ...] = ()
+    """Columns whose headers are like those of the bands, without a number."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,14 @@ def _decided(columns: list[Column], found: _Recognised, label: str | None) -> Ba
     )
     bands = tuple(Band(name, wave) for name, wave in zip(names, found.wavelengths, strict=True))
     dropped = tuple(columns[i].name for i in rest if reasons[i].startswith("other numbers"))
-    return BandColumns(found.at, bands, decision, dropped)
+    return BandColumns(found.at, bands, decision, dropped, _empty(columns, found.at))
+
+
+def _empty(columns: list[Column], at: tuple[int, ...]) -> tuple[str, ...]:
+    """The columns of the bands' own family of headers that hold no number at all."""
+    names = [column.name for column in columns]
+    own = next((f for f in families_of(names, range(len(names))) if at[0] in f.at and len(f) >= LEAST_SERIES), None)
+    return () if own is None else tuple(names[i] for i in own.at if not columns[i].numbers)
 
 
 def _why_not(column: Column, label: str | None) -> str:

@@ -10,7 +10,7 @@ from specvae.errors import InputError
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.table.arrow_files import ArrowFile, is_columnar
 from specvae.ingest.table.columns import ChunkFile, CsvFile
-from specvae.ingest.table.dialect import open_text, read_dialect
+from specvae.ingest.table.dialect import between_blanks, open_text, read_dialect
 from specvae.ingest.table.endings import SPECTROMETER_ENDINGS, WORKBOOK_ENDINGS
 from specvae.ingest.table.header_line import Record, find_header
 from specvae.ingest.table.idx import IdxFile, is_idx
@@ -22,6 +22,11 @@ __all__ = ["open_chunks"]
 
 SPECTROMETERS = (
     (re.compile(rb"^(?:ASD|as[2-8])"), "an ASD spectrometer", "ViewSpec Pro (Process, ASCII Export)"),
+    (
+        re.compile(rb"^\s*splib\d\d"),
+        "the spectral library of the USGS",
+        "the library's own plots and lists of wavelengths",
+    ),
     (re.compile(rb"^/\*\*\* Spectra Vista"), "an SVC spectrometer", "SVC's software"),
     (re.compile(rb"Spectral Evolution|^Comment:.*\r?\nVersion:", re.I), "a Spectral Evolution spectrometer", "DARWin"),
 )
@@ -75,7 +80,8 @@ def _between_blanks(path: str, options: IngestOptions) -> RowsFile:
         raise InputError(f"{path} cannot be read: {error}") from error
     if len(lines) > LINES:
         raise InputError(f"{path} has more than {LINES:,} lines of columns between blanks; save it with commas")
-    records = [Record(at, tuple(line.split())) for at, line in enumerate(lines, 1) if line.strip()]
+    records = [Record(at, between_blanks(line)) for at, line in enumerate(lines, 1) if line.strip()]
     header = find_header(records[:500])
     rows = [record.cells for record in records[header.first :]]
-    return RowsFile(path, header, rows, dialect.numbers, dialect.decisions[len(header.decisions) :])
+    others = tuple(how for how in dialect.decisions if how.about != "header")
+    return RowsFile(path, header, rows, dialect.numbers, others)

@@ -18,7 +18,7 @@ from specvae.ingest.table.header_line import Header
 from specvae.ingest.table.number_format import POINTS, NumberFormat
 from specvae.ingest.table.survey import Column, Survey
 
-__all__ = ["MatrixFile", "RowsFile"]
+__all__ = ["MatrixFile", "RowsFile", "as_text"]
 
 
 class RowsFile:
@@ -60,6 +60,16 @@ class RowsFile:
         bands = [self._table.column_names[i] for i in at]
         for start in range(0, self._table.num_rows, rows):
             yield parsed(self._table.slice(start, rows), bands, self.number_format)
+
+    def last_rows(self, count: int) -> tuple[list[list[str]], bool]:
+        """The cells of the last rows as text, and whether these are all rows."""
+        return as_text(self._table.slice(max(0, self._table.num_rows - count))), self._table.num_rows <= count
+
+
+def as_text(table: pa.Table) -> list[list[str]]:
+    """The rows of a table as text, without its columns of other types."""
+    texts = [c.to_pylist() for c in table.columns if pa.types.is_string(c.type) or pa.types.is_large_string(c.type)]
+    return [["" if cell is None else cell for cell in row] for row in zip(*texts, strict=True)]
 
 
 class MatrixFile:
@@ -103,3 +113,9 @@ class MatrixFile:
                 if i >= first:
                     target[...] = clipped(self._values[part, i - first])
             yield Chunk(values.T, pa.Table.from_arrays(self._columns(part), names=unique(self.names)))
+
+    def last_rows(self, count: int) -> tuple[list[list[str]], bool]:
+        """What is known of the last spectra in words, and whether these are all."""
+        part = slice(max(0, len(self._values) - count), None)
+        table = pa.Table.from_arrays([column[part] for column in self._others.values()], names=list(self._others))
+        return as_text(table), len(self._values) <= count

@@ -22,6 +22,15 @@ from specvae.ingest.table.headers import is_label
 from specvae.ingest.table.idx import IdxFile
 from specvae.ingest.table.kinds import open_chunks
 from specvae.ingest.table.labels import normal_words
+from specvae.ingest.table.memory_file import MatrixFile
+from specvae.ingest.table.row_notes import (
+    dropped_columns,
+    empty_columns,
+    lost_rows,
+    repeated_headers,
+    unread_labels,
+)
+from specvae.ingest.table.summary_rows import LOOKED_AT, Statistics, header_rows, statistics_at_end
 from specvae.spectra import Invalid
 
 __all__ = ["Table", "TableFile", "open_table", "read_table"]
@@ -122,6 +131,8 @@ class TableFile:
     """What was decided about how it is read: header, columns, rows."""
     rows: int | None = None
     """How many there are, where the file says so."""
+    statistics: int = 0
+    """Rows at its end that hold statistics of the others, and are left out."""
 
     @property
     def other_columns(self) -> list[str]:
@@ -135,12 +146,20 @@ class TableFile:
         waiting: list[Table] = []  # files come in chunks of their own size
         for chunk in self.source.iterate(self.at, rows):
             waiting.append(self._table(chunk))
-            while sum(map(len, waiting)) >= rows:
+            # The rows that may be the last ones wait for what comes behind them.
+            while sum(map(len, waiting)) >= rows + self.statistics:
                 joined = _joined(waiting)
                 yield joined.part(0, rows)
                 waiting = [joined.part(rows, len(joined))] if len(joined) > rows else []
         if waiting:
-            yield _joined(waiting)
+            yield from self._last(_joined(waiting), rows)
+
+    def _last(self, table: Table, rows: int) -> Iterator[Table]:
+        """The last rows, ``rows`` at a time, without those that hold statistics of the others."""
+        if self.statistics:
+            table.reason[-self.statistics :] = Invalid.MASK
+        for start in range(0, len(table), rows):
+            yield table.part(start, min(start + rows, len(table)))
 
     def read(self) -> Table:
         """All rows, with a note of how many the label column excludes. Raises InputError where no row is normal."""
@@ -153,8 +172,14 @@ class TableFile:
                 f"{self.path}: no row of {self.label!r} is {' or '.join(sorted(self.normal))}; give --normal-value"
             )
         return replace(
-            table, notes=[*table.notes, *self._excluded(table), *_lost(table), *fill_notes(table.values[table.valid])]
+            table,
+            notes=[*table.notes, *self._excluded(table), *self._lost(table), *fill_notes(table.values[table.valid])],
         )
+
+    def _lost(self, table: Table) -> list[str]:
+        """Notes of the rows that hold no number somewhere, and of those that are a header again."""
+        lost = lost_rows(table.values, table.reason, self.bands, table.others)
+        return [*lost, *repeated_headers(table.reason, self.statistics)]
 
     def _excluded(self, table: Table) -> list[str]:
         """A note of the rows that the label column excludes; none where it excludes none."""
@@ -168,6 +193,8 @@ class TableFile:
         values = chunk.values
         reason = np.zeros(len(values), np.uint8)
         np.copyto(reason, np.uint8(Invalid.NAN), where=~np.isfinite(values).all(axis=1))
+        if (again := header_rows(values, self.bands.names or ())) is not None:
+            np.copyto(reason, np.uint8(Invalid.MASK), where=again)
         # After NaN, for nodata comes first among reasons. Compared as float32, as the values are: 0.1 in float64 equals
         # none.
         if self.nodata is not None:
@@ -181,30 +208,6 @@ class TableFile:
             return np.ones(table.num_rows, bool)
         text = table.column(self.names.index(self.label))
         return is_one_of(text, set(self.normal))
-
-
-def _lost(table: Table) -> list[str]:
-    """A note of the rows that are not valid, with the band that costs most of them; none where all are valid."""
-    lost = np.flatnonzero(table.reason == Invalid.NAN)
-    if not lost.size:
-        return []
-    missing = ~np.isfinite(table.values[lost])
-    worst = int(missing.sum(axis=0).argmax())
-    name, count = table.bands.labels[worst], int(missing[:, worst].sum())
-    words = _words(table.others, name, lost[missing[:, worst]])
-    return [
-        f"{lost.size:,} of {len(table):,} rows are not valid: a band holds no number in them; "
-        f"most often {name}, in {count:,} rows{words}"
-    ]
-
-
-def _words(others: pa.Table, name: str, rows: NDArray[np.intp]) -> str:
-    """What stands in some cells of a column in place of numbers, in words; empty where nothing does."""
-    if name not in others.column_names:
-        return ""
-    cells = others.column(name).take(pa.array(rows[:1000])).to_pylist()
-    words = dict.fromkeys(str(cell).strip() for cell in cells if isinstance(cell, str) and cell.strip())
-    return f" ({', '.join(list(words)[:3])})" if words else ""
 
 
 def _matched(match: BandSet | None, bands: BandSet, path: str) -> BandMatch | None:
@@ -232,12 +235,13 @@ def open_table(path: str, options: IngestOptions | None = None, match: BandSet |
     matched = _matched(match, BandSet(tuple(bands)), path)
     if matched is not None:
         at, bands = [at[i] for i in matched.order], [bands[i] for i in matched.order]
-    normal, decisions = _normal_words(options, (*file.decisions, *found.decisions))
+    statistics, how = _statistics(file, options)
+    normal, decisions = _normal_words(options, (*file.decisions, *found.decisions, *how))
     notes = [*file.notes, *guesses(decisions), *([matched.warning] if matched and matched.warning else [])]
     if match is None and not isinstance(file, IdxFile):
-        notes += [] if options.bands else _dropped(found.dropped)
+        notes += [] if options.bands else [*dropped_columns(found.dropped), *empty_columns(found.empty)]
         if options.label_column is None:
-            notes += _unread_labels([name for i, name in enumerate(names) if i not in set(at) and is_label(name)])
+            notes += unread_labels([name for i, name in enumerate(names) if i not in set(at) and is_label(name)])
     return TableFile(
         path=path,
         source=file,
@@ -250,7 +254,17 @@ def open_table(path: str, options: IngestOptions | None = None, match: BandSet |
         notes=tuple(notes),
         decisions=decisions,
         rows=file.rows,
+        statistics=len(statistics),
     )
+
+
+def _statistics(file: ChunkFile, options: IngestOptions) -> tuple[Statistics, tuple[Decision, ...]]:
+    """The statistics in the last rows, and the decision about them; with --layout every row is a spectrum."""
+    if options.layout != "auto":
+        return Statistics(), ()
+    found = statistics_at_end(*file.last_rows(LOOKED_AT))
+    turned = isinstance(file, MatrixFile)
+    return found, (found.decision(f"--layout {'bands-first' if turned else 'bands-last'}"),) if found else ()
 
 
 def _normal_words(
@@ -261,24 +275,6 @@ def _normal_words(
         return frozenset(), decisions
     words, how = normal_words(options.label_column, options.normal_value)
     return frozenset(words), (*decisions, how)
-
-
-def _dropped(names: tuple[str, ...]) -> list[str]:
-    """A note of the columns of numbers that are no bands, though nothing in their names says what else they are."""
-    if not names:
-        return []
-    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    return [f"columns of numbers that are not read as bands: {shown}; choose with --bands"]
-
-
-def _unread_labels(names: list[str]) -> list[str]:
-    """A note where columns look like labels and none was named; none otherwise."""
-    if not names:
-        return []
-    return [
-        f"{', '.join(map(repr, names[:3]))} is no band but may be a label, and a fit takes every row for normal: "
-        f"where one is not, give --label-column {names[0]}"
-    ]
 
 
 def read_table(path: str, options: IngestOptions | None = None, match: BandSet | None = None) -> Table:

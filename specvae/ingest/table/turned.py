@@ -74,12 +74,12 @@ def _by_first_column(file: ChunkFile, path: str, columns: list[Column], numeric:
     if not columns:
         return None
     first = columns[0]
-    spans = first.numeric and first.running and first.numbers >= FEWEST and first.low >= 300 and first.high <= 30_000
+    spans = first.numeric and first.running and first.numbers >= FEWEST and _spans(first, _made_up(file.names))
     others = [i for i in numeric if i]
-    if not spans or first.high - first.low < 100 or len(others) < 1 or len(others) < len(columns) - 1:
+    if not spans or len(others) < 1 or len(others) < len(columns) - 1:
         return None
     name = first.name.strip()
-    if not name or name.casefold().startswith("unnamed"):
+    if not name or name.casefold().startswith("unnamed") or _made_up(file.names):
         chosen = f"its first column, which is nameless and runs on from {first.low:g} to {first.high:g}"
         return _columns_turned(file, path, 0, chosen, guessed=True)
     if NOT_BANDS.match(name):
@@ -90,6 +90,18 @@ def _by_first_column(file: ChunkFile, path: str, columns: list[Column], numeric:
         ("a spectrum a row: --layout bands-last", "a spectrum a column: --layout bands-first"),
         "--layout",
     )
+
+
+def _made_up(names: Sequence[str]) -> bool:
+    """Whether a table has no header, so that its columns are called c1, c2 and so on."""
+    return all(name == f"c{at}" for at, name in enumerate(names, start=1))
+
+
+def _spans(column: Column, without_header: bool) -> bool:
+    """Whether numbers that run on may be wavelengths in nanometres, or in micrometres where no header speaks for bands."""
+    if column.low >= 300 and column.high <= 30_000:
+        return column.high - column.low >= 100
+    return without_header and column.low >= 0.2 and column.high <= 30 and column.high - column.low >= 0.2
 
 
 def _columns_turned(file: ChunkFile, path: str, wave: int, evidence: str, guessed: bool = False) -> MatrixFile:

@@ -7,8 +7,11 @@ import re
 __all__ = ["WAVE_NAMES", "written"]
 
 WAVE_NAMES = re.compile(
-    r"^(?:(?:band[_ .]?)?(?:wave_?lengths?|wvl|wl|wave|waves|lambda|λ|wavenumbers?|wave_number|centre|center)"
-    r"(?:[_ .]?(?:nm|um|µm|μm|nanomet\w+|micromet\w+|microns?|cm-?1|cm\^-1))?|nm|um|µm|cm-?1|cm\^-1)"
+    r"^(?:(?:band[_ .]?)?(?:wave[_ ]?lengths?|wvl|wl|wave|waves|lambda|λ|wavenumbers?|wave[_ ]number|centre|center|"
+    r"wellenl(?:ä|ae)ngen?|wellenzahl(?:en)?|longueurs? d['’]onde|nombre d['’]onde|longitud(?:es)? de onda|n[uú]mero de onda|"
+    r"lunghezz[ae] d['’]onda|comprimentos? de onda|golflengten?|våglängd|bølgelængde|bølgelengde|d[łl]ugo[śs][ćc] fali|"
+    r"длина волны|波长|波長)"
+    r"(?:[_ .]?(?:/ ?)?(?:nm|um|µm|μm|nanomet\w+|micromet\w+|microns?|cm-?1|cm\^-1))?|nm|um|µm|cm-?1|cm\^-1)"
     r"[_ .]*(?:[(\[]\s*(?P<unit>[^)\]]*)[)\]])?$",
     re.I,
 )

@@ -5,18 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specvae.ingest.decision import Decision, undecided
 from specvae.ingest.formats.arrays.tree import ArrayNode, Tree
-from specvae.ingest.formats.wavelengths import nanometres
+from specvae.ingest.formats.wavelengths import float_or, nanometres, without_unit
 
-__all__ = ["LAYOUTS", "WIDTHS", "Axes", "axes_by_shape", "axes_of", "role_of", "wavelength_list"]
+__all__ = [
+    "LAYOUTS",
+    "WIDTHS",
+    "Axes",
+    "axes_by_shape",
+    "axes_of",
+    "band_names",
+    "role_of",
+    "texts_of",
+    "wavelength_list",
+]
 
 BANDS = re.compile(
-    r"^(?:n_?|num_?|number_?of_?)?(?:wave_?(?:lengths?|numbers?)?|wvls?|wl|lambda|bands?|band_?(?:number|index|id)|spectral(?:_?\w+)?|"
+    r"^(?:n_?|num_?|number_?of_?)?(?:wave_?(?:lengths?|numbers?)?(?:_3d)?|wvls?|wl|lambda|bands?|band_?(?:number|index|id)|spectral(?:_?\w+)?|"
     r"channels?|spectrum|nm)$",
     re.I,
 )
@@ -28,18 +39,20 @@ DOWN = re.compile(
 )
 """Names of a dimension that runs down."""
 ACROSS = re.compile(
-    r"^(?:n_?|num_?|number_?of_?)?(?:x|lon(?:gitude)?s?|cols?|columns?|samples?|easting|cross_?track|across_?track|pixels?|xc|x_?dim|"
+    r"^(?:n_?|num_?|number_?of_?)?(?:x|lon(?:gitude)?s?|cols?|columns?|samples?|easting|cross_?track|across_?track|pixels?(?:_per_line)?|xc|x_?dim|"
     r"ortho_x|i)$",
     re.I,
 )
 """Names of a dimension that runs across."""
 WAVES = re.compile(
-    r"(?:^|_)(?:(?:sensor|center|centre|central|band)_?)?(?:wave_?(?:lengths?|numbers?)?|wvls?|wl|lambda|cw|centers?|centres?)(?:_?nm)?$",
+    r"(?:^|_)(?:(?:sensor|center|centre|central|band)_?)?(?:wave_?(?:lengths?|numbers?)?|wvls?|wl|lambda|cw|centers?|centres?)(?:_?nm|_3d)?$",
     re.I,
 )
 """Names of a list of wavelengths."""
 WIDTHS = re.compile(r"(?:^|_)(?:fwhms?|(?:band_?)?widths?)(?:_?nm)?$", re.I)
 """Names of a list of widths."""
+NAMES = re.compile(r"(?:^|_)bands?(?:_?(?:names?|ids?|labels?))?$|^(?:channel|variable)s?(?:_?names?)?$", re.I)
+"""Names of a list of the names of bands."""
 ROLE_NAMES = ("bands", "rows", "cols")
 
 
@@ -146,6 +159,25 @@ def _coordinates(tree: Tree, cube: ArrayNode, name: str, axis: int) -> Iterator[
             yield node
 
 
+def band_names(tree: Tree, cube: ArrayNode, axis: int) -> list[str]:
+    """The names of bands along an axis: its coordinate of texts, a list of texts beside the cube, or among its attributes.
+
+    Empty texts where there are none, and where texts are wavelengths, which :func:`wavelength_list` reads.
+    """
+    count, name = cube.shape[axis], cube.dims[axis] if axis < len(cube.dims) else ""
+    nodes = [node for node in tree.arrays.values() if node.name in tree.small and node.shape == (count,)]
+    nodes.sort(key=lambda node: (node.short != name or not name, -_shared(node.name, cube.name)))
+    listed = [(node.short, tree.small[node.name]) for node in nodes]
+    listed += [
+        (key, value) for key, value in cube.attrs.items() if isinstance(value, np.ndarray) and value.shape == (count,)
+    ]
+    for key, values in listed:
+        texts = texts_of(values)
+        if len(texts) == count and (key == name or NAMES.search(key)) and len(set(texts)) == count:
+            return texts
+    return [""] * count
+
+
 def wavelength_list(
     tree: Tree, cube: ArrayNode, count: int, pattern: re.Pattern[str] = WAVES
 ) -> NDArray[np.float64] | None:
@@ -163,11 +195,31 @@ def wavelength_list(
     for key, value, unit in places:
         if not pattern.search(key) or "good" in key.casefold() or not isinstance(value, np.ndarray):
             continue
-        if value.shape == (count,) and value.dtype.kind in "iuf":
-            waves = [nanometres(float(number), unit if unit in _UNITS else "") for number in value]
-            if all(wave is not None for wave in waves):
-                return np.array(waves, np.float64)
+        if value.shape != (count,):
+            continue
+        numbers, beside = _numbers(value)
+        stated = beside or unit
+        waves = [nanometres(number, stated if stated in _UNITS else "") for number in numbers]
+        if numbers and all(wave is not None for wave in waves):
+            return np.array(waves, np.float64)
     return None
+
+
+def _numbers(values: NDArray[Any]) -> tuple[list[float], str]:
+    """The numbers in a list, and the unit behind each where it is one of texts (``450.0 nm``); none where it holds none."""
+    if values.dtype.kind in "iuf":
+        return [float(value) for value in values], ""
+    items, unit = without_unit(texts_of(values))
+    numbers = [float_or(item) for item in items]
+    return ([], "") if any(np.isnan(numbers)) else (numbers, unit)
+
+
+def texts_of(values: NDArray[Any]) -> list[str]:
+    """The texts in an array of one axis, as HDF5 and NetCDF hold them; empty where it holds none."""
+    if values.dtype.kind not in "SUOT":
+        return []
+    items = [item.decode("utf-8", "replace") if isinstance(item, bytes) else item for item in values.tolist()]
+    return [item.strip() for item in items if isinstance(item, str)]
 
 
 _UNITS = ("nm", "nanometers", "nanometer", "nanometres", "um", "µm", "micrometers", "micrometer", "microns", "cm-1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,7 +14,7 @@ from specvae.ingest.formats.arrays.axes import Axes
 from specvae.ingest.formats.arrays.tree import ArrayNode, Tree
 from specvae.ingest.grid import Grid
 
-__all__ = ["crs_of", "grid_of", "is_south_up"]
+__all__ = ["WGS84", "crs_of", "grid_of", "is_south_up"]
 
 UNEVEN = 0.01
 """Share of a step by which coordinates may deviate from even ones: they are often stored as float32."""
@@ -29,10 +30,20 @@ def grid_of(tree: Tree, cube: ArrayNode, axes: Axes) -> Grid:
     down, across = _step(y), _step(x)
     if down is None or across is None:
         return Grid(rows, cols)
-    top = max(float(y[0]), float(y[-1]))
+    top, crs = max(float(y[0]), float(y[-1])), crs_of(tree, cube, axes)
     # Coordinates are those of the centres of pixels.
     transform = Affine(across, 0, float(x[0]) - across / 2, 0, -abs(down), top + abs(down) / 2)
-    return Grid(rows, cols, crs_of(tree, cube, axes), transform)
+    size = (
+        _metres(tree, cube, axes) if crs is not None and crs.is_projected and crs.linear_units_factor[1] == 1 else 1.0
+    )
+    return Grid(rows, cols, crs, Affine.scale(size) * transform)
+
+
+def _metres(tree: Tree, cube: ArrayNode, axes: Axes) -> float:
+    """Metres in the unit of a cube's coordinates, which CF allows to be kilometres where those of the CRS are metres."""
+    node = _coordinate_node(tree, cube, axes.cols)
+    unit = "" if node is None else str(node.attrs.get("units", "")).casefold().strip()
+    return 1000.0 if re.fullmatch(r"km|kilomet(?:er|re)s?", unit) else 1.0
 
 
 def is_south_up(tree: Tree, cube: ArrayNode, axes: Axes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.ingest.decision import Decision
 from specvae.ingest.formats.acquisition import acquired
-from specvae.ingest.formats.arrays.axes import WIDTHS, Axes, axes_of, role_of, wavelength_list
+from specvae.ingest.formats.arrays.axes import WIDTHS, Axes, axes_of, band_names, role_of, wavelength_list
 from specvae.ingest.formats.arrays.place import grid_of, is_south_up
 from specvae.ingest.formats.arrays.reader import Part, TreeCubes
 from specvae.ingest.formats.arrays.sensors import KNOWN, Known
-from specvae.ingest.formats.arrays.tree import ArrayNode, Tree, read_tree
+from specvae.ingest.formats.arrays.stored_values import Stored, stored_of
+from specvae.ingest.formats.arrays.times import time_of
+from specvae.ingest.formats.arrays.tree import ArrayNode, Tree, cube_in, read_tree
+from specvae.ingest.formats.band_metadata import band_from_tags
 from specvae.ingest.formats.containers import NOT_SPECTRAL
 from specvae.ingest.formats.limits import check_cube
 from specvae.ingest.grid import Grid
@@ -52,10 +56,12 @@ def _better_here(tree: Tree, cube: ArrayNode) -> bool:
     """Whether a NetCDF cube that lies in GDAL's order is read better without it.
 
     GDAL turns a cube without coordinates upside down, knows no CRS where there is no grid mapping, and no wavelengths
-    that are no coordinates of their own; but it knows grid mappings and types that are not read here.
+    that are no coordinates of their own, nor the time of one step; but it knows grid mappings that are not read here.
     """
-    if role_of(tree, cube, 0) != "bands" or "_Unsigned" in cube.attrs:
+    if role_of(tree, cube, 0) != "bands":
         return False
+    if "_Unsigned" in cube.attrs or cube.single:
+        return True
     grid = grid_of(tree, cube, NATURAL)
     return "grid_mapping" not in cube.attrs or (grid.placed and grid.crs is not None)
 
@@ -65,7 +71,8 @@ def _cube(tree: Tree, options: IngestOptions) -> ArrayNode | None:
 
     Raises InputError where there are several, or where the one asked for is no cube.
     """
-    cubes = {n.name: n for n in tree.arrays.values() if len(n.shape) == 3 and n.real and min(n.shape) > 0}
+    shaped = (cube_in(n) for n in tree.arrays.values())
+    cubes = {n.name: n for n in shaped if len(n.shape) == 3 and n.real and min(n.shape) > 0}
     if options.array is not None:
         named = [n for n in cubes.values() if options.array.strip("/") in (n.name, n.short)]
         if len(named) != 1:
@@ -87,40 +94,43 @@ def _of_cube(tree: Tree, cube: ArrayNode, axes: Axes, how: Decision, options: In
     """The product of one cube by what stands beside it."""
     path, count = tree.path, cube.shape[axes.bands]
     check_cube(path, cube.shape, cube.dtype.itemsize, cube.chunks, options.allow_huge)
-    grid = grid_of(tree, cube, axes)
+    grid, stored = grid_of(tree, cube, axes), stored_of(cube)
+    part = Part(cube.name, axes.order, count, cube.single)
     return Product(
         name=Path(path).stem,
         path=path,
         kind="NetCDF cube" if path.casefold().endswith((".nc", ".nc4", ".cdf")) else "HDF5 cube",
-        layers=_layers(tree, cube, count),
+        layers=_layers(tree, cube, axes.bands, stored),
         grids={path: grid},
         blocks={path: _block(cube, axes)},
         files=(path,),
-        storage=TreeCubes(path, (Part(cube.name, axes.order, count),), is_south_up(tree, cube, axes)),
+        storage=TreeCubes(path, (part,), is_south_up(tree, cube, axes), None, stored.missing, stored.unsigned),
         notes=_notes(tree, cube, grid),
         datetime=_taken(tree, path),
-        decisions=(how, _which(tree, cube, options.array)),
+        decisions=(how, _which(tree, cube, options.array), *stored.decisions),
     )
 
 
 def _notes(tree: Tree, cube: ArrayNode, grid: Grid) -> tuple[str, ...]:
     """What a user should know: that there is no place, and which other arrays are not used."""
-    place = () if grid.placed else ("no CRS: areas and distances are in pixels",)
+    place = () if grid.placed and grid.crs is not None else ("no CRS: areas and distances are in pixels",)
     others = [n.name for n in tree.arrays.values() if len(n.shape) > 1 and n.name != cube.name]
     shown = ", ".join(others[:12]) + (f" and {len(others) - 12} more" if len(others) > 12 else "")
     return (*place, f"variables not used: {shown}") if others else place
 
 
-def _layers(tree: Tree, cube: ArrayNode, count: int) -> tuple[Layer, ...]:
-    """The bands of a cube, with the wavelengths and widths that stand beside it."""
+def _layers(tree: Tree, cube: ArrayNode, axis: int, stored: Stored) -> tuple[Layer, ...]:
+    """The bands of a cube, with the names, wavelengths and widths that stand beside it; ``axis`` counts them."""
+    count = cube.shape[axis]
     waves, widths = wavelength_list(tree, cube, count), wavelength_list(tree, cube, count, WIDTHS)
-    scale, offset, nodata = _stored(cube)
-    unit = str(cube.attrs.get("units", ""))
+    names = band_names(tree, cube, axis)
+    how = stored.dtype, stored.scale, stored.offset, stored.nodata
     layers = []
     for at in range(count):
-        wave = None if waves is None else float(waves[at])
-        band = Band("", wave, _width(widths, waves, at), unit)
-        layers.append(Layer(tree.path, at + 1, band, cube.dtype.name, scale, offset, nodata))
+        named = band_from_tags({}, {}, names[at])
+        wave = named.wavelength if waves is None else float(waves[at])
+        band = replace(named, wavelength=wave, width=_width(widths, waves, at), unit=str(cube.attrs.get("units", "")))
+        layers.append(Layer(tree.path, at + 1, band, *how))
     return tuple(layers)
 
 
@@ -141,25 +151,6 @@ def _width(widths: np.ndarray | None, waves: np.ndarray | None, at: int) -> floa
     return float(widths[at])
 
 
-def _stored(cube: ArrayNode) -> tuple[float, float, float | None]:
-    """Scale, offset and fill by the attributes of a cube. Raises InputError for a scale that makes no sense."""
-    low = {key.casefold(): value for key, value in cube.attrs.items()}
-    scale, offset = (_number(low.get(key), default) for key, default in (("scale_factor", 1.0), ("add_offset", 0.0)))
-    fills = [low[key] for key in ("_fillvalue", "missing_value", "data_ignore_value", "nodata") if key in low]
-    nodata = _number(fills[0], np.nan) if fills else None
-    if not scale or not np.isfinite([scale, offset]).all():
-        raise InputError(f"{cube.name} has scale {scale:g} and offset {offset:g}; they must be finite, not 0")
-    # NEON's is what values were multiplied by; that of CF multiplies what is stored.
-    return (1 / scale if scale >= 100 else scale), offset, nodata
-
-
-def _number(value: object, default: float) -> float:
-    try:
-        return float(str(value))
-    except ValueError:
-        return default
-
-
 def _block(cube: ArrayNode, axes: Axes) -> tuple[int, int]:
     """Rows and columns of a chunk."""
     rows, cols = cube.shape[axes.rows], cube.shape[axes.cols]
@@ -169,8 +160,9 @@ def _block(cube: ArrayNode, axes: Axes) -> tuple[int, int]:
 
 
 def _taken(tree: Tree, path: str) -> str | None:
-    """When a scene was taken, by the attributes of the file's root or by its name."""
-    return acquired({key: value for key, value in tree.attrs.get("", {}).items() if isinstance(value, str)}, path)
+    """When a scene was taken, by the attributes of the file's root, its only step of time, or its name."""
+    stated = {key.casefold(): value for key, value in tree.attrs.get("", {}).items() if isinstance(value, str)}
+    return acquired({"time_coverage_start": time_of(tree) or "", **stated}, path)
 
 
 def _of_known(tree: Tree, known: Known, options: IngestOptions) -> Product:
@@ -182,7 +174,7 @@ def _of_known(tree: Tree, known: Known, options: IngestOptions) -> Product:
     layers = _known_layers(path, known)
     dropped = sum(layer.left_out is not None for layer in layers)
     bad = [f"{dropped} bands are not used: the product marks them as not good"] if dropped else []
-    notes = () if known.grid.placed else ("no CRS: areas and distances are in pixels",)
+    notes = () if known.grid.placed and known.grid.crs is not None else ("no CRS: areas and distances are in pixels",)
     block = _block(first.node, first.axes) if known.lookup is None else (min(64, known.grid.rows), known.grid.cols)
     return Product(
         name=Path(path).stem,

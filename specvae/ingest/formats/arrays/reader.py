@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specvae.ingest.band_reader import FileMasks, StoredValues
 from specvae.ingest.formats.arrays.tree import OpenArray, open_array
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
+from specvae.ingest.validity import equals
 from specvae.spectra import Window
 
-__all__ = ["Part", "TreeCubes"]
+__all__ = ["Missing", "Part", "TreeCubes"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,45 @@ class Part:
     """Its axes in the order (bands, rows, cols)."""
     count: int
     """How many bands it holds."""
+    single: tuple[int, ...] = ()
+    """Axes of one step in the file, which ``order`` does not count."""
+
+    def box(self, array: OpenArray, slices: tuple[slice, slice, slice]) -> StoredValues:
+        """A box of the array by slices of the axes that ``order`` counts."""
+        every = list(slices)
+        for axis in self.single:
+            every.insert(axis, slice(0, 1))
+        return np.squeeze(array.box(tuple(every)), axis=self.single) if self.single else array.box(slices)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What marks values as missing beside the fill of each band."""
+
+    fills: tuple[float, ...] = ()
+    """Other stored values that stand for nothing."""
+    low: float | None = None
+    """The least stored value that is valid, where the file states it."""
+    high: float | None = None
+    """The largest stored value that is valid."""
+    plane: str = ""
+    """The array ``(rows, cols)`` that is not 0 where a pixel is missing; empty where there is none."""
+
+    def __bool__(self) -> bool:
+        return self != Missing()
+
+    def where(self, stored: StoredValues) -> NDArray[np.bool_]:
+        """``(rows, cols)``: where a value of any band is missing."""
+        gone = np.zeros(stored.shape, bool)
+        for fill in self.fills:
+            same = equals(stored, fill)
+            gone |= False if same is None else same
+        with np.errstate(invalid="ignore"):
+            if self.low is not None:
+                gone |= stored < self.low
+            if self.high is not None:
+                gone |= stored > self.high
+        return np.asarray(gone.any(axis=0))
 
 
 @dataclass(frozen=True)
@@ -37,6 +78,9 @@ class TreeCubes:
     """Whether the first row stored is the southernmost."""
     lookup: tuple[str, str] | None = None
     """Arrays of the row and column, counted from 1, at which each pixel of the scene lies in the cube; 0 = nowhere."""
+    missing: Missing = Missing()
+    unsigned: bool = False
+    """Whether whole numbers are stored as signed ones and are none, as classic NetCDF has no others."""
 
     def open(self, layers: tuple[Layer, ...], grid: Grid, *, allow_remote: bool) -> TreeReader:
         """A reader of ``layers``."""
@@ -50,6 +94,8 @@ class TreeReader:
         self.layers, self._cubes, self._rows = layers, cubes, grid.rows
         self._arrays: dict[str, OpenArray] = {}
         self._dtype = np.result_type(*(np.dtype(layer.dtype) for layer in layers))
+        self._last: tuple[Window, StoredValues] | None = None
+        """The window that was read last, which is asked for its missing values next."""
 
     @property
     def in_blocks(self) -> None:
@@ -57,12 +103,20 @@ class TreeReader:
 
     def read(self, window: Window) -> StoredValues:
         """Stored values ``(bands, rows, cols)`` in the file's own type."""
+        values = self._read(window)
+        self._last = (window, values) if self._cubes.missing else None
+        return values
+
+    def _read(self, window: Window) -> StoredValues:
         if self._cubes.lookup is not None:
             return self._looked_up(window, self._cubes.lookup)
         if self._cubes.south_up:
-            mirrored = Window(self._rows - window.row - window.rows, window.col, window.rows, window.cols)
-            return np.ascontiguousarray(self._box(mirrored)[:, ::-1])
+            return np.ascontiguousarray(self._box(self._mirrored(window))[:, ::-1])
         return self._box(window)
+
+    def _mirrored(self, window: Window) -> Window:
+        """The window in the rows as they are stored, where the first is the southernmost."""
+        return Window(self._rows - window.row - window.rows, window.col, window.rows, window.cols)
 
     def _box(self, window: Window) -> StoredValues:
         """A window of the cubes as they are stored."""
@@ -80,7 +134,9 @@ class TreeReader:
             bands = [band for _, band in wanted]
             low, high = min(bands), max(bands) + 1
             ranges = dict(zip(part.order, (slice(low, high), *window.slices), strict=True))
-            stored = self._array(part.name).box((ranges[0], ranges[1], ranges[2]))
+            stored = part.box(self._array(part.name), (ranges[0], ranges[1], ranges[2]))
+            if self._cubes.unsigned:
+                stored = stored.view(stored.dtype.str.replace("i", "u"))
             cube = np.transpose(stored, part.order)
             out[[k for k, _ in wanted]] = cube[[band - low for band in bands]]
         return out
@@ -102,8 +158,17 @@ class TreeReader:
         return out
 
     def masked(self, window: Window) -> FileMasks:
-        """No masks: what is missing has the fill value."""
-        return None, None
+        """Where values are missing by what the file says beside the fill of its bands."""
+        missing = self._cubes.missing
+        if not missing:
+            return None, None
+        last = self._last
+        gone = missing.where(last[1] if last is not None and last[0] == window else self._read(window))
+        if missing.plane:
+            place = self._mirrored(window) if self._cubes.south_up else window
+            plane = self._array(missing.plane).box(place.slices) != 0
+            gone |= plane[::-1] if self._cubes.south_up else plane
+        return gone, None
 
     def close(self) -> None:
         """Close the file; reading opens it again."""

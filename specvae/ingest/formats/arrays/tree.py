@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from specvae.errors import InputError
 
-__all__ = ["ArrayNode", "Attributes", "OpenArray", "Tree", "is_hdf5", "is_tree", "open_array", "read_tree"]
+__all__ = ["ArrayNode", "Attributes", "OpenArray", "Tree", "cube_in", "is_hdf5", "is_tree", "open_array", "read_tree"]
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 CLASSIC = (b"CDF\x01", b"CDF\x02")
@@ -27,6 +28,8 @@ SMALL = 1 << 20
 """Numbers of an array that is read as a whole: wavelengths, coordinates."""
 LONGEST = 100_000
 """Numbers of an attribute that is kept."""
+SINGLES = re.compile(r"^(?:time|t|date|depth|level|lev|height|z|ensemble|member)", re.I)
+"""Names of axes that are left out first where they have one step."""
 Attributes = Mapping[str, object]
 """Attributes by name: text, numbers, or arrays of numbers."""
 
@@ -44,6 +47,8 @@ class ArrayNode:
     attrs: Attributes
     chunks: tuple[int, ...] | None = None
     """Its chunks, which are decoded as a whole; None where it is stored in one piece."""
+    single: tuple[int, ...] = ()
+    """Axes of one step in the file that ``shape``, ``dims`` and ``chunks`` leave out, such as a time."""
 
     @property
     def short(self) -> str:
@@ -59,6 +64,20 @@ class ArrayNode:
     def real(self) -> bool:
         """Whether it holds real numbers."""
         return self.dtype.kind in "iuf"
+
+
+def cube_in(node: ArrayNode) -> ArrayNode:
+    """The array without so many axes of one step, those of time first, that three axes remain; as it is where it has three."""
+    surplus = len(node.shape) - 3
+    ones = [axis for axis, size in enumerate(node.shape) if size == 1]
+    if surplus <= 0 or len(ones) < surplus:
+        return node
+    ones.sort(key=lambda axis: not SINGLES.match(node.dims[axis]) if axis < len(node.dims) else True)
+    single = tuple(sorted(ones[:surplus]))
+    kept = [axis for axis in range(len(node.shape)) if axis not in single]
+    dims = tuple(node.dims[axis] for axis in kept) if len(node.dims) == len(node.shape) else ()
+    chunks = None if node.chunks is None else tuple(node.chunks[axis] for axis in kept)
+    return replace(node, shape=tuple(node.shape[axis] for axis in kept), dims=dims, chunks=chunks, single=single)
 
 
 @dataclass(frozen=True)
