@@ -70,7 +70,7 @@ def band_groups(files: Sequence[str]) -> list[BandGroup]:
         BandGroup(
             stem,
             members,
-            tuple(p for p in others if p in coarser.get(stem, ()) or (stem and belongs_to(Path(p).name, stem))),
+            tuple(p for p in others if p in coarser.get(stem, ()) or belongs_to(Path(p).name, stem)),
         )
         for stem, members in sets.items()
     ]

@@ -17,6 +17,8 @@ LAYOUTS = ("auto", "bands-first", "bands-middle", "bands-last")
 """How the axes of an array may lie; ``auto`` looks at their names, at wavelengths beside it, and at their lengths."""
 DECIMALS = ("auto", "point", "comma")
 """The decimal marks of tables of text."""
+PRODUCT_MASKS = ("auto", "none")
+"""Whether the masks that come with a product are applied."""
 LEARNING = ("fit", "calibrate")
 """The commands that read normal data."""
 TWO_DATES = (*LEARNING, "score", "inspect")
@@ -74,6 +76,14 @@ class IngestOptions:
         Option("Leave out these values of --mask: numbers, or names such as scl, qa_pixel, fmask.", metavar="VALUES"),
     )
     """Values, ranges, bits (``bit3``) or names (``cloud``, ``scl:cirrus``) that are left out; () = the usual ones."""
+    product_masks: str = option(
+        "auto",
+        Option(
+            "Leave out what the masks that come with a product mark (clouds, haze, ...), or nothing.",
+            choices=PRODUCT_MASKS,
+        ),
+    )
+    """``auto``: what a product's own quality layers mark is left out; ``none``: they are not applied."""
     aoi: str | None = option(
         None, Option("Look only at what lies inside these polygons.", metavar="PATH", is_path=True)
     )
@@ -164,6 +174,8 @@ class IngestOptions:
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise UsageError(f"the array layout is {self.layout!r}; use one of {', '.join(LAYOUTS)}")
+        if self.product_masks not in PRODUCT_MASKS:
+            raise UsageError(f"--product-masks is {self.product_masks!r}; use one of {', '.join(PRODUCT_MASKS)}")
         if self.decimal not in DECIMALS:
             raise UsageError(f"the decimal mark is {self.decimal!r}; use one of {', '.join(DECIMALS)}")
         # An option may be repeated or hold a list: `a,b` and `a` `b` become the same tuple, so that requests compare
@@ -185,7 +197,9 @@ class IngestOptions:
         nodata = None if self.nodata is None else str(self.nodata)
         options = asdict(self) | {"mask_values": list(self.mask_values), "nodata": nodata}
         # Of what was no choice once nothing is said where it is not used: older results stay done.
-        return {k: v for k, v in options.items() if v is not None or k not in ("before", "before_mask", "offset")}
+        unused = {key for key in ("before", "before_mask", "offset") if options[key] is None}
+        unused |= {"product_masks"} if self.product_masks == "auto" else set()
+        return {key: value for key, value in options.items() if key not in unused}
 
     def companion(self, path: str | None, stem: str) -> str | None:
         """The path of a mask or truth for a source: ``{stem}`` is replaced by the source's stem."""

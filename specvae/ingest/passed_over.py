@@ -10,7 +10,7 @@ from pathlib import Path
 from specvae.files.json_files import read_json
 from specvae.ingest.table.recognise import is_table
 
-__all__ = ["beside_scenes", "is_companion", "is_of_a_system", "own_results"]
+__all__ = ["MASK_FOLDERS", "beside_scenes", "is_companion", "is_of_a_system", "own_results"]
 
 COMPANIONS = (
     *(".hdr", ".xml", ".msk", ".ovr", ".prj", ".tfw", ".tifw", ".aux", ".rrd", ".eww", ".jgw", ".pgw", ".wld", ".met"),
@@ -75,11 +75,13 @@ WORLD_FILES = (".wld", ".jgw", ".jpgw", ".jpegw", ".pgw", ".pngw", ".gfw", ".bpw
 REFERENCE_FRAME = re.compile(r"^(?:dark|white|whitedark|manifest)_?ref(?:erence)?(?:$|[_\-. ])", re.I)
 """Names of the frames by which imaging spectrometers are calibrated (Specim, Headwall): no scenes."""
 MASK_WORDS = re.compile(
-    r"[_\-. ](?:udm2?|fmask|scl|qa|qa_?pixel|cloud_?mask|clouds?|mask|classification|labels?|cldprb|snwprb)"
+    r"[_\-. ](?:udm2?|fmask|scl|qai?|qa_?pixel|cloud_?mask|clouds?|mask|classification|labels?|cldprb|snwprb)"
     r"(?:_clip|_mask)?$",
     re.I,
 )
 """How the name of a mask ends that lies beside its scene and has the name of it before."""
+MASK_FOLDERS = re.compile(r"^(?:(?:cloud[_ -]?)?masks?|qi_?data|aux_?data|labels?|ground_?truths?|annotations?)$", re.I)
+"""Names of folders that hold masks or labels of the scenes beside them."""
 LARGEST_ITEM = 4 << 20
 """Bytes of an ``item.json`` that is looked at for the results that it lists."""
 

@@ -8,6 +8,7 @@ from specvae.ingest.band_reader import BandStorage
 from specvae.ingest.decision import Decision
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
+from specvae.ingest.quality_layer import QualityLayer
 
 __all__ = ["Product"]
 
@@ -38,5 +39,7 @@ class Product:
     """What its reader decided, and on what evidence; those that were guessed need no note."""
     datetime: str | None = None
     """Acquisition, ISO 8601, where known."""
+    masks: tuple[QualityLayer, ...] = ()
+    """Quality layers beside its bands, which leave pixels out unless the options say otherwise."""
     level: str | None = None
     """Processing level, where known (``L1C``, ``L2A``, ``L1TP`` ...)."""

@@ -14,9 +14,9 @@ from specvae.errors import InputError, NothingFoundError, UsageError
 from specvae.ingest.band_groups import band_groups
 from specvae.ingest.decision import Decision
 from specvae.ingest.formats.packed import container_of, is_virtual
-from specvae.ingest.formats.references import dependencies, is_remote
+from specvae.ingest.formats.references import dependencies, is_remote, parts_of
 from specvae.ingest.formats.stac_items import items_among, listed_scenes
-from specvae.ingest.passed_over import beside_scenes, is_companion, is_of_a_system, own_results
+from specvae.ingest.passed_over import MASK_FOLDERS, beside_scenes, is_companion, is_of_a_system, own_results
 from specvae.ingest.source import Source
 from specvae.ingest.source_keys import clean_key, key_below, with_own_keys
 from specvae.ingest.table.recognise import is_table
@@ -99,7 +99,8 @@ def _matched(pattern: str) -> list[Source]:
     own = {p for folder, files in by_folder.items() for p in files if Path(p).name in own_results(folder or ".")}
     wanted, decisions = {hit for hit in hits if os.path.isdir(hit)}, list[Decision]()
     for files in by_folder.values():
-        scenes = [path for path in files if path not in own]
+        scenes, parts = _without_parts([path for path in files if path not in own])
+        decisions += parts
         bands = {path for group in band_groups(scenes) for path in group.all_files}
         rest, passed_over = _scenes([path for path in scenes if path not in bands], bool(bands))
         wanted |= {*bands, *rest}
@@ -183,14 +184,35 @@ def _folder(folder: str, fixed: str, above: frozenset[str]) -> list[Source]:
     items = [replace(s, key=key_below(s.path, fixed)) for s in items_among(p for p in paths if os.path.isfile(p))]
     assets = {os.path.normpath(file) for item in items for file in item.files}
     files = [p for p in paths if os.path.isfile(p) and not _beside(p) and os.path.normpath(p) not in assets]
+    files, decisions = _without_parts(files)
     sources, rest = _band_sets(folder, files, fixed)
-    rest, decisions = _scenes(rest, bool(sources or items))
+    rest, beside = _scenes(rest, bool(sources or items))
+    decisions += beside
     sources += items
     sources += [_file(p, fixed) for p in rest]
-    for path in paths:
-        if os.path.isdir(path) and os.path.realpath(path) not in here:
-            sources += _below(path, fixed, here)
-    return _decided(sorted(sources), decisions)
+    folders = [path for path in paths if os.path.isdir(path) and os.path.realpath(path) not in here]
+    masks = [path for path in folders if MASK_FOLDERS.match(Path(path).name)]
+    for path in (path for path in folders if path not in masks):
+        sources += _below(path, fixed, here)
+    inside = [source for path in masks for source in _below(path, fixed, here)]
+    if sources and inside:
+        names = ", ".join(Path(path).name for path in masks)
+        chosen, evidence = f"passed over the folder {names}", "its name, that of masks or labels beside scenes"
+        decisions.append(Decision("files", chosen, evidence, ("scenes",), guessed=True))
+    return _decided(sorted(sources or inside), decisions)
+
+
+def _without_parts(files: list[str]) -> tuple[list[str], list[Decision]]:
+    """The files without those that a mosaic or stack among them (.vrt, .til) is made of, which would count twice."""
+    wholes = [path for path in files if path.casefold().endswith((".vrt", ".til"))]
+    parts = {os.path.normpath(part) for whole in wholes for part in parts_of(whole)}
+    taken = [path for path in files if os.path.normpath(path) in parts and path not in wholes]
+    if not taken:
+        return files, []
+    names = ", ".join(Path(path).name for path in taken[:6]) + ", ..." * (len(taken) > 6)
+    made = ", ".join(Path(path).name for path in wholes[:3])
+    how = Decision("files", f"passed over {names}", f"{made}, which is made of them", ("scenes",), guessed=True)
+    return [path for path in files if path not in taken], [how]
 
 
 def _beside(path: str) -> bool:

@@ -204,7 +204,7 @@ def test_a_dlr_product_is_read_by_its_xml(mission: str, tmp_path: Path) -> None:
     assert scene.level == "L2A"
     assert (scene.datetime or "").startswith("2022")
     assert {band.width for band in scene.bands} == {7.5}
-    assert any("QUALITY_CLOUD" in note and "--mask" in note for note in scene.notes)
+    assert any("clouds" in note and "--product-masks none" in note for note in scene.notes)
     assert {"wavelengths", "scale"} <= {decision.about for decision in scene.decisions}
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,16 +20,31 @@ from specvae.ingest.formats.product_archive import Archive, read_member
 from specvae.ingest.layer import Layer
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
+from specvae.ingest.quality_layer import QualityLayer
 from specvae.ingest.source import Source
 
-__all__ = ["FORMAT"]
+__all__ = ["FORMAT", "IMAGE_FORMAT"]
 
 METADATA = re.compile(r"^(?:ENMAP|DESIS)[\w.-]*METADATA\.xml$", re.I)
 """The file with the metadata, which makes a folder a product."""
 IMAGE = re.compile(r"SPECTRAL_IMAGE(?:_(?P<detector>VNIR|SWIR))?(?:_COG)?\.(?:tiff?|bsq|bil|bip|jp2)$", re.I)
 """The spectral image, or one of each detector in EnMAP's L1B."""
-QUALITY = re.compile(r"-QL_(?P<name>\w+?)(?:_COG)?\.(?:tiff?|bsq|bil|bip|jp2)$", re.I)
+QUALITY = re.compile(r"-QL_(?P<name>[\w-]+?)(?:_COG)?\.(?:tiff?|bsq|bil|bip|jp2)$", re.I)
 """A quality layer or quicklook beside it."""
+ENMAP_LAYERS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "QUALITY_CLOUD": ("clouds", ()),
+    "QUALITY_CLOUDSHADOW": ("shadows of clouds", ()),
+    "QUALITY_HAZE": ("haze", ()),
+    "QUALITY_CIRRUS": ("cirrus", ()),
+    "QUALITY_SNOW": ("snow", ()),
+    "QUALITY_CLASSES": ("background", (3,)),
+}
+"""Quality layers of one band: what they mark and by which values, () for all but 0 (cirrus is thin, medium or thick; classes
+are 1 land, 2 water and 3 background), after the EnMAP ground segment, HSI Product Specification."""
+DESIS_LAYER = "QUALITY-2"
+DESIS_BANDS = ((1, "shadows"), (3, "snow"), (4, "haze"), (5, "haze"), (6, "clouds"), (7, "clouds"))
+"""The quality layer of DESIS L2A, and those of its bands that mark what is not used: 4 and 6 over land, 5 and 7 over water
+(2 is land and 8 water), after the DESIS Product Specification, PAV-DLR-ICD-003."""
 LARGEST_XML = 64 << 20
 """Bytes of the metadata, which are read at once."""
 LEVEL = re.compile(r"L(1[ABC]|2A)", re.I)
@@ -66,8 +83,53 @@ def product_of_dlr(source: Source, options: IngestOptions) -> Product | None:
         product = product_of_dataset(image, dataset, options)
     if len(rows) != len(product.layers):
         raise InputError(f"{source.path}: the metadata describe {len(rows)} bands, the image has {len(product.layers)}")
-    product = replace(product, path=source.path, files=archive.files([images[0], metadata]))
+    masks = _quality({name: archive.gdal(name) for name in beside})
+    files = archive.files([images[0], metadata, *(name for name in beside if QUALITY.search(name))])
+    product = replace(product, path=source.path, files=files, masks=masks)
     return _described(product, Path(metadata).name, rows, beside)
+
+
+def product_of_image(source: Source, options: IngestOptions) -> Product | None:
+    """The product of a spectral image that is given by itself, with the metadata beside it; None for any other file.
+
+    EnMAP's L1B has an image of each detector, whose bands are the first or the last that the metadata describe.
+    """
+    hit = IMAGE.search(source.path)
+    if hit is None or source.members or not os.path.isfile(source.path):
+        return None
+    folder = Path(source.path).parent
+    stem = Path(source.path).name.upper().split("SPECTRAL_IMAGE")[0]
+    beside = sorted(str(path) for path in folder.iterdir() if path.name.upper().startswith(stem))
+    found = [path for path in beside if METADATA.match(Path(path).name)]
+    if not stem or len(found) != 1:
+        return None
+    rows = _band_rows(found[0])
+    with open_dataset(source.path, allow_remote=options.allow_remote) as dataset:
+        product = product_of_dataset(source.path, dataset, options)
+    count, detector = len(product.layers), (hit.group("detector") or "").upper()
+    if len(rows) < count or (len(rows) != count and not detector):
+        raise InputError(f"{source.path}: the metadata describe {len(rows)} bands, the image has {count}")
+    own = rows[-count:] if detector == "SWIR" else rows[:count]
+    masks = _quality({path: path for path in beside})
+    files = (source.path, found[0], *(layer.path for layer in masks))
+    named = replace(product, files=tuple(dict.fromkeys(files)), masks=masks)
+    described = _described(named, Path(found[0]).name, own, beside)
+    return replace(described, name=product.name)
+
+
+def _quality(files: Mapping[str, str]) -> tuple[QualityLayer, ...]:
+    """The quality layers among the files of a product that are applied; ``files``: GDAL's name by the file's name."""
+    found: list[QualityLayer] = []
+    for name, path in sorted(files.items()):
+        hit = QUALITY.search(name)
+        kind = hit.group("name").upper() if hit else ""
+        if kind in ENMAP_LAYERS:
+            what, values = ENMAP_LAYERS[kind]
+            found.append(QualityLayer(path, what, values=values))
+        elif kind == DESIS_LAYER:
+            for what in dict.fromkeys(what for _, what in DESIS_BANDS):
+                found.append(QualityLayer(path, what, tuple(band for band, marks in DESIS_BANDS if marks == what)))
+    return tuple(found)
 
 
 def _described(product: Product, metadata: str, rows: list[BandRow], names: list[str]) -> Product:
@@ -79,7 +141,7 @@ def _described(product: Product, metadata: str, rows: list[BandRow], names: list
         name=metadata[: -len("-METADATA.XML")],
         kind="EnMAP product" if metadata.upper().startswith("ENMAP") else "DESIS product",
         layers=tuple(_layer(layer, row) for layer, row in zip(product.layers, rows, strict=True)),
-        notes=(*product.notes, *_masks(quality)),
+        notes=(*product.notes, *_not_applied(quality)),
         datetime="{}-{}-{}T{}:{}:{}Z".format(*stamp.groups()) if stamp else product.datetime,
         level=level.group(0).upper() if level else product.level,
         decisions=(*product.decisions, *_decisions(metadata, rows)),
@@ -105,11 +167,12 @@ def _decisions(metadata: str, rows: list[BandRow]) -> tuple[Decision, ...]:
     )
 
 
-def _masks(quality: tuple[str, ...]) -> list[str]:
-    """A note of the quality layers beside the image, which are applied where they are named."""
-    masks = [
-        name for name in quality if "VNIR" not in name.upper().split("_") and "SWIR" not in name.upper().split("_")
-    ]
+def _not_applied(quality: tuple[str, ...]) -> list[str]:
+    """A note of the quality layers beside the image that are not applied: of each band, or of tests along the way."""
+    applied = {*ENMAP_LAYERS, DESIS_LAYER}
+    parts = [(name, name.upper().split("_")) for name in quality if name.upper() not in applied]
+    # Without a word behind it, the quicklook of a detector.
+    masks = [name for name, words in parts if words not in (["VNIR"], ["SWIR"], ["IMAGE"])]
     if not masks:
         return []
     return [f"quality layers beside it are not applied: {', '.join(masks)}; give one with --mask and --mask-values"]
@@ -151,4 +214,5 @@ def _row(band: ElementTree.Element) -> BandRow:
     return BandRow(number("wavelengthcenterofband"), width, 1.0 if gain is None else gain, offset or 0.0)
 
 
+IMAGE_FORMAT = Format("EnMAP or DESIS image", product_of_image)
 FORMAT = Format("EnMAP or DESIS product", product_of_dlr, folder_mark=METADATA, archive_mark=METADATA)

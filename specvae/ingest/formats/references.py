@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from specvae.errors import InputError
 
-__all__ = ["check_references", "dependencies", "is_remote"]
+__all__ = ["check_references", "dependencies", "is_remote", "parts_of"]
 
 REMOTE = re.compile(r"^(?:/vsi(?!zip/|tar/|gzip/|sparse/|subfile/|mem/)\w+|[a-z][a-z0-9+.-]{1,20}://)", re.I)
 # A pattern rather than a parser of XML: GDAL reads more than a strict parser does, and what the parser refuses would go
@@ -45,6 +45,14 @@ def check_references(path: str, allow_remote: bool) -> None:
         _check(Path(path), Path(path).resolve().parent, 0)
 
 
+RASTERS = (".tif", ".tiff", ".jp2", ".img", ".dat", ".vrt")
+"""Endings of rasters that a VRT may be made of."""
+LARGEST_LIST = 1 << 20
+"""Bytes of a list of tiles that are read."""
+OF_IMAGE = re.compile(r"-(?:METADATA\.xml|QL_QUALITY[\w-]*\.\w+)$", re.I)
+"""Files beside a spectral image of EnMAP or DESIS that bear on how it is read."""
+
+
 def dependencies(path: str) -> tuple[str, ...]:
     """The local files, beside ``path`` itself, that bear on how it is read, none twice.
 
@@ -63,6 +71,19 @@ def dependencies(path: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def parts_of(path: str) -> tuple[str, ...]:
+    """The rasters that a VRT, or a list of tiles (.til) of WorldView, is made of; none where it cannot be read."""
+    if not path.casefold().endswith(".til"):
+        return tuple(other for other in dependencies(path) if other.casefold().endswith(RASTERS))
+    try:
+        with open(path, "rb") as file:
+            text = file.read(LARGEST_LIST).decode("latin-1")
+    except OSError:
+        return ()
+    named = re.findall(r'filename\s*=\s*"([^"/\\]+)"', text, re.I)
+    return tuple(os.path.join(os.path.dirname(path), name) for name in named)
+
+
 def _beside(path: str) -> tuple[str, ...]:
     """The files beside a raster or vector file that belong to it, as far as they are there."""
     stem, end = os.path.splitext(path)
@@ -72,8 +93,19 @@ def _beside(path: str) -> tuple[str, ...]:
     world = (f".{letters[:1]}{letters[-1:]}w", f"{end}w", ".wld", ".prj") if letters else ()
     names = [path + more for more in (".msk", ".aux.xml", ".hdr", ".ovr.msk")]
     names += [stem + more for more in (".hdr", ".aux", ".rpb", "_RPC.TXT", "_rpc.txt", *world, *parts)]
+    if (at := path.upper().rfind("-SPECTRAL_IMAGE")) >= 0:  # EnMAP's or DESIS's, with its metadata and quality layers
+        folder, own = os.path.split(path[:at])
+        names += [os.path.join(folder, n) for n in _listed(folder) if n.startswith(own) and OF_IMAGE.search(n)]
     upper = [stem + more.upper() for more in (".rpb", *world, *parts)]
     return tuple(dict.fromkeys(name for name in [*names, *upper] if name != path and os.path.isfile(name)))
+
+
+def _listed(folder: str) -> list[str]:
+    """The names in a folder, sorted; none where it cannot be listed."""
+    try:
+        return sorted(os.listdir(folder or "."))
+    except OSError:
+        return []
 
 
 def _named_in(path: str) -> tuple[str, ...]:

@@ -15,7 +15,9 @@ from specvae.ingest.formats import (
     raster_files,
     sentinel1,
     sentinel2,
+    sentinel3,
     stac_product,
+    theia,
     zarr_product,
 )
 from specvae.ingest.formats.band_archive import is_band_archive
@@ -41,10 +43,13 @@ FORMATS: tuple[Format, ...] = (
     array_files.FORMAT,
     sentinel2.FORMAT,
     sentinel1.FORMAT,
+    sentinel3.FORMAT,
+    theia.FORMAT,
     landsat_product.FORMAT,
     zarr_product.FORMAT,
     band_archive.FORMAT,
     dlr_products.FORMAT,
+    dlr_products.IMAGE_FORMAT,
     # Behind all others, for GDAL makes something of the parts of any product.
     raster_files.FORMAT,
 )

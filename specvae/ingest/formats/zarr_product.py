@@ -62,7 +62,8 @@ def product_of_zarr(source: Source, options: IngestOptions) -> Product | None:
     for plane in planes:
         check_size(source.path, store.planes[plane], options.allow_huge)
     grids = {plane: grid_of(store, store.planes[plane]) for plane in planes}
-    masks = tuple((p.path, mask) for p, _, _ in chosen if (mask := _quality(store, p)))
+    wanted = chosen if options.product_masks == "auto" else []
+    masks = tuple((p.path, mask) for p, _, _ in wanted if (mask := _quality(store, p)))
     is_eopf = bool(REFLECTANCE.match(planes[0]))
     folder = (os.path.join(at, name) for at, _, names in os.walk(source.path) for name in sorted(names))
     return Product(

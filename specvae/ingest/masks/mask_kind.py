@@ -17,7 +17,9 @@ from specvae.ingest.masks.quality_values import CLASSES, SCHEMES, scheme_of
 __all__ = ["MaskKind", "band_of_mask", "kind_of_mask"]
 
 LEAVES_OUT = re.compile(
-    r"(?:^|[^a-z])(?:clouds?|cloud_?mask|shadows?|haze|cld|clm|invalid|bad|exclude|udm)(?:$|[^a-z])", re.I
+    r"(?:^|[^a-z])(?:clouds?|cloud_?mask|shadows?|haze|cld|clm|invalid|bad|exclude|udm|snow|no_?data|wolken\w*|nuages?|"
+    r"nubes?|nuvole)(?:$|[^a-z])",
+    re.I,
 )
 """What in a name says that a mask marks what to leave out."""
 KEEPS = re.compile(r"(?:^|[^a-z])(?:valid|clear|usable|good|data_?mask|land|normal|aoi|inside)(?:$|[^a-z])", re.I)
@@ -90,7 +92,9 @@ def kind_of_mask(
         return MaskKind(scheme), decided
     if PROBABILITY.search(hint):
         return _probability(path, present)
-    if len(present) > 1 and (present == 0).any() and (len(present) == 2 or LEAVES_OUT.search(hint)):
+    # Of a mask of clouds without a cloud, all is 0.
+    marks = bool(LEAVES_OUT.search(hint)) and not KEEPS.search(hint)
+    if (present == 0).any() and (len(present) == 2 or marks):
         return _polarity(path, hint, float((sample == 0).mean()), len(present))
     # Where most of a scene would be left out, the numbers may mean the contrary.
     most = len(present) > 1 and bool((sample == 0).mean() > 0.5)

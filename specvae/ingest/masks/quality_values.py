@@ -30,11 +30,13 @@ BITS: dict[str, dict[str, int]] = {
     "bqa": {"fill": 0, "terrain": 1, "cloud": 4},
     "fmask_bits": {"cirrus": 0, "cloud": 1, "adjacent": 2, "shadow": 3, "cloud_shadow": 3, "snow": 4, "water": 5},
     "qa60": {"cloud": 10, "cirrus": 11},
+    "qai": {"nodata": 0, "fill": 0, "shadow": 3, "cloud_shadow": 3, "snow": 4, "water": 5, "subzero": 8, "saturated": 9},
 }  # fmt: skip
-"""Bit numbers: Landsat Collection 2 QA_PIXEL, Collection 1 pixel_qa and BQA, HLS v2 Fmask, Sentinel-2 QA60."""
+"""Bit numbers: Landsat Collection 2 QA_PIXEL, Collection 1 pixel_qa and BQA, HLS v2 Fmask, Sentinel-2 QA60, FORCE QAI."""
 FIELDS: dict[str, dict[str, tuple[int, int, int]]] = {
     "qa_pixel": {"cirrus": (14, 2, 3)},
     "pixel_qa": {"cirrus": (8, 2, 3)},
+    "qai": {"cloud": (1, 2, 1), "cirrus": (1, 2, 3)},
     "bqa": {
         "saturated": (2, 2, 1),
         "shadow": (7, 2, 3),
@@ -54,6 +56,7 @@ USUAL = {
     "fmask_bits": ("cirrus", "cloud", "adjacent", "shadow", "snow"),
     "fmask_classes": ("shadow", "snow", "cloud", "fill"),
     "qa60": ("cloud", "cirrus"),
+    "qai": ("nodata", "cloud", "shadow", "snow", "subzero", "saturated"),
 }
 """What a mask of each kind excludes where no values are named."""
 HINTS = (
@@ -63,6 +66,7 @@ HINTS = (
     ("fmask", r"c?fmask"),
     ("bqa", r"bqa"),
     ("qa60", r"qa_?60"),
+    ("qai", r"(?:^|[^a-z])qai(?:$|[^a-z])"),
 )
 """The kinds of quality rasters, and what in a file name or description speaks of them."""
 RANGE = re.compile(r"^(-?\d+)\s*-\s*(-?\d+)$")

@@ -22,12 +22,12 @@ from specvae.ingest.formats.gdal import errors_in_one_line, open_dataset
 from specvae.ingest.formats.references import check_references
 from specvae.ingest.grid import Grid
 from specvae.ingest.masks.mask_kind import MaskKind, band_of_mask, kind_of_mask
-from specvae.ingest.masks.quality_values import excluded_values
+from specvae.ingest.masks.quality_values import excluded_values, scheme_of
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.validity import Mask, equals
 from specvae.spectra import Window
 
-__all__ = ["RasterOverlay", "open_raster"]
+__all__ = ["RasterOverlay", "fitted", "open_raster"]
 
 SAMPLED = 512
 """Rows and columns, at most, of the sample by which the meaning of a mask's numbers is told."""
@@ -112,7 +112,7 @@ def open_raster(path: str, grid: Grid, purpose: str, options: IngestOptions) -> 
         return RasterOverlay(path, plane, Numbers(kind=kind, values=values), decisions)
     check_references(path, options.allow_remote)
     dataset = open_dataset(path, allow_remote=options.allow_remote)
-    source = _fitted(dataset, path, grid, purpose)
+    source = fitted(dataset, path, grid, purpose)
     numbers, decisions = _numbers_of(dataset, path, purpose, values)
     return RasterOverlay(path, source, numbers, decisions)
 
@@ -130,10 +130,22 @@ def _numbers_of(
         unknown, how = _unknown(_sampled(dataset, path, 1, None), path) if purpose == "truth" else (255, ())
         return Numbers(nodata=dataset.nodata, unknown=unknown), (*guess, *how)
     band, chosen = band_of_mask(path, names, values)
-    nodata = dataset.nodatavals[band - 1]
-    known = _sampled(dataset, path, band, nodata)
-    kind, decisions = kind_of_mask(path, f"{Path(path).name} {names[band - 1]}", known, values)
+    hint, every = f"{Path(path).name} {names[band - 1]}", _sampled(dataset, path, band, None)
+    nodata = _nodata_of_mask(every, dataset.nodatavals[band - 1], hint, values)
+    known = every if nodata is None else _sampled(dataset, path, band, nodata)
+    kind, decisions = kind_of_mask(path, hint, known, values)
     return Numbers(band, nodata, kind=kind, values=values), (*((chosen,) if chosen else ()), *decisions)
+
+
+def _nodata_of_mask(every: Plane, nodata: float | None, hint: str, values: tuple[str, ...]) -> float | None:
+    """The value of a mask that is not known: none where it is one of the only two, or of no known kind and 0.
+
+    Many masks declare a nodata of 0 so that a viewer does not draw it; taken literally, what is clear would be unknown.
+    """
+    if nodata is None or scheme_of(hint) is not None or values:
+        return nodata
+    present = np.unique(every)
+    return None if nodata == 0 or (len(present) <= 2 and (present == nodata).any()) else nodata
 
 
 def _sampled(dataset: DatasetReader, path: str, band: int, nodata: float | None) -> Plane:
@@ -153,7 +165,7 @@ def _unknown(sample: Plane, path: str) -> tuple[float | None, tuple[Decision, ..
     return None, (Decision("labels", chosen, "its values, 0 and 255 alone", ("255 is unknown",), guessed=True),)
 
 
-def _fitted(dataset: DatasetReader, path: str, grid: Grid, purpose: str) -> DatasetReader | WarpedVRT:
+def fitted(dataset: DatasetReader, path: str, grid: Grid, purpose: str) -> DatasetReader | WarpedVRT:
     """The dataset itself where it lies on the grid, else resampled, else refused."""
     if dataset.dtypes[0].startswith("complex"):
         raise InputError(f"--{purpose} {path} holds complex values; a mask has whole numbers")

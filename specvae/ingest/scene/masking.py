@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from specvae.ingest.decision import Decision
 from specvae.ingest.grid import Grid
 from specvae.ingest.masks.overlay import Overlay, open_overlay
+from specvae.ingest.masks.quality_overlay import QualityOverlay
 from specvae.ingest.scene.plan import Plan
 from specvae.spectra import Window
 
@@ -19,14 +21,15 @@ LOOKED_AT = 64
 """Windows that are looked at, at most, spread evenly over the scene."""
 NEARLY_ALL = 0.95
 """Share of the pixels left out from which it is said."""
+MOST_ANOMALOUS = 0.5
+"""Share of the pixels that a truth calls anomalous from which it is said."""
 
 
 def with_masks(plan: Plan) -> Plan:
     """The plan with what was decided about the masks over it, and notes of masks that leave out nothing or nearly all."""
     options = plan.options
     given = {"mask": options.mask, "aoi": options.aoi, "normal": options.normal, "truth": options.truth}
-    decisions: list[Decision] = []
-    notes: list[str] = []
+    decisions, notes = _by_product(plan)
     for purpose, path in given.items():
         if path is None:
             continue
@@ -37,6 +40,33 @@ def with_masks(plan: Plan) -> Plan:
         finally:
             overlay.close()
     return replace(plan, notes=(*plan.notes, *notes), decisions=(*plan.decisions, *decisions))
+
+
+def _by_product(plan: Plan) -> tuple[list[Decision], list[str]]:
+    """What was decided about the quality layers of the product, and a note of what they leave out."""
+    layers = plan.product.masks
+    if not layers:
+        return [], []
+    names = ", ".join(dict.fromkeys(f"{layer.what} ({Path(layer.path).name})" for layer in layers))
+    if not plan.quality:
+        return [Decision("mask", f"its quality layers are not applied: {names}", "the option --product-masks none")], []
+    overlay = QualityOverlay(plan.quality, plan.grid, allow_remote=plan.options.allow_remote)
+    try:
+        counts = [(int(overlay.excluded(window).sum()), window.size) for window in _spread(plan.grid)]
+    finally:
+        overlay.close()
+    share = sum(marked for marked, _ in counts) / max(1, sum(size for _, size in counts))
+    how = Decision(
+        "mask",
+        f"left out by its quality layers: {names}",
+        "the documents of the product",
+        ("use these pixels",),
+        "--product-masks none",
+    )
+    what = ", ".join(dict.fromkeys(layer.what for layer in layers))
+    return [how], [
+        f"its quality layers leave out {share:.1%} of the pixels looked at ({what}); --product-masks none uses them"
+    ]
 
 
 def _surprise(overlay: Overlay, purpose: str, path: str, grid: Grid) -> list[str]:
@@ -55,7 +85,7 @@ def _surprise(overlay: Overlay, purpose: str, path: str, grid: Grid) -> list[str
         effect = {"mask": "leaves out none", "aoi": "contains none", "normal": "marks none", "truth": "marks none"}
         return [f"--{purpose} {path} {effect[purpose]} {of}; see whether it touches the scene"]
     much = {"mask": "leaves out", "truth": "marks as anomalous"}.get(purpose)
-    if much and marked >= NEARLY_ALL * looked_at:
+    if much and marked >= (MOST_ANOMALOUS if purpose == "truth" else NEARLY_ALL) * looked_at:
         return [f"--{purpose} {path} {much} {marked / looked_at:.1%} {of}; see whether its values mean the contrary"]
     return []
 

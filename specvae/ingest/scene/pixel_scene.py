@@ -16,6 +16,7 @@ from specvae.ingest.band_reader import BandReader
 from specvae.ingest.formats.gdal import LIBRARY_ERRORS, errors_in_one_line
 from specvae.ingest.grid import Grid
 from specvae.ingest.masks.overlay import Overlay, open_overlay
+from specvae.ingest.masks.quality_overlay import QualityOverlay
 from specvae.ingest.scene.plan import Plan
 from specvae.ingest.scene.scene import Scene
 from specvae.ingest.scene.whole_rows import RowReader
@@ -39,6 +40,7 @@ class PixelScene(Scene):
         super().__init__(plan)
         self._readers: Readers | None = None
         self._overlays: dict[str, Overlay] = {}
+        self._quality: list[QualityOverlay] = []
         # Reentrant, for `normal` and `truth` open the scene while they hold it.
         self._lock = threading.RLock()
 
@@ -62,6 +64,10 @@ class PixelScene(Scene):
             for purpose, path in given.items():
                 if path:
                     self._overlays[purpose] = open_overlay(path, self.plan.grid, purpose, options)
+            for plan in (self.plan, self.plan.before):
+                if plan is not None and plan.quality:
+                    remote = self.plan.options.allow_remote
+                    self._quality.append(QualityOverlay(plan.quality, self.plan.grid, allow_remote=remote))
             for name in (
                 MASKS & self._overlays.keys()
             ):  # --mask-values that its kind does not know are refused now, not midway
@@ -75,7 +81,9 @@ class PixelScene(Scene):
                 reader.close()
             for overlay in self._overlays.values():
                 overlay.close()
-            self._readers, self._overlays = None, {}
+            for quality in self._quality:
+                quality.close()
+            self._readers, self._overlays, self._quality = None, {}, []
 
     @property
     def grid(self) -> Grid:
@@ -134,6 +142,8 @@ class PixelScene(Scene):
                         keep_first(reason, where, code)
             for name in MASKS & self._overlays.keys():
                 keep_first(reason, self._overlays[name].excluded(window), Invalid.MASK)
+            for quality in self._quality:
+                keep_first(reason, quality.excluded(window), Invalid.MASK)
             if "aoi" in self._overlays:
                 keep_first(reason, ~self._overlays["aoi"].marked(window), Invalid.OUTSIDE)
 

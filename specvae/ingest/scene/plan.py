@@ -16,6 +16,7 @@ from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
+from specvae.ingest.quality_layer import QualityLayer
 from specvae.ingest.scene.selection import asked_for, choose, for_model
 
 __all__ = ["Plan", "plan_product", "unused"]
@@ -50,6 +51,11 @@ class Plan:
     def said(self) -> list[str]:
         """What fit and score say: the notes and the decisions that were guessed."""
         return [*self.notes, *guesses(self.decisions)]
+
+    @property
+    def quality(self) -> tuple[QualityLayer, ...]:
+        """The product's quality layers that leave pixels out; none where the options say so."""
+        return self.product.masks if self.options.product_masks == "auto" else ()
 
     @property
     def bands(self) -> BandSet:

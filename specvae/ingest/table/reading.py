@@ -13,7 +13,7 @@ from specvae.bands import BandMatch, BandSet
 from specvae.errors import InputError, ModelError
 from specvae.ingest.decision import Decision, guesses
 from specvae.ingest.options import IngestOptions
-from specvae.ingest.table.band_search import find_bands
+from specvae.ingest.table.band_search import FoundBands, find_bands
 from specvae.ingest.table.cells import is_one_of
 from specvae.ingest.table.chunk import Chunk
 from specvae.ingest.table.columns import ChunkFile
@@ -239,9 +239,7 @@ def open_table(path: str, options: IngestOptions | None = None, match: BandSet |
     normal, decisions = _normal_words(options, (*file.decisions, *found.decisions, *how))
     notes = [*file.notes, *guesses(decisions), *([matched.warning] if matched and matched.warning else [])]
     if match is None and not isinstance(file, IdxFile):
-        notes += [] if options.bands else [*dropped_columns(found.dropped), *empty_columns(found.empty)]
-        if options.label_column is None:
-            notes += unread_labels([name for i, name in enumerate(names) if i not in set(at) and is_label(name)])
+        notes += _unused(found, options)
     return TableFile(
         path=path,
         source=file,
@@ -256,6 +254,13 @@ def open_table(path: str, options: IngestOptions | None = None, match: BandSet |
         rows=file.rows,
         statistics=len(statistics),
     )
+
+
+def _unused(found: FoundBands, options: IngestOptions) -> list[str]:
+    """Notes of columns that are no bands though they may be, and of those that may be labels."""
+    notes = [] if options.bands else [*dropped_columns(found.dropped), *empty_columns(found.empty)]
+    others = [name for i, name in enumerate(found.file.names) if i not in set(found.at)]
+    return notes if options.label_column else notes + unread_labels([name for name in others if is_label(name)])
 
 
 def _statistics(file: ChunkFile, options: IngestOptions) -> tuple[Statistics, tuple[Decision, ...]]:

@@ -14,7 +14,7 @@ from specvae.ingest.decision import Decision
 from specvae.ingest.formats.acquisition import acquired
 from specvae.ingest.formats.arrays.axes import WIDTHS, Axes, axes_of, band_names, role_of, wavelength_list
 from specvae.ingest.formats.arrays.place import grid_of, is_south_up
-from specvae.ingest.formats.arrays.reader import Part, TreeCubes
+from specvae.ingest.formats.arrays.reader import Missing, Part, TreeCubes
 from specvae.ingest.formats.arrays.sensors import KNOWN, Known
 from specvae.ingest.formats.arrays.stored_values import Stored, stored_of
 from specvae.ingest.formats.arrays.times import time_of
@@ -174,6 +174,7 @@ def _of_known(tree: Tree, known: Known, options: IngestOptions) -> Product:
     layers = _known_layers(path, known)
     dropped = sum(layer.left_out is not None for layer in layers)
     bad = [f"{dropped} bands are not used: the product marks them as not good"] if dropped else []
+    masks, how, said = _masks(known, options)
     notes = () if known.grid.placed and known.grid.crs is not None else ("no CRS: areas and distances are in pixels",)
     block = _block(first.node, first.axes) if known.lookup is None else (min(64, known.grid.rows), known.grid.cols)
     return Product(
@@ -185,12 +186,28 @@ def _of_known(tree: Tree, known: Known, options: IngestOptions) -> Product:
         blocks={path: block},
         files=(path,),
         storage=TreeCubes(
-            path, tuple(Part(c.node.name, c.axes.order, len(c.waves)) for c in known.cubes), False, known.lookup
+            path,
+            tuple(Part(c.node.name, c.axes.order, len(c.waves)) for c in known.cubes),
+            lookup=known.lookup,
+            missing=Missing(plane=known.nodata_plane, masks=masks),
         ),
-        notes=(*notes, *bad),
+        notes=(*notes, *bad, *said),
         datetime=known.datetime or _taken(tree, path),
-        decisions=(Decision("format", known.kind, "its own structure"), *known.decisions),
+        decisions=(Decision("format", known.kind, "its own structure"), *known.decisions, *how),
     )
+
+
+def _masks(known: Known, options: IngestOptions) -> tuple[tuple[str, ...], tuple[Decision, ...], list[str]]:
+    """The product's masks that are applied, the decision about them, and a note where they are."""
+    names = ", ".join(mask.rsplit("/", 1)[-1] for mask in known.masks)
+    if not known.masks:
+        return (), (), []
+    if options.product_masks == "none":
+        how = Decision("mask", f"its masks are not applied: {names}", "the option --product-masks none")
+        return (), (how,), []
+    chosen, others = f"what {names} mark is left out", ("use these pixels",)
+    how = Decision("mask", chosen, "the documents of the product", others, "--product-masks none")
+    return known.masks, (how,), [f"what its masks mark is left out ({names}); --product-masks none uses these pixels"]
 
 
 def _known_layers(path: str, known: Known) -> tuple[Layer, ...]:

@@ -50,6 +50,8 @@ class Missing:
     """The largest stored value that is valid."""
     plane: str = ""
     """The array ``(rows, cols)`` that is not 0 where a pixel is missing; empty where there is none."""
+    masks: tuple[str, ...] = ()
+    """Arrays that are not 0 where the provider of the product would not use a pixel."""
 
     def __bool__(self) -> bool:
         return self != Missing()
@@ -165,10 +167,15 @@ class TreeReader:
         last = self._last
         gone = missing.where(last[1] if last is not None and last[0] == window else self._read(window))
         if missing.plane:
-            place = self._mirrored(window) if self._cubes.south_up else window
-            plane = self._array(missing.plane).box(place.slices) != 0
-            gone |= plane[::-1] if self._cubes.south_up else plane
-        return gone, None
+            gone |= self._plane(missing.plane, window)
+        masked = [self._plane(name, window) for name in missing.masks]
+        return gone, np.any(masked, axis=0) if masked else None
+
+    def _plane(self, name: str, window: Window) -> NDArray[np.bool_]:
+        """Where an array of rows and columns is not 0."""
+        place = self._mirrored(window) if self._cubes.south_up else window
+        plane = self._array(name).box(place.slices) != 0
+        return np.asarray(plane[::-1] if self._cubes.south_up else plane)
 
     def close(self) -> None:
         """Close the file; reading opens it again."""

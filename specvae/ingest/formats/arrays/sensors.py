@@ -54,6 +54,10 @@ class Known:
     lookup: tuple[str, str] | None = None
     """Names of the arrays that say where in the cube each pixel of the ground lies, row and column."""
     datetime: str | None = None
+    nodata_plane: str = ""
+    """The array that is not 0 where a pixel holds nothing; empty where there is none."""
+    masks: tuple[str, ...] = ()
+    """Arrays that are not 0 where the provider would not use a pixel: clouds."""
 
 
 def neon(tree: Tree) -> Known | None:
@@ -200,16 +204,18 @@ def tanager(tree: Tree) -> Known | None:
         return None
     axes = Axes(0, 1, 2)
     flags = _attr(node.attrs, "good_wavelengths")
-    good = (
-        np.asarray(flags) != 0
-        if isinstance(flags, np.ndarray) and len(flags) == len(waves)
-        else np.ones(len(waves), bool)
-    )
+    known = isinstance(flags, np.ndarray) and len(flags) == len(waves)
+    good = np.asarray(flags) != 0 if known else np.ones(len(waves), bool)
     fill = _number(_attr(node.attrs, "_fillvalue"))
     widths = _widths(tree, node, node.shape[0], waves)
     cube = KnownCube(node, axes, waves, widths, good, nodata=-9999.0 if fill is None else fill)
     grid, how = _eos_grid(tree, (node.shape[1], node.shape[2]))
-    return Known("Tanager product", (cube,), grid, (_axes(node, axes, "Tanager's layout"), how))
+    planes = {n.short: n.name for n in tree.arrays.values() if n.group == node.group and n.shape == node.shape[1:]}
+    masks = tuple(planes[name] for name in TANAGER_MASKS if name in planes)
+    decisions = [_axes(node, axes, "Tanager's layout"), how]
+    if plane := planes.get("nodata_pixels", ""):
+        decisions.append(Decision("fill", "pixels that nodata_pixels marks hold nothing", "Tanager's layout"))
+    return Known("Tanager product", (cube,), grid, tuple(decisions), nodata_plane=plane, masks=masks)
 
 
 def _eos_grid(tree: Tree, shape: tuple[int, int]) -> tuple[Grid, Decision]:
@@ -228,6 +234,8 @@ def _eos_grid(tree: Tree, shape: tuple[int, int]) -> tuple[Grid, Decision]:
     return Grid(*shape, _epsg(code), transform), Decision("place", f"EPSG:{code}", "its structural metadata")
 
 
+TANAGER_MASKS = ("beta_cloud_mask", "beta_cirrus_mask")
+"""Masks of Tanager that are 1 where a pixel is covered."""
 KNOWN = (neon, prisma, emit, tanager)
 """The products, in the order in which they are tried; a file has the structure of one at most."""
 
