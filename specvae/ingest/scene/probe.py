@@ -20,19 +20,32 @@ from specvae.spectra import Window
 
 __all__ = ["with_probes"]
 
+Look = Callable[[Plan, list[BandReader], list[tuple[int, ...]]], Plan]
+"""A look at a plan's pixels by its readers, and the plan after it."""
+
 
 def with_probes(plan: Plan) -> Plan:
     """The plan after a look at the pixels: without empty bands, an undeclared fill noted or used, and with --offset."""
-    plan = _looked_at(plan, lambda plan, readers, _: _without_empty(plan, readers))
-    plan = _looked_at(plan, with_fill)
-    return _looked_at(plan, lambda plan, readers, _: with_offset(plan, readers))
+    looks: list[Look] = [
+        lambda plan, readers, _: _without_empty(plan, readers),
+        with_fill,
+        lambda plan, readers, _: with_offset(plan, readers),
+    ]
+    while looks:
+        plan, looks = _looked_at(plan, looks)
+    return plan
 
 
-def _looked_at(plan: Plan, look: Callable[[Plan, list[BandReader], list[tuple[int, ...]]], Plan]) -> Plan:
-    """The plan after a look by its readers, each with the positions of its bands in the plan."""
+def _looked_at(plan: Plan, looks: list[Look]) -> tuple[Plan, list[Look]]:
+    """The plan after the first looks, and those that are left: one that changes the plan ends the use of its readers."""
     opened = list(plan.open_readers())
     try:
-        return look(plan, [reader for _, reader in opened], [at for at, _ in opened])
+        for number, look in enumerate(looks, 1):
+            # Each reader comes with the positions of its bands in the plan.
+            seen = look(plan, [reader for _, reader in opened], [at for at, _ in opened])
+            if seen is not plan:
+                return seen, looks[number:]
+        return plan, []
     finally:
         for _, reader in opened:
             reader.close()

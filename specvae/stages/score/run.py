@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from threadpoolctl import ThreadpoolController
 
 from specvae.errors import InputError, OutputError, SpecvaeError
 from specvae.export.contents import COLLECTION
@@ -79,7 +81,9 @@ def score_one(
     try:
         store = store_of(request.out)
         done_there = store is not None and store.pull(source.key)
-        outcome = _succeeded(failed, source, model, request, progress, shards)
+        # Products outside of the scorer are small: numpy's threads would wait for each other longer than they compute.
+        with _linear_algebra().limit(limits=1, user_api="blas"):
+            outcome = _succeeded(failed, source, model, request, progress, shards)
         if store is not None and not (done_there and outcome.status == "already"):
             store.push(source.key)
         return outcome
@@ -88,6 +92,12 @@ def score_one(
     except MemoryError:
         message = f"{source.path}: out of memory; give a smaller --max-memory"
         return replace(failed, message=message, exit_status=4, fault=MemoryError)
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """The libraries of matrix products that the process has loaded; looking for them takes as long as a small scene's map."""
+    return ThreadpoolController()
 
 
 def _succeeded(

@@ -84,12 +84,18 @@ def best_faults(kinds: GroundKinds, pixels: Sampled, before: Floats, order: Floa
     few = slice(None, None, max(1, before.size // SCREENED))
     promising: dict[str, list[tuple[float, int]]] = {}
     remedies = [*_radiometric(kinds, order), *_exchanges(kinds, len(spectra))]
-    for number, remedy in enumerate(remedies):
-        gain = remedy.tried(kinds, spectra[:, few], before[few]).gain_of_fit
-        promising.setdefault(remedy.fault.kind, []).append((gain, number))
+    for number, gain in enumerate(_screened(kinds, remedies, spectra[:, few], before[few])):
+        promising.setdefault(remedies[number].fault.kind, []).append((gain, number))
     chosen = [number for ranked in promising.values() for _, number in sorted(ranked)[-PROMISING:]]
     tried = [remedies[number].tried(kinds, spectra, before) for number in chosen]
     return [max((f for f in tried if f.kind == kind), key=lambda f: f.gain_of_fit) for kind in promising]
+
+
+def _screened(kinds: GroundKinds, remedies: list[_Remedy], spectra: Floats, before: Floats) -> list[float]:
+    """How much each remedy gains on a few spectra ``(bands, n)``, whose log density is ``before``; all in one pass."""
+    undone = np.concatenate([remedy.undo(spectra) for remedy in remedies], axis=1)
+    gains = np.median(kinds.log_density_of_each(undone, len(remedies)) - before, axis=1)
+    return [float(gain) - remedy.unit for gain, remedy in zip(gains, remedies, strict=True)]
 
 
 def _radiometric(kinds: GroundKinds, order: Floats) -> Iterator[_Remedy]:

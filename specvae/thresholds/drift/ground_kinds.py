@@ -94,18 +94,32 @@ class GroundKinds:
     def membership(self, spectra: NDArray[np.floating]) -> Membership:
         """How ``(bands, n)`` spectra in physical units belong to the kinds, by shares of their own."""
         densities = self._log_densities(self.normalised(spectra))
-        top = densities.max(axis=1, keepdims=True)
-        relative, weight = np.exp(densities - top), self.weight
-        for _ in range(WEIGHT_STEPS):
-            # The mean share of each kind, without the shares of each spectrum.
-            total = np.einsum("nk,k->n", relative, weight)
-            mean = weight * np.einsum("nk,n->k", relative, 1 / total) / len(relative)
-            weight = OWN_SHARES * mean + (1 - OWN_SHARES) * self.weight
-        share = relative * weight
+        relative, weight, top = self._shared_out(densities)
+        share = (relative * weight[:, 0]).astype(np.float64)
         total = share.sum(axis=1, keepdims=True)
         share /= total
         surprise = (share * (self.typical - densities)).sum(axis=1)
         return Membership((top + np.log(total))[:, 0], share, surprise)
+
+    def _shared_out(self, densities: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32], Floats]:
+        """Of ``(..., n, kinds)`` log densities: the densities relative to the highest, the shares, and the highest's log."""
+        top = densities.max(axis=-1, keepdims=True)
+        # Shares need no more than single precision, in which exponentials and products take a fraction of the time.
+        relative, usual = np.exp((densities - top).astype(np.float32)), self.weight.astype(np.float32)[:, None]
+        weight = usual
+        for _ in range(WEIGHT_STEPS):
+            # The mean share of each kind, without the shares of each spectrum.
+            mean = (
+                weight * (np.swapaxes(relative, -1, -2) @ (1 / (relative @ weight))) / np.float32(densities.shape[-2])
+            )
+            weight = OWN_SHARES * mean + (1 - OWN_SHARES) * usual
+        return relative, weight, top
+
+    def log_density_of_each(self, spectra: NDArray[np.floating], count: int) -> Floats:
+        """``(count, n / count)``: log density of ``(bands, n)`` spectra, ``count`` scenes in turn, each by shares of its own."""
+        densities = self._log_densities(self.normalised(spectra)).reshape(count, -1, len(self.mean))
+        relative, weight, top = self._shared_out(densities)
+        return np.asarray((top + np.log(relative @ weight))[..., 0])
 
     def normalised(self, spectra: NDArray[np.floating]) -> Floats:
         """``(bands, n)`` physical units -> ``(n, compared bands)``."""
