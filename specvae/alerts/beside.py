@@ -5,6 +5,8 @@ The fire's edge of some pixels is odd too, but less than the fire; and so is wha
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,9 @@ __all__ = ["REACH", "overshadowed", "touches"]
 
 Floats = NDArray[np.float32]
 Nodes = NDArray[np.int64]
+Rises = Callable[[Nodes], tuple[Floats, Floats]]
+AT_ONCE = 256
+"""Pixels whose surroundings are looked at together: their arrays stay in the processor's cache."""
 REACH = 7
 """Pixels within which something stronger overshadows a pixel."""
 SHADES = (0.6, 0.2)
@@ -19,25 +24,28 @@ SHADES = (0.6, 0.2)
 tell apart what is weak, and of scores, which go on where p-values have no digits any more."""
 
 
-def overshadowed(rises: tuple[Floats, Floats], at: Nodes) -> NDArray[np.bool_]:
+def overshadowed(rises: Rises, shape: tuple[int, int], at: Nodes) -> NDArray[np.bool_]:
     """Which of some pixels, at ``at`` ``(n,)`` = row * cols + col, stand beside one that has risen much more.
 
-    ``rises``: how far tonight's normal scores and scores (nats) are above what is usual there ``(rows, cols)``, NaN where
-    invalid. Rows beyond the arrays hide nothing.
+    ``rises`` gives for any such places how far tonight's normal scores and scores (nats) are above what is usual there, NaN
+    where invalid; ``shape``: rows and columns. Rows beyond hide nothing.
     """
-    rows, cols = rises[0].shape
-    row, col = at // cols, at % cols
-    strongest = [np.full(at.size, -np.inf, np.float32) for _ in rises]
-    for down in range(-REACH, REACH + 1):
-        base = np.clip(row + down, 0, rows - 1) * cols
-        for along in range(-REACH, REACH + 1):
-            near = base + np.clip(col + along, 0, cols - 1)
-            for best, rise in zip(strongest, rises, strict=True):
-                np.fmax(best, rise.ravel()[near], out=best)
     shaded = np.zeros(at.size, bool)
-    for best, rise, share in zip(strongest, rises, SHADES, strict=True):
-        shaded |= rise.ravel()[at] < share * best
+    for begin in range(0, at.size, AT_ONCE):
+        own = slice(begin, begin + AT_ONCE)
+        near = rises(_around(at[own], shape))
+        for around, rise, share in zip(near, rises(at[own]), SHADES, strict=True):
+            shaded[own] |= rise < share * np.fmax.reduce(around, axis=1, initial=-np.inf)
     return shaded
+
+
+def _around(at: Nodes, shape: tuple[int, int]) -> Nodes:
+    """The places ``(n, places)`` within REACH of each of some; beyond the edge, that of the edge."""
+    rows, cols = shape
+    steps = np.arange(-REACH, REACH + 1)
+    row, col = (at // cols)[:, None] + steps, (at % cols)[:, None] + steps
+    near = np.clip(row, 0, rows - 1)[:, :, None] * cols + np.clip(col, 0, cols - 1)[:, None, :]
+    return np.asarray(near.reshape(at.size, -1))
 
 
 def touches(at: Nodes, others: Nodes, cols: int) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from specvae.alerts.e_values import YEAR, log_e_values
 from specvae.alerts.night_effect import NightEffect
 from specvae.alerts.past import PastRows, freedom, learn, take_back
 from specvae.alerts.pixels import LONE_ODD, ODD, Looks, Status, begun, closing, look_again
+from specvae.alerts.room import Room
 from specvae.alerts.seen import Seen
 
 __all__ = ["advance_rows"]
@@ -23,7 +24,7 @@ NOTHING = np.log(0.5)
 """log e of a look that says nothing, that of a p-value of 1."""
 
 
-def advance_rows(seen: Seen, near: Pixels, effect: NightEffect, out: PastRows, close_after: int) -> Pixels:
+def advance_rows(seen: Seen, near: Pixels, effect: NightEffect, out: PastRows, close_after: int, room: Room) -> Pixels:
     """Write the past of the rows that were asked for to ``out``; their pixels of alerts, before any is confirmed.
 
     ``near``: the pixels of alerts in the margin.
@@ -36,9 +37,12 @@ def advance_rows(seen: Seen, near: Pixels, effect: NightEffect, out: PastRows, c
     own = (looks.at + offset >= low) & (looks.at + offset < high)
     again, fresh = own & (np.arange(own.size) < count), own & (np.arange(own.size) >= count)
     pixels = _pixels(before, looks[again], looks[fresh], offset)
-    records = seen.records[seen.own].copy()
-    clear = seen.clear[seen.own]
-    learning = clear.copy()
+    clear, before_tonight = seen.clear[seen.own], seen.records[seen.own]
+    records, learning = (
+        room.array("learned", before_tonight.shape, before_tonight.dtype),
+        room.array("learning", clear.shape, bool),
+    )
+    records[:], learning[:] = before_tonight, clear
     learning.ravel()[pixels["at"][pixels["status"] < Status.CLOSED] - low] = False
     learn(records, clear, learning, seen.normal[seen.own], seen.around[seen.own], seen.night.day)
     pixels = _closed(pixels, records, low, seen.night.day, close_after)
@@ -57,7 +61,7 @@ def _looks(seen: Seen, opened: Nodes, effect: NightEffect) -> tuple[Looks, int]:
     worth = is_again | (log_e >= np.log(ODD))
     at, log_e, is_again = at[worth], log_e[worth], is_again[worth]
     # Less evidence is always allowed: the product stays a test martingale's lower bound.
-    log_e = np.where(overshadowed((seen.rise, seen.rise_of_scores), at), np.minimum(log_e, NOTHING), log_e)
+    log_e = np.where(overshadowed(seen.rises, seen.clear.shape, at), np.minimum(log_e, NOTHING), log_e)
     fresh = ~is_again & (log_e >= np.log(ODD))
     company = np.sort(np.concatenate([opened, at[fresh]]))
     fresh &= (log_e >= np.log(LONE_ODD)) | touches(at, company, seen.clear.shape[1])

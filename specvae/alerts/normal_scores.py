@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from specvae.alerts.kernel.library import Table
 from specvae.alerts.past import STEP
 from specvae.thresholds.p_value_curve import SMALLEST
 
@@ -62,6 +63,11 @@ class PValueCurve:
         scores = bits.view(np.float32).astype(np.float64) + float(self._lowest)
         values = np.interp(scores, self.score, self.normal_score)
         return np.append(values, np.nan).astype(np.float32)
+
+    @property
+    def table(self) -> Table:
+        """The table that :meth:`normal_scores` reads, for what reads it in C."""
+        return Table(self._table, 23 - SHARPNESS, self._lowest, _bits(self._table.size - 2))
 
     def normal_scores(self, scores: NDArray[np.floating]) -> NDArray[np.float32]:
         """Normal scores of scores of any shape; NaN where the score is."""

@@ -13,8 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from specvae.alerts.kernel.library import best_variant
+
 __all__ = [
+    "ALWAYS_ODD",
     "ENOUGH_LOOKS",
+    "PRIOR_LOOKS",
     "SCALES",
     "STEP",
     "PastArray",
@@ -70,8 +74,11 @@ class PastRows(Protocol):
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
 
-    def read(self, first: int, stop: int) -> Records:
-        """Records of :func:`past_type` ``(rows,)`` from row ``first`` to the one before ``stop``; they are not written to."""
+    def read(self, first: int, stop: int, into: Records | None = None) -> Records:
+        """Records of :func:`past_type` ``(rows,)`` from row ``first`` to the one before ``stop``; they are not written to.
+
+        ``into``: records of as many rows that may be filled instead of new ones.
+        """
 
     def looks(self, first: int, stop: int) -> NDArray[np.uint16]:
         """Their clear looks alone, ``(rows, cols)``."""
@@ -87,8 +94,8 @@ class PastArray:
         self.records = np.zeros(rows, past_type(cols))
         self.shape = (rows, cols)
 
-    def read(self, first: int, stop: int) -> Records:
-        """Some rows."""
+    def read(self, first: int, stop: int, into: Records | None = None) -> Records:
+        """Some rows, where they lie."""
         return self.records[first:stop]
 
     def looks(self, first: int, stop: int) -> NDArray[np.uint16]:
@@ -106,7 +113,7 @@ class UnseenPast:
     def __init__(self, rows: int, cols: int) -> None:
         self.shape = (rows, cols)
 
-    def read(self, first: int, stop: int) -> Records:
+    def read(self, first: int, stop: int, into: Records | None = None) -> Records:
         """Rows that were never seen."""
         return np.zeros(stop - first, past_type(self.shape[1]))
 
@@ -167,6 +174,10 @@ def learn(
     ``clear`` ``(rows, cols)``: where the look is clear; ``learning``: where no alert is open besides, so that the normal
     scores ``alone`` and ``around`` are part of what is usual there.
     """
+    if compiled := best_variant():
+        numbers = (STEP, 1 / STEP, round(ORDINARY / STEP), ALWAYS_ODD, MOST_VARIANCE)
+        compiled.learn(records, (alone, around), (clear, learning), (day, ENOUGH_LOOKS, MEMORY), numbers)
+        return
     for rows in pieces(*clear.shape):
         part, seen, where = records[rows], clear[rows], learning[rows]
         looks, learned = part["looks"], part["learned"]

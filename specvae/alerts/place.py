@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +19,17 @@ from specvae.alerts.night_rows import advance_rows
 from specvae.alerts.past import ENOUGH_LOOKS, PastRows
 from specvae.alerts.pixels import Status, confirm, count_company, no_pixels
 from specvae.alerts.registry import Registry
+from specvae.alerts.room import Room
 from specvae.alerts.seen import Night, Seen
 from specvae.components import touching_groups
 
 __all__ = ["Place", "advance"]
 
-ROWS = 256
-"""Rows that are computed at once: of 11,000 columns some 150 MB in all arrays."""
-SURVEYED = 1 << 21
+ROWS = 128
+"""Rows that are computed at once: of 11,000 columns some 70 MB in all arrays."""
+SURVEYED = 1 << 20
 """Pixels from which on the effect of a night is measured in a sample: it is the same for all of them."""
-SURVEYED_ROWS = 16
+SURVEYED_ROWS = 64
 """Rows of one piece of the sample."""
 THREADS = 2
 """Threads that compute; numpy lets others run while it does."""
@@ -70,13 +72,19 @@ def advance(place: Place, night: Night, past: PastRows, needed: float, close_aft
     ``needed``: nats of evidence that confirm. ``close_after``: clear looks without evidence that close an alert. Rows are read
     and written by more than one thread.
     """
-    effect = NightEffect.of(_surveyed(place, night))
+    effect, rooms = NightEffect.of(_surveyed(place, night)), SimpleQueue[Room]()
 
-    def rows(bounds: tuple[int, int]) -> NDArray[np.void]:
-        first, stop = bounds
-        seen = Seen.of(place.past, night, first, stop, not place.survey.nights)
-        return advance_rows(seen, place.within(max(0, first - 1), stop + 1), effect, past, close_after)
+    def rows(own: range) -> NDArray[np.void]:
+        room = rooms.get()
+        try:
+            seen = Seen.of(place.past, night, own, not place.survey.nights, room)
+            near = place.within(max(0, own.start - 1), own.stop + 1)
+            return advance_rows(seen, near, effect, past, close_after, room)
+        finally:
+            rooms.put(room)
 
+    for _ in range(THREADS):
+        rooms.put(Room())
     with ThreadPoolExecutor(THREADS) as pool:
         pixels = np.concatenate([no_pixels(), *pool.map(rows, _bounds(place.shape[0], ROWS))])
     is_open = pixels["status"] != Status.CLOSED
@@ -90,18 +98,19 @@ def advance(place: Place, night: Night, past: PastRows, needed: float, close_aft
     return replace(place, past=past, pixels=pixels, registry=registry, survey=place.survey.plus(effect.survey))
 
 
-def _bounds(rows: int, step: int) -> Iterator[tuple[int, int]]:
-    return ((row, min(row + step, rows)) for row in range(0, rows, step))
+def _bounds(rows: int, step: int) -> Iterator[range]:
+    return (range(row, min(row + step, rows)) for row in range(0, rows, step))
 
 
 def _surveyed(place: Place, night: Night) -> Iterator[tuple[NDArray[np.float32], ...]]:
     """Standardised looks of both scales and their looks learned, of pixels without an alert in a sample of rows."""
-    rows, cols = place.shape
-    # All of a small place, and of a large one rows spread over it.
+    (rows, cols), room = place.shape, Room()
+    # All of a small place, and of a large one a few bands of rows that lie evenly over it: each costs a row of the file's blocks.
     pieces = list(_bounds(rows, SURVEYED_ROWS if rows * cols > SURVEYED else ROWS))
-    for first, stop in pieces[:: max(1, -(-rows * cols // SURVEYED))]:
-        seen = Seen.of(place.past, night, first, stop, not place.survey.nights)
+    every = max(1, -(-rows * cols // SURVEYED))
+    for own in pieces[(every - 1) // 2 :: every]:
+        seen = Seen.of(place.past, night, own, not place.survey.nights, room)
         usable = seen.clear & (seen.records["learned"] >= ENOUGH_LOOKS)
-        usable.ravel()[place.within(seen.first, stop)["at"] - seen.first * cols] = False
+        usable.ravel()[place.within(seen.first, own.stop)["at"] - seen.first * cols] = False
         at = np.flatnonzero(usable[seen.own]) + seen.own.start * cols
         yield *seen.standardised(at), seen.of_records("learned", at)

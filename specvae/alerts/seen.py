@@ -10,12 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.alerts.beside import REACH
-from specvae.alerts.clear_looks import SIGHT, clear_looks, mean_around
+from specvae.alerts.clear_looks import EDGE, SIGHT, clear_looks, mean_around
+from specvae.alerts.kernel.library import Planes, best_variant
 from specvae.alerts.night_effect import NightEffect
 from specvae.alerts.normal_scores import PValueCurve
-from specvae.alerts.past import ENOUGH_LOOKS, STEP, PastRows, always_odd, pieces, predictive_variance
+from specvae.alerts.past import (
+    ALWAYS_ODD,
+    ENOUGH_LOOKS,
+    PRIOR_LOOKS,
+    STEP,
+    PastRows,
+    always_odd,
+    past_type,
+    pieces,
+    predictive_variance,
+)
+from specvae.alerts.room import Room
 
-__all__ = ["Night", "Seen"]
+__all__ = ["Night", "Seen", "looked", "standing_out"]
 
 Bits = NDArray[np.bool_]
 Floats = NDArray[np.float32]
@@ -24,7 +36,9 @@ HALO = max(SIGHT + 2, REACH + 1)
 """Rows beyond a window that decide what is seen in it and in the rows next to it: clouds, neighbours, what overshadows a pixel."""
 SCREEN, ALONE_SCREEN = 2.7, 1.5
 """Spreads above the centre below which no look can begin an alert, whatever the degrees of freedom: of one of the two scales,
-and of the pixel itself."""
+and of the pixel itself. The first is of normal scores too."""
+PLANES = {"normal": np.float32, "around": np.float32, "usual": np.int16, "clear": np.bool_}
+"""What is seen of each pixel, and its type."""
 Rows = Callable[[int, int], Floats]
 """Gives the scores of some rows ``(rows, cols)``: from the first row to the one after the last; NaN where invalid."""
 
@@ -56,61 +70,55 @@ class Seen:
     """``(rows,)`` of the past."""
     score: Floats
     """Nats, NaN where invalid."""
-    normal: Floats
-    """Normal scores."""
-    usual: NDArray[np.int16]
-    """The centre of each pixel's past in units of STEP; beside what is always odd, that of this."""
-    rise: Floats
-    """How far tonight's normal scores are above what is usual there, NaN where invalid."""
-    clear: Bits
-    around: Floats
-    """Mean normal score of the clear pixels among the 3 x 3 around each."""
+    planes: Planes
 
     @staticmethod
-    def of(past: PastRows, night: Night, first: int, stop: int, is_first: bool) -> Seen:
-        """The rows from ``first`` to the one before ``stop``; ``is_first``: whether no night was before."""
-        low, high = max(0, first - HALO), min(past.shape[0], stop + HALO)
-        score, records = night.scores(low, high), past.read(low, high)
-        usual = always_odd(records["centre_alone"])
-        normal, rise = np.empty_like(score), np.empty_like(score)
-        for rows in pieces(*score.shape):
-            normal[rows] = night.curve.normal_scores(score[rows])
-            rise[rows] = normal[rows] - usual[rows] * np.float32(STEP)
-        # Nothing was seen before the first date, whose clouds have edges all the same.
-        clear = clear_looks(normal, np.ones(normal.shape, bool) if is_first else records["looks"] > 0)
-        own, margin = slice(first - low, stop - low), slice(max(0, first - 1 - low), min(high, stop + 1) - low)
-        return Seen(night, low, own, margin, records, score, normal, usual, rise, clear, mean_around(normal, clear))
+    def of(past: PastRows, night: Night, rows: range, is_first: bool, room: Room) -> Seen:
+        """Some rows; ``is_first``: whether no night was before. ``room`` holds the arrays until it is used again."""
+        low, high = max(0, rows.start - HALO), min(past.shape[0], rows.stop + HALO)
+        score = night.scores(low, high)
+        records = past.read(low, high, room.array("records", (high - low,), past_type(past.shape[1])))
+        planes = Planes(*(room.array(name, score.shape, kind) for name, kind in PLANES.items()))
+        looked(records, score, night.curve, is_first, planes)
+        own = slice(rows.start - low, rows.stop - low)
+        margin = slice(max(0, rows.start - 1 - low), min(high, rows.stop + 1) - low)
+        return Seen(night, low, own, margin, records, score, planes)
 
     @property
-    def rise_of_scores(self) -> Floats:
-        """How far tonight's scores are above what is usual there, nats; NaN where invalid."""
-        rise = np.empty_like(self.score)
-        for rows in pieces(*rise.shape):
-            np.subtract(self.score[rows], self.night.curve.usual_scores(self.usual[rows]), out=rise[rows])
-        return rise
+    def normal(self) -> Floats:
+        """Normal scores."""
+        return self.planes.normal
+
+    @property
+    def around(self) -> Floats:
+        """Mean normal score of the clear pixels among the 3 x 3 around each."""
+        return self.planes.around
+
+    @property
+    def clear(self) -> Bits:
+        """Where the look is clear."""
+        return self.planes.clear
+
+    def rises(self, at: Nodes) -> tuple[Floats, Floats]:
+        """How far tonight's normal scores and scores, nats, are above what is usual at some places; NaN where invalid."""
+        usual = self.planes.usual.ravel()[at]
+        rise = self.normal.ravel()[at] - usual * np.float32(STEP)
+        return rise, self.score.ravel()[at] - self.night.curve.usual_scores(usual)
 
     def begins(self, effect: NightEffect) -> Nodes:
         """Places, row * cols + col of the arrays, of clear looks in the margin that may begin an alert."""
-        found, cols = [], self.clear.shape[1]
-        for rows in pieces(self.margin.stop, cols, self.margin.start):
-            rise, learned = self.rise[rows], self.records["learned"][rows]
-            variance = predictive_variance(learned, self.records["variance_alone"][rows])
-            variance *= np.float32((effect.alone.centre + effect.alone.stretch * ALONE_SCREEN) ** 2)
-            # Squares keep the sign of their root, so that no root is drawn for the many that are normal.
-            signed = np.abs(rise)
-            signed *= rise
-            begin = signed > variance
-            begin &= self.clear[rows]
-            begin &= learned >= ENOUGH_LOOKS
-            found.append(np.flatnonzero(begin) + rows.start * cols)
-        at = np.concatenate(found).astype(np.int64)
+        bound = np.float32((effect.alone.centre + effect.alone.stretch * ALONE_SCREEN) ** 2)
+        at = standing_out(self.records, self.planes, self.margin, bound)
         alone, around = self.standardised(at)
-        return at[(effect.alone.correct(alone) > SCREEN) | (effect.around.correct(around) > SCREEN)]
+        # A look is as odd as by the own past and by the model alike: neither may fall short.
+        by_itself = (effect.alone.correct(alone) > SCREEN) & (self.normal.ravel()[at] > SCREEN)
+        return at[by_itself | ((effect.around.correct(around) > SCREEN) & (self.around.ravel()[at] > SCREEN))]
 
     def standardised(self, at: Nodes) -> tuple[Floats, Floats]:
         """How many predictive spreads the looks at some places lie above the centre, of the pixel alone and with those around."""
         learned = self.of_records("learned", at)
-        alone = self.rise.ravel()[at] / np.sqrt(predictive_variance(learned, self.of_records("variance_alone", at)))
+        alone = self.normal.ravel()[at] - self.planes.usual.ravel()[at] * np.float32(STEP)
+        alone = alone / np.sqrt(predictive_variance(learned, self.of_records("variance_alone", at)))
         lent = self.around.ravel()[at] - self.of_records("centre_around", at) * np.float32(STEP)
         lent = lent / np.sqrt(predictive_variance(learned, self.of_records("variance_around", at)))
         return np.asarray(alone, np.float32), np.asarray(lent, np.float32)
@@ -119,3 +127,43 @@ class Seen:
         """A field of the past at some places."""
         cols = self.clear.shape[1]
         return np.asarray(self.records[name][at // cols, at % cols])
+
+
+def looked(
+    records: NDArray[np.void],
+    score: Floats,
+    curve: PValueCurve,
+    is_first: bool,
+    filled: Planes,
+) -> None:
+    """Fill the planes with what is seen of rows of ``score`` ``(rows, cols)`` beside their past."""
+    if compiled := best_variant():
+        compiled.look(records, score, curve.table, (is_first, EDGE + 1, ALWAYS_ODD), filled)
+        return
+    normal, around, usual, clear = filled
+    usual[:] = always_odd(records["centre_alone"])
+    for rows in pieces(*score.shape):
+        normal[rows] = curve.normal_scores(score[rows])
+    # Nothing was seen before the first date, whose clouds have edges all the same.
+    clear[:] = clear_looks(normal, np.ones(normal.shape, bool) if is_first else records["looks"] > 0)
+    around[:] = mean_around(normal, clear)
+
+
+def standing_out(records: NDArray[np.void], seen: Planes, margin: slice, bound: np.float32) -> Nodes:
+    """Places of clear looks in some rows of the arrays that :func:`looked` filled, which may begin an alert.
+
+    ``bound``: how many times the variance of the next look the squared rise must be; the normal score, of the pixel or of those
+    around, must pass SCREEN.
+    """
+    if compiled := best_variant():
+        return compiled.stand_out(records, seen, margin, ENOUGH_LOOKS, (STEP, PRIOR_LOOKS, float(bound), SCREEN))
+    found, cols = [], seen.clear.shape[1]
+    for rows in pieces(margin.stop, cols, margin.start):
+        normal, around = seen.normal[rows], seen.around[rows]
+        rise, learned = normal - seen.usual[rows] * np.float32(STEP), records["learned"][rows]
+        # Squares keep the sign of their root, so that no root is drawn for the many that are normal.
+        begin = np.abs(rise) * rise > predictive_variance(learned, records["variance_alone"][rows]) * bound
+        begin &= (normal > SCREEN) | (around > SCREEN)
+        begin &= seen.clear[rows] & (learned >= ENOUGH_LOOKS)
+        found.append(np.flatnonzero(begin) + rows.start * cols)
+    return np.concatenate(found).astype(np.int64)

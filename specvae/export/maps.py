@@ -23,7 +23,7 @@ from specvae.export.overviews import begins_and_ends_in_fours, pooled
 from specvae.ingest.grid import Grid
 from specvae.spectra import Window
 
-__all__ = ["AssetBand", "AssetBands", "MapBand", "MapWriter"]
+__all__ = ["TILE", "AssetBand", "AssetBands", "MapBand", "MapWriter", "asset_bands", "write_cog"]
 
 TILE = 512
 SMALL = 1 << 28
@@ -153,11 +153,7 @@ class MapWriter:
     @property
     def asset_bands(self) -> AssetBands:
         """The bands as the STAC item describes them; the writer knows them, so that no map is opened again for it."""
-        nodata = "nan" if np.isnan(self.nodata) else float(self.nodata)
-        return [
-            AssetBand(name=band.name, description=band.description, unit=band.unit, data_type=self.dtype, nodata=nodata)
-            for band in self.bands
-        ]
+        return asset_bands(self.bands, self.dtype, self.nodata)
 
     def __enter__(self) -> MapWriter:
         return self
@@ -193,35 +189,11 @@ class MapWriter:
             self._dataset.close()
             source = self._with_overviews() if self._levels else self._parts[0]
             predictor = "FLOATING_POINT" if np.dtype(self.dtype).kind == "f" else "STANDARD"
-            # FORCE_USE_EXISTING makes the driver take the overviews of its source, and none where the source has none;
-            # by itself it would resample new ones, in which single anomalous pixels are lost.
-            overviews = {"overviews": "FORCE_USE_EXISTING"} if self.highest else {"overview_resampling": "AVERAGE"}
-            # The fastest level of ZSTD: the last digits of scores are noise, which no level compresses.
-            # Statistics would need one more pass over all pixels, and nobody reads them: QGIS has the style's range.
-            rasterio.shutil.copy(
-                source,
-                self.path,
-                driver="COG",
-                compress="ZSTD",
-                level="1",
-                blocksize=str(TILE),
-                predictor=predictor if self.predicted else "NO",
-                num_threads=str(max(1, self.threads)),
-                bigtiff="IF_SAFER",
-                statistics="NO",
-                **overviews,
-            )
+            predictor = predictor if self.predicted else "NO"
+            write_cog(source, self.path, self.grid, self.threads, predictor, overviews=self.highest)
         except rasterio.errors.RasterioError as error:
             raise self._failed(error) from None
-        self._check()
         return self.path
-
-    def _check(self) -> None:
-        """Raise OutputError where the finished map is not of the scene's size."""
-        # A copy that the disk had no room for need not raise: what was written is opened, to see that it is a map.
-        with rasterio.open(self.path) as check:
-            if (check.height, check.width) != (self.grid.rows, self.grid.cols):
-                raise OutputError(f"{self.path} was not written whole; is the disk full?")
 
     def _failed(self, error: Exception) -> OutputError:
         """The error of a write; GDAL's own message, which names the reason, is the cause of rasterio's."""
@@ -264,6 +236,44 @@ class MapWriter:
                 tall = min(step, rows - row)
                 block = fine.read(window=RasterWindow(0, 2 * row, fine.width, min(2 * tall, fine.height - 2 * row)))
                 coarse.write(pooled(block, self.nodata), window=RasterWindow(0, row, cols, tall))
+
+
+def asset_bands(bands: Sequence[MapBand], dtype: str, nodata: float) -> AssetBands:
+    """Bands as the STAC item describes them."""
+    value = "nan" if np.isnan(nodata) else float(nodata)
+    return [
+        AssetBand(name=band.name, description=band.description, unit=band.unit, data_type=dtype, nodata=value)
+        for band in bands
+    ]
+
+
+def write_cog(source: Path, path: Path, grid: Grid, threads: int, predictor: str, overviews: bool) -> None:
+    """Copy a finished file into a COG; ``overviews``: that of the source, else averages of valid pixels.
+
+    Raises OutputError where it is not of the grid's size afterwards.
+    """
+    # FORCE_USE_EXISTING makes the driver take the overviews of its source, and none where the source has none;
+    # by itself it would resample new ones, in which single anomalous pixels are lost.
+    pooling = {"overviews": "FORCE_USE_EXISTING"} if overviews else {"overview_resampling": "AVERAGE"}
+    # The fastest level of ZSTD: the last digits of scores are noise, which no level compresses.
+    # Statistics would need one more pass over all pixels, and nobody reads them: QGIS has the style's range.
+    rasterio.shutil.copy(
+        source,
+        path,
+        driver="COG",
+        compress="ZSTD",
+        level="1",
+        blocksize=str(TILE),
+        predictor=predictor,
+        num_threads=str(max(1, threads)),
+        bigtiff="IF_SAFER",
+        statistics="NO",
+        **pooling,
+    )
+    # A copy that the disk had no room for need not raise: what was written is opened, to see that it is a map.
+    with rasterio.open(path) as check:
+        if (check.height, check.width) != (grid.rows, grid.cols):
+            raise OutputError(f"{path} was not written whole; is the disk full?")
 
 
 def _place(window: Window) -> RasterWindow:

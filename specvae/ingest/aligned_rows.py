@@ -20,7 +20,7 @@ from specvae.ingest.grid import Grid
 
 __all__ = ["AlignedRows", "grid_of"]
 
-CACHE = 1 << 27
+CACHE = 1 << 26
 """Bytes of GDAL's cache while rows are read one after the other: a row of blocks of 11,000 columns takes 23 MB."""
 WHOLE = 0.01
 """Pixels by which a shift may differ from a whole number of pixels."""
@@ -88,16 +88,18 @@ class AlignedRows:
     def read(self, first: int, stop: int, begin: int = 0, end: int | None = None) -> NDArray[np.float32]:
         """The rows from ``first`` to the one before ``stop``, of all columns or from ``begin`` to before ``end``."""
         end = self.grid.cols if end is None else end
-        values = np.full((stop - first, end - begin), np.nan, np.float32)
         top, bottom = max(first, self._row), min(stop, self._row + self._source.height)
         inner, outer = max(begin, self._col), min(end, self._col + self._source.width)
         if top >= bottom or inner >= outer:
-            return values
+            return np.full((stop - first, end - begin), np.nan, np.float32)
         window = RasterWindow(inner - self._col, top - self._row, outer - inner, bottom - top)
         try:
-            part = self._source.read(self.band, window=window)
+            part = self._source.read(self.band, window=window, out_dtype=np.float32)
         except RasterioError as error:
             raise ReadError(f"{self.path}, rows {first} to {stop}: {error.__cause__ or error}") from None
+        if part.shape == (stop - first, end - begin):
+            return np.asarray(part)
+        values = np.full((stop - first, end - begin), np.nan, np.float32)
         values[top - first : bottom - first, inner - begin : outer - begin] = part
         return values
 

@@ -15,47 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.alerts.night_effect import Survey
-from specvae.alerts.past import past_type
 from specvae.alerts.place import Place
 from specvae.alerts.registry import Registry
-from specvae.errors import InputError
+from specvae.stages.watch.past_file import PastFile
 
-__all__ = ["PastFile", "duplicate", "load_place", "read_arrays", "save_pixels", "write_arrays"]
-
-
-class PastFile:
-    """The past of a place as a file of its records, row by row; read and written in pieces, so that memory stays bounded."""
-
-    def __init__(self, path: Path, rows: int, cols: int, fresh: bool = False) -> None:
-        """Open the file; ``fresh``: make it anew, of ground that was never seen."""
-        self.path, self.shape, self._type = path, (rows, cols), past_type(cols)
-        if fresh:
-            with path.open("wb") as file:
-                file.truncate(rows * self._type.itemsize)
-        elif path.stat().st_size != rows * self._type.itemsize:
-            raise InputError(f"{path} is no checkpoint of {rows} x {cols} pixels; run again with --overwrite")
-
-    def read(self, first: int, stop: int) -> NDArray[np.void]:
-        """Some rows."""
-        with self.path.open("rb") as file:
-            file.seek(first * self._type.itemsize)
-            return np.fromfile(file, self._type, stop - first)
-
-    def looks(self, first: int, stop: int) -> NDArray[np.uint16]:
-        """Clear looks of some rows, the only part of them that is read."""
-        looks = np.empty((stop - first, self.shape[1]), np.uint16)
-        offset = next(place for name, (_, place, *_) in (self._type.fields or {}).items() if name == "looks")
-        with self.path.open("rb", buffering=0) as file:
-            for row, values in enumerate(looks, start=first):
-                file.seek(row * self._type.itemsize + offset)
-                file.readinto(values.data)
-        return looks
-
-    def write(self, first: int, records: NDArray[np.void]) -> None:
-        """Put some rows."""
-        with self.path.open("r+b") as file:
-            file.seek(first * self._type.itemsize)
-            np.ascontiguousarray(records).tofile(file)
+__all__ = ["duplicate", "load_place", "read_arrays", "save_pixels", "write_arrays"]
 
 
 def duplicate(source: Path, target: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -114,15 +115,17 @@ class HighestScores:
 
     def __init__(self, rows: int, cols: int) -> None:
         self._step = Frames.step(rows, cols)
+        self._lock = Lock()
         self._best = np.full((-(-rows // self._step), -(-cols // self._step)), np.nan, np.float32)
 
     def add(self, first: int, scores: NDArray[np.float32]) -> None:
-        """Take the scores ``(rows, cols)`` from row ``first`` on; NaN is no look."""
+        """Take the scores ``(rows, cols)`` from row ``first`` on; NaN is no look. Of any thread."""
         step = self._step
         begins = range(first - first % step, first + len(scores), step)
         best = _highest_of_squares(scores, step, [max(0, row - first) for row in begins])
         at = slice(first // step, first // step + len(best))
-        np.fmax(self._best[at], best, out=self._best[at])
+        with self._lock:
+            np.fmax(self._best[at], best, out=self._best[at])
 
     def to_bytes(self, curve: PValueCurve) -> NDArray[np.uint8]:
         """Their normal scores as bytes 0..254; UNSEEN where there was no look."""

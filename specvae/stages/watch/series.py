@@ -21,14 +21,15 @@ from specvae.export.watch.report_page import colour_of
 from specvae.files.fingerprint import sha256_of
 from specvae.ingest.aligned_rows import AlignedRows
 from specvae.ingest.grid import Grid
-from specvae.stages.watch.checkpoint import PastFile, duplicate, load_place, read_arrays, save_pixels, write_arrays
+from specvae.stages.watch.checkpoint import duplicate, load_place, read_arrays, save_pixels, write_arrays
 from specvae.stages.watch.dates import ScoredDate
 from specvae.stages.watch.frames import Frames, HighestScores, status_frame
+from specvae.stages.watch.past_file import PastFile
 from specvae.stages.watch.request import WatchRequest
 
 __all__ = ["DateRecord", "Series", "records_of", "walk"]
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 """Raised when the arithmetic of the state changes, so that checkpoints of an earlier version are not gone on from."""
 
 
@@ -150,8 +151,10 @@ class _Walk:
         self.number += 1
         past, pixels = self.work / f"past-{self.number}", self.work / f"pixels-{self.number}"
         if scored.usable:
-            out = PastFile(past, *self.grid.shape, fresh=True)
-            with AlignedRows(scored.scores, self.grid) as rows:
+            with (
+                AlignedRows(scored.scores, self.grid) as rows,
+                PastFile(past, *self.grid.shape, fresh=True) as out,
+            ):
                 read, curve = _RowsRead(rows, HighestScores(*self.grid.shape)), scored.curve()
                 night = Night(scored.day, read, curve)
                 self.place = advance(self.place, night, out, self.needed, self.request.close_after)
@@ -210,5 +213,5 @@ class _RowsRead:
     def __call__(self, first: int, stop: int) -> NDArray[np.float32]:
         with self._lock:
             scores = self._rows.read(first, stop)
-            self.highest.add(first, scores)
+        self.highest.add(first, scores)
         return scores
