@@ -16,7 +16,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
 
 # The checkout is installed in place: sources may change without an install, but for those that a compiler reads.
-NEEDS := pyproject.toml constraints.txt $(wildcard specvae/scoring/kernel/*.[ch])
+NEEDS := pyproject.toml constraints.txt $(wildcard specvae/*/kernel/*.[ch])
 # Modules are compiled when they are first imported: most of those of torch never are.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 

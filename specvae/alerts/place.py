@@ -6,7 +6,7 @@ give the same bits, computed at once or one a day.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
@@ -23,7 +23,7 @@ from specvae.alerts.room import Room
 from specvae.alerts.seen import Night, Seen
 from specvae.components import touching_groups
 
-__all__ = ["Place", "advance"]
+__all__ = ["Elsewhere", "Place", "advance", "rows_after"]
 
 ROWS = 128
 """Rows that are computed at once: of 11,000 columns some 70 MB in all arrays."""
@@ -32,7 +32,9 @@ SURVEYED = 1 << 20
 SURVEYED_ROWS = 64
 """Rows of one piece of the sample."""
 THREADS = 2
-"""Threads that compute; numpy lets others run while it does."""
+"""Threads that compute; numpy and C let others run while they do."""
+Elsewhere = Callable[[NightEffect], NDArray[np.void]]
+"""Has all rows computed, given what the night does to all pixels alike, and gives their pixels of alerts in order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,27 +68,19 @@ class Place:
         return self.pixels[low:high]
 
 
-def advance(place: Place, night: Night, past: PastRows, needed: float, close_after: int) -> Place:
+def advance(
+    place: Place, night: Night, past: PastRows, needed: float, close_after: int, elsewhere: Elsewhere | None = None
+) -> Place:
     """The place after a night. ``past``: where the new past is written, of the same size but not the place's own.
 
-    ``needed``: nats of evidence that confirm. ``close_after``: clear looks without evidence that close an alert. Rows are read
-    and written by more than one thread.
+    ``needed``: nats of evidence that confirm. ``close_after``: clear looks without evidence that close an alert. ``elsewhere``
+    computes the rows in other processes; without it, threads do, so that rows are read and written by more than one.
     """
-    effect, rooms = NightEffect.of(_surveyed(place, night)), SimpleQueue[Room]()
-
-    def rows(own: range) -> NDArray[np.void]:
-        room = rooms.get()
-        try:
-            seen = Seen.of(place.past, night, own, not place.survey.nights, room)
-            near = place.within(max(0, own.start - 1), own.stop + 1)
-            return advance_rows(seen, near, effect, past, close_after, room)
-        finally:
-            rooms.put(room)
-
-    for _ in range(THREADS):
-        rooms.put(Room())
-    with ThreadPoolExecutor(THREADS) as pool:
-        pixels = np.concatenate([no_pixels(), *pool.map(rows, _bounds(place.shape[0], ROWS))])
+    effect = NightEffect.of(_surveyed(place, night))
+    if elsewhere is not None:
+        pixels = elsewhere(effect)
+    else:
+        pixels = rows_after(place, night, effect, past, range(place.shape[0]), close_after)
     is_open = pixels["status"] != Status.CLOSED
     component = np.full(pixels.size, -1)
     component[is_open] = touching_groups(pixels["at"][is_open], place.shape[1])
@@ -98,17 +92,47 @@ def advance(place: Place, night: Night, past: PastRows, needed: float, close_aft
     return replace(place, past=past, pixels=pixels, registry=registry, survey=place.survey.plus(effect.survey))
 
 
-def _bounds(rows: int, step: int) -> Iterator[range]:
-    return (range(row, min(row + step, rows)) for row in range(0, rows, step))
+def rows_after(
+    place: Place,
+    night: Night,
+    effect: NightEffect,
+    past: PastRows,
+    chosen: range,
+    close_after: int,
+    threads: int = THREADS,
+) -> NDArray[np.void]:
+    """Write the past of chosen rows after a night to ``past``; their pixels of alerts, before any is confirmed.
+
+    Of the place, the pixels of alerts within a row of them must be there.
+    """
+    rooms = SimpleQueue[Room]()
+
+    def some(own: range) -> NDArray[np.void]:
+        room = rooms.get()
+        try:
+            seen = Seen.of(place.past, night, own, not place.survey.nights, room)
+            near = place.within(max(0, own.start - 1), own.stop + 1)
+            return advance_rows(seen, near, effect, past, close_after, room)
+        finally:
+            rooms.put(room)
+
+    for _ in range(threads):
+        rooms.put(Room())
+    with ThreadPoolExecutor(threads) as pool:
+        return np.concatenate([no_pixels(), *pool.map(some, _bounds(chosen, ROWS))])
+
+
+def _bounds(rows: range, step: int) -> Iterator[range]:
+    return (range(row, min(row + step, rows.stop)) for row in range(rows.start, rows.stop, step))
 
 
 def _surveyed(place: Place, night: Night) -> Iterator[tuple[NDArray[np.float32], ...]]:
     """Standardised looks of both scales and their looks learned, of pixels without an alert in a sample of rows."""
     (rows, cols), room = place.shape, Room()
     # All of a small place, and of a large one a few bands of rows that lie evenly over it: each costs a row of the file's blocks.
-    pieces = list(_bounds(rows, SURVEYED_ROWS if rows * cols > SURVEYED else ROWS))
+    pieces = list(_bounds(range(rows), SURVEYED_ROWS if rows * cols > SURVEYED else ROWS))
     every = max(1, -(-rows * cols // SURVEYED))
-    for own in pieces[(every - 1) // 2 :: every]:
+    for own in pieces[min(every - 1, len(pieces) - 1) // 2 :: every]:
         seen = Seen.of(place.past, night, own, not place.survey.nights, room)
         usable = seen.clear & (seen.records["learned"] >= ENOUGH_LOOKS)
         usable.ravel()[place.within(seen.first, own.stop)["at"] - seen.first * cols] = False

@@ -48,6 +48,7 @@ from specvae.pipeline.summary.outcome import Batch, StageRecord
 from specvae.pipeline.summary.summary import write_summary
 from specvae.pipeline.workers.heartbeat import BeatingWorkers, Heartbeat
 from specvae.pipeline.workers.local import LocalWorkers
+from specvae.pipeline.workers.night_sharding import follow_in_shards
 from specvae.pipeline.workers.schedule import Workers, carry_out_all
 from specvae.pipeline.workers.sharding import in_shards
 from specvae.pipeline.workers.task import Result, SceneTask, StageTask, TaskProgress
@@ -180,9 +181,11 @@ class _Run:
         task = StageTask(stage, self.options.dry_run)
         results: list[Result] = []
         phases: set[str] = set()
+        if isinstance(stage, WatchStage) and not self.options.dry_run:
+            results += follow_in_shards(stage, workers, self.spec, self.log)
         # By a worker and not in this process: a crash in native code then fails the stage and not the run.
         carry_out_all(
-            [task],
+            [] if results else [task],
             workers,
             self.spec.retries,
             lambda number, result, attempts: results.append(result),

@@ -43,7 +43,8 @@ install() {
     # The compiled scorer is what the CPU's scores come from; without a C compiler torch stands in, and its tests skip.
     if ! compgen -G "specvae/scoring/kernel/_compiled*.so"; then
         "$python" -m pip install --quiet --no-index --no-deps --no-build-isolation --target "$work/built" . &&
-            cp "$work"/built/specvae/scoring/kernel/_compiled*.so specvae/scoring/kernel/ || echo "no compiled scorer"
+            cp "$work"/built/specvae/scoring/kernel/_compiled*.so specvae/scoring/kernel/ &&
+            cp "$work"/built/specvae/alerts/kernel/_compiled*.so specvae/alerts/kernel/ || echo "no compiled scorer"
     fi
     "$python" -c "import torch; print(torch.__version__, torch.cuda.get_device_name() if torch.cuda.is_available() else 'no GPU')"
 }

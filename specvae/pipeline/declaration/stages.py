@@ -179,7 +179,7 @@ class Pipeline:
     )
     """Seconds that one scene may take, each shard of a giant one by itself; a scene over the limit is failed."""
     shard_rows: int | None = option(
-        None, Option("Split scenes over the processes, N rows each.", metavar="N", range=Range(64))
+        None, Option("Split scenes and watched places over the processes, N rows each.", metavar="N", range=Range(64))
     )
     """Rows of a shard: a scene that has more is scored in several. None: only files of a gigabyte and more on a cluster."""
     stage: tuple[Stage, ...] = ()

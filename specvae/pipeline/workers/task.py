@@ -12,8 +12,9 @@ from specvae.stages.score.request import ScoreRequest
 
 if TYPE_CHECKING:  # torch comes with it, which a run that only plans does without
     from specvae.stages.score.shards import Shard, Shards
+    from specvae.stages.watch.shards import NightShard, ShardOut, SharedRows
 
-__all__ = ["Result", "SceneTask", "ShardTask", "StageTask", "Status", "Task", "TaskProgress", "over_limit"]
+__all__ = ["NightTask", "Result", "SceneTask", "ShardTask", "StageTask", "Status", "Task", "TaskProgress", "over_limit"]
 
 Status = Literal["done", "already", "invalid", "failed"]
 
@@ -67,6 +68,8 @@ class StageTask:
     stage: WholeStage
     dry_run: bool = False
     """Whether it is only compared with what stands there."""
+    shared: SharedRows | None = None
+    """How the rows of a place are shared out, where whoever carries the task out has workers; it does not travel."""
     seconds: ClassVar[None] = None
     """A fit takes as long as it takes."""
 
@@ -76,7 +79,21 @@ class StageTask:
         return self.stage.run
 
 
-Task = SceneTask | ShardTask | StageTask
+@dataclass(frozen=True)
+class NightTask:
+    """Some rows of a giant place in one night to compute."""
+
+    shard: NightShard
+    seconds: ClassVar[None] = None
+    """A night of a place takes as long as it takes."""
+
+    @property
+    def name(self) -> str:
+        """The date's key and the rows, for messages."""
+        return f"{self.shard.scored.key}, rows {self.shard.rows.start} to {self.shard.rows.stop}"
+
+
+Task = SceneTask | ShardTask | StageTask | NightTask
 
 
 def over_limit(seconds: float | None) -> str:
@@ -112,3 +129,5 @@ class Result:
     """The answer to a shard task without a number."""
     shard: Shard | None = None
     """The rows that a shard task scored."""
+    night: ShardOut | None = None
+    """What a night's task hands back."""

@@ -26,6 +26,7 @@ from specvae.pipeline.invalid import record_invalid
 from specvae.pipeline.locks import at_work
 from specvae.pipeline.summary.facts import WatchFacts, facts_of
 from specvae.pipeline.workers.task import (
+    NightTask,
     Result,
     SceneTask,
     ShardTask,
@@ -40,6 +41,7 @@ from specvae.stages.score.request import ScoreRequest, fingerprint_of, stored_it
 if TYPE_CHECKING:
     from specvae.model_file import StoredModel
     from specvae.stages.fit_outcome import FitOutcome
+    from specvae.stages.watch.shards import SharedRows
 
 __all__ = ["carry_out", "get_ready"]
 
@@ -68,6 +70,10 @@ def carry_out(task: Task, tell: Tell = lambda progress: None) -> Result:
 def _do(task: Task, tell: Tell) -> Result:
     if isinstance(task, SceneTask):
         return _score_scene(task, tell)
+    if isinstance(task, NightTask):
+        from specvae.stages.watch.shards import compute_shard
+
+        return Result("done", night=compute_shard(task.shard))
     return _score_shard(task) if isinstance(task, ShardTask) else _do_stage(task, tell)
 
 
@@ -160,7 +166,7 @@ def _do_stage(task: StageTask, tell: Tell) -> Result:
     if isinstance(stage, BenchmarkStage):
         return Result("done", str(run_benchmark(stage.name, stage.settings) / "report.md"))
     if isinstance(stage, WatchStage):
-        return _follow(stage, task.dry_run)
+        return _follow(stage, task.dry_run, task.shared)
     outcome = _learn(stage, task.dry_run, tell)
     status: Status = "already" if outcome.skipped else "done"
     if task.dry_run:
@@ -169,11 +175,11 @@ def _do_stage(task: StageTask, tell: Tell) -> Result:
     return Result(status, f"{outcome.model}{f' (warning: {warnings})' if warnings else ''}")
 
 
-def _follow(stage: WatchStage, dry_run: bool) -> Result:
-    """Follow a place; alerts of other settings are replaced."""
+def _follow(stage: WatchStage, dry_run: bool, shared: SharedRows | None) -> Result:
+    """Follow a place, its rows shared out where that is given; alerts of other settings are replaced."""
     from specvae.stages.watch.run import watch
 
-    outcome = watch(stage.scene, replace(stage.request, renew=True, dry_run=dry_run))
+    outcome = watch(stage.scene, replace(stage.request, renew=True, dry_run=dry_run), shared=shared)
     status: Status = "already" if outcome.status == "already" else "done"
     if dry_run:
         return Result(status)

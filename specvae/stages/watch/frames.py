@@ -127,6 +127,16 @@ class HighestScores:
         with self._lock:
             np.fmax(self._best[at], best, out=self._best[at])
 
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """The highest scores, NaN where there was no look."""
+        return self._best
+
+    def join(self, others: NDArray[np.float32]) -> None:
+        """Take the highest scores of other rows of the same night."""
+        with self._lock:
+            np.fmax(self._best, others, out=self._best)
+
     def to_bytes(self, curve: PValueCurve) -> NDArray[np.uint8]:
         """Their normal scores as bytes 0..254; UNSEEN where there was no look."""
         scaled = np.clip((curve.normal_scores(self._best) - LOW) / (HIGH - LOW), 0, 1) * (UNSEEN - 1)

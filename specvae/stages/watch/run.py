@@ -24,6 +24,7 @@ from specvae.stages.watch.dates import ScoredDate, scored_dates
 from specvae.stages.watch.page import watch_page
 from specvae.stages.watch.request import WatchRequest
 from specvae.stages.watch.series import STATE_VERSION, DateRecord, Series, records_of, walk
+from specvae.stages.watch.shards import SharedRows
 
 __all__ = ["WatchOutcome", "watch"]
 
@@ -68,8 +69,15 @@ def line_of(alerts: Mapping[str, Any]) -> str:
     return f"{alerts['place']}: {changes} {since}; {counts['open']} open"
 
 
-def watch(reports: Sequence[str], request: WatchRequest, progress: Progress | None = None) -> WatchOutcome:
+def watch(
+    reports: Sequence[str],
+    request: WatchRequest,
+    progress: Progress | None = None,
+    shared: SharedRows | None = None,
+) -> WatchOutcome:
     """Read the scored dates of one place in their order and write its alerts.
+
+    ``shared``: how rows are shared out among processes that see the same files; None: all are computed here.
 
     Raises InputError where there is no date or one cannot be used, and OutputError where a result of other settings stands
     there and neither ``overwrite`` nor ``renew`` is given. Dates that came, changed or went away since are no other settings:
@@ -90,7 +98,7 @@ def watch(reports: Sequence[str], request: WatchRequest, progress: Progress | No
         return _outcome(folder, "done" if todo else "already", read_json(folder / ALERTS.name), dates, request)
     grid = grid_of(dates[0].scores)
     with watch_folder(folder) as work:
-        series = walk(dates, grid, request, folder, stored, records, work.path, progress)
+        series = walk(dates, grid, request, folder, stored, records, work.path, progress, shared)
         alerts = _write(work.path, series, Path(reports[0]).resolve().name, request, records)
         work.commit()
     if store is not None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specvae.alerts.e_values import needed_evidence
+from specvae.alerts.night_effect import NightEffect
 from specvae.alerts.past import UnseenPast
-from specvae.alerts.place import Place, advance
+from specvae.alerts.place import Elsewhere, Place, advance
 from specvae.alerts.seen import Night
 from specvae.export.contents import ITEM, PAGE
 from specvae.export.watch.contents import FRAMES, checkpoint_names
@@ -26,6 +26,7 @@ from specvae.stages.watch.dates import ScoredDate
 from specvae.stages.watch.frames import Frames, HighestScores, status_frame
 from specvae.stages.watch.past_file import PastFile
 from specvae.stages.watch.request import WatchRequest
+from specvae.stages.watch.shards import RowsRead, SharedRows, night_shards
 
 __all__ = ["DateRecord", "Series", "records_of", "walk"]
 
@@ -89,10 +90,14 @@ def walk(
     records: Sequence[DateRecord],
     work: Path,
     progress: Callable[[int, int], None] | None = None,
+    shared: SharedRows | None = None,
 ) -> Series:
-    """Compute the dates that no checkpoint in ``folder`` holds, and write the new checkpoints into ``work``."""
+    """Compute the dates that no checkpoint in ``folder`` holds, and write the new checkpoints into ``work``.
+
+    ``shared``: how rows are shared out among processes that see the same files; None: all are computed here.
+    """
     start = _start(grid, request, folder, stored, records)
-    walked = _Walk(grid, request, work, start.place, start.frames, list(start.warped), start.files)
+    walked = _Walk(grid, request, work, start.place, start.frames, list(start.warped), start.files, shared)
     for number, scored in enumerate(dates[start.count :], start=start.count + 1):
         walked.add(scored)
         if progress:
@@ -138,6 +143,7 @@ class _Walk:
     warped: list[str]
     last: tuple[Path, Path] | None
     """Files of the state before tonight; None before the first date."""
+    shared: SharedRows | None
     older: tuple[Path, Path] | None = None
     number: int = 0
 
@@ -155,9 +161,9 @@ class _Walk:
                 AlignedRows(scored.scores, self.grid) as rows,
                 PastFile(past, *self.grid.shape, fresh=True) as out,
             ):
-                read, curve = _RowsRead(rows, HighestScores(*self.grid.shape)), scored.curve()
-                night = Night(scored.day, read, curve)
-                self.place = advance(self.place, night, out, self.needed, self.request.close_after)
+                read, curve = RowsRead(rows, HighestScores(*self.grid.shape)), scored.curve()
+                night, elsewhere = Night(scored.day, read, curve), self._elsewhere(scored, past, read.highest)
+                self.place = advance(self.place, night, out, self.needed, self.request.close_after, elsewhere)
                 self._show(scored, read.highest.to_bytes(curve))
                 if rows.warped:
                     self.warped.append(scored.key)
@@ -165,6 +171,22 @@ class _Walk:
             self._pass_over(scored, past)
         save_pixels(pixels, self.place)
         self._keep(past, pixels)
+
+    def _elsewhere(self, scored: ScoredDate, past: Path, highest: HighestScores) -> Elsewhere | None:
+        """What has the rows of a date computed in other processes, where the place is worth it."""
+        shared = self.shared
+        if shared is None or self.grid.rows <= shared.rows:
+            return None
+
+        def compute(effect: NightEffect) -> NDArray[np.void]:
+            close_after = self.request.close_after
+            shards = night_shards(self.place, scored, self.grid, past, shared.rows, effect, close_after)
+            done = shared.compute(shards)
+            for each in done:
+                highest.join(each.highest)
+            return np.concatenate([each.pixels for each in done])
+
+        return compute
 
     def _pass_over(self, scored: ScoredDate, past: Path) -> None:
         """A date whose looks do not count: the state stays, and nothing has changed since the date before."""
@@ -202,16 +224,3 @@ class _Walk:
                     duplicate(path, target)
         self.place = replace(self.place, past=PastFile(self.work / checkpoint_names(False)[0], *self.grid.shape))
         write_arrays(self.work / FRAMES.name, **self.frames.to_arrays())
-
-
-class _RowsRead:
-    """Reads the scores of a night, from one thread at a time, as GDAL wants it, and remembers the highest of each small square."""
-
-    def __init__(self, rows: AlignedRows, highest: HighestScores) -> None:
-        self.highest, self._rows, self._lock = highest, rows, Lock()
-
-    def __call__(self, first: int, stop: int) -> NDArray[np.float32]:
-        with self._lock:
-            scores = self._rows.read(first, stop)
-        self.highest.add(first, scores)
-        return scores
