@@ -29,7 +29,10 @@ def main() -> None:
         for size, bound, deviation, area in zip(sizes, bounds, spread, areas, strict=True)
     ]
     figure, axes = plt.subplots(figsize=(6, 3.2))
-    axes.errorbar(sizes, bounds, spread, marker="o", capsize=3)
+    label = f"mean and standard deviation of {folds.n_splits} folds"
+    axes.errorbar(sizes, bounds, spread, marker="o", capsize=3, label=label)
+    axes.axvline(best, ls=":", color="0.4", label=f"the choice, {best}")
+    axes.legend(loc="lower right", fontsize=8)
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.set_xlabel("latent dimensions")

@@ -43,6 +43,8 @@ class Spectra:
     train: Rows
     test: Rows
     odd: NDArray[np.bool_]
+    axis: str = "wavelength, nm"
+    """What ``bands`` are, for the figure."""
 
 
 def synthetic() -> Spectra:
@@ -68,7 +70,7 @@ def scene(data: Path, name: str) -> Spectra:
     chosen[np.flatnonzero(~odd)[::9]] = True
     bands = np.arange(1.0, values.shape[1] + 1)
     source = "Radiance of a hyperspectral scene, over its highest value:"
-    return Spectra(name, source, bands, values[chosen], values[~chosen], odd[~chosen])
+    return Spectra(name, source, bands, values[chosen], values[~chosen], odd[~chosen], "number of the band")
 
 
 def soil(data: Path) -> Spectra:
@@ -132,6 +134,10 @@ def draw(out: Path, sets: list[tuple[Spectra, dict[str, Rows]]]) -> None:
             axis.plot(spectra.bands, rows[::step][:40].T, color="#3e63dd", alpha=0.3, lw=0.7)
             axis.set_title(f"{spectra.name}: {name}", fontsize=8)
             axis.tick_params(labelsize=7)
+            axis.set_xlabel(spectra.axis, fontsize=7)
+        line[0].set_ylabel("scaled to 0..1", fontsize=7)
+    handle = plt.Line2D([], [], color="#3e63dd", alpha=0.6, lw=0.9, label="one spectrum, of up to 40 shown in a panel")
+    figure.legend(handles=[handle], loc="outside lower center", fontsize=8, frameon=False)
     write_figure(out, "spectral_64", figure)
 
 

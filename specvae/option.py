@@ -12,10 +12,27 @@ from specvae.errors import UsageError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Declared", "Option", "Range", "build", "check_options", "option", "options_of"]
+__all__ = [
+    "LEARNED",
+    "MAIN",
+    "PIXELS",
+    "READING",
+    "RESULTS",
+    "RUNNING",
+    "Declared",
+    "Option",
+    "Range",
+    "build",
+    "check_options",
+    "option",
+    "options_of",
+]
 
 T = TypeVar("T")
 R = TypeVar("R", bound="DataclassInstance")
+MAIN, PIXELS, READING = "Main options", "Which pixels or rows are taken", "How files are read"
+LEARNED, RESULTS, RUNNING = "What is learned", "What is written", "How it runs"
+"""Headings of the options in ``--help``."""
 KEY = "option"
 """Under which the metadata of a dataclass field holds its Option."""
 
@@ -63,6 +80,8 @@ class Option:
     """Whether a stage of a pipeline has it."""
     only: tuple[str, ...] = ()
     """The commands and stages that have it; () = all that are made from its dataclass."""
+    heading: str = MAIN
+    """Above which options it stands in ``--help``."""
 
 
 @dataclass(frozen=True)

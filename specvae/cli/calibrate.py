@@ -6,7 +6,7 @@ import json
 
 import click
 
-from specvae.cli.derived_options import json_option, request_options
+from specvae.cli.derived_options import HeadedCommand, json_option, request_options
 from specvae.cli.invocation import invocation
 from specvae.cli.terminal import echo
 from specvae.option import build
@@ -15,7 +15,7 @@ from specvae.stages.requests import CalibrateRequest
 __all__ = ["command"]
 
 
-@click.command("calibrate")
+@click.command("calibrate", cls=HeadedCommand)
 @click.argument("source", nargs=-1, required=True)
 @request_options(CalibrateRequest, "calibrate")
 @json_option

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from specvae.ingest.options import IngestOptions
-from specvae.option import Declared, Range, build, options_of
+from specvae.option import RUNNING, Declared, Range, build, options_of
 from specvae.stages.requests import FitRequest
 from specvae.stages.score.request import ScoreRequest
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 __all__ = [
+    "HeadedCommand",
+    "HeadedOption",
     "device_option",
     "ingest_of",
     "json_option",
@@ -29,6 +31,29 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class HeadedOption(click.Option):
+    """An option that stands under a heading in the help of its command."""
+
+    def __init__(self, *args: Any, heading: str = RUNNING, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.heading = heading
+
+
+class HeadedCommand(click.Command):
+    """A command whose help has its options under their headings, in the order in which the first of each comes."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options; those of click and of the command line alone say how a command runs."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            line = parameter.get_help_record(ctx)
+            if isinstance(parameter, click.Option) and line is not None:
+                sections.setdefault(getattr(parameter, "heading", RUNNING), []).append(line)
+        for heading, lines in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(lines)
 
 
 def request_options(
@@ -67,7 +92,14 @@ def _click_option(declared: Declared) -> Callable[[F], F]:
     """One option, with the type, the default and the help of its field."""
     about, flag = f"--{declared.name.replace('_', '-')}", declared.type is bool
     if flag:
-        return click.option(about, declared.name, is_flag=True, help=declared.option.help)
+        return click.option(
+            about,
+            declared.name,
+            is_flag=True,
+            help=declared.option.help,
+            cls=HeadedOption,
+            heading=declared.option.heading,
+        )
     return click.option(
         about,
         declared.name,
@@ -77,6 +109,8 @@ def _click_option(declared: Declared) -> Callable[[F], F]:
         show_default=declared.default not in (None, ()),
         metavar=declared.option.metavar,
         help=declared.option.help,
+        cls=HeadedOption,
+        heading=declared.option.heading,
     )
 
 

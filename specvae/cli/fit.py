@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from specvae.cli.derived_options import json_option, request_options
+from specvae.cli.derived_options import HeadedCommand, json_option, request_options
 from specvae.cli.interruption import Interruption
 from specvae.cli.invocation import invocation
 from specvae.cli.progress import FitProgress
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("fit")
+@click.command("fit", cls=HeadedCommand)
 @click.argument("source", nargs=-1, required=True)
 @request_options(FitRequest, "fit")
 @json_option

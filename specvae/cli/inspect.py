@@ -6,7 +6,7 @@ import json
 
 import click
 
-from specvae.cli.derived_options import json_option, reading_options
+from specvae.cli.derived_options import HeadedCommand, json_option, reading_options
 from specvae.cli.terminal import echo
 from specvae.ingest.decision import Decision
 from specvae.ingest.options import IngestOptions
@@ -15,7 +15,7 @@ from specvae.option import build
 __all__ = ["command"]
 
 
-@click.command("inspect")
+@click.command("inspect", cls=HeadedCommand)
 @click.argument("path")
 @reading_options("inspect")
 @json_option

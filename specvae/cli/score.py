@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from specvae.cli.derived_options import json_option, request_options
+from specvae.cli.derived_options import HeadedCommand, HeadedOption, json_option, request_options
 from specvae.cli.outcomes import print_outcome
 from specvae.cli.progress import ScoreProgress
 from specvae.cli.terminal import echo
 from specvae.export.contents import PAGE
 from specvae.export.result_folders import holds
 from specvae.files.names import lines_of
-from specvae.option import build
+from specvae.option import MAIN, build
 from specvae.stages.score.request import ScoreRequest
 
 if TYPE_CHECKING:
@@ -30,13 +30,17 @@ jobs_option = click.option(
     "--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, help="Score in so many processes."
 )
 scenes_from_option = click.option(
-    "--scenes-from", metavar="FILE", help="Score the scenes that this file lists, one a line; - is standard input."
+    "--scenes-from",
+    metavar="FILE",
+    help="Score the scenes that this file lists, one a line; - is standard input.",
+    cls=HeadedOption,
+    heading=MAIN,
 )
 
 
-@click.command("score")
+@click.command("score", cls=HeadedCommand)
 @click.argument("scene", nargs=-1)
-@request_options(ScoreRequest, "score", after={"device": jobs_option, "max_memory": scenes_from_option})
+@request_options(ScoreRequest, "score", after={"device": jobs_option, "out": scenes_from_option})
 @json_option
 def command(scene: tuple[str, ...], scenes_from: str | None, jobs: int, as_json: bool, **options: object) -> int:
     """Score scenes or tables against a model, and write maps and reports to one folder each.

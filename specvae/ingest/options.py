@@ -9,7 +9,7 @@ from typing import Any
 
 from specvae.errors import UsageError
 from specvae.ingest.formats.references import dependencies
-from specvae.option import Option, option
+from specvae.option import PIXELS, READING, Option, option
 
 __all__ = ["IngestOptions"]
 
@@ -39,6 +39,7 @@ class IngestOptions:
             metavar="MASK",
             is_path=True,
             only=("score",),
+            heading=PIXELS,
         ),
     )
     """Raster or polygons of what is anomalous (non-zero; 255 and nodata = unknown), or a table's column."""
@@ -49,6 +50,7 @@ class IngestOptions:
             metavar="LIST",
             number_as_text=True,
             only=(*LEARNING, "score", "inspect"),
+            heading=PIXELS,
         ),
     )
     """Names, 1-based indices and ranges, or wavelength ranges in nm: ``B2,B3,5-8`` or ``450nm-900nm``."""
@@ -59,6 +61,7 @@ class IngestOptions:
             metavar="MASK",
             is_path=True,
             only=LEARNING,
+            heading=PIXELS,
         ),
     )
     """Raster (non-zero = normal) or polygons (inside = normal); ``{stem}`` stands for the scene's name."""
@@ -68,12 +71,17 @@ class IngestOptions:
             "Leave out 0 in this raster, or what its kind or --mask-values say, or these polygons. {stem} is filled in.",
             metavar="PATH",
             is_path=True,
+            heading=PIXELS,
         ),
     )
     """Raster or polygons of what to leave out; ``{stem}`` as above."""
     mask_values: tuple[str, ...] = option(
         (),
-        Option("Leave out these values of --mask: numbers, or names such as scl, qa_pixel, fmask.", metavar="VALUES"),
+        Option(
+            "Leave out these values of --mask: numbers, or names such as scl, qa_pixel, fmask.",
+            metavar="VALUES",
+            heading=PIXELS,
+        ),
     )
     """Values, ranges, bits (``bit3``) or names (``cloud``, ``scl:cirrus``) that are left out; () = the usual ones."""
     product_masks: str = option(
@@ -85,7 +93,7 @@ class IngestOptions:
     )
     """``auto``: what a product's own quality layers mark is left out; ``none``: they are not applied."""
     aoi: str | None = option(
-        None, Option("Look only at what lies inside these polygons.", metavar="PATH", is_path=True)
+        None, Option("Look only at what lies inside these polygons.", metavar="PATH", is_path=True, heading=PIXELS)
     )
     """Polygons outside which nothing is used; ``{stem}`` as above."""
     before: str | None = option(
@@ -95,6 +103,7 @@ class IngestOptions:
             metavar="PATH",
             is_path=True,
             only=TWO_DATES,
+            heading=PIXELS,
         ),
     )
     """A scene of an earlier date on the same ground, of any sensor; ``{stem}`` as above."""
@@ -105,6 +114,7 @@ class IngestOptions:
             metavar="PATH",
             is_path=True,
             only=TWO_DATES,
+            heading=PIXELS,
         ),
     )
     """Raster or polygons of what to leave out since the earlier date is not usable there; ``{stem}`` as above."""
@@ -114,6 +124,7 @@ class IngestOptions:
             "Take this value for no data, in place of the file's; `auto` looks for one.",
             metavar="V",
             number_as_text=True,
+            heading=READING,
         ),
     )
     """A value that marks missing pixels, ``auto`` (an undeclared fill where unmistakable), or None: as declared."""
@@ -124,17 +135,23 @@ class IngestOptions:
             metavar="V",
             number_as_text=True,
             only=(*LEARNING, "score", "inspect"),
+            heading=READING,
         ),
     )
     """A number added to every band, physical units; ``auto``: -1000 where the pixels carry Sentinel-2's offset; None: 0."""
-    allow_remote: bool = option(False, Option("Follow references to remote files."))
+    allow_remote: bool = option(False, Option("Follow references to remote files.", heading=READING))
     """Whether remote addresses, and references leading out of a file's own folder, are followed."""
-    allow_huge: bool = option(False, Option("Lift the limits on sizes that keep small files from claiming it all."))
+    allow_huge: bool = option(
+        False, Option("Lift the limits on sizes that keep small files from claiming it all.", heading=READING)
+    )
     """Whether the limits on sizes (pixels, blocks, expansion of compressed data) are lifted."""
     grid: str | None = option(
         None,
         Option(
-            "Resample the others to the grid of this band. [default: the finest]", metavar="BAND", number_as_text=True
+            "Resample the others to the grid of this band. [default: the finest]",
+            metavar="BAND",
+            number_as_text=True,
+            heading=READING,
         ),
     )
     """Band whose grid the others are resampled to, where files of one scene differ; None = the finest."""
@@ -143,6 +160,7 @@ class IngestOptions:
         Option(
             "Read the axes of an array, HDF5 or NetCDF in this order; of a table, bands-first means a spectrum a column.",
             choices=LAYOUTS,
+            heading=READING,
         ),
     )
     """Axes of an array (.mat, .npz, .npy, HDF5, NetCDF), (rows, cols) of pixels and bands; of a table, rows and bands."""
@@ -151,13 +169,19 @@ class IngestOptions:
         Option(
             "Read this array of a .mat, .npz, HDF5 or NetCDF file, or this sheet of a workbook. [default: the one that fits]",
             metavar="KEY",
+            heading=READING,
         ),
     )
     """Key of the array in a file of several, or the sheet of a workbook; None = the one that fits."""
-    decimal: str = option("auto", Option("Read numbers of a table of text with this decimal mark.", choices=DECIMALS))
+    decimal: str = option(
+        "auto", Option("Read numbers of a table of text with this decimal mark.", choices=DECIMALS, heading=READING)
+    )
     """Decimal mark of a table of text: ``point``, ``comma`` or ``auto``, as most of its cells have it."""
     label_column: str | None = option(
-        None, Option("Fit on the rows of a table that this column calls normal.", metavar="NAME", only=LEARNING)
+        None,
+        Option(
+            "Fit on the rows of a table that this column calls normal.", metavar="NAME", only=LEARNING, heading=PIXELS
+        ),
     )
     """Column of a table that tells which rows are normal."""
     normal_value: str | None = option(
@@ -167,6 +191,7 @@ class IngestOptions:
             metavar="V",
             number_as_text=True,
             only=LEARNING,
+            heading=PIXELS,
         ),
     )
     """Its value in normal rows; None = 0, false or "normal"."""

@@ -189,13 +189,13 @@ class _Run:
             workers,
             self.spec.retries,
             lambda number, result, attempts: results.append(result),
-            told=lambda number, progress: self._told(f"stage {record.number}, {stage.run}", progress, phases),
+            advanced=lambda number, progress: self._advanced(f"stage {record.number}, {stage.run}", progress, phases),
         )
         record.status, record.message, record.watched = results[0].status, results[0].message, results[0].watched
         if self.options.dry_run and record.status == "done":
             record.status = "todo"
 
-    def _told(self, task: str, progress: TaskProgress, phases: set[str]) -> None:
+    def _advanced(self, task: str, progress: TaskProgress, phases: set[str]) -> None:
         """Pass on how far a stage is; each of its ``phases`` is an event of the log, once."""
         self.options.progress(task, progress.text, progress.share)
         if progress.text not in phases:
@@ -259,10 +259,10 @@ class _Run:
             scene = record.scenes[positions[number]].key
             self.log("scene-retry", "warning", scene=scene, seconds=result.seconds, pause=pause, message=result.message)
 
-        def told(number: int, progress: TaskProgress) -> None:
+        def advanced(number: int, progress: TaskProgress) -> None:
             self.options.progress(record.scenes[positions[number]].key, progress.text, progress.share)
 
-        carry_out_all(tasks, workers, self.spec.retries, ended, again, told)
+        carry_out_all(tasks, workers, self.spec.retries, ended, again, advanced)
         for task in tasks:
             if task.shards is not None:
                 shutil.rmtree(task.shards.place, ignore_errors=True)

@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING
 
 from specvae.errors import UsageError
 from specvae.ingest.options import IngestOptions
-from specvae.option import Option, check_options, option
+from specvae.option import LEARNED, MAIN, RUNNING, Option, check_options, option
 
 if TYPE_CHECKING:
     from specvae.model.config import ModelConfig
 
 __all__ = ["CalibrateRequest", "FitRequest", "call_of"]
 
-MODEL = Option("Write or read the model in this file.", metavar="PATH", is_path=True)
-DEVICE = Option("Compute on the processor or on a GPU; auto takes a GPU where there is one.", metavar="auto|cpu|cuda")
-OVERWRITE = Option("Replace an output that was made from other inputs or settings.", in_toml=False)
+MODEL = Option("Write or read the model in this file.", metavar="PATH", is_path=True, heading=MAIN)
+DEVICE = Option(
+    "Compute on the processor or on a GPU; auto takes a GPU where there is one.",
+    metavar="auto|cpu|cuda",
+    heading=RUNNING,
+)
+OVERWRITE = Option("Replace an output that was made from other inputs or settings.", in_toml=False, heading=RUNNING)
 
 
 @dataclass(frozen=True)
@@ -33,27 +37,35 @@ class FitRequest:
     ingest: IngestOptions = field(default_factory=IngestOptions)
     """How the sources are read, and which of their pixels are normal."""
     preset: str | None = option(
-        None, Option("Begin with a configuration in the package; `specvae presets` lists them.", metavar="NAME")
+        None,
+        Option(
+            "Begin with a configuration in the package; `specvae presets` lists them.", metavar="NAME", heading=LEARNED
+        ),
     )
     """Name of a configuration in the package; None: the default, ``patches`` with ``patch``, ``change`` with ``before``."""
-    patch: int | None = option(None, Option("Fit on patches of P x P pixels.", metavar="P"))
+    patch: int | None = option(None, Option("Fit on patches of P x P pixels.", metavar="P", heading=LEARNED))
     """Side of a patch in pixels; None: as the configuration says, by default single spectra."""
     context: str | None = option(
         None,
         Option(
             "Compare a pixel with a ring around it, or with nothing; auto is a ring for rasters. [default: auto]",
             choices=("none", "ring", "auto"),
+            heading=LEARNED,
         ),
     )
     """What the model sees of a pixel's surroundings; None: as the configuration says."""
     trim: float | None = option(
         None,
         Option(
-            "Drop this share of the sample, the worst by score, before each refit. [default: 0.03]", metavar="SHARE"
+            "Drop this share of the sample, the worst by score, before each refit. [default: 0.03]",
+            metavar="SHARE",
+            heading=LEARNED,
         ),
     )
     """Share of the sample, in 0..1, with the highest scores that each refit drops; None: as the configuration says."""
-    config: str | None = option(None, Option("Take settings from a TOML file.", metavar="FILE.toml", is_path=True))
+    config: str | None = option(
+        None, Option("Take settings from a TOML file.", metavar="FILE.toml", is_path=True, heading=LEARNED)
+    )
     """A TOML file whose settings come after those of the preset."""
     set: tuple[str, ...] = option(
         (),
@@ -61,28 +73,36 @@ class FitRequest:
             "Change one setting; may be repeated. Used most: training.steps, network.latent, context.outer, context.guard, "
             "normaliser.kind; docs/reference/configuration.md lists all.",
             metavar="KEY=VALUE",
+            heading=LEARNED,
         ),
     )
     """Single settings, ``key=value`` with dotted keys, which come after those of the file."""
     device: str = option("auto", DEVICE)
     """Where the network is trained: ``cpu``, ``cuda``, or ``auto``, a GPU where there is one."""
-    seed: int | None = option(None, Option("Use this seed for the sample, the split and the training. [default: 0]"))
+    seed: int | None = option(
+        None, Option("Use this seed for the sample, the split and the training. [default: 0]", heading=LEARNED)
+    )
     """Seed of the sample, the split, the initial weights and the batches; None: as the configuration says."""
     folds: int | None = option(
         None,
         Option(
-            "Calibrate by the models of so many folds; with 1 a share is held out instead. [default: 6]", metavar="N"
+            "Calibrate by the models of so many folds; with 1 a share is held out instead. [default: 6]",
+            metavar="N",
+            heading=LEARNED,
         ),
     )
     """Folds of the cross-fitting; None: as the configuration says, by default 6, and fewer for large samples; 1: a share of
     the blocks is held out and does not train."""
-    max_pixels: int | None = option(None, Option("Train on at most so many pixels or rows. [default: 500000]"))
+    max_pixels: int | None = option(
+        None, Option("Train on at most so many pixels or rows. [default: 500000]", heading=LEARNED)
+    )
     """Most pixels in the sample, over all sources; None: as the configuration says."""
     keep_interrupted: bool = option(
         False,
         Option(
             "On Ctrl-C, write the model as far as it is, marked as interrupted; the same command resumes it.",
             in_toml=False,
+            heading=RUNNING,
         ),
     )
     """Whether a fit that is interrupted by Ctrl-C or SIGTERM writes what it came to; by default it writes nothing."""
@@ -130,7 +150,10 @@ class CalibrateRequest:
     out: str | None = option(
         None,
         Option(
-            "Write the calibrated model to this file. [default: MODEL.calibrated.specvae]", metavar="PATH", is_path=True
+            "Write the calibrated model to this file. [default: MODEL.calibrated.specvae]",
+            metavar="PATH",
+            is_path=True,
+            heading=MAIN,
         ),
     )
     """The model file to write; None: ``<model>.calibrated.specvae``."""

@@ -53,7 +53,7 @@ class Stopped:
     """The evaluations up to there."""
 
 
-def _untold(phase: Phase) -> None:
+def _unheard(phase: Phase) -> None:
     return
 
 
@@ -71,7 +71,7 @@ class Course:
     False
     """
 
-    tell: Callable[[Phase], None] = _untold
+    tell: Callable[[Phase], None] = _unheard
     """Called at the begin of each phase, and now and then within it."""
     stopped: Callable[[], bool] = _never
     """Whether the fit is to come to its end with the weights that it has; asked between two optimiser steps."""

@@ -260,18 +260,18 @@ def test_a_fit_in_a_worker_says_from_its_begin_how_far_it_is(tmp_path: Path) -> 
         'set = ["training.steps=60"]\n',
         encoding="utf-8",
     )
-    told: list[tuple[str, str, float]] = []
-    result = run(tmp_path / "x.toml", Options(progress=lambda task, text, share: told.append((task, text, share))))
+    heard: list[tuple[str, str, float]] = []
+    result = run(tmp_path / "x.toml", Options(progress=lambda task, text, share: heard.append((task, text, share))))
     assert result.exit_status == 0
-    assert {task for task, _, _ in told} == {"stage 1, fit"}
-    names = list(dict.fromkeys(text for _, text, _ in told))
+    assert {task for task, _, _ in heard} == {"stage 1, fit"}
+    names = list(dict.fromkeys(text for _, text, _ in heard))
     assert [name for name in names if name in ("reading normal", "closed form", "fold 1 of 2", "fold 2 of 2")] == [
         "reading normal",
         "closed form",
         "fold 1 of 2",
         "fold 2 of 2",
     ]
-    assert all(0.0 <= share <= 1.0 for _, _, share in told)
+    assert all(0.0 <= share <= 1.0 for _, _, share in heard)
     events = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     said = [event["message"] for event in events if event["event"] == "stage-progress"]
     assert said == names, "each phase is an event of the log, once"

@@ -55,12 +55,12 @@ def carry_out_all(
     retries: int,
     ended: Callable[[int, Result, int], None],
     again: Callable[[int, Result, float], None] = lambda number, result, pause: None,
-    told: Callable[[int, TaskProgress], None] = lambda number, progress: None,
+    advanced: Callable[[int, TaskProgress], None] = lambda number, progress: None,
 ) -> None:
     """Carry out every task; ``ended(number, result, attempts)`` is called once for each, as they end.
 
     A ``transient`` failure is tried again up to ``retries`` times, after 1, 2, 4 ... 60 seconds; before each such pause
-    ``again(number, result, pause)`` is called. ``told(number, progress)`` is called where a worker says how far it is.
+    ``again(number, result, pause)`` is called. ``advanced(number, progress)`` is called where a worker says how far it is.
     """
     ready = deque(range(len(tasks)))
     pausing: list[tuple[float, int]] = []  # a heap: when the next attempt is due, and the task's number
@@ -78,7 +78,7 @@ def carry_out_all(
         due = max(SHORTEST_WAIT, pausing[0][0] - now) if pausing else POLL_SECONDS
         for number, result in workers.collect(min(due, POLL_SECONDS)):
             if isinstance(result, TaskProgress):
-                told(number, result)
+                advanced(number, result)
                 continue
             under_way -= 1
             if result.status == "failed" and result.transient and attempts[number] <= retries:

@@ -13,7 +13,7 @@ from specvae.files.fingerprint import Fingerprint, identify
 from specvae.files.json_files import read_json
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.source import Source
-from specvae.option import Option, Range, check_options, option
+from specvae.option import MAIN, RESULTS, RUNNING, Option, Range, check_options, option
 from specvae.stages.requests import DEVICE, MODEL, OVERWRITE
 
 if TYPE_CHECKING:
@@ -34,42 +34,64 @@ class ScoreRequest:
 
     model: str = option("model.specvae", MODEL)
     """The model file to score with."""
-    out: str = option("reports", Option("Write a folder for each scene below this one.", metavar="DIR", is_path=True))
+    out: str = option(
+        "reports", Option("Write a folder for each scene below this one.", metavar="DIR", is_path=True, heading=MAIN)
+    )
     """The folder that holds a folder of results for each scene."""
     false_alarm_rate: float | None = option(
         None,
         Option(
-            "Flag this share of normal pixels. [default: 1e-3]",
+            "Cut the map where so large a share of normal pixels would be flagged. [default: 1e-3]",
             metavar="R",
             range=Range(0, 1, low_open=True, high_open=True),
+            heading=MAIN,
         ),
     )
     """Share of normal pixels above the cut, in 0..1; None: the nearest to 1e-3 that the calibration supports."""
     threshold: float | None = option(
-        None, Option("Flag what scores above so many nats, in place of a rate.", metavar="NATS")
+        None, Option("Flag what scores above so many nats, in place of a rate.", metavar="NATS", heading=MAIN)
     )
     """The cut itself, in nats; excludes ``false_alarm_rate``."""
     ingest: IngestOptions = field(default_factory=IngestOptions)
     """How the scenes are read, and where their truth is."""
-    parts: bool = option(False, Option("Write reconstruction, kl, p-value and dominant band as well."))
+    parts: bool = option(False, Option("Write reconstruction, kl, p-value and dominant band as well.", heading=RESULTS))
     """Whether ``score.tif`` has the two terms in nats, the p-value and the dominant band as bands of their own."""
-    pool: bool = option(False, Option("Write evidence.tif: the score pooled over space, with its own threshold."))
+    pool: bool = option(
+        False, Option("Write evidence.tif: the score pooled over space, with its own threshold.", heading=RESULTS)
+    )
     """Whether the score is also pooled over space; a table has no space and is refused."""
     fdr: float | None = option(
-        None, Option("Keep objects at this false-discovery rate.", metavar="Q", range=Range(0, 1, low_open=True))
+        None,
+        Option(
+            "Keep objects at this false-discovery rate.", metavar="Q", range=Range(0, 1, low_open=True), heading=RESULTS
+        ),
     )
     """Expected share of false objects among those that are kept, in 0..1; None: all are kept."""
     min_pixels: int = option(
-        1, Option("Leave objects of fewer pixels out of the files of objects.", metavar="N", range=Range(1))
+        1,
+        Option(
+            "Leave objects of fewer pixels out of the files of objects.", metavar="N", range=Range(1), heading=RESULTS
+        ),
     )
     """The least pixels of an object that is written; smaller ones are counted, and stay in anomaly.tif."""
     explain: int | None = option(
         None,
-        Option("Explain so many rows of a table. [default: those flagged, up to 500]", metavar="N", range=Range(0)),
+        Option(
+            "Explain so many rows of a table. [default: those flagged, up to 500]",
+            metavar="N",
+            range=Range(0),
+            heading=RESULTS,
+        ),
     )
     """How many rows of a table, the most anomalous first, are explained; None: those above the cut, and 10 at least."""
     known: str | None = option(
-        None, Option("Mark objects that are not in this file of known ones as new.", metavar="OBJECTS", is_path=True)
+        None,
+        Option(
+            "Mark objects that are not in this file of known ones as new.",
+            metavar="OBJECTS",
+            is_path=True,
+            heading=RESULTS,
+        ),
     )
     """A file of objects known from before; ``{stem}`` stands for the scene's name."""
     objects: tuple[str, ...] = option(
@@ -77,22 +99,27 @@ class ScoreRequest:
         Option(
             "Write objects as GeoPackage, GeoJSON or GeoParquet; may be repeated.",
             choices=("gpkg", "geojson", "parquet"),
+            heading=RESULTS,
         ),
     )
     """The formats that anomalous objects are written in."""
     products: tuple[str, ...] = option(
         (),
         Option(
-            f"Write these alone, of {', '.join(PRODUCTS)}; report is always written. [default: all]", metavar="LIST"
+            f"Write these alone, of {', '.join(PRODUCTS)}; report is always written. [default: all]",
+            metavar="LIST",
+            heading=RESULTS,
         ),
     )
     """The products to write, each entry one name or several with commas between them; (): all."""
-    strict: bool = option(False, Option("Exit 5 where a verdict is do-not-use or a rate is unsupported."))
+    strict: bool = option(
+        False, Option("Exit 5 where a verdict is do-not-use or a rate is unsupported.", heading=RUNNING)
+    )
     """Whether a result that is not to be trusted changes the exit status."""
     device: str = option("auto", DEVICE)
     """Where to compute: ``cpu``, ``cuda``, or ``auto``, a GPU where there is one."""
     max_memory: str | None = option(
-        None, Option("Keep working memory below this size, such as 400M or 2G.", metavar="SIZE")
+        None, Option("Keep working memory below this size, such as 400M or 2G.", metavar="SIZE", heading=RUNNING)
     )
     """Bound of the working buffers, such as ``400M``; None: a tenth of the memory, 256 MiB at most."""
     overwrite: bool = option(False, OVERWRITE)
