@@ -24,7 +24,8 @@ SMALL = 0.05
 """An expected value below this share of the band's normal spread has no percentage that means anything."""
 LARGEST_PERCENT = 1000.0
 LEAST_CHANGE = 0.005
-"""A band that departs by less than this share of its normal range is not named first."""
+"""A band that departs by less than this share of what was expected, and of its normal range, is not named first: its change
+would be said to be 0 %."""
 
 Floats = NDArray[np.floating]
 
@@ -72,7 +73,8 @@ class Wording:
         """What drives one score, ``(bands,)`` each: first the band whose return alone lowers the score most, then by nats."""
         order = np.argsort(-contribution, kind="stable")
         # A band that is as expected changes nothing where it is put back, and is no reason even where all others would do harm.
-        changed = np.abs(observed - expected) >= LEAST_CHANGE * (self.high - self.low)
+        departs = LEAST_CHANGE * np.minimum(np.abs(expected), self.high - self.low)
+        changed = (np.abs(observed - expected) >= departs) & (observed != expected)
         if changed.any():
             first = int(np.argmax(np.where(changed, alone, -np.inf)))
             order = np.concatenate([[first], order[order != first]])
