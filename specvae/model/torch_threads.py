@@ -13,7 +13,7 @@ import torch
 
 from specvae.model.precision import full_precision
 
-__all__ = ["inferred_on_one_thread", "settings_of_new_threads", "single_threaded_pool", "undisturbed"]
+__all__ = ["inferred_on_one_thread", "on_one_thread", "settings_of_new_threads", "single_threaded_pool", "undisturbed"]
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -31,6 +31,17 @@ def undisturbed() -> Iterator[None]:
     try:
         with torch.random.fork_rng(devices=[]):
             yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def on_one_thread() -> Iterator[None]:
+    """What is done within uses one thread of torch: of small products a second thread costs more to wake than it computes."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
     finally:
         torch.set_num_threads(threads)
 

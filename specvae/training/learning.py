@@ -21,6 +21,7 @@ from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.contamination import few_places_warning
 from specvae.thresholds.drift.comparison import GroundReference
 from specvae.thresholds.drift.reference import DriftReference
+from specvae.training.blas_threads import on_one_blas_thread
 from specvae.training.course import Course, Phase
 from specvae.training.cross_fit import CrossFit, cross_fit, is_crossed
 from specvae.training.descent import History
@@ -49,6 +50,7 @@ class Learned:
     """Training history, pixel counts, diagnostics and contamination: JSON-ready."""
 
 
+@on_one_blas_thread
 def learn(
     regions: Sequence[Region],
     bands: int,
