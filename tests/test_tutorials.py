@@ -20,7 +20,16 @@ from tests.tutorials import FIGURES, PAGES, ROOT, blocks_of, run_page, same
 mpl.use("Agg")
 
 
-SLOW = ("first-map", "hyperspectral", "lab-spectra", "night-batch", "wrong-map")
+SLOW = (
+    "before-after",
+    "first-map",
+    "hyperspectral",
+    "lab-spectra",
+    "night-batch",
+    "same-place",
+    "thresholds",
+    "wrong-map",
+)
 
 
 def marked(page: Path) -> object:
@@ -65,7 +74,7 @@ def test_the_pages_of_the_site_are_all_in_its_menu() -> None:
 
 
 def test_every_tutorial_has_blocks_that_run() -> None:
-    assert len(PAGES) == 7
+    assert len(PAGES) == 9
     for page in PAGES:
         assert sum(block.language in ("python", "bash") for block in blocks_of(page)) >= 5
 

@@ -52,7 +52,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 def run_page(page: Path, folder: Path) -> list[tuple[Block, str]]:
     """Run a page's blocks in ``folder`` and keep its figures; each block with what it printed."""
-    (folder / "figures").mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     names: dict[str, Any] = {"__name__": "__main__"}
     done = []
     with chdir(folder):
