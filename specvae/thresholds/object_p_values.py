@@ -40,6 +40,8 @@ ENOUGH_TO_AVERAGE = 20
 """Normal objects from which on their mean size is known well enough for a bound."""
 LOOSER = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Normal objects are counted at the cut, then where so many times more pixels lie above, until there are enough."""
+CHANCE = 0.05
+"""An object stands out where a normal scene holds one as strong with no larger chance."""
 UPPER_95 = 1.645
 """Standard errors from a mean to its one-sided 95 % bound."""
 
@@ -90,6 +92,20 @@ class ObjectCalibration:
         """How many objects so many normal pixels show at this cut, by those of the tiles; None without tiles."""
         held = int(self.tiles.counts.sum())
         return self.excess.size * pixels / held if held else None
+
+    def outstanding(self, p_values: NDArray[np.floating], pixels: int) -> int | None:
+        """How many objects are stronger than any that 19 in 20 normal scenes of so many pixels show; None without tiles.
+
+        The normal objects of such a scene, of whose number the upper 95 % bound of a Poisson law is taken, times an object's
+        p-value bound the chance that one of them is as strong.
+        """
+        held = int(self.tiles.counts.sum())
+        if not held:
+            return None
+        from scipy.special import chdtri  # only where objects are judged: scores are compared with cuts without it
+
+        most = 0.5 * float(chdtri(2 * (self.excess.size + 1), 0.05)) * pixels / held
+        return int(np.count_nonzero(np.asarray(p_values) * most <= CHANCE))
 
     @cached_property
     def tail(self) -> Tail | None:

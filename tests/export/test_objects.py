@@ -76,7 +76,7 @@ def table_of(mask: NDArray[np.bool_]) -> ObjectTable:
 
 def frame_of(mask: NDArray[np.bool_], grid: Grid):  # type: ignore[no-untyped-def]
     table = table_of(mask)
-    scene = SceneFacts("tonight", "2024-06-01T10:00:00Z", 9.5, 1e-3, "ok")
+    scene = SceneFacts("tonight", "2024-06-01T10:00:00Z", 9.5, 1e-3, (5e-4, 2e-3), "ok")
     return object_rows(table, grid, WORDING, shapes_of(table, lambda w: mask[w.slices]), None, scene)
 
 

@@ -11,7 +11,7 @@ from matplotlib import colormaps
 from PIL import Image
 
 from specvae.export.colours import FLAG, rgb, viridis
-from specvae.export.report.quicklook import FOOT, GAP, HEAD, ScoreScale, draw_quicklook
+from specvae.export.report.quicklook import FOOT, GAP, HEAD, LINE, ScoreScale, draw_quicklook
 from specvae.export.report.table_quicklook import BINS, ScoreSpread, draw_table_quicklook
 from specvae.scoring.gathered.overview import Overview
 from specvae.thresholds.threshold import Threshold
@@ -94,6 +94,26 @@ def test_a_picture_finer_than_the_score_is_drawn_over_it(tmp_path: Path) -> None
         height = Image.open(tmp_path / f"{name}.png").height - HEAD - FOOT
         assert found[:, 0].mean() / height == pytest.approx(5.5 / 20, abs=0.01)
         assert np.ptp(found[:, 0]) + 1 == pytest.approx(height / 20, abs=1)
+
+
+@pytest.mark.parametrize(("words", "lines"), [("short", 1), ("a rather long word " * 15, 2), ("endless " * 400, 3)])
+def test_notes_stand_below_the_picture_in_lines_that_fit(tmp_path: Path, words: str, lines: int) -> None:
+    draw_quicklook(tmp_path / "plain.png", view(100, 100), cut(), "a scene")
+    draw_quicklook(tmp_path / "noted.png", view(100, 100), cut(), "a scene", [("what", words)])
+    plain, noted = (np.asarray(Image.open(tmp_path / f"{name}.png").convert("L")) for name in ("plain", "noted"))
+    assert len(noted) - len(plain) == LINE * lines + GAP
+    np.testing.assert_array_equal(noted[: len(plain)], plain)
+    assert np.argwhere(noted[len(plain) :] < 200)[:, 1].max() < plain.shape[1] - GAP // 2
+
+
+def test_the_first_object_is_circled_at_its_place(tmp_path: Path) -> None:
+    draw_quicklook(tmp_path / "plain.png", view(100, 80), cut(), "a scene")
+    draw_quicklook(tmp_path / "circled.png", view(100, 80), cut(), "a scene", (), (70, 20))
+    plain, circled = (np.asarray(Image.open(tmp_path / f"{name}.png").convert("L")) for name in ("plain", "circled"))
+    rows, cols = np.nonzero(plain != circled)
+    assert (rows.min() + rows.max()) / 2 - HEAD == pytest.approx(70.5 * 6, abs=2)
+    left = circled.shape[1] - GAP - max(330, 80 * 6, cols.max() - cols.min())
+    assert (cols.min() + cols.max()) / 2 - left == pytest.approx(20.5 * 6, abs=40)
 
 
 def test_the_scale_is_linear_up_to_the_cut_and_logarithmic_above() -> None:

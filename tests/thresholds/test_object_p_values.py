@@ -182,3 +182,16 @@ def test_adjusted_p_values_are_those_of_scipy_to_the_bit(n: int) -> None:
     p_values = np.round(rng.random(n) ** 3, 2)
     _, adjusted = discoveries(p_values, 0.1)
     np.testing.assert_array_equal(adjusted, scipy.stats.false_discovery_control(p_values))
+
+
+def test_objects_stand_out_that_19_in_20_normal_scenes_do_not_show() -> None:
+    rng = np.random.default_rng(3)
+    calibration, fires = ObjectCalibration(noise(rng, 60), 4.0), 0
+    alarms = []
+    for _ in range(200):
+        normal = np.concatenate([object_excess(tile.score, 4.0) for tile in noise(rng, 2).tiles])
+        alarms.append(calibration.outstanding(calibration.p_values(normal), 2 * 1600))
+        fires += calibration.outstanding(calibration.p_values(np.append(normal, 2000.0)), 2 * 1600) or 0
+    assert np.mean(np.array(alarms) > 0) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
+    assert fires >= 200
+    assert ObjectCalibration(CalibrationTiles((), ()), 4.0).outstanding(np.zeros(3), 100) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,12 +94,15 @@ class SceneFacts:
     """The threshold in nats."""
     false_alarm_rate: float | None
     """Share of normal pixels above the cut; None where no rate stands behind it."""
+    rate_interval: Sequence[float] | None
+    """The ends of its 90 % interval; None where it is unknown."""
     verdict: str
     """``ok``, ``caution`` or ``do-not-use``."""
 
     def columns(self, n: int) -> dict[str, NDArray[Any]]:
         """One column a fact, alike in all ``n`` rows."""
-        numbers = {"cut": self.cut, "false_alarm_rate": self.false_alarm_rate}
+        low, high = self.rate_interval or (None, None)
+        numbers = {"cut": self.cut, "false_alarm_rate": self.false_alarm_rate, "rate_low": low, "rate_high": high}
         return {
             "scene": np.full(n, self.scene, object),
             "date": np.full(n, self.date, object),

@@ -43,20 +43,28 @@ def claim(report: Report) -> str:
     noun = noun_of(report)
     objects, extent = report["objects"].get("count"), extent_of(pixels)
     where = f", in {objects:,} {'object' if objects == 1 else 'objects'}" if objects else ""
-    expected, normal = "", report["trust"]["expected"]
+    expected, comment, normal = "", "", report["trust"]["expected"]
     if normal is not None:
         # So many would be flagged by chance; the sentence must not let fewer than that pass for a finding.
         few = 0 < pixels["anomalous"] <= normal[0]
         word, comment = (" even", ": no more than chance") if few else ("", "")
         expected = f"; {expected_words(normal)} {noun} would be{word} if all were normal{comment}"
-        false = objects and report["objects"].get("expected_false")
-        if false:
-            expected += f", in about {count_words(false)} objects"
     counts = f"{pixels['anomalous']:,} of {pixels['valid']:,} valid {noun}"
     if extent is not None:
         what = "table" if noun == "rows" else "scene"
         return f"{extent.capitalize()} of the {what} is anomalous: {counts}{expected}."
-    return f"{counts} are anomalous{where}{_large_event(report)}{expected}."
+    return f"{counts} are anomalous{where}{_large_event(report)}{expected}.{_outstanding(report, bool(comment))}"
+
+
+def _outstanding(report: Report, few: bool) -> str:
+    """A sentence on how many objects chance does not explain; ``few``: whether the flags are no more than chance gives."""
+    count, strong = report["objects"].get("count"), report["objects"].get("outstanding")
+    if not count or strong is None or (few and not strong):
+        return ""
+    if not strong:
+        return " No object by itself is stronger than normal ground may show in as large a scene."
+    subject = "The object is" if count == strong == 1 else f"{strong:,} of the objects {'is' if strong == 1 else 'are'}"
+    return f" {subject} stronger than any that 19 in 20 such scenes of normal ground would show."
 
 
 def _large_event(report: Report) -> str:

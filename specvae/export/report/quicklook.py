@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +25,8 @@ PANEL = 640
 """Longest side of a panel, pixels; of a scene up to half as large, every pixel becomes a square of pixels."""
 COLUMN, GAP, HEAD, FOOT, BAR = 330, 24, 78, 28, 76
 """Least width of a column, space between columns, above and below the panels, and for the scale: pixels."""
+LINE, ASKED, MOST_LINES = 21, 112, 3
+"""Of the words below the panels: height of a line, width of what is asked, pixels, and lines of an answer."""
 INK, SOFT, PAPER, FLAG = (rgb(colour) for colour in (colours.INK, colours.SOFT, colours.PAPER, colours.FLAG))
 
 
@@ -39,8 +42,18 @@ def stretched(composite: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
-def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str) -> None:
-    """Write the quicklook as a PNG: the scene, its score and the flagged pixels side by side; first an earlier date."""
+def draw_quicklook(
+    path: Path,
+    view: Overview,
+    threshold: Threshold,
+    title: str,
+    notes: Sequence[tuple[str, str]] = (),
+    marked: tuple[int, int] | None = None,
+) -> None:
+    """Write the quicklook as a PNG: the scene, its score and the flagged pixels side by side; first an earlier date.
+
+    Below them stand the ``notes``, each with what it answers. ``marked``: row and column of a pixel that is circled.
+    """
     finer = view.composite.shape[1] // view.score.shape[0]
     # A scene of patches is shown in its own pixels, and each score is repeated over those of its patch.
     fine, above = (np.kron(part, np.ones((finer, finer), np.float32)) for part in (view.score, view.anomalous))
@@ -60,7 +73,45 @@ def draw_quicklook(path: Path, view: Overview, threshold: Threshold, title: str)
     if view.before is not None:
         earlier = (stretched(view.before[:, ::step, ::step]) * 255).astype(np.uint8)
         panels.insert(0, ("earlier date", "", _enlarged(earlier), panels[0][3]))
-    write_png(path, np.asarray(_sheet(panels, title, cut, scale)))
+    if marked is not None:
+        _circle(panels[-1][2], (marked[0] + 0.5) / view.rows, (marked[1] + 0.5) / view.cols)
+    write_png(path, np.asarray(_with_notes(_sheet(panels, title, cut, scale), notes)))
+
+
+def _circle(panel: Image.Image, down: float, right: float) -> None:
+    """Circle the place at these shares of the panel's height and width."""
+    y, x, brush = round(down * panel.height), round(right * panel.width), ImageDraw.Draw(panel)
+    for radius, colour, width in ((16, PAPER, 5), (15, INK, 2)):
+        brush.ellipse([(x - radius, y - radius), (x + radius, y + radius)], outline=colour, width=width)
+
+
+def _with_notes(sheet: Image.Image, notes: Sequence[tuple[str, str]]) -> Image.Image:
+    """The sheet with the notes in lines below it."""
+    lines = [
+        (asked if k == 0 else "", line) for asked, words in notes for k, line in enumerate(_lines(words, sheet.width))
+    ]
+    if not lines:
+        return sheet
+    larger = Image.new("RGB", (sheet.width, sheet.height + LINE * len(lines) + GAP), PAPER)
+    larger.paste(sheet)
+    brush = ImageDraw.Draw(larger)
+    for k, (asked, line) in enumerate(lines):
+        y = sheet.height + 8 + LINE * k
+        brush.text((GAP, y), asked, SOFT, font(14))
+        brush.text((GAP + ASKED, y), line, INK, font(14))
+    return larger
+
+
+def _lines(words: str, width: int) -> list[str]:
+    """A text in lines that a sheet of this width holds; what needs too many ends in an ellipsis."""
+    room, lines = width - 2 * GAP - ASKED, [""]
+    for word in words.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font(14).getlength(longer) <= room or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines if len(lines) <= MOST_LINES else [*lines[: MOST_LINES - 1], lines[MOST_LINES - 1] + " …"]
 
 
 def _sheet(panels: list[tuple[str, str, Image.Image, str]], title: str, cut: str, scale: ScoreScale) -> Image.Image:

@@ -84,6 +84,8 @@ class ObjectsSection(TypedDict):
     """Objects whose outline is their bounding box; only where objects are outlined."""
     expected_false: NotRequired[float | None]
     """Objects that as many normal pixels show at this cut, by those of the held-out data; None without held-out data."""
+    outstanding: NotRequired[int | None]
+    """Objects stronger than any that 19 in 20 normal scenes as large show; None without held-out data."""
     leading: NotRequired[list[LeadingObject]]
     largest: NotRequired[LargestObject | None]
     """None where nothing was written."""

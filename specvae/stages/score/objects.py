@@ -81,6 +81,16 @@ class SceneObjects:
         ]
 
     @property
+    def first(self) -> tuple[int, int] | None:
+        """Row and column in the middle of the object that report.json describes first; None where it describes none."""
+        leading = self.section.get("leading")
+        if not leading:
+            return None
+        at = leading[0]["id"] - 1  # ids are from 1, in the order of the table
+        row, col = (round(float(middle[at])) for middle in self.table.centroid)
+        return row, col
+
+    @property
     def spectra(self) -> Spectra | None:
         """The mean spectra of the first objects, what was expected on average and why; None where none were gathered."""
         t = self.table
@@ -158,6 +168,7 @@ def _section(
         "p_value_method": normal.method,
         "p_value_note": normal.note if len(joined.table) else None,
         "expected_false": normal.expected(valid),
+        "outstanding": normal.outstanding(rows["p_value"], valid),
         "leading": _leading(rows),
         "largest": _largest(rows),
     }

@@ -17,6 +17,7 @@ from specvae.export.objects.known import KnownObjects
 from specvae.export.qgis_styles import write_styles
 from specvae.export.report.build import finish_folder, report_of, trust_section
 from specvae.export.report.quicklook import draw_quicklook
+from specvae.export.report.quicklook_notes import notes_of
 from specvae.export.report.sections import Report, SceneFigures
 from specvae.export.result_folders import result_folder
 from specvae.ingest.scene.describe import about
@@ -132,7 +133,8 @@ class _SceneRun:
         job, detector, grid = self.job, self.job.model.detector, self.scene.grid
         joined, cut = self.gathered.objects.finish(), job.threshold.summary()
         trust = trust_section(detector, job.threshold, figures, "patches" if detector.config.patch else "pixels")
-        facts = SceneFacts(self.scene.key, self.scene.datetime, cut["value"], cut["false_alarm_rate"], trust["verdict"])
+        rate, interval = cut["false_alarm_rate"], cut["interval"]
+        facts = SceneFacts(self.scene.key, self.scene.datetime, cut["value"], rate, interval, trust["verdict"])
         objects = find_objects(joined, grid, job, self.known, self.place, facts, figures.pixels["valid"])
         if len(objects.table) and EXPLANATIONS in job.request.written:
             explain_objects(self.place / EXPLANATIONS.name, objects.table, detector.bands.labels)
@@ -174,7 +176,8 @@ class _SceneRun:
         described["notes"] = [*described["notes"], *other_pixels(self.scene, job.model)]
         report = report_of(described, job.model, job.threshold, figures, settings, objects.section, section)
         if QUICKLOOK in written and gathered.overview is not None:
-            draw_quicklook(self.place / QUICKLOOK.name, gathered.overview, job.threshold, job.source.key)
+            first, path = objects.first, self.place / QUICKLOOK.name
+            draw_quicklook(path, gathered.overview, job.threshold, job.source.key, notes_of(report, first), first)
         write_styles(self.place, figures.survival, report["threshold"]["value"], written)
         page = map_page(self.scene, job.model.detector, gathered, objects) if PAGE in written else None
         finish_folder(self.place, report, page, job.fingerprint(), job.model, self.scene, maps, written)
