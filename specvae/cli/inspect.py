@@ -42,7 +42,7 @@ def command(path: str, as_json: bool, **options: object) -> int:
             for row in value:
                 echo("  " + "  ".join(f"{k} {_short(v)}" for k, v in row.items() if v not in (None, "", [])))
         elif isinstance(value, dict):
-            echo(f"{key}: " + (", ".join(f"{k} {_short(v)}" for k, v in value.items()) or "-"))
+            echo(f"{key}: " + (", ".join(f"{k} {_cut(_nested(v))}" for k, v in value.items()) or "-"))
         else:
             echo(f"{key}: {_short(value)}")
     return 0
@@ -56,12 +56,35 @@ def _decisions(rows: object) -> str:
 
 
 def _short(value: object) -> str:
-    """A value as a text of at most 300 characters: a provenance may hold thousands of files."""
-    text = (
-        f"{value:.6g}"
-        if isinstance(value, float)
-        else json.dumps(value)
-        if isinstance(value, (dict, list))
-        else str(value)
-    )
+    """A value in words, cut where it is long.
+
+    Examples
+    --------
+    >>> _short(None), _short([]), _short(True), _short([1.5, "a"]), _short({"rows": 3, "sizes": [1, 2]})
+    ('-', '-', 'yes', '1.5, a', 'rows 3, sizes (1, 2)')
+    """
+    return _cut(_words(value))
+
+
+def _cut(text: str) -> str:
+    """At most 300 characters of a text: a provenance may hold thousands of files."""
     return text if len(text) < 300 else text[:297] + "..."
+
+
+def _words(value: object) -> str:
+    """A value without the signs of JSON or Python; ``-`` where there is none."""
+    if value is None or value in ("", [], {}, ()):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_nested(each)}" for name, each in value.items())
+    return ", ".join(map(_nested, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _nested(value: object) -> str:
+    """A value inside another one: in brackets where it is itself several."""
+    several = isinstance(value, (dict, list, tuple)) and len(value) > 1
+    return f"({_words(value)})" if several else _words(value)
