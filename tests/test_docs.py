@@ -14,6 +14,7 @@ import yaml
 
 from specvae.cli.main import cli
 from specvae.model.config_file import known_keys
+from specvae.option import RUNNING
 from tests import configuration
 from tests.structure import BEGIN, END, PAGE, long_files, long_functions, order, rows
 
@@ -60,6 +61,23 @@ def test_every_option_says_in_a_sentence_what_it_does(name: str) -> None:
     options = [p for p in command.params if isinstance(p, click.Option)]
     said = {p.name: (p.help or "").split("[default")[0].strip() for p in options}
     assert [name for name, text in said.items() if not re.fullmatch(r"[A-Z][^ ]* .+ .+\.", text, re.S)] == []
+
+
+@pytest.mark.parametrize("name", ["fit", "score", "calibrate", "inspect"])
+def test_the_help_has_each_option_once_under_the_heading_that_it_was_declared_with(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    text = command.get_help(click.Context(command, info_name=name))
+    headings, under = list[str](), dict[str, str]()
+    for line in text.splitlines():
+        if re.fullmatch(r"[A-Z][a-z ]+:", line):
+            headings.append(line[:-1])
+        elif flag := re.match(r"  (?:-h, )?(--[a-z-]+)", line):
+            assert flag[1] not in under
+            under[flag[1]] = headings[-1]
+    assert len(headings) == len(set(headings)) >= 3
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    assert under == {option.opts[0]: getattr(option, "heading", RUNNING) for option in options} | {"--help": RUNNING}
 
 
 def test_the_page_of_settings_is_that_of_the_fields() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +49,7 @@ OBJECT_MEANS = {
 """Columns of explanations.csv that are means over an object, by what they are the sums of."""
 AT_PEAK = {"at_peak": "contribution_at_peak", "spectrum": "observed_at_peak", "expected": "expected_at_peak"}
 """Columns of explanations.csv that are of an object's peak pixel."""
-SCENE_COLUMNS = tuple(field.name for field in fields(SceneFacts))
+SCENE_COLUMNS = tuple(SceneFacts("", None, None, None, None, "").columns(0))
 """Columns that are alike for all objects of a scene."""
 
 

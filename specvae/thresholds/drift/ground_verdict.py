@@ -140,6 +140,6 @@ def _surprise(ground: GroundReference, compared: Comparison, labels: Sequence[st
     band, spreads = labels[int(ground.kinds.bands[farthest])], compared.residual[farthest]
     words = (
         f"half of the spectra are stranger than normal ground most like them, by {beyond:.1f} nats, most in {band} "
-        f"({spreads:+.1f} spreads): perhaps another sensor, season or processing"
+        f"({spreads:+.1f} standard deviations of the band on normal ground): perhaps another sensor, season or processing"
     )
     return beyond, SURPRISE, words
