@@ -252,6 +252,19 @@ def test_a_window_that_is_anomalous_throughout_is_explained_by_hundreds_of_its_p
     assert not (fewer & ~chosen).any()
 
 
+def test_what_fills_a_large_window_is_explained_by_hundreds_of_its_pixels_too() -> None:
+    scene = Scene(np.ones((512, 1200), bool))
+    scene.contribution[1, 200:] += 2
+    scene.reconstruction[:] = scene.score[:] = scene.contribution.sum(axis=0)
+    counted, components = Counted(scene), Components()
+    components.update(counted.piece(Window(0, 0, 512, 1200)))
+    table = components.finish().table
+    assert counted.pixels == pytest.approx(512 * 1200 / ONE_IN**3, rel=0.1)
+    truth = scene.contribution.sum(axis=(1, 2), dtype=np.float64)
+    assert table.contribution[:, 0] == pytest.approx(truth, rel=0.1)
+    assert table.contribution[:, 0].sum() == pytest.approx(table.score[0], rel=1e-9)
+
+
 def test_every_line_of_pixels_has_its_share_of_the_explained_ones_in_whatever_window() -> None:
     side = 40 * ONE_IN
     chosen = chosen_pixels(Window(64, 128, side, side))

@@ -5,6 +5,8 @@ Pixels are taken a strip of some thousands at a time, so that memory stays small
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,11 +17,13 @@ __all__ = ["MANY_PIXELS", "ONE_IN", "chosen_pixels", "objects_in", "thinning", "
 
 AT_ONCE = 1 << 14
 """Pixels of a strip of the window, of which one is taken at a time."""
+ENOUGH = 1 << 12
+"""Pixels that are explained at once, where there are so many."""
 MANY_PIXELS = 4096
 """Pixels of an object in a window up to which all are explained."""
 ONE_IN = 11
-"""One pixel in so many of an object larger than that is explained, and of one so many times larger one in its square, which
-leaves hundreds: explaining costs more than scoring."""
+"""One pixel in so many of an object larger than that is explained, of one so many times larger one in its square, and of one
+larger by that square one in its cube. That leaves hundreds: explaining costs more than scoring."""
 FEW_BANDS = 32
 """Bands up to which these two hold; of more, each pixel costs so much that fewer of them are explained."""
 SLANT = 3
@@ -63,28 +67,39 @@ class _Sums:
         self.peak, self.peak_at = np.full(count, -np.inf, np.float32), np.zeros(count, np.int64)
 
     def add(self, at: Places, owner: Labels) -> None:
-        """Add pixels at these flat positions, in row-major order, each of the object ``owner``."""
-        rows, cols = np.divmod(at, self.window.cols)
-        self.pixels += np.bincount(owner, minlength=self.count)
+        """Add pixels at these flat positions, in row-major order, each of the object ``owner``.
+
+        Runs of pixels along a row are summed first: in what fills a window they are long, and one is then added at once.
+        """
+        begins = np.diff(owner, prepend=-1) != 0
+        begins |= (np.diff(at, prepend=-2) != 1) | (at % self.window.cols == 0)
+        start = np.flatnonzero(begins)
+        owner, length = owner[start], np.diff(start, append=at.size)
+        rows, cols = np.divmod(at[start], self.window.cols)
+        self.pixels += np.bincount(owner, length, self.count).astype(np.int64)
         for name, term in self.terms.items():
-            self.sums[name] += np.bincount(owner, term[at], self.count)
-        self.sums["row_sum"] += np.bincount(owner, rows + float(self.window.row), self.count)
-        self.sums["col_sum"] += np.bincount(owner, cols + float(self.window.col), self.count)
-        # Assigned from the last pixel to the first, it is the first of each object that stays.
+            of_runs = np.add.reduceat(term[at].astype(np.float64), start)
+            self.sums[name] += np.bincount(owner, of_runs, self.count)
+        self.sums["row_sum"] += np.bincount(owner, length * (rows + float(self.window.row)), self.count)
+        middle = cols + (length - 1) / 2
+        self.sums["col_sum"] += np.bincount(owner, length * (middle + float(self.window.col)), self.count)
+        # Assigned from the last run to the first, it is the first of each object that stays.
         earliest = np.full(self.count, -1, np.int64)
-        earliest[owner[::-1]] = at[::-1]
+        earliest[owner[::-1]] = at[start[::-1]]
         self.first = np.where(self.first < 0, earliest, self.first)
         self.bottom[owner] = rows + 1
         np.minimum.at(self.col, owner, cols)
-        np.maximum.at(self.right, owner, cols + 1)
-        self._raise_peaks(at, owner)
+        np.maximum.at(self.right, owner, cols + length)
+        self._raise_peaks(at, start, owner, length)
 
-    def _raise_peaks(self, at: Places, owner: Labels) -> None:
-        """Raise each peak to the highest of these scores, and move it to the first pixel that has it."""
+    def _raise_peaks(self, at: Places, start: Places, owner: Labels, length: Ints) -> None:
+        """Raise each peak to the highest of the runs' scores, and move it to the first pixel that has it."""
         score, before = self.score[at], self.peak.copy()
-        np.maximum.at(self.peak, owner, score)
-        highest = np.flatnonzero((score == self.peak[owner]) & (score > before[owner]))[::-1]
-        self.peak_at[owner[highest]] = at[highest]
+        highest = np.maximum.reduceat(score, start)
+        np.maximum.at(self.peak, owner, highest)
+        raising = (highest == self.peak[owner]) & (highest > before[owner])
+        pixels = np.flatnonzero(np.repeat(raising, length) & (score == np.repeat(highest, length)))[::-1]
+        self.peak_at[np.repeat(owner, length)[pixels]] = at[pixels]
 
     def table(self) -> ObjectTable:
         """The objects, at their places in the scene."""
@@ -118,14 +133,8 @@ def with_bands(table: ObjectTable, piece: ScoredWindow, labels: Labels, held: ND
     number = np.zeros(held.size + 1, np.int32)
     number[1:][held] = np.arange(1, count + 1)
     thinned = [(np.concatenate([[False], table.pixels > most]), one_in) for most, one_in in thinning(bands)]
-    for strip in _strips(piece.window):
-        owners = number[labels[strip]]
-        for many, one_in in thinned:
-            if many.any():
-                owners[many[owners] & ~chosen_pixels(_part(piece.window, strip), one_in)] = 0
-        at = _places(owners, strip)
-        if not at.size:
-            continue
+    thinned = [(many, one_in) for many, one_in in thinned if many.any()]
+    for at in _gathered(_explained_places(piece.window, number, labels, thinned)):
         owner = number[labels.reshape(-1)[at]] - 1
         explained += np.bincount(owner, minlength=count)
         rows, cols = np.divmod(at, labels.shape[1])
@@ -141,6 +150,29 @@ def with_bands(table: ObjectTable, piece: ScoredWindow, labels: Labels, held: ND
     return table.explained(banded, dict(zip(PEAK_BANDS, at_peaks, strict=True)))
 
 
+def _explained_places(
+    window: Window, number: Labels, labels: Labels, thinned: list[tuple[NDArray[np.bool_], int]]
+) -> Iterator[Places]:
+    """Flat positions, a strip at a time, of the pixels that are explained, of the objects whose ``number`` is not 0."""
+    for strip in _strips(window):
+        owners = number[labels[strip]]
+        for many, one_in in thinned:
+            owners[many[owners] & ~chosen_pixels(_part(window, strip), one_in)] = 0
+        yield _places(owners, strip)
+
+
+def _gathered(strips: Iterator[Places]) -> Iterator[Places]:
+    """The same positions, of as many strips as it takes to make calls on them worth while; none is empty."""
+    held: list[Places] = []
+    for at in strips:
+        held.append(at)
+        if sum(part.size for part in held) >= ENOUGH:
+            yield np.concatenate(held)
+            held = []
+    if any(part.size for part in held):
+        yield np.concatenate(held)
+
+
 def _summed(why: Explanation, spectra: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """What is summed of each pixel, ``(bands, n)`` each, in the order of ``BAND_SUMS``."""
     return [why.deviation, why.contribution, why.alone, why.surroundings, spectra, why.expected]
@@ -153,7 +185,7 @@ def thinning(bands: int) -> list[tuple[int, int]]:
     """
     if bands > FEW_BANDS:
         return [(MANY_PIXELS // bands, ONE_IN**2)]
-    return [(MANY_PIXELS, ONE_IN), (MANY_PIXELS * ONE_IN, ONE_IN**2)]
+    return [(MANY_PIXELS * ONE_IN**power, ONE_IN ** (power + 1)) for power in range(3)]
 
 
 def chosen_pixels(window: Window, one_in: int = ONE_IN) -> NDArray[np.bool_]:
