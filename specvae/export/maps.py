@@ -23,7 +23,7 @@ from specvae.export.overviews import begins_and_ends_in_fours, pooled
 from specvae.ingest.grid import Grid
 from specvae.spectra import Window
 
-__all__ = ["TILE", "AssetBand", "AssetBands", "MapBand", "MapWriter", "asset_bands", "write_cog"]
+__all__ = ["TILE", "AssetBand", "AssetBands", "MapBand", "MapWriter", "asset_bands", "check_size", "write_cog"]
 
 TILE = 512
 SMALL = 1 << 28
@@ -270,6 +270,11 @@ def write_cog(source: Path, path: Path, grid: Grid, threads: int, predictor: str
         statistics="NO",
         **pooling,
     )
+    check_size(path, grid)
+
+
+def check_size(path: Path, grid: Grid) -> None:
+    """Raise OutputError where a finished map is not of the grid's size."""
     # A copy that the disk had no room for need not raise: what was written is opened, to see that it is a map.
     with rasterio.open(path) as check:
         if (check.height, check.width) != (grid.rows, grid.cols):

@@ -71,11 +71,19 @@ def test_a_map_of_quiet_tiles_is_the_map_in_full(tmp_path: Path) -> None:
         full.write(Window(0, 0, GRID.rows, GRID.cols), values)
         full.close()
     (*one, quiet_levels), (*other, full_levels) = contents(tmp_path / "quiet.tif"), contents(tmp_path / "full.tif")
+    assert (one[0].pop("interleave"), other[0].pop("interleave")) == ("band", "pixel")
     assert str(one) == str(other)  # NaN as nodata equals nothing
     assert len(quiet_levels) == 3
     for a, b in zip(quiet_levels, full_levels, strict=True):
         assert np.array_equal(a, b, equal_nan=True)
     assert {path.name for path in tmp_path.iterdir()} == {"quiet.tif", "full.tif"}
+
+
+def test_it_is_cloud_optimised(tmp_path: Path) -> None:
+    cogeo = pytest.importorskip("rio_cogeo.cogeo", reason="rio-cogeo comes with the extra `test`")
+    write_quiet(tmp_path / "quiet.tif", values_of(1))
+    valid, errors, warnings = cogeo.cog_validate(tmp_path / "quiet.tif", strict=True)
+    assert (valid, errors, warnings) == (True, [], [])
 
 
 def test_a_place_that_is_not_there_is_one_line(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import rasterio
@@ -25,8 +26,10 @@ __all__ = ["DATES", "SIDE", "LargePlace", "watch_large_place"]
 
 SIDE, DATES = 2048, 60
 BANDS, FITTED_SIDE = 12, 512
-LATEST = 5
-"""Nights that are timed one by one; those before are taken in at once."""
+LATEST = 3
+"""Nights that are timed one by one, and after each of them scoring; those before are taken in at once."""
+MODELS = ("score-context", "score")
+"""Models that score: the last one's scores are what the dates are made of."""
 VARIANTS = 4
 """Maps of scores that the dates take turns with: sixty of a hundred million pixels each would fill a disk."""
 NOISE, CLOUDED, ROWS = 0.04, 0.15, 512
@@ -41,7 +44,7 @@ class LargePlace:
     side: int
     dates: int
     score_seconds: float
-    """Wall seconds of scoring one date, without context and with it, as separate processes."""
+    """Wall seconds of scoring one date, without context and with it, as separate processes: the median of runs in turn."""
     context_seconds: float
     score_cpu: float
     context_cpu: float
@@ -71,18 +74,20 @@ def watch_large_place(side: int, dates: int, device: str) -> LargePlace:
         write_large_scene(small, FITTED_SIDE, BANDS)
         fit_models(work, small, device)
         write_large_scene(scene, side, BANDS)
-        scored = [_scored(work, scene, name, device) for name in ("score-context", "score")]
-        scene.unlink()
-        nights = _nights(work, dates)
+        for name in MODELS:
+            _scored(work, scene, name, device)
+        runs = _nights(work, scene, dates, device)
+        nights = [run[0] for run in runs]
+        context, plain = ([run[at] for run in runs] for at in (1, 2))
         page = work / "place" / "watch" / "index.html"
         alerts = read_json(work / "place" / "watch" / "alerts.json")
         return LargePlace(
             side,
             dates,
-            scored[1].seconds,
-            scored[0].seconds,
-            scored[1].cpu_seconds,
-            scored[0].cpu_seconds,
+            median(run.seconds for run in plain),
+            median(run.seconds for run in context),
+            median(run.cpu_seconds for run in plain),
+            median(run.cpu_seconds for run in context),
             [night.seconds for night in nights],
             [night.cpu_seconds for night in nights],
             max(night.peak_mib for night in nights),
@@ -92,23 +97,26 @@ def watch_large_place(side: int, dates: int, device: str) -> LargePlace:
 
 
 def _scored(work: Path, scene: Path, name: str, device: str) -> Timing:
-    """Score the scene; the last result is what the dates are made of."""
+    """Score the scene."""
     model = work / f"{name}.specvae"
     return timed_command("score", scene, "--model", model, "--out", work / "scored", "--overwrite", "--device", device)
 
 
-def _nights(work: Path, dates: int) -> list[Timing]:
-    """The cost of each of the last nights."""
+def _nights(work: Path, scene: Path, dates: int, device: str) -> list[tuple[Timing, ...]]:
+    """The cost of each of the last nights, and of scoring with each of MODELS after it, when the machine is as busy."""
     source, place = work / "scored" / "scene", work / "place"
+    runs: list[tuple[Timing, ...]] = []
     maps = [
         _variant(source / SCORE.name, work / f"variant{number}.tif", number) for number in range(min(VARIANTS, dates))
     ]
-    nights = []
     for number in range(dates):
         _add_date(source, place, maps[number % len(maps)], number)
-        if number >= dates - LATEST - 1:
-            nights.append(timed_command("watch", place))
-    return nights[1:] or nights
+        if number == dates - LATEST - 1:
+            timed_command("watch", place)
+        elif number >= dates - LATEST:
+            night = timed_command("watch", place)
+            runs.append((night, *(_scored(work, scene, name, device) for name in MODELS)))
+    return runs
 
 
 def _variant(source: Path, target: Path, number: int) -> Path:

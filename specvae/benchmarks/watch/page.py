@@ -152,10 +152,9 @@ def _add_normal(report: Report, normal: Sequence[NormalGround]) -> None:
 
 def _add_large(report: Report, large: Sequence[LargePlace]) -> None:
     report.section("What a night costs").text(
-        "Processes from start to end: `specvae watch` after one more date, the median of the last nights, beside `specvae score` "
-        "of a scene of the same pixels and 12 bands with models without context and with it, on the same machine and one after the "
-        "other. Seconds of the clock are those of a machine with other work on it where processor seconds exceed them by less "
-        "than its cores would allow."
+        "Processes from start to end: `specvae watch` after one more date, and after each such night `specvae score` of a scene of "
+        "the same pixels and 12 bands with models without context and with it, the median of runs in turn. The seconds of the clock "
+        "are those of a machine with other work on it where they exceed what the processor seconds say of its cores."
     )
     body = []
     for place in large:

@@ -25,8 +25,8 @@ MOST_HISTORIES = 60
 """Alerts whose score at every date is read, the strongest first; the others have a row and a place."""
 MOST_SPECTRA = 25
 """Alerts whose spectra are looked for in the dates' pages."""
-COLOUR_BYTES = 2_000_000
-"""Bytes of all colour pictures together, which leaves five megabytes of eight to the other maps."""
+COLOUR_BYTES = 1_600_000
+"""Bytes of all colour pictures together, which leaves more than five megabytes of eight to the other maps."""
 
 
 def watch_page(series: Series) -> WatchPage:
