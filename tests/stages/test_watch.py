@@ -19,10 +19,11 @@ from click.testing import CliRunner
 
 from specvae.cli.main import cli
 from specvae.errors import InputError, OutputError, UsageError
-from specvae.export.watch.contents import CONTENTS
+from specvae.export.watch.contents import CONTENTS, MOST_OLDER, checkpoint_names
 from specvae.ingest.aligned_rows import AlignedRows, grid_of
 from specvae.stages.watch.request import WatchRequest
 from specvae.stages.watch.run import watch
+from specvae.stages.watch.thinning import checkpoints_of
 from tests.score_folders import PLACE, day_of, normal_ground, write_date
 
 SHAPE = (48, 56)
@@ -61,7 +62,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_folder_holds_what_the_registry_says(undisturbed: Path) -> None:
-    assert {path.name for path in (undisturbed / "watch").iterdir()} == {file.name for file in CONTENTS}
+    older = {name for number in range(len(checkpoints_of(COUNT)), 2 + MOST_OLDER) for name in checkpoint_names(number)}
+    names = {path.name for path in (undisturbed / "watch").iterdir()}
+    assert names == {file.name for file in CONTENTS} - older
 
 
 def test_the_fire_is_confirmed_where_it_burns(undisturbed: Path) -> None:
@@ -130,6 +133,20 @@ def test_a_night_costs_one_night(tmp_path: Path) -> None:
     assert watch([str(reports)], WatchRequest()).computed == 1
     write_date(reports, day_of(6), scores_of(6, seed=3))  # the newest date redone: from the date before
     assert watch([str(reports)], WatchRequest()).computed == 1
+
+
+def test_a_late_date_does_not_cost_the_whole_past(tmp_path: Path) -> None:
+    reports, count = tmp_path / "coast", 21
+    write_series(reports, [n for n in range(count) if n not in (3, 18)])
+    watch([str(reports)], WatchRequest())
+    write_series(reports, [18])  # two dates late, of 19: from the state after 16
+    assert watch([str(reports)], WatchRequest()).computed == 4
+    write_series(reports, [3])  # before any state that is still there
+    assert watch([str(reports)], WatchRequest()).computed == 21
+    at_once = tmp_path / "other" / "coast"
+    write_series(at_once, range(count))
+    watch([str(at_once)], WatchRequest())
+    assert contents(reports / "watch") == contents(at_once / "watch")
 
 
 def test_alerts_json_follows_its_schema_and_says_what_the_polygons_say(undisturbed: Path) -> None:

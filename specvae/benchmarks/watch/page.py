@@ -153,7 +153,7 @@ def _add_normal(report: Report, normal: Sequence[NormalGround]) -> None:
 def _add_large(report: Report, large: Sequence[LargePlace]) -> None:
     report.section("What a night costs").text(
         "Processes from start to end: `specvae watch` after one more date, and after each such night `specvae score` of a scene of "
-        "the same pixels and 12 bands with models without context and with it, the median of runs in turn. The seconds of the clock "
+        "the same pixels and 12 bands with models without context and with it, the median of runs in turn. Seconds of the clock "
         "are those of a machine with other work on it where they exceed what the processor seconds say of its cores."
     )
     body = []

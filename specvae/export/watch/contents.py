@@ -16,6 +16,7 @@ __all__ = [
     "CONTENTS",
     "FRAMES",
     "ITEM",
+    "MOST_OLDER",
     "PAGE",
     "STATE",
     "STATUS",
@@ -75,6 +76,19 @@ PAST_BEFORE = _file(
     "past_before.bin", BINARY, None, "Checkpoint", "the same after the date before, should the newest change"
 )
 PIXELS_BEFORE = _file("pixels_before.npz", BINARY, None, "Checkpoint", "the same after the date before")
+MOST_OLDER = 6
+"""Checkpoints beside those of the newest date and the one before."""
+OLDER = tuple(
+    _file(
+        f"{name}_older_{number}.{kind}",
+        BINARY,
+        None,
+        "Checkpoint",
+        "the same after earlier dates, should one come late",
+    )
+    for number in range(1, MOST_OLDER + 1)
+    for name, kind in (("past", "bin"), ("pixels", "npz"))
+)
 ITEM = _file(
     "watch.json",
     "application/geo+json",
@@ -94,15 +108,17 @@ CONTENTS = (
     PIXELS,
     PAST_BEFORE,
     PIXELS_BEFORE,
+    *OLDER,
     ITEM,
 )
-"""All files, in the order of the documentation's table."""
+"""All files, in the order of the documentation's table, which names the first of the older checkpoints alone."""
 HEADER = ("file", "what it holds")
 
 
-def checkpoint_names(before: bool) -> tuple[str, str]:
-    """The two files of the checkpoint after the newest date, or after the date ``before``."""
-    return (PAST_BEFORE.name, PIXELS_BEFORE.name) if before else (PAST.name, PIXELS.name)
+def checkpoint_names(number: int) -> tuple[str, str]:
+    """The two files of a checkpoint: 0 is that after the newest date, 1 after the one before, then older ones, the newest first."""
+    files = (PAST, PIXELS, PAST_BEFORE, PIXELS_BEFORE, *OLDER)
+    return files[2 * number].name, files[2 * number + 1].name
 
 
 def watch_folder(place: Path) -> OutputFolder:
@@ -112,7 +128,8 @@ def watch_folder(place: Path) -> OutputFolder:
 
 def watch_table() -> str:
     """The table of the documentation, in Markdown."""
-    rows = [HEADER, ("---",) * len(HEADER), *((f"`{file.name}`", file.holds) for file in CONTENTS)]
+    shown = [file for file in CONTENTS if file not in OLDER[2:]]
+    rows = [HEADER, ("---",) * len(HEADER), *((f"`{file.name}`", file.holds) for file in shown)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 

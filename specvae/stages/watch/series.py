@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -27,7 +27,9 @@ from specvae.stages.watch.frames import Frames, HighestScores, status_frame
 from specvae.stages.watch.past_file import PastFile
 from specvae.stages.watch.request import WatchRequest
 from specvae.stages.watch.shards import RowsRead, SharedRows, night_shards
+from specvae.stages.watch.thinning import checkpoints_of, first_to_go_on_from
 
+Checkpoints = dict[int, tuple[Path, Path]]
 __all__ = ["DateRecord", "Series", "records_of", "walk"]
 
 STATE_VERSION = 3
@@ -77,8 +79,8 @@ class _Start:
     place: Place
     frames: Frames
     warped: tuple[str, ...] = ()
-    files: tuple[Path, Path] | None = None
-    """The checkpoint's files; None at the beginning of all."""
+    files: Checkpoints = field(default_factory=dict)
+    """The files of this state and of earlier ones."""
 
 
 def walk(
@@ -97,9 +99,10 @@ def walk(
     ``shared``: how rows are shared out among processes that see the same files; None: all are computed here.
     """
     start = _start(grid, request, folder, stored, records)
-    walked = _Walk(grid, request, work, start.place, start.frames, list(start.warped), start.files, shared)
+    kept = checkpoints_of(len(dates))
+    walked = _Walk(grid, request, work, start.place, start.frames, list(start.warped), start.files, kept, shared)
     for number, scored in enumerate(dates[start.count :], start=start.count + 1):
-        walked.add(scored)
+        walked.add(scored, number)
         if progress:
             progress(number, len(dates))
     walked.finish()
@@ -110,30 +113,28 @@ def walk(
 def _start(
     grid: Grid, request: WatchRequest, folder: Path, stored: dict[str, Any], records: Sequence[DateRecord]
 ) -> _Start:
-    """After the newest date of the stored result or the one before it, where all dates until then are the same; else nowhere."""
-    before = stored.get("specvae:dates") or []
+    """After the last of the stored states until which all dates are the same; else nowhere."""
+    before: list[DateRecord] = stored.get("specvae:dates") or []
     usable = stored.get("specvae:state_version") == STATE_VERSION and not request.overwrite
     usable &= stored.get("specvae:settings") == request.settings() and stored.get("proj:shape") == list(grid.shape)
-    for back in (False, True) if usable else ():
-        count = len(before) - back
-        files = tuple(folder / name for name in checkpoint_names(back))
-        # The date before the newest is gone on from, and not ended at: its own date before is stored nowhere.
-        if (
-            0 < count <= len(records) - back
-            and before[:count] == list(records[:count])
-            and all(f.is_file() for f in files)
-        ):
-            place = load_place(PastFile(files[0], *grid.shape), files[1])
-            frames = Frames.from_arrays(read_arrays(folder / FRAMES.name)).first(count)
-            keys = {record["key"] for record in records[:count]}
-            warped = tuple(key for key in stored.get("specvae:warped", ()) if key in keys)
-            return _Start(count, place, frames, warped, (files[0], files[1]))
-    return _Start(0, Place(UnseenPast(*grid.shape)), Frames.of(*grid.shape))
+    names = {count: checkpoint_names(number) for number, count in enumerate(checkpoints_of(len(before)))}
+    files = {count: (folder / past, folder / pixels) for count, (past, pixels) in names.items()}
+    there = [count for count, pair in files.items() if all(file.is_file() for file in pair)]
+    pairs = zip(before, records, strict=False)
+    same = next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(before), len(records)))
+    count = first_to_go_on_from(there, same, len(records)) if usable else 0
+    if not count:
+        return _Start(0, Place(UnseenPast(*grid.shape)), Frames.of(*grid.shape))
+    place = load_place(PastFile(files[count][0], *grid.shape), files[count][1])
+    frames = Frames.from_arrays(read_arrays(folder / FRAMES.name)).first(count)
+    keys = {record["key"] for record in records[:count]}
+    warped = tuple(key for key in stored.get("specvae:warped", ()) if key in keys)
+    return _Start(count, place, frames, warped, {count: files[count] for count in there if count <= same})
 
 
 @dataclass(eq=False)
 class _Walk:
-    """The walk over the dates; at any time the files of the last two states are in ``work``."""
+    """The walk over the dates; the files of new states are in ``work``."""
 
     grid: Grid
     request: WatchRequest
@@ -141,21 +142,20 @@ class _Walk:
     place: Place
     frames: Frames
     warped: list[str]
-    last: tuple[Path, Path] | None
-    """Files of the state before tonight; None before the first date."""
+    files: Checkpoints
+    """Files of the states after so many dates: the last one, and those that stay."""
+    kept: Sequence[int]
+    """After how many dates the state stays."""
     shared: SharedRows | None
-    older: tuple[Path, Path] | None = None
-    number: int = 0
 
     @property
     def needed(self) -> float:
         """Nats of evidence that confirm."""
         return needed_evidence(self.grid.rows * self.grid.cols, self.request.false_alert_rate)
 
-    def add(self, scored: ScoredDate) -> None:
-        """Take one date."""
-        self.number += 1
-        past, pixels = self.work / f"past-{self.number}", self.work / f"pixels-{self.number}"
+    def add(self, scored: ScoredDate, number: int) -> None:
+        """Take one date, the ``number``-th from 1 on."""
+        past, pixels = self.work / f"past-{number}", self.work / f"pixels-{number}"
         if scored.usable:
             with (
                 AlignedRows(scored.scores, self.grid) as rows,
@@ -170,7 +170,9 @@ class _Walk:
         else:
             self._pass_over(scored, past)
         save_pixels(pixels, self.place)
-        self._keep(past, pixels)
+        self.files[number] = past, pixels
+        if number - 1 in self.files and number - 1 not in self.kept:
+            self._drop(number - 1)
 
     def _elsewhere(self, scored: ScoredDate, past: Path, highest: HighestScores) -> Elsewhere | None:
         """What has the rows of a date computed in other processes, where the place is worth it."""
@@ -190,11 +192,10 @@ class _Walk:
 
     def _pass_over(self, scored: ScoredDate, past: Path) -> None:
         """A date whose looks do not count: the state stays, and nothing has changed since the date before."""
-        source = self.last[0] if self.last else None
-        if source is None:
-            PastFile(past, *self.grid.shape, fresh=True)
+        if isinstance(self.place.past, PastFile):
+            duplicate(self.place.past.path, past)
         else:
-            duplicate(source, past)
+            PastFile(past, *self.grid.shape, fresh=True)
         self.place = replace(
             self.place, past=PastFile(past, *self.grid.shape), registry=self.place.registry.unchanged()
         )
@@ -206,21 +207,19 @@ class _Walk:
         colour = colour_of(scored.folder / PAGE.name) or b""
         self.frames = self.frames.plus(status_frame(self.place), score, colour)
 
-    def _keep(self, past: Path, pixels: Path) -> None:
-        """Make tonight's files the last ones, and remove those before the date before."""
-        if self.older is not None and self.older[0].parent == self.work:
-            for path in self.older:
+    def _drop(self, count: int) -> None:
+        """Remove the files of a state that nothing is computed from any more, where they are of this walk."""
+        for path in self.files.pop(count):
+            if path.parent == self.work:
                 path.unlink()
-        self.older, self.last = self.last, (past, pixels)
 
     def finish(self) -> None:
-        """Give the checkpoints their names; those that nothing was computed after are taken from the stored result."""
-        for files, back in ((self.last, False), (self.older, True)):
-            for path, name in zip(files or (), checkpoint_names(back), strict=False):
-                target = self.work / name
+        """Give the checkpoints their names; those that were there already are taken from the stored result."""
+        for number, count in enumerate(self.kept):
+            for path, name in zip(self.files[count], checkpoint_names(number), strict=True):
                 if path.parent == self.work:
-                    path.rename(target)
+                    path.rename(self.work / name)
                 else:
-                    duplicate(path, target)
-        self.place = replace(self.place, past=PastFile(self.work / checkpoint_names(False)[0], *self.grid.shape))
+                    duplicate(path, self.work / name)
+        self.place = replace(self.place, past=PastFile(self.work / checkpoint_names(0)[0], *self.grid.shape))
         write_arrays(self.work / FRAMES.name, **self.frames.to_arrays())
