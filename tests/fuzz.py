@@ -14,7 +14,9 @@ import importlib.util
 import json
 import os
 import random
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +38,9 @@ from tests.raster_files import write
 
 LIMIT = 60.0
 HANG = 300.0
-"""Seconds by the clock after which a case is stopped."""
+"""Seconds in which a worker runs and says nothing, after which it is ended; those in which it is stopped do not count."""
+TICK = 1.0
+"""Seconds after which the supervisor looks at a silent worker."""
 ALLOWED = {0, 2, 3, 4}
 SIDE = 24
 MOST_DEATHS = 20
@@ -334,39 +339,77 @@ def _tree(folder: Path) -> set[str]:
 
 
 def work(folder: Path, model: Path | None, cases: range, score_every: int) -> None:
-    """A worker: one JSON line before and after each case; a case that hangs ends it, its stack in ``hang.txt``."""
+    """A worker: one JSON line before and after each case; its stack is in ``stack.txt`` where it is ended by a signal."""
     out = os.fdopen(os.dup(1), "w")
-    fuzzer = Fuzzer(folder, model, score_every)
-    with (folder / "hang.txt").open("w") as stack:
+    with (folder / "stack.txt").open("w") as stack:
+        faulthandler.enable(stack)
+        fuzzer = Fuzzer(folder, model, score_every)
         for case in cases:
             print(json.dumps({"case": case}), file=out, flush=True)
-            faulthandler.dump_traceback_later(HANG, exit=True, file=stack)
-            outcome = fuzzer.run(case)
-            faulthandler.cancel_dump_traceback_later()
-            print(json.dumps(asdict(outcome)), file=out, flush=True)
+            print(json.dumps(asdict(fuzzer.run(case))), file=out, flush=True)
 
 
-def supervise(folder: Path, model: Path | None, count: int, score_every: int, start: int = 0) -> Iterator[Outcome]:
-    """Outcomes of all cases; a worker that crashes or hangs is an outcome too, and the rest goes on."""
+def lines_of(worker: subprocess.Popen[bytes], hang: float = HANG, tick: float = TICK) -> Iterator[str]:
+    """The lines of a worker; one that runs for ``hang`` seconds without a line is ended by SIGABRT, which dumps its stack.
+
+    Counted are ticks of this process in which the worker was not stopped: who stops both, or the worker alone, and lets
+    them go on hours later ends nothing.
+    """
+    assert worker.stdout is not None
+    waiting, silent = b"", 0.0
+    while True:
+        ready, _, _ = select.select([worker.stdout], [], [], tick)
+        if not ready:
+            silent += 0.0 if is_stopped(worker.pid) else tick
+            if silent > hang:
+                worker.send_signal(signal.SIGABRT)
+            continue
+        piece = os.read(worker.stdout.fileno(), 1 << 16)
+        if not piece:
+            return
+        silent, (*lines, waiting) = 0.0, (waiting + piece).split(b"\n")
+        yield from (line.decode() for line in lines)
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process is stopped by a signal, by the third word of what Linux says of it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "Tt"
+    except (OSError, IndexError):
+        return False
+
+
+def supervise(
+    folder: Path, model: Path | None, count: int, score_every: int, start: int = 0, tried: frozenset[int] = frozenset()
+) -> Iterator[Outcome]:
+    """Outcomes of all cases but those ``tried``; a worker that crashes or hangs is an outcome too, and the rest goes on."""
     case, deaths = start, 0
     while case < count and deaths < MOST_DEATHS:
-        command = [sys.executable, "-m", "tests.fuzz", "--worker", str(folder), "--start", str(case), "--count", str(count),
+        if case in tried:
+            case += 1
+            continue
+        stop = next((at for at in range(case, count) if at in tried), count)
+        command = [sys.executable, "-m", "tests.fuzz", "--worker", str(folder), "--start", str(case), "--count", str(stop),
                    "--score-every", str(score_every), *(["--model", str(model)] if model else [])]  # fmt: skip
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as worker:
-            assert worker.stdout is not None
-            for line in worker.stdout:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as worker:
+            for line in lines_of(worker):
                 record: dict[str, Any] = json.loads(line)
                 case = record["case"]
                 if "status" in record:
                     yield Outcome(**record)
                     case += 1
-        if case < count:
+        if case < stop:
             deaths += 1
-            stack = (folder / "hang.txt").read_text().strip()
-            yield Outcome(
-                case, "?", "?", "?", worker.returncode, 0.0, f"hung: {stack}" if stack else "the process died"
-            )
+            yield Outcome(case, "?", "?", "?", worker.returncode, 0.0, _ended(folder, worker.returncode))
             case += 1
+
+
+def _ended(folder: Path, status: int) -> str:
+    """How a worker ended that was not done, with the innermost line of its stack where it has left one."""
+    lines = [line.strip() for line in (folder / "stack.txt").read_text().splitlines()]
+    inner = next((line for line in lines if line.startswith("File")), "no stack")
+    how = "hung, and was ended" if status == -signal.SIGABRT else f"died with status {status}"
+    return f"the worker {how}: {inner}"
 
 
 def report(outcomes: list[Outcome], seconds: float) -> str:
@@ -379,7 +422,7 @@ def report(outcomes: list[Outcome], seconds: float) -> str:
         f"scored and the rest inspected, in {seconds:.0f} s. Wrong: {sum(bool(o.wrong) for o in outcomes)}.",
         "",
         "Wrong is: an exit status other than 0, 2, 3 or 4, a traceback, a crash, "
-        f"more than {LIMIT:.0f} s of a processor or {HANG:.0f} s by the clock, a file outside the output folder, "
+        f"more than {LIMIT:.0f} s of a processor or {HANG:.0f} s of running without an end, a file outside the output folder, "
         "or a part of an output left behind.",
         "",
         "| format | cases | " + " | ".join(f"exit {s}" for s in statuses) + " | slowest, s |",
@@ -396,6 +439,13 @@ def report(outcomes: list[Outcome], seconds: float) -> str:
     return "\n".join(lines) + "\n"
 
 
+def earlier(path: Path | None) -> list[Outcome]:
+    """The outcomes that an earlier run left in its file; none where there is none."""
+    if path is None or not path.exists():
+        return []
+    return [Outcome(**json.loads(line)) for line in path.read_text().splitlines() if line.endswith("}")]
+
+
 def main() -> None:
     """Run all cases, write the report, exit 1 where something was wrong."""
     parser = argparse.ArgumentParser()
@@ -404,6 +454,9 @@ def main() -> None:
     parser.add_argument("--score-every", type=int, default=40)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--worker", type=Path)
+    parser.add_argument(
+        "--resume", type=Path, help="a file of outcomes, a JSON line each: its cases are not tried again"
+    )
     parser.add_argument("--out", type=Path, default=Path("reports/fuzz/report.md"))
     options = parser.parse_args()
     if options.worker:
@@ -413,15 +466,20 @@ def main() -> None:
         started = time.perf_counter()
         options.out.parent.mkdir(parents=True, exist_ok=True)
         model = fit_model(Path(folder))
-        outcomes = []
-        for outcome in supervise(Path(folder), model, options.count, options.score_every, options.start):
-            outcomes.append(outcome)
-            if outcome.wrong:
-                print(f"case {outcome.case} ({outcome.format}): {outcome.wrong}", file=sys.stderr)
-            if len(outcomes) % 500 == 0:
-                print(f"{len(outcomes)} of {options.count}", file=sys.stderr)
-                # A long run that is stopped leaves what it has tried.
-                options.out.write_text(report(outcomes, time.perf_counter() - started))
+        outcomes = earlier(options.resume)
+        tried = frozenset(outcome.case for outcome in outcomes)
+        kept = options.resume.open("a") if options.resume else nullcontext()
+        with kept as log:
+            for outcome in supervise(Path(folder), model, options.count, options.score_every, options.start, tried):
+                outcomes.append(outcome)
+                if log is not None:
+                    print(json.dumps(asdict(outcome)), file=log, flush=True)
+                if outcome.wrong:
+                    print(f"case {outcome.case} ({outcome.format}): {outcome.wrong}", file=sys.stderr)
+                if len(outcomes) % 500 == 0:
+                    print(f"{len(outcomes)} of {options.count}", file=sys.stderr)
+                    # A long run that is stopped leaves what it has tried.
+                    options.out.write_text(report(outcomes, time.perf_counter() - started))
     options.out.write_text(report(outcomes, time.perf_counter() - started))
     sys.exit(any(o.wrong for o in outcomes))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -13,7 +14,7 @@ from specvae.errors import InputError, ModelError
 from specvae.ingest.decision import DecisionRow
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.describe import SceneDescription, description
-from specvae.ingest.scene.looks import is_large, within_block
+from specvae.ingest.scene.looks import is_costly, is_large, within_block
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.scene import Scene
 from specvae.ingest.sources import find_sources
@@ -29,7 +30,13 @@ __all__ = ["ModelDescription", "RasterDescription", "TableDescription", "inspect
 LOOKED_AT = 64
 """Windows that are read, at least, to count the invalid pixels of a large scene."""
 PART = 256
-"""Rows and columns of what is read of a window where blocks are large."""
+"""Rows and columns, at most, of what is read of a window where blocks are large or bands many."""
+LEAST = 64
+"""Rows and columns of such a part, at least."""
+MUCH = 2
+"""Times as many pixels as would do that a window is read whole, which is cheaper than more of smaller ones."""
+VALUES = 24 << 20
+"""Values that are read, about, of a scene of many bands."""
 WINDOW_PIXELS = 1 << 18
 """Pixels of each of these windows, about."""
 
@@ -166,13 +173,18 @@ def _table(path: str, options: IngestOptions | None) -> TableDescription:
 
 def _validity(scene: Scene) -> Validity:
     """Counts by reason over the scene, or over windows spread across a large one."""
-    windows, large = scene.windows(WINDOW_PIXELS), is_large(scene.block)
+    windows, costly = scene.windows(WINDOW_PIXELS), is_costly(scene.block, scene.depth)
+    large = costly or is_large(scene.block)
     # Spread evenly over all windows: invalid pixels lie together, in collars and clouds.
-    step = max(1, len(windows) // (LOOKED_AT // 8 if large else LOOKED_AT))
+    step = max(1, -(-len(windows) // (2 if costly else LOOKED_AT // 8 if large else LOOKED_AT)))
     counts = np.zeros(len(Invalid), np.int64)
-    for window in windows[::step]:
-        if large:  # a part in one block, for the whole of a window would decode several
-            window = within_block(_part(window), scene.block)
+    looked_at = windows[step // 2 :: step]
+    for window in looked_at:
+        side = LEAST if costly else math.isqrt(VALUES // (len(looked_at) * scene.depth))
+        if (
+            large or side * side * MUCH < window.size
+        ):  # a part in one block, for the whole of a window would decode several
+            window = within_block(_part(window, min(PART, max(LEAST, side))), scene.block, scene.depth)
         counts += np.bincount(scene.read(window).reason.ravel(), minlength=len(Invalid))
     total = int(counts.sum())
     return {
@@ -182,9 +194,9 @@ def _validity(scene: Scene) -> Validity:
     }
 
 
-def _part(window: Window) -> Window:
-    """A window of at most ``PART`` rows and columns in the middle of another."""
-    rows, cols = min(PART, window.rows), min(PART, window.cols)
+def _part(window: Window, side: int) -> Window:
+    """A window of at most ``side`` rows and columns in the middle of another."""
+    rows, cols = min(side, window.rows), min(side, window.cols)
     return Window(window.row + (window.rows - rows) // 2, window.col + (window.cols - cols) // 2, rows, cols)
 
 

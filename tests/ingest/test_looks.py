@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from specvae.ingest.formats import crash_guard
+from specvae.ingest.formats.arrays.reader import TreeReader
 from specvae.ingest.formats.zarr_reader import ZarrReader
 from specvae.ingest.scene.looks import LARGE_BLOCK, border_windows, is_large, within_block
 from specvae.spectra import Window
 from specvae.stages.inspect import inspect
-from tests.raster_files import ramp
+from tests.raster_files import ramp, write
 
 SIZES = st.integers(1024, 4000)
 
@@ -63,3 +66,39 @@ def test_an_inspection_of_large_chunks_unpacks_few_of_them(tmp_path: Path, monke
     assert described["kind"] == "raster"
     assert set(chunks) == {1}
     assert len(chunks) <= 16
+
+
+def test_an_inspection_of_a_cube_in_large_chunks_of_many_bands_reads_few_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as out:
+        cube = out.create_dataset("cube", (1024, 1024, 200), "u1", chunks=(256, 256, 200), fillvalue=7)
+        cube[512:544, 512:544] = 9
+        out["wavelength"] = np.linspace(400, 2400, 200)
+    monkeypatch.setattr(crash_guard, "_ending", lambda *_: "")
+    boxes: list[int] = []
+    plain = TreeReader._box
+
+    def counted(reader: TreeReader, window: Window) -> np.ndarray:
+        boxes.append(window.size)
+        return plain(reader, window)
+
+    monkeypatch.setattr(TreeReader, "_box", counted)
+    described = inspect(str(tmp_path / "a.h5"))
+    assert described["kind"] == "raster"
+    assert len(boxes) <= 6
+    assert max(boxes) <= 64 * 64
+
+
+def test_a_scene_of_many_bands_in_small_blocks_is_looked_at_in_parts(tmp_path: Path) -> None:
+    write(
+        tmp_path / "a.tif",
+        np.full((240, 600, 600), 7, "uint8"),
+        tiled=True,
+        blockxsize=16,
+        blockysize=16,
+        interleave="pixel",
+    )
+    described = inspect(str(tmp_path / "a.tif"))
+    assert described["kind"] == "raster"
+    assert 50_000 <= described["pixels_looked_at"] <= 131_072

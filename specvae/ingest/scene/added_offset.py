@@ -25,7 +25,7 @@ SIDE, ALONG = 64, 6
 """Windows that are looked at: their side in pixels, and how many along rows and columns."""
 
 
-def with_offset(plan: Plan, readers: Sequence[BandReader]) -> Plan:
+def with_offset(plan: Plan, readers: Sequence[BandReader], _: Sequence[tuple[int, ...]] = ()) -> Plan:
     """The plan with the offset of its options. Raises InputError where ``auto`` finds the evidence even."""
     asked = plan.options.offset
     if asked is None:

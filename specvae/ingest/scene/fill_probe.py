@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from specvae.ingest.band_reader import BandReader
 from specvae.ingest.decision import Decision
 from specvae.ingest.layer import Layer
-from specvae.ingest.scene.looks import border_windows, is_large, within_block
+from specvae.ingest.scene.looks import border_windows, is_costly, is_large, middle_window, within_block
 from specvae.ingest.scene.plan import Plan
 from specvae.ingest.validity import equals, holds
 from specvae.spectra import Window
@@ -121,16 +121,19 @@ def _words(fill: Fill, layers: tuple[Layer, ...]) -> str:
 
 def _sample(plan: Plan, readers: list[BandReader], positions: Sequence[tuple[int, ...]]) -> Sample:
     """The values along the border, and inside at four places where no fill is declared or values may hold anything."""
-    grid = plan.grid
-    large = is_large(plan.block)
+    grid, bands = plan.grid, len(plan.layers)
+    costly = is_costly(plan.block, bands)
+    large = costly or is_large(plan.block)
     along = border_windows(grid.rows, grid.cols, SIDE, corners=large)
+    along = along[:: max(1, len(along) - 1)] if costly else along
     windows = [(w, _edge(w, grid.rows, grid.cols)) for w in along]
     if any(layer.nodata is None or layer.dtype.startswith("float") for layer in plan.layers):
         height, width = min(SIDE, grid.rows), min(SIDE, grid.cols)
         eighths = ((2, 3), (6, 5), (3, 6), (5, 2))[: 2 if large else 4]
         places = [(grid.rows * r // 8, grid.cols * c // 8) for r, c in eighths]
-        inside = (Window(min(r, grid.rows - height), min(c, grid.cols - width), height, width) for r, c in places)
-        windows += [(within_block(window, plan.block), np.zeros((height, width), bool)) for window in inside]
+        inside = [Window(min(r, grid.rows - height), min(c, grid.cols - width), height, width) for r, c in places]
+        inside = [middle_window(grid.rows, grid.cols, SIDE)] if costly else inside
+        windows += [(within_block(window, plan.block, bands), np.zeros((height, width), bool)) for window in inside]
     values: list[Values] = []
     border: list[NDArray[np.bool_]] = []
     for window, edge in windows:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from specvae.spectra import Window
 
-__all__ = ["LARGE_BLOCK", "border_windows", "is_large", "within_block"]
+__all__ = ["LARGE_BLOCK", "border_windows", "is_costly", "is_large", "middle_window", "within_block"]
 
 LARGE_BLOCK = 1 << 20
 """Pixels of a block from which fewer and smaller windows are looked at: each decodes a block or more."""
+COSTLY = 8 << 20
+"""Values in the blocks of all bands under one place from which a scene is looked at in a few places only."""
 Block = tuple[int, int]
 """Rows and columns that are decoded at once."""
 
@@ -17,15 +19,20 @@ def is_large(block: Block) -> bool:
     return block[0] * block[1] > LARGE_BLOCK
 
 
-def within_block(window: Window, block: Block) -> Window:
-    """A window of the same size that lies in one block where blocks are large, so that a look decodes no block beside it.
+def is_costly(block: Block, bands: int) -> bool:
+    """Whether a look at a few pixels of all bands decodes more than ``COSTLY`` values."""
+    return block[0] * block[1] * bands > COSTLY
+
+
+def within_block(window: Window, block: Block, bands: int = 1) -> Window:
+    """A window of the same size that lies in one block where that costs much, so that a look decodes no block beside it.
 
     Examples
     --------
     >>> within_block(Window(1800, 40, 64, 64), (1830, 1830))
     Window(row=1766, col=40, rows=64, cols=64)
     """
-    if not is_large(block):
+    if not (is_large(block) or is_costly(block, bands)):
         return window
     row, col = (
         start if start // step == (start + size - 1) // step or size > step else (start // step + 1) * step - size
@@ -41,3 +48,8 @@ def border_windows(rows: int, cols: int, side: int, corners: bool = False) -> li
     starts = sorted({0, cols - width} | (set() if corners else {max(0, (cols - width) // 2)}))
     centre = (tops[1], starts[1]) if len(tops) == len(starts) == 3 else None
     return [Window(top, first, height, width) for top in tops for first in starts if (top, first) != centre]
+
+
+def middle_window(rows: int, cols: int, side: int) -> Window:
+    """The window of at most ``side`` rows and columns in the middle of a raster."""
+    return Window(max(0, rows // 2 - side // 2), max(0, cols // 2 - side // 2), min(side, rows), min(side, cols))

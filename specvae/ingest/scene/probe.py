@@ -2,56 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specvae.errors import InputError
-from specvae.ingest.band_reader import BandReader
+from specvae.ingest.band_reader import BandReader, BlockReader, FileMasks, StoredValues
 from specvae.ingest.layer import Layer
 from specvae.ingest.scene.added_offset import with_offset
 from specvae.ingest.scene.fill_probe import with_fill
-from specvae.ingest.scene.looks import border_windows, within_block
+from specvae.ingest.scene.looks import border_windows, middle_window, within_block
 from specvae.ingest.scene.plan import Plan
 from specvae.ingest.validity import equals
 from specvae.spectra import Window
 
 __all__ = ["with_probes"]
 
-Look = Callable[[Plan, list[BandReader], list[tuple[int, ...]]], Plan]
-"""A look at a plan's pixels by its readers, and the plan after it."""
+HELD = 4 << 20
+"""Values of windows that are held, at most."""
+Opened = list[tuple[tuple[int, ...], BandReader]]
+"""A reader of each file, with the positions of its bands in the plan."""
 
 
 def with_probes(plan: Plan) -> Plan:
     """The plan after a look at the pixels: without empty bands, an undeclared fill noted or used, and with --offset."""
-    looks: list[Look] = [
-        lambda plan, readers, _: _without_empty(plan, readers),
-        with_fill,
-        lambda plan, readers, _: with_offset(plan, readers),
-    ]
-    while looks:
-        plan, looks = _looked_at(plan, looks)
-    return plan
-
-
-def _looked_at(plan: Plan, looks: list[Look]) -> tuple[Plan, list[Look]]:
-    """The plan after the first looks, and those that are left: one that changes the plan ends the use of its readers."""
-    opened = list(plan.open_readers())
+    opened, layers = _opened(plan), plan.layers
     try:
-        for number, look in enumerate(looks, 1):
-            # Each reader comes with the positions of its bands in the plan.
-            seen = look(plan, [reader for _, reader in opened], [at for at, _ in opened])
-            if seen is not plan:
-                return seen, looks[number:]
-        return plan, []
+        for look in (_without_empty, with_fill, with_offset):
+            # Two looks at one place read it once, for to decode a place may take most of the time.
+            if plan.layers != layers:
+                opened, layers = _reopened(opened, plan), plan.layers
+            plan = look(plan, [reader for _, reader in opened], [at for at, _ in opened])
+        return plan
     finally:
-        for _, reader in opened:
-            reader.close()
+        _closed(opened)
 
 
-def _without_empty(plan: Plan, readers: list[BandReader]) -> Plan:
+def _opened(plan: Plan) -> Opened:
+    """A reader of each file of a plan, which remembers what it has read, with the positions of its bands in the plan."""
+    return [(at, RememberingReader(reader)) for at, reader in plan.open_readers()]
+
+
+def _reopened(opened: Opened, plan: Plan) -> Opened:
+    """Readers of the bands of another plan in place of those that are open."""
+    _closed(opened)
+    opened.clear()  # so that none is closed twice where the next ones cannot be opened
+    return _opened(plan)
+
+
+def _closed(opened: Opened) -> None:
+    for _, reader in opened:
+        reader.close()
+
+
+class RememberingReader:
+    """A reader that holds the small windows that it has read last."""
+
+    def __init__(self, reader: BandReader) -> None:
+        self.layers: tuple[Layer, ...] = reader.layers
+        self._reader, self._held = reader, dict[Window, tuple[StoredValues, FileMasks]]()
+
+    @property
+    def in_blocks(self) -> BlockReader | None:
+        """The reader itself where its file is decoded block by block."""
+        return self._reader.in_blocks
+
+    def read(self, window: Window) -> StoredValues:
+        """Stored values of a window."""
+        return self._both(window)[0]
+
+    def masked(self, window: Window) -> FileMasks:
+        """Where the file itself says that there is nothing."""
+        return self._both(window)[1]
+
+    def _both(self, window: Window) -> tuple[StoredValues, FileMasks]:
+        if window not in self._held:
+            values = self._reader.read(window)
+            both = values, self._reader.masked(window)
+            if values.size > HELD:
+                return both
+            while self._held and sum(held.size for held, _ in self._held.values()) + values.size > HELD:
+                self._held.pop(next(iter(self._held)))
+            self._held[window] = both
+        return self._held[window]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._held = {}
+        self._reader.close()
+
+
+def _without_empty(plan: Plan, readers: list[BandReader], _: Sequence[tuple[int, ...]]) -> Plan:
     """The plan without the bands that have no single value, where others have some.
 
     Raises InputError where a model or --bands wants such a band. A few windows are looked at first; only bands that
@@ -84,8 +127,11 @@ def _suspects(reader: BandReader, plan: Plan) -> list[Layer]:
         if layer.nodata is not None or layer.dtype.startswith("float")
     }
     grid = plan.grid
-    middle = Window(max(0, grid.rows // 2 - 32), max(0, grid.cols // 2 - 32), min(64, grid.rows), min(64, grid.cols))
-    for window in (within_block(w, plan.block) for w in (middle, *border_windows(grid.rows, grid.cols, 32))):
+    looks, bands = (
+        (middle_window(grid.rows, grid.cols, 64), *border_windows(grid.rows, grid.cols, 32)),
+        len(plan.layers),
+    )
+    for window in (within_block(look, plan.block, bands) for look in looks):
         if not empty:
             break
         for layer, band in zip(reader.layers, reader.read(window), strict=True):

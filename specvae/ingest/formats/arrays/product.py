@@ -176,7 +176,8 @@ def _of_known(tree: Tree, known: Known, options: IngestOptions) -> Product:
     bad = [f"{dropped} bands are not used: the product marks them as not good"] if dropped else []
     masks, how, said = _masks(known, options)
     notes = () if known.grid.placed and known.grid.crs is not None else ("no CRS: areas and distances are in pixels",)
-    block = _block(first.node, first.axes) if known.lookup is None else (min(64, known.grid.rows), known.grid.cols)
+    rows, cols = _block(first.node, first.axes)
+    block = min(rows, known.grid.rows), min(cols, known.grid.cols)
     return Product(
         name=Path(path).stem,
         path=path,
