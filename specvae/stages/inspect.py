@@ -14,7 +14,7 @@ from specvae.errors import InputError, ModelError
 from specvae.ingest.decision import DecisionRow
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.describe import SceneDescription, description
-from specvae.ingest.scene.looks import is_costly, is_large, within_block
+from specvae.ingest.scene.looks import is_costly, is_large, places, within_block
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.scene import Scene
 from specvae.ingest.sources import find_sources
@@ -35,7 +35,7 @@ LEAST = 64
 """Rows and columns of such a part, at least."""
 MUCH = 2
 """Times as many pixels as would do that a window is read whole, which is cheaper than more of smaller ones."""
-VALUES = 24 << 20
+VALUES = 16 << 20
 """Values that are read, about, of a scene of many bands."""
 WINDOW_PIXELS = 1 << 18
 """Pixels of each of these windows, about."""
@@ -176,7 +176,7 @@ def _validity(scene: Scene) -> Validity:
     windows, costly = scene.windows(WINDOW_PIXELS), is_costly(scene.block, scene.depth)
     large = costly or is_large(scene.block)
     # Spread evenly over all windows: invalid pixels lie together, in collars and clouds.
-    step = max(1, -(-len(windows) // (2 if costly else LOOKED_AT // 8 if large else LOOKED_AT)))
+    step = max(1, -(-len(windows) // places(scene.block, scene.depth, LOOKED_AT)))
     counts = np.zeros(len(Invalid), np.int64)
     looked_at = windows[step // 2 :: step]
     for window in looked_at:

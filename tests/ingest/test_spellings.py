@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from specvae.ingest.formats.arrays.times import time_since
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.scene.pixel_scene import PixelScene
-from specvae.spectra import Invalid
+from specvae.spectra import Invalid, Window
 from tests.raster_files import ramp, write
 
 ROWS, COLS, WAVES = 40, 50, np.linspace(450.0, 900.0, 10)
@@ -225,7 +226,7 @@ def test_variables_beside_a_family_at_several_wavelengths_are_no_bands(tmp_path:
     with opened(netcdf(tmp_path / "a.nc", coords, **planes, **more, **units)) as scene:
         assert scene.bands.names == ("Rrs_412", "Rrs_443", "Rrs_490")
         assert scene.crs == CRS.from_epsg(4326)
-        assert any("chlor_a, Kd_490" in note for note in scene.notes)
+        assert any("chlor_a" in note and "Kd_490" in note for note in scene.notes)
 
 
 def test_two_families_of_variables_are_asked_about(tmp_path: Path) -> None:
@@ -248,6 +249,81 @@ def test_uncertainties_beside_a_cube_are_no_cube_and_a_table_in_hdf5_is_named(tm
         out["df/table"] = np.zeros(5, dtype=[("index", "i8"), ("nir", "f8")])
     with pytest.raises(InputError, match="it has df/table of 5 with the fields index, nir"):
         opened(tmp_path / "t.h5")
+
+
+@pytest.mark.parametrize("order", [("time", "y", "x"), ("y", "x"), ("x", "y")])
+@pytest.mark.parametrize("north_up", [True, False])
+def test_planes_lie_where_their_coordinates_say_without_units(
+    order: tuple[str, ...], north_up: bool, tmp_path: Path
+) -> None:
+    y, x = 5e6 - 5 - 10.0 * np.arange(ROWS), 4e5 + 5 + 10.0 * np.arange(COLS)
+    coords = {"time": np.array([1.0]), "y": y if north_up else y[::-1], "x": x}
+    counts = (CUBE * 10_000).astype("i2")
+    counts[:, 0, :4] = 0
+    stored = counts if north_up else counts[:, ::-1]
+    axes = [("time", "y", "x").index(name) for name in (order if "time" in order else ("time", *order))]
+    planes = [np.transpose(plane[None], axes) for plane in stored]
+    planes = [plane if "time" in order else plane[0] for plane in planes]
+    said = {f"B{at}": {"values": planes[at], "dims": order, "nodata": np.int16(0), "grid_mapping": "spatial_ref"}
+            for at in (2, 3, 9)}  # fmt: skip
+    path = netcdf(tmp_path / "a.nc", coords, **said, SCL={"values": planes[0], "dims": order},
+                  spatial_ref={"values": np.zeros((), "i4"), "dims": (), "crs_wkt": CRS.from_epsg(32633).to_wkt()},
+                  time={"units": "days since 2023-07-14"})  # fmt: skip
+    with opened(path) as scene:
+        assert scene.bands.names == ("B2", "B3", "B9")
+        assert scene.crs == CRS.from_epsg(32633)
+        assert scene.transform[:6] == pytest.approx((10, 0, 4e5, 0, -10, 5e6))
+        assert scene.datetime == "2023-07-15T00:00:00Z"
+        cube = scene.read(scene.grid.window)
+        assert (cube.reason[0, :4] == Invalid.NODATA).all()
+        assert np.array_equal(cube.values[:, cube.valid], counts[[2, 3, 9]][:, cube.valid].astype("f4"))
+        part = scene.read(Window(3, 5, 7, 11))
+        assert np.array_equal(part.values, cube.values[:, 3:10, 5:16])
+
+
+def test_bands_of_several_times_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    said = {name: {"values": CUBE[:3], "dims": ("time", "y", "x")} for name in ("blue", "red")}
+    path = netcdf(tmp_path / "a.nc", {"time": np.arange(3.0), "y": ROWS, "x": COLS}, **said)
+    with pytest.raises(InputError, match="holds blue, red at 3 times; give a file of one time"):
+        opened(path)
+
+
+@pytest.mark.parametrize("kind", ["nc", "zarr"])
+def test_xarrays_names_of_bands_time_and_nodata_are_read(kind: str, tmp_path: Path) -> None:
+    xr = pytest.importorskip("xarray")
+    names, y, x = ["B02", "B03", "B04"], 5e6 - 5 - 10.0 * np.arange(ROWS), 4e5 + 5 + 10.0 * np.arange(COLS)
+    coords = {"time": np.array(["2023-07-15T10:00:00"], "M8[ns]"), "band": names, "y": y, "x": x}
+    array = xr.DataArray(CUBE[None, :3], dims=("time", "band", "y", "x"), coords=coords, name="refl")
+    array.attrs["nodata"], path = -1.0, tmp_path / f"a.{kind}"
+    if kind == "zarr":
+        pytest.importorskip("zarr")
+        array.to_dataset().to_zarr(path)
+    else:
+        pytest.importorskip("h5netcdf" if not _has("netCDF4") else "netCDF4")
+        array.to_netcdf(path)
+    with opened(path) as scene:
+        assert scene.bands.names == tuple(names)
+        assert scene.datetime == "2023-07-15T10:00:00Z"
+        assert np.allclose(scene.read(scene.grid.window).values, CUBE[:3])
+
+
+def _has(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def test_what_says_where_or_when_is_no_band_beside_others(tmp_path: Path) -> None:
+    with opened(write(tmp_path / "a.tif", CUBE[:5], ("VV", "VH", "angle", "longitude", "date"))) as scene:
+        assert scene.bands.names == ("VV", "VH")
+    with opened(write(tmp_path / "b.tif", CUBE[:1], ("date",))) as scene:
+        assert scene.bands.names == ("date",)
+
+
+def test_wavelengths_of_zero_are_none_and_said_to_be(tmp_path: Path) -> None:
+    listed = ", ".join("0" for _ in WAVES)
+    with opened(envi(tmp_path / "a.img", f"wavelength units = Nanometers\nwavelength = {{{listed}}}\n")) as scene:
+        assert scene.bands.wavelengths is None
+        assert any("in which no number is one" in decision.evidence for decision in scene.decisions)
+        assert not any(decision.guessed for decision in scene.decisions)
 
 
 def test_a_raster_of_plain_names_is_as_it_was(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["THERMAL_NM", "categorical", "index_of_bands", "is_whole_spectrum", "why_no_spectrum"]
+__all__ = ["THERMAL_NM", "categorical", "is_whole_spectrum", "why_beside_bands", "why_no_spectrum"]
 
 CATEGORICAL = re.compile(
     r"(?:^|[^a-z])(scl|fmask|qa|qa_?pixel|pixel_?qa|bqa|qa_?\d\d|radsat(?:_qa)?|sr_aerosol|aerosol_?qa|cloud_?mask|"
@@ -22,7 +22,7 @@ THERMAL_NM = 6000.0
 """Wavelength from which a band is thermal: what the ground emits exceeds what it reflects."""
 DERIVED = re.compile(
     r"(?:^|[^a-z])(aot|wvp|tci(?:_?[rgb])?|st_(?:atran|cdist|drad|emis|emsd|trad|urad)|true_?colou?r|"
-    r"(?:solar|sun|view|sensor)_?(?:zenith|azimuth)(?:_?angle)?)(?:$|[^a-z])",
+    r"(?:solar|sun|view|sensor)_?(?:zenith|azimuth)(?:_?angle)?|(?:local_?)?(?:incidence_?)?angle)(?:$|[^a-z])",
     re.I,
 )
 """Names of bands that were derived: aerosol, water vapour, pictures, parts of a surface temperature, angles."""
@@ -33,6 +33,8 @@ INDICES = re.compile(
     re.I,
 )
 """Names of indices, which are computed of other bands."""
+PLACES = re.compile(r"^(?:lon(?:gitude)?|lat(?:itude)?|date|doy|day_?of_?year|time|timestamp|year|month)$", re.I)
+"""Names of bands that say where or when a pixel was seen."""
 GAPLESS = 0.25
 """Step between two bands as a share of the wavelength, below which a spectrum goes on without a gap."""
 WHOLE_SPECTRUM = 16
@@ -59,14 +61,16 @@ def why_no_spectrum(name: str) -> str | None:
     return "thermal" if THERMAL.search(name) else None
 
 
-def index_of_bands(name: str) -> str | None:
-    """Why a band is an index of others, by its name; None where it is not.
+def why_beside_bands(name: str) -> str | None:
+    """Why a band beside others is none by its name: an index of them, a place or a time; None where it says nothing such.
 
     Examples
     --------
-    >>> index_of_bands("NDVI"), index_of_bands("nir")
+    >>> why_beside_bands("NDVI"), why_beside_bands("nir")
     ('an index, computed of other bands', None)
     """
+    if PLACES.match(name.strip()):
+        return "a place or a time"
     return "an index, computed of other bands" if INDICES.match(name.strip()) else None
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from specvae.bands import Band
 from specvae.ingest.decision import Decision, undecided
-from specvae.ingest.formats.band_kinds import index_of_bands
+from specvae.ingest.formats.band_kinds import why_beside_bands
 from specvae.ingest.layer import Layer
 from specvae.ingest.product import Product
 from specvae.ingest.table.families import Family, families_of
@@ -27,7 +27,7 @@ def read_together(product: Product) -> Product:
 
 def _without_indices(product: Product) -> Product:
     """The product whose indices are left out where other bands are beside them; alone they are its bands."""
-    out = [layer.left_out or index_of_bands(layer.band.name) for layer in product.layers]
+    out = [layer.left_out or why_beside_bands(layer.band.name) for layer in product.layers]
     if all(out):
         return product
     layers = tuple(replace(layer, left_out=why) for layer, why in zip(product.layers, out, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from specvae.ingest.band_reader import FileMasks, StoredValues
 from specvae.ingest.decision import Decision
 from specvae.ingest.formats.acquisition import acquired
 from specvae.ingest.formats.arrays.place import WGS84
+from specvae.ingest.formats.arrays.times import time_of
 from specvae.ingest.formats.arrays.tree import ArrayNode, is_tree, read_tree
 from specvae.ingest.formats.band_kinds import why_no_spectrum
 from specvae.ingest.formats.band_metadata import layers_of
@@ -25,13 +27,14 @@ from specvae.ingest.formats.gdal import errors_in_one_line, open_dataset
 from specvae.ingest.formats.gdal_reader import GdalBands
 from specvae.ingest.formats.limits import check_raster
 from specvae.ingest.formats.one_file import BAND_AXES, block_of
+from specvae.ingest.formats.wavelengths import float_or
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.product import Product
 from specvae.spectra import Window
 
-__all__ = ["NOT_SPECTRAL", "product_of_container"]
+__all__ = ["NOT_SPECTRAL", "band_of_variable", "product_of_container"]
 
 MOST_VARIABLES = 500
 """Variables of a container that are looked at."""
@@ -120,7 +123,9 @@ def product_of_container(path: str, dataset: DatasetReader, options: IngestOptio
     product = _of_cube(path, cubes[0]) if cubes else _of_planes(path, spectral, options.bands)
     unused = ", ".join(v.name for v in variables if v not in spectral)
     notes = [f"variables not used: {unused}"] if variables != spectral else []
-    return replace(product, notes=(*product.notes, *notes), datetime=acquired(dataset.tags(), path))
+    stated = {"time_coverage_start": time_of(read_tree(path)) or ""} if is_tree(path) else {}
+    taken = acquired({**stated, **dataset.tags()}, path)
+    return replace(product, notes=(*product.notes, *notes), datetime=taken)
 
 
 def _arrays_of(path: str) -> str:
@@ -140,12 +145,19 @@ def _variable(name: str, options: IngestOptions) -> Variable | None:
         with open_dataset(name, allow_remote=options.allow_remote) as opened:
             check_raster(opened, name, options.allow_huge)
             with errors_in_one_line(name):
-                layers = tuple(layers_of(opened, name))
+                layers = tuple(_with_nodata(layer, opened) for layer in layers_of(opened, name))
                 extra = opened.tags().get("NETCDF_DIM_EXTRA", "").strip("{}")
                 return Variable(_short(name), name, layers, _placed(opened), block_of(opened), extra)
     # One variable that is odd, a text or an empty one, must not hide the cube beside it.
     except InputError:
         return None
+
+
+def _with_nodata(layer: Layer, dataset: DatasetReader) -> Layer:
+    """A band with the attribute ``nodata`` that programs write in place of CF's, where GDAL takes NetCDF's default."""
+    tags = {key.casefold(): value for key, value in dataset.tags(layer.index).items()}
+    stated = float_or(tags.get("nodata", ""))
+    return layer if "_fillvalue" in tags or math.isnan(stated) else replace(layer, nodata=stated)
 
 
 def _placed(dataset: DatasetReader) -> Grid:
@@ -208,7 +220,9 @@ def _of_planes(path: str, planes: list[Variable], asked: str | None) -> Product:
     shape = Counter(v.grid.shape for v in planes).most_common(1)[0][0]
     used = [v for v in planes if v.grid.shape == shape]
     names = _short_names(used)
-    layers = [replace(v.layers[0], band=_band(v, name)) for v, name in zip(used, names, strict=True)]
+    layers = [
+        replace(v.layers[0], band=band_of_variable(v.layers[0].band, name)) for v, name in zip(used, names, strict=True)
+    ]
     outside = outside_family([layer.band for layer in layers], path, asked)
     reasons = [layer.left_out or why_no_spectrum(layer.band.name) or outside.get(at) for at, layer in enumerate(layers)]
     return Product(
@@ -237,9 +251,8 @@ def _short_names(planes: list[Variable]) -> list[str]:
     return short if len(set(short)) == len(short) else [v.name for v in planes]
 
 
-def _band(variable: Variable, name: str) -> Band:
+def band_of_variable(band: Band, name: str) -> Band:
     """The band of a two-dimensional variable: named after it, at the wavelength in its name (``Rrs_443``)."""
-    band = variable.layers[0].band
     hit = WAVELENGTH.search(name)
     # A number at the end of a name may count or date something; reflected light is measured from 300 to 2600 nm.
     guess = float(hit.group(1)) if hit and 300 <= float(hit.group(1)) <= 2600 else None

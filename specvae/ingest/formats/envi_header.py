@@ -63,6 +63,9 @@ class EnviHeader:
         if _only_counts(lists["wavelength"], unit):
             lists["wavelength"] = ()
             decisions.append(Decision("wavelengths", "none", "its list wavelength, which only counts the bands"))
+        elif lists["wavelength"] and not any(float_or(item, 0.0) > 0 for item in lists["wavelength"]):
+            lists["wavelength"] = ()
+            decisions.append(Decision("wavelengths", "none", "its list wavelength, in which no number is one"))
         factor, how = _factor(tags.get("reflectance_scale_factor", ""), dataset.dtypes[0])
         decisions += [*how, *_misstated_widths(lists, unit)]
         taken = tags.get("acquisition_time", "") or tags.get("acquisition_date", "")

@@ -142,7 +142,7 @@ def _unit(dataset: DatasetReader) -> tuple[Decision, ...]:
     envi = header_tags(dataset)
     unit = tags.get("wavelength_units") or envi.get("wavelength_units") or ""
     number = float_or(tags.get("wavelength") or (listed(envi.get("wavelength")) or [""])[0])
-    if not misstated(number, unit):
+    if not number > 0 or not misstated(number, unit):
         return ()
     judged = "micrometres" if number < 50 else "nanometres"
     return (Decision("unit", f"wavelengths are in {judged}", f"their size, from {number:g}", (unit,), guessed=True),)

@@ -14,7 +14,9 @@ import numpy as np
 from specvae.bands import Band
 from specvae.errors import InputError
 from specvae.ingest.decision import Decision
+from specvae.ingest.formats.arrays.times import time_since
 from specvae.ingest.formats.band_kinds import categorical
+from specvae.ingest.formats.band_metadata import band_from_tags
 from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.references import check_references
 from specvae.ingest.formats.sensors import SENTINEL2, band_name, band_of
@@ -30,6 +32,7 @@ from specvae.ingest.formats.zarr_store import (
     open_store,
     scene_name,
     text_attribute,
+    texts_in,
     values_of,
 )
 from specvae.ingest.layer import Layer
@@ -77,9 +80,17 @@ def product_of_zarr(source: Source, options: IngestOptions) -> Product | None:
         storage=ZarrBands(source.path, tuple(grids.items()), tuple(dict.fromkeys(masks))),
         notes=() if grids[planes[0]].crs is not None else ("no CRS: areas and distances are in pixels",),
         decisions=(_decision(store, planes, is_eopf),),
-        datetime=_property(store, "datetime") or _property(store, "start_datetime"),
+        datetime=_property(store, "datetime") or _property(store, "start_datetime") or _time(store),
         level=_property(store, "processing:level"),
     )
+
+
+def _time(store: Store) -> str | None:
+    """The time of the only step of a store's time axis; None where there is none or where it has several."""
+    for plane in store.planes.values():
+        if plane.shape in ((), (1,)) and " since " in text_attribute(plane.attributes, "units"):
+            return time_since(float(values_of(store.path, plane.path).reshape(-1)[0]), plane.attributes)
+    return None
 
 
 def _path(store: Store, plane: str) -> str:
@@ -151,8 +162,14 @@ def _along(store: Store, cube: Plane) -> list[Band]:
     listed = cube.attributes.get("band_names") or cube.attributes.get("bands")
     names = [str(n) for n in listed] if isinstance(listed, list) and len(listed) == count else []
     axis = store.planes.get(f"{cube.group}/{cube.dims[-3]}".lstrip("/")) if len(cube.dims) >= 3 else None
-    if axis is None or axis.shape != (count,) or axis.dtype == "object":
+    if axis is None or axis.shape != (count,):
         return [Band(name, unit=unit) for name in names or [""] * count]
+    if axis.dtype == "object":
+        texts = names or texts_in(store.path, axis.path)
+        return [
+            replace(band_from_tags({}, {}, text), unit=unit)
+            for text in (texts if len(texts) == count else [""] * count)
+        ]
     values = values_of(store.path, axis.path)
     is_wave = re.search(r"wave|wl|lambda", axis.name, re.I) or text_attribute(axis.attributes, "units") in ("nm", "um")
     waves = [centre_nanometres(v, text_attribute(axis.attributes, "units")) if is_wave else None for v in values]

@@ -16,6 +16,7 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from specvae.errors import InputError, MissingExtraError
+from specvae.ingest.formats.arrays.axes import texts_of
 from specvae.ingest.formats.limits import LIFT, PIXELS
 from specvae.ingest.formats.packed import zip_names
 from specvae.ingest.formats.references import is_remote
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("FOLDER_MARK", "Plane", "Store", "check_size", "grid_of", "is_zarr", "open_store", "safe_array", "scene_name"),
-    *("text_attribute", "values_of"),
+    *("text_attribute", "texts_in", "values_of"),
 ]
 
 FOLDER_MARK = re.compile(r"(?:\.zgroup|\.zarray|\.zmetadata|zarr\.json)$")
@@ -167,6 +168,20 @@ def values_of(path: str, name: str) -> NDArray[np.float64]:
         raise InputError(f"{path}: its array {name} cannot be read: {error}") from error
 
 
+def texts_in(path: str, name: str) -> list[str]:
+    """The texts of a small array, such as the names of bands; none where it holds none, or cannot be read safely."""
+    import zarr
+
+    root = open_root(path)
+    try:
+        array = root[name] if isinstance(root, zarr.Group) else root
+        if not isinstance(array, zarr.Array) or array.size > MOST or strange_codecs(array):
+            return []
+        return texts_of(np.asarray(array[:]))
+    except Exception:  # as above: names are no reason to refuse a store
+        return []
+
+
 def _plane(name: str, array: Any) -> Plane:
     """An array's description."""
     metadata = array.metadata
@@ -179,7 +194,7 @@ def _plane(name: str, array: Any) -> Plane:
         dtype=np.dtype(array.dtype).name if np.dtype(array.dtype).kind in "biuf" else "object",
         dims=tuple(str(d) for d in dims),
         attributes=attributes,
-        fill=_finite(attributes.get("_FillValue", attributes.get("fill_value"))),
+        fill=_finite(attributes.get("_FillValue", attributes.get("fill_value", attributes.get("nodata")))),
     )
 
 

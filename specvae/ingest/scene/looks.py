@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from specvae.spectra import Window
 
-__all__ = ["LARGE_BLOCK", "border_windows", "is_costly", "is_large", "middle_window", "within_block"]
+__all__ = ["LARGE_BLOCK", "border_windows", "is_costly", "is_large", "middle_window", "places", "within_block"]
 
 LARGE_BLOCK = 1 << 20
 """Pixels of a block from which fewer and smaller windows are looked at: each decodes a block or more."""
@@ -22,6 +22,19 @@ def is_large(block: Block) -> bool:
 def is_costly(block: Block, bands: int) -> bool:
     """Whether a look at a few pixels of all bands decodes more than ``COSTLY`` values."""
     return block[0] * block[1] * bands > COSTLY
+
+
+def places(block: Block, bands: int, most: int) -> int:
+    """In how many places a scene is looked at, ``most`` where that costs little, one where it costs most.
+
+    Examples
+    --------
+    >>> places((256, 256), 4, 64), places((1830, 1830), 2, 64), places((256, 256), 200, 64), places((512, 512), 300, 64)
+    (64, 8, 2, 1)
+    """
+    if is_costly(block, bands):
+        return 1 if block[0] * block[1] * bands > 8 * COSTLY else 2
+    return most // 8 if is_large(block) else most
 
 
 def within_block(window: Window, block: Block, bands: int = 1) -> Window:

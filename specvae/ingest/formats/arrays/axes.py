@@ -51,7 +51,9 @@ WAVES = re.compile(
 """Names of a list of wavelengths."""
 WIDTHS = re.compile(r"(?:^|_)(?:fwhms?|(?:band_?)?widths?)(?:_?nm)?$", re.I)
 """Names of a list of widths."""
-NAMES = re.compile(r"(?:^|_)bands?(?:_?(?:names?|ids?|labels?))?$|^(?:channel|variable)s?(?:_?names?)?$", re.I)
+NAMES = re.compile(
+    r"(?:^|_)bands?(?:_?(?:names?|ids?|labels?))?$|^(?:channel|variable)s?(?:_?names?)?$|^long_names?$", re.I
+)
 """Names of a list of the names of bands."""
 ROLE_NAMES = ("bands", "rows", "cols")
 

@@ -59,7 +59,7 @@ def crs_of(tree: Tree, cube: ArrayNode, axes: Axes) -> CRS | None:
     named = [
         path for path in (f"{cube.group}/{mapping}".strip("/"), mapping, "crs", "spatial_ref") if path in tree.arrays
     ]
-    for attrs in (*(tree.arrays[path].attrs for path in named), tree.attrs.get("", {})):
+    for attrs in (*(tree.arrays[path].attrs for path in named), cube.attrs, tree.attrs.get("", {})):
         system = _crs(attrs)
         if system is not None:
             return system
@@ -74,7 +74,7 @@ def crs_of(tree: Tree, cube: ArrayNode, axes: Axes) -> CRS | None:
 
 def _crs(attrs: Mapping[str, object]) -> CRS | None:
     """The CRS that attributes state, as WKT, as a code, or by CF's parameters; None where they state none."""
-    for key in ("crs_wkt", "spatial_ref", "esri_pe_string", "epsg_code", "EPSG_code"):
+    for key in ("crs_wkt", "spatial_ref", "esri_pe_string", "epsg_code", "EPSG_code", "crs", "epsg"):
         value = attrs.get(key)
         if value not in (None, ""):
             try:

@@ -14,11 +14,12 @@ from specvae.ingest.decision import Decision
 from specvae.ingest.formats.acquisition import acquired
 from specvae.ingest.formats.arrays.axes import WIDTHS, Axes, axes_of, band_names, role_of, wavelength_list
 from specvae.ingest.formats.arrays.place import grid_of, is_south_up
+from specvae.ingest.formats.arrays.planes import product_of_planes
 from specvae.ingest.formats.arrays.reader import Missing, Part, TreeCubes
 from specvae.ingest.formats.arrays.sensors import KNOWN, Known
 from specvae.ingest.formats.arrays.stored_values import Stored, stored_of
 from specvae.ingest.formats.arrays.times import time_of
-from specvae.ingest.formats.arrays.tree import ArrayNode, Tree, cube_in, read_tree
+from specvae.ingest.formats.arrays.tree import SINGLES, ArrayNode, Tree, cube_in, read_tree
 from specvae.ingest.formats.band_metadata import band_from_tags
 from specvae.ingest.formats.containers import NOT_SPECTRAL
 from specvae.ingest.formats.limits import check_cube
@@ -45,7 +46,8 @@ def product_of_tree(path: str, driver: str, options: IngestOptions) -> Product |
             return _of_known(tree, known, options)
     cube = _cube(tree, options)
     if cube is None:
-        return None
+        planes = product_of_planes(tree, options) if options.array is None and options.layout == "auto" else None
+        return None if planes is None else replace(planes, datetime=_taken(tree, path))
     axes, how = axes_of(tree, cube, options.layout)
     if axes == NATURAL and not driver.startswith("HDF5") and options.array is None and not _better_here(tree, cube):
         return None
@@ -84,6 +86,11 @@ def _cube(tree: Tree, options: IngestOptions) -> ArrayNode | None:
     spectral = [n for n in cubes.values() if not NOT_SPECTRAL.search(n.name) and min(n.shape) > 1]
     waved = [n for n in spectral if any(wavelength_list(tree, n, count) is not None for count in n.shape)]
     chosen = waved if len(waved) == 1 else spectral
+    if len(chosen) > 1 and len({(n.dims[:1], n.shape) for n in chosen}) == 1 and SINGLES.match(chosen[0].dims[0]):
+        steps, names = chosen[0].shape[0], ", ".join(n.short for n in chosen[:6])
+        raise InputError(
+            f"{tree.path} holds {names} at {steps} times; give a file of one time, such as isel(time=0) makes"
+        )
     if len(chosen) > 1:
         listed = ", ".join(f"--array {n.name}" for n in chosen[:6])
         raise InputError(f"{tree.path} holds {len(chosen)} cubes; give one of them: {listed}")
@@ -170,21 +177,18 @@ def _of_known(tree: Tree, known: Known, options: IngestOptions) -> Product:
     path = tree.path
     for cube in known.cubes:
         check_cube(path, cube.node.shape, cube.node.dtype.itemsize, cube.node.chunks, options.allow_huge)
-    first = known.cubes[0]
     layers = _known_layers(path, known)
     dropped = sum(layer.left_out is not None for layer in layers)
     bad = [f"{dropped} bands are not used: the product marks them as not good"] if dropped else []
     masks, how, said = _masks(known, options)
     notes = () if known.grid.placed and known.grid.crs is not None else ("no CRS: areas and distances are in pixels",)
-    rows, cols = _block(first.node, first.axes)
-    block = min(rows, known.grid.rows), min(cols, known.grid.cols)
     return Product(
         name=Path(path).stem,
         path=path,
         kind=known.kind,
         layers=layers,
         grids={path: known.grid},
-        blocks={path: block},
+        blocks={path: _known_block(known)},
         files=(path,),
         storage=TreeCubes(
             path,
@@ -196,6 +200,13 @@ def _of_known(tree: Tree, known: Known, options: IngestOptions) -> Product:
         datetime=known.datetime or _taken(tree, path),
         decisions=(Decision("format", known.kind, "its own structure"), *known.decisions, *how),
     )
+
+
+def _known_block(known: Known) -> tuple[int, int]:
+    """Rows and columns of a chunk; twice as many of a swath, in four chunks of which a place on the ground may lie."""
+    rows, cols = _block(known.cubes[0].node, known.cubes[0].axes)
+    times = 1 if known.lookup is None else 2
+    return min(times * rows, known.grid.rows), min(times * cols, known.grid.cols)
 
 
 def _masks(known: Known, options: IngestOptions) -> tuple[tuple[str, ...], tuple[Decision, ...], list[str]]:

@@ -29,13 +29,17 @@ class Part:
     """How many bands it holds."""
     single: tuple[int, ...] = ()
     """Axes of one step in the file, which ``order`` does not count."""
+    flat: bool = False
+    """Whether the array has rows and columns alone, so that the axis of bands, the first, is not in the file."""
 
     def box(self, array: OpenArray, slices: tuple[slice, slice, slice]) -> StoredValues:
         """A box of the array by slices of the axes that ``order`` counts."""
-        every = list(slices)
+        every = list(slices[1:] if self.flat else slices)
         for axis in self.single:
             every.insert(axis, slice(0, 1))
-        return np.squeeze(array.box(tuple(every)), axis=self.single) if self.single else array.box(slices)
+        stored = array.box(tuple(every))
+        stored = np.squeeze(stored, axis=self.single) if self.single else stored
+        return stored[None] if self.flat else stored
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,18 @@ from numpy.typing import NDArray
 
 from specvae.errors import InputError
 
-__all__ = ["ArrayNode", "Attributes", "OpenArray", "Tree", "cube_in", "is_hdf5", "is_tree", "open_array", "read_tree"]
+__all__ = [
+    "SINGLES",
+    "ArrayNode",
+    "Attributes",
+    "OpenArray",
+    "Tree",
+    "cube_in",
+    "is_hdf5",
+    "is_tree",
+    "open_array",
+    "read_tree",
+]
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 CLASSIC = (b"CDF\x01", b"CDF\x02")
