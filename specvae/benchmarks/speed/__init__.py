@@ -10,6 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from specvae.benchmarks.report import Row, environment, write_metrics
 from specvae.benchmarks.settings import Settings
 from specvae.benchmarks.speed.fitting import fit_rows
@@ -48,6 +50,8 @@ MODEL_SIDE = 512
 """Side of the scene that the models are fitted on."""
 SMALLEST = 100
 """Side of the scene whose cost is nearly all start-up."""
+EVENT_SHAPE, EVENT_BANDS = (177, 246), 7
+"""Rows, columns and bands of a scene cut around one event."""
 FLAGGED_SIDE = 4096
 """Side of the scenes of which much and little is flagged, pixels."""
 BATCH, BATCH_SIDE = 12, 128
@@ -126,18 +130,22 @@ def _timings(
 
 def _start_up(work: Path, bands: int, dtype: str, repeats: int, device: str) -> list[Row]:
     """Rows on start-up: what a small job costs before it does anything."""
-    scene = work / "small.tif"
+    scene, event, model = work / "small.tif", work / "event.tif", work / "event.specvae"
     write_large_scene(scene, SMALLEST, bands, dtype)
-    score = ["-m", "specvae", "score", str(scene), "--model", str(work / "score-context.specvae"), "--device", device]
+    values = make_scene(*EVENT_SHAPE, wavelengths=np.linspace(443, 2202, EVENT_BANDS)).values
+    write_scene(event, values, [f"b{band}" for band in range(EVENT_BANDS)])
+    timed_command("fit", event, "--model", model, "--context", "ring", "--device", device)
+    score = ["-m", "specvae", "score", "--out", str(work / "small"), "--overwrite", "--device", device, "--model"]
     commands = {
         "help": ["-m", "specvae", "--help"],
         "imports": ["-c", "import gc, specvae.stages.score.run; gc.freeze()"],  # ends as a command does
-        "score": [*score, "--out", str(work / "small"), "--overwrite"],
+        f"score of {SMALLEST} x {SMALLEST} x {bands}": [*score, str(work / "score-context.specvae"), str(scene)],
+        f"score of {EVENT_SHAPE[0]} x {EVENT_SHAPE[1]} x {EVENT_BANDS}": [*score, str(model), str(event)],
     }
     rows = []
     for name, command in commands.items():
         seconds = sorted(timed_process([sys.executable, *command]).seconds for _ in range(repeats))[repeats // 2]
-        rows.append(Row(f"{SMALLEST}x{SMALLEST}x{bands}", name, "seconds", seconds, repeats, seconds))
+        rows.append(Row("start-up", name, "seconds", seconds, repeats, seconds))
     return rows
 
 

@@ -79,9 +79,7 @@ def write_page(out: Path, measured: Measured | None, rows: list[Row], made_with:
         names = tuple(dict.fromkeys(metric for _, metric in values))
         if values:
             report.section(title).text(_by_metric(values, tuple(dict.fromkeys(m for m, _ in values)), names))
-    small = [
-        [row.method, row.value] for row in rows if row.method in ("help", "imports") or row.dataset.startswith("100x")
-    ]
+    small = [[row.method, row.value] for row in rows if row.dataset == "start-up"]
     if small:
         report.section("Start-up, seconds").text(table(["", "seconds"], small))
     report.section("What was tried").text(tried("specvae.benchmarks.speed"))
