@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from specvae.benchmarks.report import Report, Row, environment, table, write_metrics
+from specvae.benchmarks.report import Report, Row, environment, table, tried, write_metrics
 from specvae.benchmarks.settings import Settings, data_root
 from specvae.benchmarks.verdicts.data import FAULTS, NamedScene, crops, faulted, scenes
 from specvae.detector import Detector
@@ -142,8 +142,11 @@ def _page(judged: list[Judged]) -> Report:
     report.section("What was said")
     report.text(table(["scene", *FAULTS], [[n, *(cells[n, f].faults for f in FAULTS)] for n in names]))
     short = [f"{j.scene}, {j.fault or 'as it is'}: {j.right:.2f}" for j in judged if j.right < TARGET]
-    report.section("Below the target")
-    return report.text("\n".join(f"- {line}" for line in short) or "None.")
+    report.section("Below the target").text("\n".join(f"- {line}" for line in short) or "None.")
+    report.section("What was tried").text(
+        "Each idea with its figures over 16 crops a cell, on fits that it did not change; what was kept is the default."
+    )
+    return report.text(tried("specvae.benchmarks.verdicts"))
 
 
 def _digits(share: float) -> str:

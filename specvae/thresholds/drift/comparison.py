@@ -27,17 +27,17 @@ FEWEST_COMPARED = 50
 """Pixels under which nothing is compared."""
 FEWEST_OF_A_KIND = 60
 """Scores under which a kind has the quantiles of all kinds."""
-TOGETHER = 6
-"""Pieces that are as many squares as a scene is compared by."""
-TRIED_FOR_FAULTS = 4
+TOGETHER, TOGETHER_STRIPED = 6, 3
+"""Pieces that are as many squares as a scene is compared by, and as a small crop is, which shows one kind of ground alone."""
+TRIED_FOR_FAULTS = 12
 """Normal pieces on which faults are tried, to see how far undoing one may happen to help; the rest is looked at on all."""
-LEAST_GAIN = 0.5
-"""Nats that undoing a fault gains at least; on normal ground it loses."""
-LEAST_GAIN_OF_SHIFT = 3.0
-"""The same of a shift, in standard errors."""
+LEAST_GAIN = 0.25
+"""Nats that undoing a fault gains at least beyond all normal pieces; of 96 normal crops the most was .06."""
+LEAST_GAIN_OF_SHIFT = 2.0
+"""The same of a shift, in standard errors: moving a band of normal ground makes it worse by tens of them."""
 STATISTICS = ("surprise", "distance", "lower", "extreme", "gain", "offset", "haze", "swap", "shift", "stripes")
 """What normal pieces have a largest value of, in the order in which a model file holds them; the last two of earlier versions."""
-UNKNOWN_STRIPING = 0.6
+UNKNOWN_STRIPING = 1.0
 """Striping of a normal scene of which a model of an earlier version holds none."""
 
 Floats = NDArray[np.float64]
@@ -105,9 +105,8 @@ class GroundReference:
         rows = [bare.compare(piece, i < TRIED_FOR_FAULTS).statistics() for i, piece in enumerate(pieces)]
         limits = {name: max(row[name] for row in rows if name in row) for row in rows for name in row}
         # Few squares say little of lines and edges: these are looked at in several pieces together, as in a scene.
-        groups = [_joined(pieces[i : i + TOGETHER]) for i in range(0, max(1, len(pieces) - TOGETHER // 2), TOGETHER)]
-        stripes = np.max([np.abs(striping(group).excess) for group in groups], axis=0)
-        shifts = [[fault.gain_of_fit for fault in displaced_bands(kinds, group)] for group in groups]
+        stripes = np.max([np.abs(striping(group).excess) for group in _grouped(pieces, TOGETHER_STRIPED)], axis=0)
+        shifts = [[f.gain_of_fit for f in displaced_bands(kinds, group)] for group in _grouped(pieces, TOGETHER)]
         shifts = [shift for shift in shifts if shift]
         return cls(kinds, scores, limits, stripes, np.max(shifts, axis=0, initial=0.0) if shifts else np.zeros(0))
 
@@ -161,7 +160,7 @@ class GroundReference:
     def to_arrays(self) -> dict[str, NDArray[np.float32] | NDArray[np.int32]]:
         """Kinds, scores and limits, for the model file; a limit that was not looked at is NaN."""
         limits = np.array([self.limits.get(name, np.nan) for name in STATISTICS], np.float32)
-        own = {"scores": self.scores, "limits": limits, "striping": self.striping, "registration": self.registration}
+        own = {"scores": self.scores, "limits": limits, "stripes": self.striping, "registration": self.registration}
         return self.kinds.to_arrays() | {name: np.asarray(array, np.float32) for name, array in own.items()}
 
     @classmethod
@@ -169,10 +168,15 @@ class GroundReference:
         """The inverse of :meth:`to_arrays`. Raises KeyError or ValueError for other arrays."""
         limits = dict(zip(STATISTICS, (float(v) for v in arrays["limits"]), strict=True))
         limits = {name: value for name, value in limits.items() if np.isfinite(value)}
-        striped = np.asarray(arrays.get("striping", [UNKNOWN_STRIPING]), np.float64)
+        striped = np.asarray(arrays.get("stripes", [UNKNOWN_STRIPING]), np.float64)
         limits.pop("shift", None)
         moved = np.asarray(arrays.get("registration", []), np.float64)
         return cls(GroundKinds.from_arrays(arrays), np.asarray(arrays["scores"], np.float64), limits, striped, moved)
+
+
+def _grouped(pieces: Sequence[Squares], count: int) -> list[Squares]:
+    """The squares of each ``count`` pieces together; one group at least, and none of less than half as many pieces."""
+    return [_joined(pieces[i : i + count]) for i in range(0, max(1, len(pieces) - count // 2), count)]
 
 
 def _joined(pieces: Sequence[Squares]) -> Squares:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +33,10 @@ SPREADS = (-2.0, -1.0, -0.5, -0.2, 0.2, 0.5, 1.0, 2.0, 4.0)
 """Addends that all bands may share, in the median band's spread."""
 BASELINE_OFFSET = 1000.0
 """What Sentinel-2's processing baseline 04.00 adds to every band, digital numbers (0.1 in reflectance)."""
-HAZES = tuple((added, taken) for added in (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5) for taken in (0.0, 0.15))
-"""Haze: what it adds to the first band, in the median band's spread, and the share of the ground's light that it takes."""
+SLOPES = (1.5, 3.0)
+"""How steeply haze falls from the first band to the last: by the factor of e to minus this, as from dust and from clear air."""
+HAZES = tuple(product((0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5), (0.0, 0.15), SLOPES))
+"""Haze: what it adds to the first band, in the median band's spread, the share of the ground's light that it takes, its slope."""
 
 SCREENED = 150
 """Pixels on which every fault is tried first; the most promising of each sort then on all, which takes ten times as long."""
@@ -109,8 +111,8 @@ def _radiometric(kinds: GroundKinds, order: Floats) -> Iterator[_Remedy]:
     addends = {addend for addend in addends if 0.02 * spread < abs(addend) < 50 * spread}
     for addend in sorted(addends):
         yield _offset(addend)
-    falling = np.exp(-3.0 * order)[:, None]
-    for added, taken in HAZES:
+    for added, taken, slope in HAZES:
+        falling = np.exp(-slope * order)[:, None]
         light, through = added * 2.56 * spread * falling, 1 - taken * falling
         unit = float(np.log(through[kinds.bands]).sum())
         yield _Remedy(Fault("haze", 0.0, added * 2.56 * spread), partial(_cleared, light, through), unit)

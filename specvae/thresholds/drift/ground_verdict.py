@@ -23,7 +23,7 @@ HAZE = 2.0
 """Nats that undoing haze gains, beyond what is allowed, from which on the scene is not to be used."""
 STRIPES = 0.1
 """Logarithm of how much more columns stand out than rows, up to which a scene has no stripes."""
-SURE = 3.3
+SURE = 2.2
 """Standard errors by which the striping exceeds that, and that of the normal data, from which on a scene is striped."""
 BASELINE_TOLERANCE = 0.1
 """Relative deviation from the offset of Sentinel-2's processing baseline within which it is named."""
@@ -50,7 +50,7 @@ def judge_by_ground(drift: Drift, ground: GroundReference, compared: Comparison,
             score_shift=compared.median_shift,
             extreme_share=compared.extreme,
             surprise=compared.surprise,
-            fault=fault.kind if fault else "stripes" if striped else None,
+            fault=_name(fault, bool(striped)),
             gain=fault.value if fault and fault.kind == "gain" else None,
             offset=fault.value if fault and fault.kind == "offset" else None,
         ),
@@ -60,11 +60,20 @@ def judge_by_ground(drift: Drift, ground: GroundReference, compared: Comparison,
     )
 
 
+def _name(fault: Fault | None, striped: bool) -> str | None:
+    """What the scene looks to have; stripes where both they and haze are found: bright lines look hazy, haze makes no lines."""
+    if striped and (fault is None or fault.kind == "haze"):
+        return "stripes"
+    return fault.kind if fault else None
+
+
 def _fault(ground: GroundReference, compared: Comparison) -> Fault | None:
-    """The fault that undoing gains most beyond what is allowed; None where none gains more than that."""
-    best = max(compared.faults, key=lambda fault: fault.gain_of_fit - ground.allowed(fault.kind), default=None)
-    if best is not None and best.gain_of_fit <= ground.allowed(best.kind):
-        best = None
+    """The fault that undoing gains most, of those that gain more than is allowed; None where none does."""
+    found = [fault for fault in compared.faults if fault.gain_of_fit > ground.allowed(fault.kind)]
+    # Nats compare with nats: what is allowed says how sure a fault is, and not which of two explains more.
+    best = max((f for f in found if f.kind != "shift"), key=lambda fault: fault.gain_of_fit, default=None)
+    sure = [*([best] if best else []), *(fault for fault in found if fault.kind == "shift")]
+    best = max(sure, key=lambda fault: fault.gain_of_fit - ground.allowed(fault.kind), default=None)
     # Shade is a gain too: where the normal ground has all degrees of it, pixels alone do not tell a factor. All quantiles
     # of all bands do, and a crop of dark ground, which undoing the factor would make strange, is no fault.
     common = [fault for fault in compared.common if fault.gain_of_fit > 0 and (best is None or best.kind == fault.kind)]

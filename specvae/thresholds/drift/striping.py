@@ -13,10 +13,12 @@ __all__ = ["Striping", "striping"]
 
 FLOOR = 0.2
 """Added to both mean squares, so that a band without any texture has no ratio of two nothings."""
-MOST = 9.0
+MOST = 25.0
 """A line counts as so many squared standard errors at most: an edge of the ground along it is no stripe."""
 LONG_ENOUGH = 12
 """Usable pixels of a line from which on it counts."""
+CHANCE = 0.014
+"""Probability at which the standard error of few squares, by Student's t, is made to be that of a normal law: 2.2 errors."""
 FEWEST_SQUARES = 3
 """Squares from which on the standard error over them is known at all."""
 
@@ -30,7 +32,7 @@ class Striping:
     excess: Floats
     """``(bands + 1,)``: logarithm of the ratio of their mean squares."""
     error: Floats
-    """``(bands + 1,)``: its standard error, by leaving out square by square."""
+    """``(bands + 1,)``: its standard error, by leaving out square by square, wider where these are few."""
 
 
 def striping(squares: Squares) -> Striping:
@@ -39,6 +41,8 @@ def striping(squares: Squares) -> Striping:
     A line stands out by the median, along it, of its difference from the mean of the lines beside it, in standard errors of
     that median. Their mean square is 1 where only chance makes lines differ.
     """
+    from scipy.special import ndtri, stdtrit  # only where stripes are looked for
+
     bands = squares.values.shape[1]
     if not squares.in_space or len(squares) < FEWEST_SQUARES:
         return Striping(np.zeros(bands + 1), np.full(bands + 1, np.inf))
@@ -49,7 +53,8 @@ def striping(squares: Squares) -> Striping:
     left_out = _excess(*without)
     spread = np.square(left_out - left_out.mean(axis=0)).sum(axis=0)
     count = len(squares)
-    return Striping(_excess(*totals), np.sqrt((count - 1) / count * spread) + 1e-9)
+    few = float(stdtrit(count - 1, 1 - CHANCE) / ndtri(1 - CHANCE))
+    return Striping(_excess(*totals), few * np.sqrt((count - 1) / count * spread) + 1e-9)
 
 
 def _excess(columns: tuple[Floats, Floats], rows: tuple[Floats, Floats]) -> Floats:
