@@ -7,10 +7,14 @@ smaller of the two is the p-value. Beyond the largest normal object, where no ta
 summed excess continues below 1 / (n + 1): at most a tenth of the normal objects have ten times the mean excess, of
 which the upper 95 % bound is taken.
 
-Where the sums of -log p over the objects' pixels are known, they are compared with those of the normal objects of a looser
-cut, which are many: their pixels depend on each other as those of any normal object do. So many normal objects are as odd as
-the looser cut shows, over how many the cut itself shows. Beyond the largest, Markov's inequality on the square continues. Of
-both p-values twice the smaller counts.
+Where the sums of -log p over the objects' pixels are known, an object is ranked by them: the pixels of the normal objects
+depend on each other as its own do. Beyond the largest normal sum, where no tail fits, Markov's inequality on the power 3/2
+continues, which holds for tails up to shape 2/3. Sums over objects are heavier at times: in draws of shape 1 the false
+discovery rate stayed within what was asked, of shape 1.3 it was up to twice that.
+
+Where the cut shows too few normal objects, those of a looser cut stand in: so many normal objects are as odd as the looser cut
+shows, over how many the cut itself shows. Beyond the largest, Markov's inequality on the square continues. Of these p-values
+and the bound twice the smaller counts.
 """
 
 from __future__ import annotations
@@ -42,6 +46,9 @@ LOOSER = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Normal objects are counted at the cut, then where so many times more pixels lie above, until there are enough."""
 CHANCE = 0.05
 """An object stands out where a normal scene holds one as strong with no larger chance."""
+MARKOV_POWER = 1.5
+"""Power of a sum of -log p whose mean bounds the p-value beyond the largest normal one: on Cold Springs 1 kept no object of a
+fire, 2 four; in draws of 12 objects and Pareto shape 1, 2 found something in .18 of normal scenes at .1 asked, and this in .08."""
 UPPER_95 = 1.645
 """Standard errors from a mean to its one-sided 95 % bound."""
 
@@ -165,11 +172,14 @@ class ObjectCalibration:
     ) -> NDArray[np.float64]:
         """P(a normal object is as odd), ``(objects,)``, from summed nats above the cut; by the bound, from peak and size.
 
-        ``surprise``: sums of -log p over the objects' pixels, which the objects of a looser cut are compared by as well.
+        ``surprise``: sums of -log p over the objects' pixels, which objects are ranked by; where the tiles show too few, or
+        so many that a tail was fitted to their excess, beside the other two.
 
         Conformal up to the largest normal object, then by the tail, never above 1 / (n + 1) there. Without an object in
         the tiles and without the bound every p-value is 1: nothing is known of normal objects.
         """
+        if surprise is not None and self._own.size >= ENOUGH and self.tail is None:
+            return self._by_own(np.asarray(surprise, np.float64))
         if surprise is not None and self._looser is not None:
             others = self.p_values(excess, peak, pixels)
             least = np.minimum(others, self._by_surprise(np.asarray(surprise, np.float64)))
@@ -187,6 +197,21 @@ class ObjectCalibration:
             p[beyond] = np.minimum(p[beyond], mean / excess[beyond])
             return p
         p[beyond] = np.minimum(self.tail.survival(np.log(excess[beyond])), 1.0 / (ordered.size + 1))
+        return p
+
+    @cached_property
+    def _own(self) -> NDArray[np.float64]:
+        """``(objects,)`` ascending: sums of -log p of the normal objects of the cut itself; none without p-values of pixels."""
+        if self.pixel_p_values is None:
+            return np.empty(0)
+        sums = [self._surprise_of(tile, self.threshold) for tile in self.tiles.tiles]
+        return np.sort(np.concatenate(sums or [np.empty(0)]))
+
+    def _by_own(self, surprise: NDArray[np.float64]) -> NDArray[np.float64]:
+        """P(a normal object of this cut has as large a sum of -log p): by rank, and beyond the largest by Markov's inequality."""
+        p = conformal_p_values(self._own, surprise)
+        beyond = surprise > self._own[-1]
+        p[beyond] = np.minimum(p[beyond], _upper_mean(self._own**MARKOV_POWER) / surprise[beyond] ** MARKOV_POWER)
         return p
 
     @cached_property
@@ -221,12 +246,8 @@ class ObjectCalibration:
         normal = self._looser
         assert normal is not None
         share = conformal_p_values(normal, surprise)
-        squares = normal**2
-        # The mean square with its 95 % upper bound; the largest once more, for one that was not seen yet.
-        mean = (squares.sum() + squares[-1]) / (normal.size + 1)
-        mean += UPPER_95 * float(np.std(squares, ddof=1)) / np.sqrt(normal.size)
         beyond = surprise > normal[-1]
-        share[beyond] = np.minimum(share[beyond], mean / surprise[beyond] ** 2)
+        share[beyond] = np.minimum(share[beyond], _upper_mean(normal**2) / surprise[beyond] ** 2)
         # All of them may be objects of this cut too; that it shows so few of them makes each of its objects the rarer.
         return np.asarray(np.minimum(1.0, share * normal.size / max(self.excess.size, 1)))
 
@@ -239,6 +260,12 @@ class ObjectCalibration:
         share = np.minimum(self.pixel_p_values(peak) / max(at_cut, 1e-300), 1 / np.maximum(pixels, 1.0))
         # Two bounds were tried, and the smaller was taken: Bonferroni's factor of 2 pays for the choice.
         return np.minimum(1.0, 2 * self.mean_pixels * share)
+
+
+def _upper_mean(values: NDArray[np.float64]) -> float:
+    """The 95 % upper bound of the mean of values, ascending; the largest counts once more, for one that was not seen yet."""
+    mean = (values.sum() + values[-1]) / (values.size + 1)
+    return float(mean + UPPER_95 * np.std(values, ddof=1) / np.sqrt(values.size))
 
 
 def _count(score: NDArray[np.float32], level: float) -> int:

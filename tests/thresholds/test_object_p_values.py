@@ -195,3 +195,28 @@ def test_objects_stand_out_that_19_in_20_normal_scenes_do_not_show() -> None:
     assert np.mean(np.array(alarms) > 0) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
     assert fires >= 200
     assert ObjectCalibration(CalibrationTiles((), ()), 4.0).outstanding(np.zeros(3), 100) is None
+
+
+def test_a_few_wide_objects_are_kept_among_many_normal_ones_of_a_small_calibration() -> None:
+    """Of 10 to 50 normal objects ranks alone give no p-value that survives 30 comparisons; the sums' upper mean does."""
+    rng, kept, false, p = np.random.default_rng(5), [], [], []
+    for _ in range(15):
+        tiles, fresh = patches(rng, 7), patches(rng, 7)
+        calibration = Calibration(tiles)
+        objects = ObjectCalibration(tiles, 6.0, calibration.p_values)
+        assert 10 <= objects._own.size < 50
+        assert objects.tail is None
+        excess, peaks, pixels = objects_of(fresh, 6.0)
+        sums = surprise_of(fresh, 6.0, calibration)
+        p.append(objects.p_values(excess, peaks, pixels, sums))
+        wide = np.full(3, 60.0 * objects._own.mean())
+        among = objects.p_values(
+            np.r_[excess, wide], np.r_[peaks, wide * 0 + 9], np.r_[pixels, [400] * 3], np.r_[sums, wide]
+        )
+        accepted, _ = discoveries(among, 0.1)
+        kept.append(accepted[-3:].all())
+        false.append(accepted[:-3].sum() / max(accepted.sum(), 1))
+    assert np.mean(kept) > 0.9
+    assert np.mean(false) <= 0.1
+    for level in (0.01, 0.05, 0.2):
+        assert np.mean(np.concatenate(p) <= level) <= 1.3 * level + 0.005

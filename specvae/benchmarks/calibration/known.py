@@ -42,7 +42,7 @@ NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
 """Gauss-Hermite quadrature over a standard normal, for the mean over blocks' scales."""
 REACH_RATE, REACH_SCORES = 1e-5, 5000
 """The asked rate is fifty times rarer than one score: only a tail fitted to the scores can reach it."""
-COVERED = (0.80, 0.97)
+COVERED = (0.85, 0.95)
 """Limits of the share of the splits that a 90 % interval must cover to pass."""
 FACTOR = 3.0
 """The median cut of the tail must realise within this factor of the asked rate to pass."""

@@ -14,7 +14,7 @@ from specvae.benchmarks.calibration.planted import Planted, planted_rows, write_
 from specvae.benchmarks.calibration.series import Dates
 from specvae.benchmarks.calibration.series_page import write_dates
 from specvae.benchmarks.calibration.trial import FILLS, METHODS, RATES, Trial
-from specvae.benchmarks.report import Environment, Report, Row, pyplot, table, write_figure
+from specvae.benchmarks.report import Environment, Report, Row, pyplot, table, tried, write_figure
 
 __all__ = ["rows_of", "write_page"]
 
@@ -78,7 +78,11 @@ def write_page(
         write_known(report, known)
     if dates is not None:
         write_dates(out, report, dates)
-    report.made_with(made_with).write(out)
+    report.section("What was tried").text(
+        "For intervals that cover as they say, for the fire of Cold Springs, whose cut the rims of clouds set, and for objects at "
+        "a false-discovery rate."
+    )
+    report.text(tried("specvae.benchmarks.calibration")).made_with(made_with).write(out)
 
 
 def _sets(out: Path, report: Report, trials: Sequence[Trial]) -> None:
