@@ -29,6 +29,7 @@ from specvae.thresholds.drift.reference import DriftReference
 from specvae.training.cloud_like import cloud_warning
 from specvae.training.held_out import tiles_of
 from specvae.training.highest_squares import HighestSquares, highest_squares
+from specvae.training.mask_edge import mask_edge_warning
 from specvae.training.sampling import LEAST, Region
 
 if TYPE_CHECKING:
@@ -288,12 +289,12 @@ def _looked_at(
     config: ModelConfig,
     provenance: dict[str, Any],
 ) -> tuple[HighestSquares | None, dict[str, Any]]:
-    """Pictures of the normal squares that set the default cut, and the provenance with a warning where they look like cloud."""
+    """Pictures of the normal squares that set the default cut, and the provenance with warnings of clouds among them."""
     if not calibration.size:
         return None, provenance
-    tiles, of_scene = calibration.tiles, (bands, reference, config.patch)
-    warning, diagnostics = cloud_warning(regions, tiles, *of_scene), provenance.get("diagnostics")
-    if warning and diagnostics is not None:
-        diagnostics = {**diagnostics, "warnings": [*diagnostics["warnings"], warning]}
-        provenance = {**provenance, "diagnostics": diagnostics}
-    return highest_squares(regions, tiles, calibration.threshold().value, *of_scene), provenance
+    tiles, cut, of_scene = calibration.tiles, calibration.threshold().value, (bands, reference, config.patch)
+    if (diagnostics := provenance.get("diagnostics")) is not None:
+        found = [cloud_warning(regions, tiles, *of_scene), mask_edge_warning(regions, tiles, cut)]
+        warnings = [*diagnostics["warnings"], *(warning for warning in found if warning)]
+        provenance = {**provenance, "diagnostics": {**diagnostics, "warnings": warnings}}
+    return highest_squares(regions, tiles, cut, *of_scene), provenance

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from specvae.errors import UsageError
 from specvae.ingest.formats.references import dependencies
-from specvae.option import PIXELS, READING, Option, option
+from specvae.ingest.given_numbers import nodata_value, offset_value
+from specvae.option import PIXELS, READING, Option, Range, option
 
 __all__ = ["IngestOptions"]
 
@@ -21,6 +21,8 @@ PRODUCT_MASKS = ("auto", "none")
 """Whether the masks that come with a product are applied."""
 LEARNING = ("fit", "calibrate")
 """The commands that read normal data."""
+WIDEST_BUFFER = 64
+"""Pixels by which a mask may be widened, at most: as far as is read around a window without a thought."""
 TWO_DATES = (*LEARNING, "score", "inspect")
 """The commands that read an earlier date beside each scene."""
 
@@ -92,6 +94,18 @@ class IngestOptions:
         ),
     )
     """``auto``: what a product's own quality layers mark is left out; ``none``: they are not applied."""
+    mask_buffer: int | None = option(
+        None,
+        Option(
+            "Judge nothing within so many pixels of what --mask leaves out, nor set cuts by it: clouds reach beyond masks.",
+            metavar="PIXELS",
+            range=Range(0, WIDEST_BUFFER),
+            heading=PIXELS,
+        ),
+    )
+    """Pixels by which ``mask`` and ``before_mask`` are widened, along rows, columns and diagonals alike; None = none.
+
+    A fit trains on the pixels that this leaves out, so that it knows them, and calibrates without them."""
     aoi: str | None = option(
         None, Option("Look only at what lies inside these polygons.", metavar="PATH", is_path=True, heading=PIXELS)
     )
@@ -209,12 +223,16 @@ class IngestOptions:
         object.__setattr__(self, "mask_values", split)
         if self.mask_values and not self.mask:
             raise UsageError("--mask-values needs --mask, the raster whose values they are")
+        if self.mask_buffer and not (self.mask or self.before_mask):
+            raise UsageError("--mask-buffer needs --mask, what it is laid around")
+        if self.mask_buffer is not None and self.mask_buffer not in Range(0, WIDEST_BUFFER):
+            raise UsageError(f"--mask-buffer is {self.mask_buffer}; give 0 to {WIDEST_BUFFER} pixels")
         if self.before_mask and not self.before:
             raise UsageError("--before-mask needs --before, the earlier date whose mask it is")
         if isinstance(self.nodata, str) and self.nodata != "auto":
-            object.__setattr__(self, "nodata", _number(self.nodata))
+            object.__setattr__(self, "nodata", nodata_value(self.nodata))
         if self.offset is not None and self.offset != "auto":
-            object.__setattr__(self, "offset", _addend(self.offset))
+            object.__setattr__(self, "offset", offset_value(self.offset))
 
     def to_json(self) -> dict[str, Any]:
         """The options ready for JSON, as they are stored beside a result and compared with those of the next run."""
@@ -222,7 +240,7 @@ class IngestOptions:
         nodata = None if self.nodata is None else str(self.nodata)
         options = asdict(self) | {"mask_values": list(self.mask_values), "nodata": nodata}
         # Of what was no choice once nothing is said where it is not used: older results stay done.
-        unused = {key for key in ("before", "before_mask", "offset") if options[key] is None}
+        unused = {key for key in ("before", "before_mask", "mask_buffer", "offset") if options[key] is None}
         unused |= {"product_masks"} if self.product_masks == "auto" else set()
         return {key: value for key, value in options.items() if key not in unused}
 
@@ -252,6 +270,7 @@ class IngestOptions:
             normal=None,
             mask=None,
             mask_values=(),
+            mask_buffer=None,
             aoi=None,
             truth=None,
             grid=None,
@@ -263,24 +282,3 @@ class IngestOptions:
 def _files(folder: Path) -> list[Path]:
     """The files below a folder."""
     return [path for path in folder.rglob("*") if path.is_file()]
-
-
-def _number(text: str) -> float | None:
-    """The number that --nodata gives; None for ``none``. Raises UsageError for what is no number."""
-    if text.strip().casefold() == "none":
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError(f"--nodata is {text!r}; give a number, nan or auto") from None
-
-
-def _addend(value: str | float) -> float:
-    """The number that --offset gives. Raises UsageError for what is none."""
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise UsageError(f"--offset is {value!r}; give a number in the unit of the bands, or auto")
-    return number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -28,8 +28,9 @@ from specvae.training.sampling import Region, Split, cross_split, region_of_rows
 
 __all__ = ["Gathered", "gather"]
 
-Read: TypeAlias = tuple[Cube, NDArray[np.bool_], Window]
-"""A window that was read: its cube with halo, which of its pixels ``(rows, cols)`` are normal, and the window itself."""
+Read: TypeAlias = tuple[Cube, NDArray[np.bool_], NDArray[np.bool_], Window]
+"""A window that was read: its cube with halo, which of its pixels ``(rows, cols)`` are normal and which lie along the edge of a
+mask, where they may train and not calibrate, and the window itself."""
 
 
 class SourceDecision(DecisionRow):
@@ -176,8 +177,8 @@ class _Gathering:
 
     def add_scene(self, source: Source, number: int, quota: Quota) -> None:
         """Read windows of a raster until the quota is full."""
-        config = self.config
-        with in_patches(_open_alike(source, self.options, self.bands, self.before, self.first), config.patch) as scene:
+        config, options = self.config, self.options if self.hold_all else replace(self.options, mask_buffer=None)
+        with in_patches(_open_alike(source, options, self.bands, self.before, self.first), config.patch) as scene:
             self.bands = self.bands or scene.bands
             self.before = self.before or (scene.before.bands if scene.before else None)
             self.pixel_size = self.pixel_size or scene.pixel_size
@@ -191,7 +192,8 @@ class _Gathering:
                 if config.sampling.fold_count > 1 and not self.hold_all
                 else split_blocks(shape, self.buffer, config.sampling, seed, borders=not config.patch)
             )
-            reads = _reads(scene, split, quota, self.buffer, config, seed, self.hold_all)
+            edge = 0 if self.hold_all else self.options.mask_buffer or 0
+            reads = _reads(scene, split, quota, self.buffer, config, seed, self.hold_all, edge)
             for region in _regions(split, number, reads, quota, self.hold_all, self.counts):
                 self.regions.append(region)
                 self.telling(number, quota)
@@ -227,9 +229,9 @@ def _open_alike(
 
 
 def _reads(
-    scene: Scene, split: Split, quota: Quota, buffer: int, config: ModelConfig, seed: int, hold_all: bool
+    scene: Scene, split: Split, quota: Quota, buffer: int, config: ModelConfig, seed: int, hold_all: bool, edge: int
 ) -> Iterator[Read]:
-    """Cubes with halo and normal masks of the windows that are still wanted, in seeded order."""
+    """Cubes with halo, normal masks and edges of masks of the windows that are still wanted, in seeded order."""
     everything = Window(0, 0, scene.rows, scene.cols)
     # Lazily: `_regions` takes from the quota between two windows, so no more is read than is used.
     for window in regions_of(split, seed, config.patch or 1):
@@ -241,20 +243,22 @@ def _reads(
         crossed = split.folds is not None
         holds = hold_all or crossed or Role.CALIBRATION in split.roles.ravel()[np.unique(split.block(window))]
         cube = scene.read(window.grow(buffer + HALO if holds else buffer).clip(everything))
-        yield cube, scene.normal(window), window
+        near = scene.near_mask(window, edge) if edge else np.zeros((window.rows, window.cols), bool)
+        yield cube, scene.normal(window), near, window
 
 
 def _regions(
     split: Split, source: int, reads: Iterator[Read], quota: Quota, hold_all: bool, counts: NDArray[np.int64]
 ) -> Iterator[Region]:
     """What is used of what is read; its pixels are added to ``counts`` by their reason."""
-    for cube, normal, window in reads:
+    for cube, normal, near, window in reads:
         counts += np.bincount(cube.crop(window).reason.ravel(), minlength=len(counts))
         role = np.full(normal.shape, Role.CALIBRATION, np.uint8) if hold_all else split.role(window)
         usable = normal & cube.crop(window).valid
+        role[near & (role == Role.CALIBRATION)] = Role.UNUSED
         role = quota.take(np.where(usable, role, np.uint8(Role.UNUSED)).astype(np.uint8))
         if not role.any():
             continue
         block = split.block(window)
-        folds = split.fold_map(window, quota.calibrating(usable, block))
+        folds = split.fold_map(window, quota.calibrating(usable & ~near, block))
         yield Region(cube, window, role, block, source, folds)

@@ -13,10 +13,10 @@ import pytest
 from numpy.typing import NDArray
 from shapely.geometry import box
 
-from specvae.errors import InputError
+from specvae.errors import InputError, UsageError
 from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
-from specvae.spectra import Invalid
+from specvae.spectra import Invalid, Window
 from tests.raster_files import ramp, write
 
 
@@ -195,3 +195,30 @@ def test_a_truth_of_0_and_255_has_anomalies_and_one_of_all_is_said(scene: Path, 
     every = IngestOptions(truth=str(write(tmp_path / "u.tif", plane(r0_40=1))))
     with open_scene(scene, every) as opened:
         assert any("marks as anomalous 100.0% of the 2,000 pixels" in note for note in opened.notes)
+
+
+def test_a_buffer_leaves_out_what_lies_near_a_mask_in_whatever_windows(scene: Path, tmp_path: Path) -> None:
+    marks = np.ones((1, 40, 50), "uint8")
+    marks[0, 10, 20] = marks[0, 39, 0] = 0
+    mask = write(tmp_path / "clear.tif", marks)
+    expected = np.zeros((40, 50), bool)
+    expected[8:13, 18:23] = expected[37:, :3] = True
+    with open_scene(scene, IngestOptions(mask=str(mask), mask_buffer=2)) as opened:
+        whole = opened.read(opened.grid.window).reason
+        np.testing.assert_array_equal(whole == Invalid.MASK, expected)
+        for row in range(0, 40, 5):
+            window = Window(row, 7, 5, 16)
+            np.testing.assert_array_equal(opened.read(window).reason, whole[window.slices])
+    with open_scene(scene, IngestOptions(mask=str(mask), mask_buffer=0)) as opened:
+        assert (opened.read(opened.grid.window).reason == Invalid.MASK).sum() == 2
+
+
+def test_a_buffer_needs_a_mask_and_a_number_of_pixels(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--mask-buffer needs --mask"):
+        IngestOptions(mask_buffer=2)
+    for pixels in (-1, 65):
+        with pytest.raises(UsageError, match=f"--mask-buffer is {pixels}; give 0 to 64 pixels"):
+            IngestOptions(mask="m.tif", mask_buffer=pixels)
+    assert "mask_buffer" not in IngestOptions(mask="m.tif").to_json(), "results of before stay done"
+    assert IngestOptions(mask="m.tif", mask_buffer=2).to_json()["mask_buffer"] == 2
+    assert IngestOptions(before="b.tif", mask="m.tif", mask_buffer=2).of_earlier().mask_buffer is None

@@ -116,6 +116,13 @@ class PatchScene(Scene):
         out[inside.shift(-around.row, -around.col).slices] = self._pixels.normal(inside)
         return np.asarray(self._by_patch(out).all(axis=0))
 
+    def near_mask(self, window: Window, pixels: int) -> Mask:
+        """Where any pixel of a patch lies within so many pixels of what the masks leave out."""
+        around, inside = self._pixels_under(window)
+        out = np.zeros((around.rows, around.cols), bool)
+        out[inside.shift(-around.row, -around.col).slices] = self._pixels.near_mask(inside, pixels)
+        return np.asarray(self._by_patch(out).any(axis=0))
+
     def truth(self, window: Window) -> NDArray[np.uint8] | None:
         """1 where any pixel is anomalous, else 255 where any is unknown, else 0; None where no truth was given."""
         around, inside = self._pixels_under(window)

@@ -15,7 +15,7 @@ from specvae.errors import ReadError
 from specvae.ingest.band_reader import BandReader
 from specvae.ingest.formats.gdal import LIBRARY_ERRORS, errors_in_one_line
 from specvae.ingest.grid import Grid
-from specvae.ingest.masks.overlay import Overlay, open_overlay
+from specvae.ingest.masks.overlay import MASKS, Overlay, Widened, open_overlay
 from specvae.ingest.masks.quality_overlay import QualityOverlay
 from specvae.ingest.scene.plan import Plan
 from specvae.ingest.scene.scene import Scene
@@ -27,8 +27,6 @@ __all__ = ["PixelScene"]
 
 Readers = list[tuple[tuple[int, ...], BandReader]]
 """A reader of each file, with the positions of its bands in the order delivered."""
-MASKS = {"mask", "before-mask"}
-"""The overlays that say what to leave out."""
 SMALLEST_CACHE = 1 << 20
 """Bytes; with less, GDAL may not hold the one block it is decoding."""
 
@@ -160,6 +158,14 @@ class PixelScene(Scene):
         with self._lock:
             overlay = self.open()._overlays.get("normal")
             return np.ones((window.rows, window.cols), bool) if overlay is None else overlay.marked(window)
+
+    def near_mask(self, window: Window, pixels: int) -> Mask:
+        """Where a pixel lies within so many pixels of what the masks leave out, ``(rows, cols)``; nowhere without masks."""
+        near = np.zeros((window.rows, window.cols), bool)
+        with self._lock:
+            for name in MASKS & self.open()._overlays.keys():
+                near |= Widened(self._overlays[name], self.plan.grid, pixels).excluded(window)
+        return near
 
     def truth(self, window: Window) -> NDArray[np.uint8] | None:
         """``(rows, cols)``: 1 anomalous, 0 normal, 255 unknown; None where no truth was given."""

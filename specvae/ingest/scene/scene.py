@@ -79,6 +79,10 @@ class Scene(ABC):
         """Where --normal says that pixels are normal, ``(rows, cols)``; everywhere without it."""
 
     @abstractmethod
+    def near_mask(self, window: Window, pixels: int) -> Mask:
+        """Where a pixel lies within so many pixels of what the masks leave out, ``(rows, cols)``; nowhere without masks."""
+
+    @abstractmethod
     def truth(self, window: Window) -> NDArray[np.uint8] | None:
         """``(rows, cols)``: 1 anomalous, 0 normal, 255 unknown; None where no truth was given."""
 

@@ -27,6 +27,7 @@ from specvae.ingest.scene.scene import Scene
 from specvae.spectra import Window
 from specvae.stages.score.gatherers import Gatherers
 from specvae.stages.score.job import Job
+from specvae.stages.score.mask_buffer import other_buffer
 from specvae.stages.score.objects import SceneObjects, explain_objects, find_objects, known_objects
 from specvae.stages.score.page import map_page
 from specvae.stages.score.patch_pixels import picture_of, write_pixels
@@ -173,7 +174,8 @@ class _SceneRun:
         job, gathered, written = self.job, self.gathered, self.job.request.written
         section, settings = evidence.section if evidence else None, job.request.settings()
         described = about(self.scene)
-        described["notes"] = [*described["notes"], *other_pixels(self.scene, job.model)]
+        compared = [*other_pixels(self.scene, job.model), *other_buffer(self.scene, job.model)]
+        described["notes"] = [*described["notes"], *compared]
         report = report_of(described, job.model, job.threshold, figures, settings, objects.section, section)
         if QUICKLOOK in written and gathered.overview is not None:
             first, path = objects.first, self.place / QUICKLOOK.name
