@@ -246,3 +246,12 @@ def test_files_named_after_bands_alone_take_their_pictures_with_them(tmp_path: P
     (source,) = find_sources([str(tmp_path)])
     with open_scene(source) as scene:
         assert scene.bands.names == ("B2", "B3")
+
+
+def test_an_index_beside_band_files_is_none_of_them_and_counts_without_metadata_are_said(tmp_path: Path) -> None:
+    for name in ("B4", "B5", "NDVI"):
+        write(tmp_path / f"LC09_L2SP_034032_20220707_20230221_02_T1_{name}.TIF", ramp(1))
+    (source,) = find_sources([str(tmp_path)])
+    with open_scene(source) as scene:
+        assert scene.bands.names == ("B4", "B5")
+        assert any("values are counts, for no MTL file beside them" in note for note in scene.notes)

@@ -187,3 +187,21 @@ def test_what_spark_leaves_beside_its_tables_is_no_table(tmp_path: Path) -> None
         frame().to_parquet(tmp_path / name)
     (tmp_path / "_SUCCESS").write_text("")
     assert [Path(s.path).name for s in find_sources([str(tmp_path)])] == ["part-0.parquet", "part-1.parquet"]
+
+
+@pytest.mark.parametrize("form", ["{}", "X{}"])
+def test_ten_years_are_no_wavelengths_and_a_spectrum_by_the_nanometre_is(form: str, tmp_path: Path) -> None:
+    for first, known in ((2010, False), (2011.5, True), (950, True)):
+        names = [form.format(first + at) for at in range(len(NM))]
+        pd.DataFrame(SPECTRA, columns=names).to_csv(tmp_path / "a.csv", index=False)
+        assert (read(tmp_path / "a.csv").bands.wavelengths is not None) == known
+
+
+def test_the_spread_beside_the_mean_of_an_area_is_no_band_and_said(tmp_path: Path) -> None:
+    names = [f"{band}_{kind}" for band in ("blue", "green", "red", "nir") for kind in ("mean", "stdev", "count")]
+    pd.DataFrame(SPECTRA, columns=names).to_csv(tmp_path / "a.csv", index=False)
+    found = read(tmp_path / "a.csv")
+    assert found.bands.names == ("blue_mean", "green_mean", "red_mean", "nir_mean")
+    assert any("blue_stdev" in note for note in found.notes)
+    pd.DataFrame(SPECTRA[:, :3], columns=["blue_max", "red_max", "nir_max"]).to_csv(tmp_path / "b.csv", index=False)
+    assert len(read(tmp_path / "b.csv").bands) == 3

@@ -201,3 +201,25 @@ def test_bands_of_an_eopf_product_without_names_of_dimensions_have_no_place(tmp_
     with open_scene(place, IngestOptions(bands="B2,B8")) as scene:
         assert scene.bands.names == ("B2", "B8")
         assert not scene.grid.placed
+
+
+@pytest.mark.parametrize(
+    "order", [("y", "x", "wavelength"), ("y", "wavelength", "x"), ("x", "y", "wavelength")], ids="-".join
+)
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_cube_is_read_whatever_the_order_of_its_dimensions(
+    order: tuple[str, ...], version: int, tmp_path: Path
+) -> None:
+    values = ramp(5, 20, 30).astype("f4")
+    root = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=version)
+    coordinates(root, 20, 30, 10.0)
+    add(root, "wavelength", np.linspace(450.0, 850.0, 5), ("wavelength",), units="nm")
+    stored = np.transpose(values, [("wavelength", "y", "x").index(name) for name in order])
+    add(root, "refl", stored, order)
+    with open_scene(str(tmp_path / "a.zarr")) as scene:
+        assert scene.bands.wavelengths == (450, 550, 650, 750, 850)
+        assert scene.transform[:6] == (10, 0, 400_000, 0, -10, 5_000_000)
+        assert np.array_equal(scene.read(scene.grid.window).values, values)
+        assert np.array_equal(scene.read(Window(3, 5, 7, 11)).values, values[:, 3:10, 5:16])
+    with open_scene(str(tmp_path / "a.zarr"), IngestOptions(bands="4,2")) as scene:
+        assert np.array_equal(scene.read(scene.grid.window).values, values[[3, 1]])

@@ -102,11 +102,19 @@ def product_of_band_files(source: Source, options: IngestOptions, mtl: str | Non
         blocks=stack.blocks,
         files=tuple(p for p in [*source.members, *([mtl] if mtl else [])] if os.path.isfile(p)),
         storage=GdalBands(),
-        notes=tuple(landsat.notes(stack.layers)) if landsat else (),
+        notes=(*(landsat.notes(stack.layers) if landsat else ()), *_counts(landsat, mtl, stack.layers)),
         # The tags of such files may say when they were written; their names have the date of acquisition in them.
         datetime=(landsat.datetime if landsat else None) or acquired({}, source.members[0]),
         level=landsat.level if landsat else None,
     )
+
+
+def _counts(landsat: Landsat | None, mtl: str | None, layers: tuple[Layer, ...]) -> tuple[str, ...]:
+    """A note where nothing says how Landsat's counts become reflectance."""
+    plain = all(layer.scale == 1.0 and not layer.offset for layer in layers)
+    if landsat is None or mtl is not None or not plain:
+        return ()
+    return ("values are counts, for no MTL file beside them says how they become reflectance",)
 
 
 def _band_file(path: str, name: str, landsat: Landsat | None) -> BandFile:

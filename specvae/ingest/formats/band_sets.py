@@ -62,7 +62,7 @@ CAPTURE = re.compile(r"(?P<before>IMG_\d{3,6})_(?P<band>\d{1,2})(?P<after>)$", r
 """A capture of a MicaSense camera: a file for each of its lenses, numbered from 1."""
 REST = re.compile(
     r"(?P<before>.*?)(?:^|[_\-. ])(?:st_(?:atran|cdist|drad|emis|emsd|qa|trad|urad)|sr_(?:qa_aerosol|cloud_qa|aerosol|"
-    r"atmos_opacity)|qa_(?:pixel|radsat|aerosol)|s[az]a|v[az]a|aot|wvp|tci|pvi|cld|snw|dem|angles?|rgb)"
+    r"atmos_opacity)|qa_(?:pixel|radsat|aerosol)|s[az]a|v[az]a|aot|wvp|tci|pvi|cld|snw|dem|angles?|rgb|ndvi|ndwi|ndsi|nbr|evi|savi)"
     r"(?P<after>(?:[_\-. ].*)?)$",
     re.I,
 )

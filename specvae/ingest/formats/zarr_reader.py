@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from specvae.errors import InputError, ReadError
 from specvae.ingest.band_reader import FileMasks, StoredValues
+from specvae.ingest.formats.zarr_axes import MovedAxes, with_rows_and_columns_last
 from specvae.ingest.formats.zarr_store import safe_array
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
@@ -50,7 +51,7 @@ class ZarrReader:
         self, layers: tuple[Layer, ...], store: str, name: str, mask: str | None, own: Grid, grid: Grid
     ) -> None:
         self.layers, self.path = layers, layers[0].path
-        self._array = safe_array(store, name)
+        self._array = with_rows_and_columns_last(safe_array(store, name))
         self._mask = safe_array(store, mask) if mask else None
         self._factor = _factor(own, grid, self.path)
         self._shape, self._grid = own.shape, grid
@@ -90,10 +91,18 @@ class ZarrReader:
     def read_bands(self, which: slice, window: Window) -> StoredValues:
         """Stored values of some of the bands, ``(bands, rows, cols)``."""
         try:
+            if isinstance(self._array, MovedAxes) and self._factor == 1:
+                return self._together(self._array, which, window)
             planes = [self._plane(layer, window) for layer in self.layers[which]]
         except Exception as error:  # zarr and its codecs raise many classes
             raise ReadError(f"{self.path} cannot be read at row {window.row}, column {window.col}: {error}") from error
         return np.stack(planes)
+
+    def _together(self, array: MovedAxes, which: slice, window: Window) -> StoredValues:
+        """Some bands of a window, read in one piece: where bands are the last axis, a chunk holds all of them."""
+        every = tuple(slice(None) for _ in array.shape[:-2])
+        stored = array[(*every, *window.slices)].reshape(-1, window.rows, window.cols)
+        return np.ascontiguousarray(stored[[layer.index - 1 for layer in self.layers[which]]])
 
     def masked(self, window: Window) -> FileMasks:
         """Where the product's quality mask says that a pixel is lost or defective; it has the array's own grid."""

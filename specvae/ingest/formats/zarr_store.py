@@ -20,6 +20,7 @@ from specvae.ingest.formats.arrays.axes import texts_of
 from specvae.ingest.formats.limits import LIFT, PIXELS
 from specvae.ingest.formats.packed import zip_names
 from specvae.ingest.formats.references import is_remote
+from specvae.ingest.formats.zarr_axes import COLS, ROWS, dims_of, order_of
 from specvae.ingest.formats.zarr_codecs import strange_codecs
 from specvae.ingest.grid import Grid
 
@@ -35,13 +36,11 @@ FOLDER_MARK = re.compile(r"(?:\.zgroup|\.zarray|\.zmetadata|zarr\.json)$")
 """Name of a file that makes a folder a Zarr store, of version 2 or 3."""
 MOST = 4_000
 """Arrays and groups of a store that are looked at."""
-ROWS = ("y", "lat", "latitude", "northing", "row", "rows")
-COLS = ("x", "lon", "longitude", "easting", "col", "cols", "column")
 
 
 @dataclass(frozen=True)
 class Plane:
-    """An array of a store with its attributes and the names of its dimensions; no value is read."""
+    """An array of a store with its attributes and the names of its dimensions, rows and columns last; no value is read."""
 
     path: str
     """Its path in the store."""
@@ -184,15 +183,14 @@ def texts_in(path: str, name: str) -> list[str]:
 
 def _plane(name: str, array: Any) -> Plane:
     """An array's description."""
-    metadata = array.metadata
-    attributes = dict(array.attrs)
-    dims = getattr(metadata, "dimension_names", None) or attributes.get("_ARRAY_DIMENSIONS") or ()
+    attributes, dims = dict(array.attrs), dims_of(array)
+    order = order_of(dims) or tuple(range(len(array.shape)))
     return Plane(
         path=name,
-        shape=tuple(int(n) for n in array.shape),
-        chunks=tuple(int(n) for n in array.chunks),
+        shape=tuple(int(array.shape[axis]) for axis in order),
+        chunks=tuple(int(array.chunks[axis]) for axis in order),
         dtype=np.dtype(array.dtype).name if np.dtype(array.dtype).kind in "biuf" else "object",
-        dims=tuple(str(d) for d in dims),
+        dims=tuple(dims[axis] for axis in order) if dims else (),
         attributes=attributes,
         fill=_finite(attributes.get("_FillValue", attributes.get("fill_value", attributes.get("nodata")))),
     )

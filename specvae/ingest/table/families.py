@@ -105,6 +105,9 @@ class Family:
         if self.unit:
             scale = NANOMETRES[self.unit[0]]
             return scale if all(100 <= n * scale <= 100_000 for n in numbers) else None
+        # The yields of ten years, say: of numbers alone, or as R writes them, X2015.
+        if self.word in ("", "x") and self._years and self._by_one:
+            return None
         if self.word not in WAVELENGTH_PREFIXES and not (
             len(self) >= LEAST_UNKNOWN and self.running and not self._years
         ):
@@ -117,6 +120,10 @@ class Family:
     @property
     def _years(self) -> bool:
         return all(1950 <= n <= 2060 and n == int(n) for n in self.numbers)
+
+    @property
+    def _by_one(self) -> bool:
+        return all(b - a == 1 for a, b in zip(self.numbers, self.numbers[1:], strict=False))
 
     @property
     def rank(self) -> int:

@@ -20,6 +20,10 @@ COLOURS = re.compile(
     re.I,
 )
 """Headers that name a spectral band in words."""
+SPREAD = re.compile(
+    r"[_\-. ](?:std|stdev|std_?dev|sd|se|sem|cv|var(?:iance)?|range|count|n|sum|min|max|minority|majority)$", re.I
+)
+"""How headers end that give the spread, the extremes or the number of values of an area rather than their middle."""
 NOT_BANDS = re.compile(
     r"^(?:|unnamed.*|index|idx|row_?names?|fid|oid|objectid|gid|uid|uuid|key|id|.*[_. ]id|id[_. ].*|row|col|column|rows?|cols?|"
     r"x|y|z|xx|yy|(?:point|coord|coordinate|utm|map|geo|pos|gps|ctr|centroid)s?[_. ]?[xyzmen]|[xyz][_. ]?(?:coord.*|utm|m)|"
@@ -204,6 +208,8 @@ def _coloured(columns: list[Column], usable: list[int]) -> _Recognised | None:
     at = [i for i in usable if columns[i].numeric]
     at = [i for i in at if COLOURS.search(columns[i].name) or NUMBERED.match(columns[i].name)]
     at = [i for i in at if not NOT_BANDS.match(columns[i].name.strip()) and not columns[i].flag]
+    # Of statistics of an area, those of its spread and its size are no spectra.
+    at = [i for i in at if not SPREAD.search(columns[i].name.strip())] or at
     # A single such word may mean something else, as `red` does in a table about wines.
     return _Recognised(tuple(at), (None,) * len(at), "the names of bands in their headers") if len(at) > 1 else None
 

@@ -45,11 +45,11 @@ ACROSS = re.compile(
 )
 """Names of a dimension that runs across."""
 WAVES = re.compile(
-    r"(?:^|_)(?:(?:sensor|center|centre|central|band)_?)?(?:wave_?(?:lengths?|numbers?)?|wvls?|wl|lambda|cw|centers?|centres?)(?:_?nm|_3d)?$",
+    r"(?:^|_)(?:(?:sensor|center|centre|central|band)_?)?(?:wave_?(?:lengths?|numbers?)?|wvls?|wl|lambda|cw|centers?|centres?)(?:_?nm|_?[uµ]m|_?microns?|_3d)?$",
     re.I,
 )
 """Names of a list of wavelengths."""
-WIDTHS = re.compile(r"(?:^|_)(?:fwhms?|(?:band_?)?widths?)(?:_?nm)?$", re.I)
+WIDTHS = re.compile(r"(?:^|_)(?:fwhms?|(?:band_?)?widths?)(?:_?nm|_?[uµ]m)?$", re.I)
 """Names of a list of widths."""
 NAMES = re.compile(
     r"(?:^|_)bands?(?:_?(?:names?|ids?|labels?))?$|^(?:channel|variable)s?(?:_?names?)?$|^long_names?$", re.I

@@ -13,7 +13,10 @@ from specvae.ingest.formats.arrays.tree import ArrayNode
 
 __all__ = ["Stored", "stored_of"]
 
-FILLS = ("_fillvalue", "missing_value", "data_ignore_value", "nodata")
+FILLS = (
+    *("_fillvalue", "missing_value", "data_ignore_value", "nodata", "nodata_value", "no_data_value", "no_data"),
+    *("fill_value", "fillvalue", "_fill_value", "ignore_value"),
+)
 """Attributes that state a fill, the most trusted first."""
 
 
