@@ -444,6 +444,8 @@ def test_an_envi_spectral_library_is_a_table(tmp_path: Path) -> None:
         ("is_abnormal", 0, 1),
         ("kind", "Normal", "weed"),
         ("outlier", 0, 1),
+        ("normal_flag", 1, 0),
+        ("not_normal_flag", 0, 1),
     ],
 )
 def test_the_name_of_a_label_says_whether_one_is_normal(name: str, normal: object, odd: object, tmp_path: Path) -> None:

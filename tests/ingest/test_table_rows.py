@@ -99,7 +99,7 @@ def test_a_header_again_among_the_rows_is_left_out_and_said(shift: int, tmp_path
     found = read(tmp_path / "a.csv")
     check(found)
     assert found.reason[20] == Invalid.MASK
-    assert any("they repeat the numbers in the header" in note for note in found.notes)
+    assert any("1 row is left out: it repeats the numbers in the header" in note for note in found.notes)
 
 
 def test_no_spectrum_repeats_a_header_that_is_none() -> None:

@@ -18,9 +18,14 @@ NORMAL = {"0", "0.0", "false", "no", "normal", "inlier", "ok", "good"}
 """What a label of a normal row may be where the options name no value; its first three, reversed, where 1 is normal."""
 NORMAL_IS_ONE = {"1", "1.0", "true", "yes", "normal", "inlier", "ok", "good"}
 """The same in a column that says in its name that 1 is normal."""
-SAYS_NORMAL = re.compile(r"(?:^|_|\b)(?:is_?)?(?:normal|inlier|nominal|good|valid|clean|healthy|ok)s?$", re.I)
+SAYS_NORMAL = re.compile(
+    r"(?:^|_|\b)(?:is_?)?(?:normal|inlier|nominal|good|valid|clean|healthy|ok)s?(?:_?(?:flag|label|mask))?$", re.I
+)
 """Names of columns in which 1 or true means normal."""
-SAYS_NOT = re.compile(r"(?:^|_|\b)(?:not|non|ab|un|in)[_ ]?(?:normal|nominal|good|valid|clean|healthy|ok)s?$", re.I)
+SAYS_NOT = re.compile(
+    r"(?:^|_|\b)(?:not|non|ab|un|in)[_ ]?(?:normal|nominal|good|valid|clean|healthy|ok)s?(?:_?(?:flag|label|mask))?$",
+    re.I,
+)
 """Names that deny it: ``abnormal``, ``is_not_normal``, ``invalid``."""
 UNKNOWN = {
     "",

@@ -34,7 +34,8 @@ def repeated_headers(reason: NDArray[np.uint8], statistics: int) -> list[str]:
     count = int((reason == Invalid.MASK).sum()) - statistics
     if count <= 0:
         return []
-    return [f"{count:,} rows are left out: they repeat the numbers in the header, as tables do that were joined"]
+    rows = "1 row is left out: it repeats" if count == 1 else f"{count:,} rows are left out: they repeat"
+    return [f"{rows} the numbers in the header, as in tables that were joined"]
 
 
 def empty_columns(names: Sequence[str]) -> list[str]:
