@@ -29,7 +29,7 @@ def report(**changes: Any) -> Any:
 def test_the_five_answers_stand_in_the_notes() -> None:
     assert dict(notes_of(report(), (12, 34))) == {
         "when": "2016-07-23T17:30:00Z",
-        "where": "object 1 of 30, circled: 149 pixels (0.134 km²) at 39.98000° N, 105.50000° W",
+        "where": "object 1 of 30, circled: 149 pixels (134,100 m²) at 39.98000° N, 105.50000° W",
         "what": "red +98 %",
         "how sure": "flagged above 69.93 nats: a false-alarm rate of 0.01 (90 %: 0.007 to 0.013); about 433 (303 to 563) of "
         "43,300 pixels would be flagged if all were normal",

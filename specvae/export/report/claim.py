@@ -43,7 +43,7 @@ def claim(report: Report) -> str:
     noun = noun_of(report)
     objects, extent = report["objects"].get("count"), extent_of(pixels)
     where = f", in {objects:,} {'object' if objects == 1 else 'objects'}" if objects else ""
-    expected, comment, normal = "", "", report["trust"]["expected"]
+    expected, normal = "", report["trust"]["expected"]
     if normal is not None:
         # So many would be flagged by chance; the sentence must not let fewer than that pass for a finding.
         few = 0 < pixels["anomalous"] <= normal[0]
@@ -53,16 +53,14 @@ def claim(report: Report) -> str:
     if extent is not None:
         what = "table" if noun == "rows" else "scene"
         return f"{extent.capitalize()} of the {what} is anomalous: {counts}{expected}."
-    return f"{counts} are anomalous{where}{_large_event(report)}{expected}.{_outstanding(report, bool(comment))}"
+    return f"{counts} are anomalous{where}{_large_event(report)}{expected}.{_outstanding(report)}"
 
 
-def _outstanding(report: Report, few: bool) -> str:
-    """A sentence on how many objects chance does not explain; ``few``: whether the flags are no more than chance gives."""
+def _outstanding(report: Report) -> str:
+    """A sentence on how many objects chance does not explain; empty where there is none: the p-values of few normal objects are bounds."""
     count, strong = report["objects"].get("count"), report["objects"].get("outstanding")
-    if not count or strong is None or (few and not strong):
+    if not count or not strong:
         return ""
-    if not strong:
-        return " No object by itself is stronger than normal ground may show in as large a scene."
     subject = "The object is" if count == strong == 1 else f"{strong:,} of the objects {'is' if strong == 1 else 'are'}"
     return f" {subject} stronger than any that 19 in 20 such scenes of normal ground would show."
 

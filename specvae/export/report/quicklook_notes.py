@@ -47,7 +47,7 @@ def _size(first: LeadingObject, report: Report) -> str:
     one = "patch" if report["model"].get("patch") else "pixel"
     many = {"patch": "patches", "pixel": "pixels"}[one]
     area = first["area_m2"]
-    on_ground = "" if area is None else f" ({area / 1e6:,.3g} km²)" if area >= 1e5 else f" ({area:,.3g} m²)"
+    on_ground = "" if area is None else f" ({area / 1e6:,.2f} km²)" if area >= 1e6 else f" ({area:,.0f} m²)"
     return f"{first['pixels']:,} {one if first['pixels'] == 1 else many}{on_ground}"
 
 
