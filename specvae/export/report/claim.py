@@ -57,7 +57,7 @@ def claim(report: Report) -> str:
 
 
 def _outstanding(report: Report) -> str:
-    """A sentence on how many objects chance does not explain; empty where there is none: the p-values of few normal objects are bounds."""
+    """A sentence on how many objects chance does not explain; empty where no p-value shows it, for few normal data bound them."""
     count, strong = report["objects"].get("count"), report["objects"].get("outstanding")
     if not count or not strong:
         return ""
