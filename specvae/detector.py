@@ -20,6 +20,7 @@ from specvae.model.device import pick_device
 from specvae.model.net_state import NetState
 from specvae.model.patches import band_means, by_band
 from specvae.scoring.baselines import Background
+from specvae.scoring.pooling import stored_reach
 from specvae.scoring.reasons import explain
 from specvae.scoring.scorer import Scorer, scorer_of
 from specvae.spectra import Cube, Explanation, Parts, Residuals, Window
@@ -205,8 +206,8 @@ class Detector:
 
         ``trusted``: they are known to be normal, so the highest scores among them are normal too.
         """
-        tiles, pooled = (tiles.thinned() for tiles in tiles_of(self._scorer, regions, sources))
-        trim = self.config.training.trim
+        reach, trim = stored_reach(self.provenance), self.config.training.trim
+        tiles, pooled = (tiles.thinned() for tiles in tiles_of(self._scorer, regions, sources, reach))
         contamination = with_objects(find_contamination(tiles.scores, trim), tiles)
         contaminated = contamination.found and not trusted
         calibration = Calibration(tiles, contaminated=contaminated, trim=trim)
@@ -249,8 +250,7 @@ class Detector:
     def explain(self, values: NDArray[np.floating], context: NDArray[np.floating] | None = None) -> Explanation:
         """Why valid pixels score as they do: ``(bands, n)`` spectra, and ``(components, n)`` contexts where used.
 
-        The contributions of the bands add up to the score. For patches ``(bands * side * side, n)`` the result is by band:
-        contributions are summed over the pixels, deviations and expected values averaged.
+        The contributions of the bands add up to the score. Of patches they are summed over the pixels, the rest is averaged.
         """
         values = np.asarray(values, np.float32)
         return explain(self.state, self._scorer, values, context, len(self.bands))

@@ -7,17 +7,26 @@ score.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLIND_BEYOND", "HALO", "pool"]
+__all__ = ["HALO", "blind_beyond", "pool", "reach_of", "stored_reach"]
 
 SIDE = np.float32(0.1065)
 """Weight of each of the two neighbours in a row: a Gaussian of half a pixel, cut at three pixels."""
 REACH = 10
-"""Pixels from the centre to the ring's outer edge: it is 21 pixels across."""
-GUARD = 4
-"""Pixels from the centre to the ring's inner edge: its middle 9 x 9 pixels are not looked at."""
+"""Pixels from the centre to the ring's outer edge, at most, and in models of earlier versions: it is 21 pixels across."""
+NARROWEST = 6
+"""The least of it: of a narrower ring, next to nothing is left outside its guard."""
+GUARD = 0.4
+"""Pixels from the centre to the ring's inner edge, over those to its outer one: the middle 9 of 21 pixels are not looked at."""
+ALIKE = 1 / np.e
+"""Autocorrelation of the ranks of normal scores at the distance that the ring reaches to: farther off is other ground."""
+RANKED = 20_000
+"""Scores that ranks are counted among, about."""
 SPACING = 2
 """Every so many pixels along each axis belong to the ring: neighbours score alike, and a quarter of them costs a quarter."""
 QUANTILE = 2 / 3
@@ -28,15 +37,56 @@ FLOOR = np.float32(1e-3)
 """Least score in nats of which the logarithm is taken."""
 HALO = REACH
 """Pixels around a window that its evidence depends on."""
-BLIND_BEYOND = (
-    f"it compares a pixel with the {2 * REACH + 1} x {2 * REACH + 1} pixels around it and cannot see what is larger than "
-    "that, such as a fire; the score can"
-)
-"""What a reader of evidence must know."""
 
 
-def pool(score: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Scores ``(rows, cols)``, NaN where invalid -> evidence of the same shape, NaN there too.
+def blind_beyond(reach: int) -> str:
+    """What a reader of evidence must know."""
+    side = 2 * reach + 1
+    return (
+        f"it compares a pixel with the {side} x {side} pixels around it, as far as normal scores are alike, and cannot see what is "
+        "larger than that, such as a fire; the score can"
+    )
+
+
+def stored_reach(provenance: Mapping[str, Any]) -> int:
+    """How far the ring of a model reaches, by the provenance that holds it; of earlier versions none does."""
+    return int(provenance.get("pooling", {}).get("reach", REACH))
+
+
+def reach_of(maps: Sequence[NDArray[np.floating]]) -> int:
+    """How far the ring is to reach, 6 to 10 pixels, by maps of normal scores ``(rows, cols)``, NaN where invalid.
+
+    It is the distance at which the autocorrelation of their ranks has fallen to 1/e. No label is read, and few targets move no
+    ranks.
+    """
+    scores = np.concatenate([m[np.isfinite(m)] for m in maps] or [np.empty(0)])
+    known = np.sort(scores[:: max(1, scores.size // RANKED)])
+    if known.size < 2 or known[0] == known[-1]:
+        return REACH
+    ranks = [
+        np.where(np.isfinite(m), np.searchsorted(known, np.nan_to_num(m)) / known.size - 0.5, np.nan) for m in maps
+    ]
+    alike = [_products(ranks, lag) / _products(ranks, 0) for lag in range(1, REACH + 1)]
+    below = [lag for lag, value in enumerate(alike, start=1) if value < ALIKE]
+    if not below:
+        return REACH
+    # Between the last lag above and the first below, on a line.
+    last = 1.0 if below[0] == 1 else alike[below[0] - 2]
+    length = below[0] - (ALIKE - alike[below[0] - 1]) / (last - alike[below[0] - 1])
+    return int(np.clip(round(length), NARROWEST, REACH))
+
+
+def _products(ranks: Sequence[NDArray[np.floating]], lag: int) -> float:
+    """The mean product of ranks so many rows or columns apart, where both are valid; 0 where none are."""
+    turned = [one for r in ranks for one in (r, r.T) if len(one) > lag]
+    pairs = [(one[lag:], one[: len(one) - lag]) for one in turned]
+    total = sum(float(np.nansum(one * other)) for one, other in pairs)
+    count = sum(int(np.isfinite(one * other).sum()) for one, other in pairs)
+    return total / max(count, 1)
+
+
+def pool(score: NDArray[np.floating], reach: int = REACH) -> NDArray[np.float32]:
+    """Scores ``(rows, cols)``, NaN where invalid -> evidence of the same shape, NaN there too; the ring's ``reach`` in pixels.
 
     The log score, smoothed by a Gaussian of half a pixel over valid neighbours, less 0.8 times the two-thirds quantile
     of the log scores in a ring around it. A quantile, not a mean, since what is strange around must not hide what is
@@ -46,7 +96,7 @@ def pool(score: NDArray[np.floating]) -> NDArray[np.float32]:
     logs = np.log(np.maximum(np.where(valid, score, 1.0), FLOOR)).astype(np.float32) * valid
     # Normalised convolution (Knutsson and Westin, 1993): invalid pixels weigh nothing, above and below the fraction bar.
     smooth = _smoothed(logs) / np.maximum(_smoothed(valid.astype(np.float32)), FLOOR)
-    around = _around(np.where(valid, logs, np.float32(np.nan)))
+    around = _around(np.where(valid, logs, np.float32(np.nan)), reach)
     return np.where(valid, smooth - WEIGHT * around, np.float32(np.nan)).astype(np.float32)
 
 
@@ -59,12 +109,12 @@ def _smoothed(maps: NDArray[np.float32]) -> NDArray[np.float32]:
     return maps
 
 
-def _around(logs: NDArray[np.float32]) -> NDArray[np.float32]:
+def _around(logs: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
     """The quantile of what is valid in each pixel's ring, mirrored at the border; 0 where nothing is."""
     rows, cols = logs.shape
-    wide = np.pad(logs, REACH, mode="symmetric")
-    steps = range(0, 2 * REACH + 1, SPACING)
-    offsets = [(r, c) for r in steps for c in steps if max(abs(r - REACH), abs(c - REACH)) > GUARD]
+    wide, guard = np.pad(logs, reach, mode="symmetric"), round(GUARD * reach)
+    steps = range(0, 2 * reach + 1, SPACING)
+    offsets = [(r, c) for r in steps for c in steps if max(abs(r - reach), abs(c - reach)) > guard]
     out = np.zeros((rows, cols), np.float32)
     # Strips bound the memory: the ring is a hundred values a pixel.
     strip = max(1, 50_000 // max(1, cols))

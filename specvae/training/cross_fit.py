@@ -32,7 +32,7 @@ from specvae.thresholds.tiles import CalibrationTiles, Tile, block_boxes, block_
 from specvae.training.course import Course
 from specvae.training.descent import step_count
 from specvae.training.folds import WIDE, FoldMap, merged_count
-from specvae.training.held_out import ScoreMap, score_map
+from specvae.training.held_out import ScoreMap, reach_in, score_map
 from specvae.training.network import Fitted, fit_network
 from specvae.training.quota import Role
 from specvae.training.sampling import Region
@@ -74,6 +74,8 @@ class CrossFit:
     pooled: CalibrationTiles
     """Tiles of the pooled evidence; a table has none."""
     summary: FoldSummary
+    reach: int
+    """Of the evidence's ring, pixels."""
 
 
 def is_crossed(regions: Sequence[Region]) -> bool:
@@ -191,9 +193,10 @@ def _gathered(work: _CrossFitting, count: int, steps: int, sources: tuple[str, .
     """The tiles of all folds, and what they came to."""
     tiles: list[Tile] = []
     pooled: list[Tile] = []
+    reach = reach_in(work.regions, work.whole)
     summary: FoldSummary = {"count": 0, "pixels": [], "steps": steps, "shift": [], "lacking": []}
     for fold in range(count):
-        of_scores, of_evidence, shift = _fold_tiles(work, fold)
+        of_scores, of_evidence, shift = _fold_tiles(work, fold, reach)
         if not of_scores:
             continue
         tiles += of_scores
@@ -202,10 +205,10 @@ def _gathered(work: _CrossFitting, count: int, steps: int, sources: tuple[str, .
         summary["pixels"].append(sum(int(tile.valid.sum()) for tile in of_scores))
         summary["shift"].append(round(shift.ratio, 4))
         summary["lacking"].append(round(work.lacking(fold), 4))
-    return CrossFit(CalibrationTiles(tuple(tiles), sources), CalibrationTiles(tuple(pooled), sources), summary)
+    return CrossFit(CalibrationTiles(tuple(tiles), sources), CalibrationTiles(tuple(pooled), sources), summary, reach)
 
 
-def _fold_tiles(work: _CrossFitting, fold: int) -> tuple[list[Tile], list[Tile], RankShift]:
+def _fold_tiles(work: _CrossFitting, fold: int, reach: int) -> tuple[list[Tile], list[Tile], RankShift]:
     """Tiles of the blocks of one fold, and of their evidence, by the model without them; none where it cannot be fitted."""
     tiles: list[Tile] = []
     pooled: list[Tile] = []
@@ -223,11 +226,11 @@ def _fold_tiles(work: _CrossFitting, fold: int) -> tuple[list[Tile], list[Tile],
         nats = shift.of(scores.around)
         shifted = replace(scores, around=between(nats, work.whole[index].around, lacking))
         tiles += block_tiles(shifted.score, here, region.block, region.source)
-        pooled += [] if region.is_table else _evidence_tiles(region, here, shifted)
+        pooled += [] if region.is_table else _evidence_tiles(region, here, shifted, reach)
     return tiles, pooled, shift
 
 
-def _evidence_tiles(region: Region, held: NDArray[np.bool_], scores: ScoreMap) -> list[Tile]:
+def _evidence_tiles(region: Region, held: NDArray[np.bool_], scores: ScoreMap, reach: int) -> list[Tile]:
     """Tiles of the evidence of the pixels ``held``, block by block: a sixth of a scene is pooled, and not all of it."""
     tiles = []
     rows, cols = scores.inside
@@ -235,7 +238,7 @@ def _evidence_tiles(region: Region, held: NDArray[np.bool_], scores: ScoreMap) -
         here = Window(box[0].start, box[1].start, box[0].stop - box[0].start, box[1].stop - box[1].start)
         place = here.shift(rows.start, cols.start)
         around = place.grow(HALO).clip(Window(0, 0, *scores.around.shape))
-        evidence = pool(scores.around[around.slices])[place.shift(-around.row, -around.col).slices]
+        evidence = pool(scores.around[around.slices], reach)[place.shift(-around.row, -around.col).slices]
         tiles += block_tiles(evidence, held[box] & (region.block[box] == number), region.block[box], region.source)
     return tiles
 

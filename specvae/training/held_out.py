@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.scoring.pooling import HALO, pool
+from specvae.scoring.pooling import HALO, pool, reach_of
 from specvae.scoring.scorer import Scorer
 from specvae.thresholds.contamination import Contamination, find_contamination, find_gap, with_objects
 from specvae.thresholds.tiles import CalibrationTiles, Tile, block_tiles
 from specvae.training.quota import Role
 from specvae.training.sampling import Region
 
-__all__ = ["ScoreMap", "contamination_of", "score_map", "tiles_of"]
+__all__ = ["ScoreMap", "contamination_of", "reach_in", "score_map", "tiles_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +45,19 @@ def score_map(scorer: Scorer, region: Region, wanted: NDArray[np.bool_]) -> Scor
     return ScoreMap(scorer.score(region.cube, around)[0].score, region.window.shift(-around.row, -around.col).slices)
 
 
+def reach_in(regions: Sequence[Region], maps: Sequence[ScoreMap]) -> int:
+    """How far the evidence's ring reaches, by the scores of the normal pixels of scenes."""
+    pairs = [(region, scores.score) for region, scores in zip(regions, maps, strict=True) if not region.is_table]
+    return reach_of([np.where(region.role != Role.UNUSED, score, np.float32(np.nan)) for region, score in pairs])
+
+
 def tiles_of(
-    scorer: Scorer, regions: Sequence[Region], sources: tuple[str, ...]
+    scorer: Scorer, regions: Sequence[Region], sources: tuple[str, ...], reach: int
 ) -> tuple[CalibrationTiles, CalibrationTiles]:
-    """Calibration tiles of the held-out blocks of all regions: their scores, and their pooled evidence (none of tables)."""
+    """Calibration tiles of the held-out blocks of all regions: their scores, and their pooled evidence (none of tables).
+
+    ``reach``: of the evidence's ring, pixels.
+    """
     scores: list[Tile] = []
     pooled: list[Tile] = []
     for region in regions:
@@ -58,7 +67,8 @@ def tiles_of(
         of_region = score_map(scorer, region, held)
         scores += block_tiles(of_region.score, held, region.block, region.source)
         if not region.is_table:
-            pooled += block_tiles(pool(of_region.around)[of_region.inside], held, region.block, region.source)
+            evidence = pool(of_region.around, reach)[of_region.inside]
+            pooled += block_tiles(evidence, held, region.block, region.source)
     return CalibrationTiles(tuple(scores), sources), CalibrationTiles(tuple(pooled), sources)
 
 

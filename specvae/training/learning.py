@@ -23,12 +23,13 @@ from specvae.thresholds.drift.comparison import GroundReference
 from specvae.thresholds.drift.reference import DriftReference
 from specvae.training.blas_threads import on_one_blas_thread
 from specvae.training.course import Course, Phase
-from specvae.training.cross_fit import CrossFit, cross_fit, is_crossed
+from specvae.training.cross_fit import CrossFit, FoldSummary, cross_fit, is_crossed
 from specvae.training.descent import History
 from specvae.training.diagnostics import diagnose
-from specvae.training.held_out import contamination_of, tiles_of
+from specvae.training.held_out import contamination_of, reach_in, score_map, tiles_of
 from specvae.training.network import Fitted, fit_network, training_spectra
 from specvae.training.normal_pieces import normal_pieces
+from specvae.training.quota import Role
 from specvae.training.sampling import LEAST, Region
 from specvae.training.stray_rows import settled, training_scores
 
@@ -93,7 +94,7 @@ def learn(
         _background(spectra, net, config),
         _drift(band_means(spectra[: net.bands], config.patch), tiles.scores, fitted, regions, config, device, threads),
         {"contamination": contamination.summary(), "folds": held.summary, "pixels": counts, "diagnostics": diagnostics}
-        | {"history": fitted.history.to_json(), **stopped},
+        | {"history": fitted.history.to_json(), "pooling": {"reach": held.reach}, **stopped},
     )
 
 
@@ -161,7 +162,8 @@ def _held_out(
     """The calibration tiles: of the models of the folds, or of the one model where a share was held out."""
     if is_crossed(regions):
         return cross_fit(regions, fitted, config, sources, context, device, threads, least, course)
-    tiles, pooled = tiles_of(scorer_of(fitted.state, device, threads), regions, sources)
-    return CrossFit(
-        tiles, pooled, {"count": 1, "pixels": [int(tiles.scores.size)], "steps": 0, "shift": [], "lacking": []}
-    )
+    scorer = scorer_of(fitted.state, device, threads)
+    reach = reach_in(regions, [score_map(scorer, region, region.role != Role.UNUSED) for region in regions])
+    tiles, pooled = tiles_of(scorer, regions, sources, reach)
+    of_one: FoldSummary = {"count": 1, "pixels": [int(tiles.scores.size)], "steps": 0, "shift": [], "lacking": []}
+    return CrossFit(tiles, pooled, of_one, reach)

@@ -6,27 +6,40 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import correlate1d, rank_filter
+from scipy.ndimage import correlate1d, gaussian_filter, rank_filter
 
-from specvae.scoring.pooling import GUARD, HALO, REACH, SIDE, SPACING, WEIGHT, pool
+from specvae.scoring.pooling import (
+    GUARD,
+    HALO,
+    REACH,
+    SIDE,
+    SPACING,
+    WEIGHT,
+    blind_beyond,
+    pool,
+    reach_of,
+    stored_reach,
+)
 
 
 def scores(rows: int = 50, cols: int = 60, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).gamma(3.0, 2.0, (rows, cols)).astype(np.float32)
 
 
-def test_evidence_is_a_smoothed_log_less_a_quantile_of_the_ring() -> None:
+@pytest.mark.parametrize(("reach", "guard"), [(6, 2), (8, 3), (REACH, 4)])
+def test_evidence_is_a_smoothed_log_less_a_quantile_of_the_ring(reach: int, guard: int) -> None:
+    assert round(GUARD * reach) == guard
     score = scores()
-    footprint = np.zeros((2 * REACH + 1, 2 * REACH + 1), bool)
+    footprint = np.zeros((2 * reach + 1, 2 * reach + 1), bool)
     footprint[::SPACING, ::SPACING] = True
-    footprint[REACH - GUARD : REACH + GUARD + 1, REACH - GUARD : REACH + GUARD + 1] = False
+    footprint[reach - guard : reach + guard + 1, reach - guard : reach + guard + 1] = False
     rank = int(np.floor(2 / 3 * (footprint.sum() - 1) + 0.5))
     weights = [SIDE, 1 - 2 * SIDE, SIDE]
     smooth = correlate1d(correlate1d(np.log(score), weights, axis=0), weights, axis=1)
     # Beyond the border the ring sees the scene mirrored.
     expected = smooth - WEIGHT * rank_filter(np.log(score), rank, footprint=footprint, mode="reflect")
     inner = (slice(1, -1), slice(1, -1))
-    np.testing.assert_allclose(pool(score)[inner], expected[inner], atol=2e-6)
+    np.testing.assert_allclose(pool(score, reach)[inner], expected[inner], atol=2e-6)
 
 
 @pytest.mark.parametrize("window", [(5, 40, 3, 58), (0, 35, 20, 60)])
@@ -75,3 +88,24 @@ def test_evidence_is_finite_and_rises_with_the_score(value: float, row: int, col
     high = pool(score)
     assert np.isfinite(low).all()
     assert high[row, col] > low[row, col]
+
+
+@pytest.mark.parametrize(("deviation", "expected"), [(0.0, 6), (2.0, 6), (3.5, 7), (4.0, 8), (20.0, 10)])
+def test_the_ring_reaches_as_far_as_normal_scores_are_alike(deviation: float, expected: int) -> None:
+    """White noise smoothed by a Gaussian of s pixels has the autocorrelation exp(-d^2 / 4 s^2): 1/e at 2 s."""
+    noise = np.random.default_rng(0).standard_normal((400, 400))
+    score = np.exp(gaussian_filter(noise, deviation) * 5 if deviation else noise).astype(np.float32)
+    assert abs(reach_of([score]) - expected) <= (1 if 3 < deviation < 5 else 0)
+    few = score.copy()
+    few[100:110, 200:220] = 1e6
+    few[:50] = np.nan
+    assert abs(reach_of([few]) - reach_of([score])) <= 1, "targets and gaps move no ranks"
+    assert abs(reach_of([score[:, :200], score[:, 200:]]) - reach_of([score])) <= 1
+
+
+def test_without_scores_the_ring_is_that_of_earlier_versions() -> None:
+    flat = np.ones((30, 30), np.float32)
+    assert reach_of([]) == reach_of([flat]) == reach_of([np.full((9, 9), np.nan, np.float32)]) == REACH
+    assert stored_reach({}) == REACH
+    assert stored_reach({"pooling": {"reach": 7}}) == 7
+    assert "15 x 15 pixels" in blind_beyond(7)

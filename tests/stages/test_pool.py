@@ -77,7 +77,10 @@ def test_evidence_is_the_pooled_score_and_its_flags_are_those_above_its_cut(plac
     report = json.loads((place / "out" / "tonight" / "report.json").read_text())
     section = report["evidence"]
     evidence, flags = read(place, section["file"]), read(place, section["flags"])
-    np.testing.assert_array_equal(evidence, pool(read(place, "score.tif")))
+    reach = load_model(place / "m.specvae").detector.provenance["pooling"]["reach"]
+    assert section["reach"] == reach
+    assert any(f"the {2 * reach + 1} x {2 * reach + 1} pixels around" in warning for warning in report["warnings"])
+    np.testing.assert_array_equal(evidence, pool(read(place, "score.tif"), reach))
     assert np.isnan(evidence[:3, :40]).all()
     np.testing.assert_array_equal(flags == 255, np.isnan(evidence))
     np.testing.assert_array_equal(flags == 1, evidence > section["threshold"]["value"])
@@ -106,7 +109,8 @@ def test_the_held_out_evidence_is_that_of_the_whole_scene(place: Path) -> None:
     assert detector.evidence is not None
     values = ground(0)
     whole = Window(0, 0, 200, 240)
-    full = pool(detector.score(Cube(values.astype(np.float32), np.zeros((200, 240), np.uint8), whole), whole).score)
+    scores = detector.score(Cube(values.astype(np.float32), np.zeros((200, 240), np.uint8), whole), whole).score
+    full = pool(scores, detector.provenance["pooling"]["reach"])
     columns = -(-240 // 64)
     assert len(detector.evidence.tiles) == len(detector.calibration.tiles) > 0
     for tile in detector.evidence.tiles.tiles:

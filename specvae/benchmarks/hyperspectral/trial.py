@@ -17,7 +17,7 @@ from specvae.model.config import ModelConfig
 from specvae.model.config_file import load_config
 from specvae.model.context import RingContext
 from specvae.scoring.baselines import METHODS, Background
-from specvae.scoring.pooling import pool
+from specvae.scoring.pooling import pool, stored_reach
 from specvae.spectra import Cube, Window
 from specvae.training.quota import Role
 from specvae.training.sampling import Region, split_blocks
@@ -66,7 +66,7 @@ def fit_and_score(scene: MatScene, settings: Iterable[str], seed: int, device: s
     fitted = time.perf_counter()
     score = detector.score(region.cube, region.window).score
     scored = time.perf_counter()
-    maps = {"specvae": score, "specvae-pooled": pool(score)}
+    maps = {"specvae": score, "specvae-pooled": pool(score, stored_reach(detector.provenance))}
     processor = time.process_time() - spent
     return Result(maps, fitted - started, scored - fitted, processor, detector.provenance["diagnostics"])
 

@@ -16,7 +16,7 @@ from specvae.detector import Detector
 from specvae.model.config_file import load_config
 from specvae.scoring.baselines import Background
 from specvae.scoring.gathered.metrics import auroc, average_precision
-from specvae.scoring.pooling import pool
+from specvae.scoring.pooling import pool, stored_reach
 from specvae.spectra import Cube
 from specvae.training.quota import Quota, Role
 from specvae.training.sampling import Region, cross_split
@@ -84,7 +84,7 @@ def scores_of(detector: Detector, cube: Cube) -> Scores:
     here = Background.fit(spectra)
     return {
         "specvae": score[cube.valid],
-        "specvae-pooled": pool(score)[cube.valid],
+        "specvae-pooled": pool(score, stored_reach(detector.provenance))[cube.valid],
         **{name: getattr(away, name)(spectra.T) for name in ("rx", "pca", "iforest")},
         "rx-here": here.rx(spectra.T),
     }

@@ -41,7 +41,7 @@ from specvae.ingest.scene.scene import Scene
 from specvae.model_file import StoredModel
 from specvae.scoring.gathered.pixels import PixelSection
 from specvae.scoring.gathered.survival import Survival
-from specvae.scoring.pooling import BLIND_BEYOND
+from specvae.scoring.pooling import blind_beyond
 from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.false_share import bound_false_share
 from specvae.thresholds.p_value_curve import p_value_points
@@ -127,7 +127,7 @@ def _warnings(
     pooled = evidence["threshold"]["warning"] if evidence else None
     warnings = [extent_warning(pixels, noun), threshold.warning, *scene["notes"], *fit]
     if evidence:
-        warnings.append(f"evidence: {BLIND_BEYOND}")
+        warnings.append(f"evidence: {blind_beyond(evidence['reach'])}")
     # Both cuts come from the same held-out tiles, and often for the same reason: one sentence is enough then.
     if pooled and pooled != threshold.warning:
         warnings.append(f"evidence: {pooled}")

@@ -112,6 +112,8 @@ class EvidenceSection(TypedDict):
     file: str
     flags: str
     anomalous: int
+    reach: int
+    """Pixels that its ring reaches from the one that is judged."""
     threshold: ThresholdSummary
     metrics: NotRequired[EvidenceMetrics]
 

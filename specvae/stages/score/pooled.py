@@ -18,7 +18,7 @@ from specvae.export.report.sections import EvidenceMetrics, EvidenceSection
 from specvae.ingest.scene.scene import Scene
 from specvae.model_file import StoredModel
 from specvae.scoring.gathered.metrics import LabelledScores, TruthFigures, TruthMetrics
-from specvae.scoring.pooling import HALO, pool
+from specvae.scoring.pooling import HALO, pool, stored_reach
 from specvae.spectra import Window
 from specvae.thresholds.calibration import DEFAULT_RATE
 from specvae.thresholds.threshold import Threshold
@@ -60,6 +60,7 @@ def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: Score
     metrics = TruthMetrics(("specvae-pooled",), cut.value) if scene.has_truth else None
     tags = {"specvae_model_sha256": model.sha256, "direction": "higher is more anomalous"}
     cut_tags = tags | {"threshold": repr(cut.value)}
+    reach = stored_reach(model.detector.provenance)
     nan, threads, anomalous, some = float("nan"), request.threads, 0, list[NDArray[np.float32]]()
     with (
         map_windows(folder / SCORE.name) as read,
@@ -67,7 +68,7 @@ def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: Score
         MapWriter(folder / EVIDENCE_ANOMALY.name, scene.grid, [FLAG_BAND], "uint8", 255, cut_tags, threads) as flags,
     ):
         for window in scene.windows(WINDOW):
-            pooled = _pooled(read, window, scene.grid.window)
+            pooled = _pooled(read, window, scene.grid.window, reach)
             above = pooled > cut.value
             some.append(pooled[::SAMPLED, ::SAMPLED][np.isfinite(pooled[::SAMPLED, ::SAMPLED])])
             anomalous += int(above.sum())
@@ -79,7 +80,7 @@ def pool_evidence(folder: Path, scene: Scene, model: StoredModel, request: Score
         flags.close()
     _write_style(folder / EVIDENCE_STYLE.name, np.concatenate(some) if some else np.zeros(0, np.float32), cut.value)
     maps = {EVIDENCE.name: evidence.asset_bands, EVIDENCE_ANOMALY.name: flags.asset_bands}
-    return PooledEvidence(_section(anomalous, cut, metrics), maps)
+    return PooledEvidence(_section(anomalous, cut, metrics, reach), maps)
 
 
 def _write_style(path: Path, some: NDArray[np.float32], cut: float) -> None:
@@ -88,20 +89,23 @@ def _write_style(path: Path, some: NDArray[np.float32], cut: float) -> None:
     write_evidence_style(path, low, max(high, 1.5 * cut) if np.isfinite(cut) else high)
 
 
-def _pooled(read: Callable[[Window], NDArray[np.float32]], window: Window, scene: Window) -> NDArray[np.float32]:
+def _pooled(
+    read: Callable[[Window], NDArray[np.float32]], window: Window, scene: Window, reach: int
+) -> NDArray[np.float32]:
     """The evidence ``(rows, cols)`` of a window."""
     # What is pooled at a pixel depends on its surroundings out to HALO pixels. They are read again for every window, so
     # that the windows join without seams.
     around = window.grow(HALO).clip(scene)
-    return pool(read(around))[window.shift(-around.row, -around.col).slices]
+    return pool(read(around), reach)[window.shift(-around.row, -around.col).slices]
 
 
-def _section(anomalous: int, cut: Threshold, metrics: TruthMetrics | None) -> EvidenceSection:
+def _section(anomalous: int, cut: Threshold, metrics: TruthMetrics | None, reach: int) -> EvidenceSection:
     """The ``evidence`` section of report.json."""
     section: EvidenceSection = {
         "file": EVIDENCE.name,
         "flags": EVIDENCE_ANOMALY.name,
         "anomalous": anomalous,
+        "reach": reach,
         "threshold": cut.summary(),
     }
     if metrics is not None:
