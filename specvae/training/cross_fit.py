@@ -75,7 +75,7 @@ class CrossFit:
     """Tiles of the pooled evidence; a table has none."""
     summary: FoldSummary
     reach: int
-    """Of the evidence's ring, pixels."""
+    """Pixels that the ring of the pooled evidence reaches to each side."""
 
 
 def is_crossed(regions: Sequence[Region]) -> bool:

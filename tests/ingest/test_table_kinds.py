@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,8 +37,8 @@ def write(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def read(path: Path, **options: object) -> Table:
-    return read_table(str(path), IngestOptions(**options))  # type: ignore[arg-type]
+def read(path: Path, **options: Any) -> Table:
+    return read_table(str(path), IngestOptions(**options))
 
 
 def check(table: Table, values: np.ndarray = SPECTRA, waves: tuple[float, ...] | None = NM) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,8 +25,8 @@ def frame() -> pd.DataFrame:
     return pd.DataFrame(SPECTRA, columns=[str(w) for w in NM])
 
 
-def read(path: Path, **options: object) -> Table:
-    return read_table(str(path), IngestOptions(**options))  # type: ignore[arg-type]
+def read(path: Path, **options: Any) -> Table:
+    return read_table(str(path), IngestOptions(**options))
 
 
 def check(table: Table, waves: tuple[float, ...] | None = NM) -> None:

@@ -26,7 +26,7 @@ PANEL = 640
 COLUMN, GAP, HEAD, FOOT, BAR = 330, 24, 78, 28, 76
 """Least width of a column, space between columns, above and below the panels, and for the scale: pixels."""
 LINE, ASKED, MOST_LINES = 21, 112, 3
-"""Of the words below the panels: height of a line, width of what is asked, pixels, and lines of an answer."""
+"""Words below the panels: the height of a line and the width of the questions, in pixels, and the most lines of an answer."""
 INK, SOFT, PAPER, FLAG = (rgb(colour) for colour in (colours.INK, colours.SOFT, colours.PAPER, colours.FLAG))
 
 

@@ -118,6 +118,7 @@ class ArrowFile:
         try:
             table = self._last(names)
         except (pa.ArrowException, OSError, ValueError, NotImplementedError):
+            # A file that is damaged towards its end is refused where its rows are read, with what is wrong in it.
             return [], False
         return as_text(table.slice(max(0, table.num_rows - count))), self.rows is not None and self.rows <= count
 

@@ -102,7 +102,11 @@ class GroundKinds:
         return Membership((top + np.log(total))[:, 0], share, surprise)
 
     def _shared_out(self, densities: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32], Floats]:
-        """Of ``(..., n, kinds)`` log densities: the densities relative to the highest, the shares, and the highest's log."""
+        """Estimate the shares of the kinds from ``(..., n, kinds)`` log densities of spectra.
+
+        Returns the densities divided by the highest of each spectrum ``(..., n, kinds)``, the shares ``(..., kinds, 1)``, and
+        the logarithm of the highest ``(..., n, 1)``.
+        """
         top = densities.max(axis=-1, keepdims=True)
         # Shares need no more than single precision, in which exponentials and products take a fraction of the time.
         relative, usual = np.exp((densities - top).astype(np.float32)), self.weight.astype(np.float32)[:, None]
