@@ -25,11 +25,11 @@ from specvae.scoring.reasons import explain
 from specvae.scoring.scorer import Scorer, scorer_of
 from specvae.spectra import Cube, Explanation, Parts, Residuals, Window
 from specvae.thresholds.calibration import Calibration
-from specvae.thresholds.contamination import find_contamination, with_objects
 from specvae.thresholds.drift.reference import DriftReference
 from specvae.training.cloud_like import cloud_warning
 from specvae.training.held_out import tiles_of
 from specvae.training.highest_squares import HighestSquares, highest_squares
+from specvae.training.mask_buffer import calibrated
 from specvae.training.mask_edge import mask_edge_warning
 from specvae.training.sampling import LEAST, Region
 
@@ -207,19 +207,16 @@ class Detector:
         ``trusted``: they are known to be normal, so the highest scores among them are normal too.
         """
         reach, trim = stored_reach(self.provenance), self.config.training.trim
-        tiles, pooled = (tiles.thinned() for tiles in tiles_of(self._scorer, regions, sources, reach))
-        contamination = with_objects(find_contamination(tiles.scores, trim), tiles)
-        contaminated = contamination.found and not trusted
-        calibration = Calibration(tiles, contaminated=contaminated, trim=trim)
-        evidence = Calibration(pooled, contaminated=contaminated, trim=trim) if pooled.tiles else None
+        made = calibrated(regions, *tiles_of(self._scorer, regions, sources, reach), trim, trusted=trusted)
+        calibration = made.calibration
         # The reference spectra stay those of training: what is normal has not changed, only where the cuts lie.
-        reference = self.drift_reference.with_scores(tiles.scores)
-        provenance = {**self.provenance, "contamination": contamination.summary()}
+        reference = self.drift_reference.with_scores(calibration.tiles.scores)
+        provenance = {**self.provenance, **made.summary()}
         highest, provenance = _looked_at(regions, calibration, self.bands, reference, self.config, provenance)
         return replace(
             self,
             calibration=calibration,
-            evidence=evidence,
+            evidence=made.evidence,
             drift_reference=reference,
             provenance=provenance,
             highest=highest,

@@ -8,8 +8,8 @@ from typing import Any
 
 from specvae.errors import UsageError
 from specvae.ingest.formats.references import dependencies
-from specvae.ingest.given_numbers import nodata_value, offset_value
-from specvae.option import PIXELS, READING, Option, Range, option
+from specvae.ingest.given_numbers import buffer_pixels, nodata_value, offset_value
+from specvae.option import PIXELS, READING, Option, option
 
 __all__ = ["IngestOptions"]
 
@@ -21,8 +21,6 @@ PRODUCT_MASKS = ("auto", "none")
 """Whether the masks that come with a product are applied."""
 LEARNING = ("fit", "calibrate")
 """The commands that read normal data."""
-WIDEST_BUFFER = 64
-"""Pixels by which a mask may be widened, at most: as far as is read around a window without a thought."""
 TWO_DATES = (*LEARNING, "score", "inspect")
 """The commands that read an earlier date beside each scene."""
 
@@ -94,18 +92,19 @@ class IngestOptions:
         ),
     )
     """``auto``: what a product's own quality layers mark is left out; ``none``: they are not applied."""
-    mask_buffer: int | None = option(
-        None,
+    mask_buffer: str | int = option(
+        "auto",
         Option(
-            "Judge nothing within so many pixels of what --mask leaves out, nor set cuts by it: clouds reach beyond masks.",
+            "Judge nothing so near to what --mask leaves out, nor set cuts by it; `auto`: no cut by 2 where they would.",
             metavar="PIXELS",
-            range=Range(0, WIDEST_BUFFER),
+            number_as_text=True,
             heading=PIXELS,
         ),
     )
-    """Pixels by which ``mask`` and ``before_mask`` are widened, along rows, columns and diagonals alike; None = none.
+    """Pixels by which ``mask`` and ``before_mask`` are widened, along rows, columns and diagonals alike, 0 to 64.
 
-    A fit trains on the pixels that this leaves out, so that it knows them, and calibrates without them."""
+    A fit trains on the pixels that this leaves out, so that it knows them, and calibrates without them. With ``auto`` no
+    mask is widened, and a fit or a calibration leaves out the two pixels along masks where they would set the cut."""
     aoi: str | None = option(
         None, Option("Look only at what lies inside these polygons.", metavar="PATH", is_path=True, heading=PIXELS)
     )
@@ -223,10 +222,10 @@ class IngestOptions:
         object.__setattr__(self, "mask_values", split)
         if self.mask_values and not self.mask:
             raise UsageError("--mask-values needs --mask, the raster whose values they are")
-        if self.mask_buffer and not (self.mask or self.before_mask):
+        if self.mask_buffer != "auto":
+            object.__setattr__(self, "mask_buffer", buffer_pixels(self.mask_buffer))
+        if self.widening and not (self.mask or self.before_mask):
             raise UsageError("--mask-buffer needs --mask, what it is laid around")
-        if self.mask_buffer is not None and self.mask_buffer not in Range(0, WIDEST_BUFFER):
-            raise UsageError(f"--mask-buffer is {self.mask_buffer}; give 0 to {WIDEST_BUFFER} pixels")
         if self.before_mask and not self.before:
             raise UsageError("--before-mask needs --before, the earlier date whose mask it is")
         if isinstance(self.nodata, str) and self.nodata != "auto":
@@ -234,14 +233,19 @@ class IngestOptions:
         if self.offset is not None and self.offset != "auto":
             object.__setattr__(self, "offset", offset_value(self.offset))
 
+    @property
+    def widening(self) -> int:
+        """Pixels by which masks are widened where they are read: as many as were given, and none with ``auto``."""
+        return 0 if isinstance(self.mask_buffer, str) else self.mask_buffer
+
     def to_json(self) -> dict[str, Any]:
         """The options ready for JSON, as they are stored beside a result and compared with those of the next run."""
         # As text, for NaN is not in JSON, and is unequal to itself: no result would ever count as up to date.
         nodata = None if self.nodata is None else str(self.nodata)
         options = asdict(self) | {"mask_values": list(self.mask_values), "nodata": nodata}
         # Of what was no choice once nothing is said where it is not used: older results stay done.
-        unused = {key for key in ("before", "before_mask", "mask_buffer", "offset") if options[key] is None}
-        unused |= {"product_masks"} if self.product_masks == "auto" else set()
+        unused = {key for key in ("before", "before_mask", "offset") if options[key] is None}
+        unused |= {key for key in ("product_masks", "mask_buffer") if options[key] == "auto"}
         return {key: value for key, value in options.items() if key not in unused}
 
     def companion(self, path: str | None, stem: str) -> str | None:
@@ -270,7 +274,7 @@ class IngestOptions:
             normal=None,
             mask=None,
             mask_values=(),
-            mask_buffer=None,
+            mask_buffer="auto",
             aoi=None,
             truth=None,
             grid=None,

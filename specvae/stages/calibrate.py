@@ -14,7 +14,7 @@ from specvae.ingest.options import IngestOptions
 from specvae.ingest.source import Source
 from specvae.ingest.sources import find_sources
 from specvae.model_file import load_model, save_model
-from specvae.stages.fit import compare, contamination_warnings
+from specvae.stages.fit import calibration_notes, compare
 from specvae.stages.fit_outcome import FitOutcome
 from specvae.stages.gathering import Gathered, gather
 from specvae.stages.requests import CalibrateRequest, call_of
@@ -52,7 +52,7 @@ def calibrate(source: Sequence[str], request: CalibrateRequest) -> FitOutcome:
     }
     digest = save_model(fresh, target, provenance)
     again = _trained_on(fingerprint, loaded.metadata["provenance"].get("fingerprint"))
-    warnings = (*gathered.notes, *again, *contamination_warnings(fresh))
+    warnings = (*gathered.notes, *again, *calibration_notes(fresh))
     return FitOutcome.of(fresh, target, digest, gathered.invalid, warnings)
 
 

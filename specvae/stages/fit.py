@@ -25,7 +25,7 @@ from specvae.thresholds.contamination import Contamination, contamination_warnin
 from specvae.training.course import Check, Course, Phase, Stopped
 from specvae.version import __version__
 
-__all__ = ["compare", "contamination_warnings", "files_of", "fit", "stored_fingerprint"]
+__all__ = ["calibration_notes", "compare", "files_of", "fit", "stored_fingerprint"]
 
 
 def fit(source: Sequence[str], request: FitRequest, course: Course | None = None) -> FitOutcome:
@@ -121,15 +121,17 @@ def _save(
     if detector.evidence is not None:
         detector.evidence.prepare()
     digest = save_model(detector, target, provenance)
-    warnings = (*gathered.notes, *detector.provenance["diagnostics"]["warnings"], *contamination_warnings(detector))
+    warnings = (*gathered.notes, *detector.provenance["diagnostics"]["warnings"], *calibration_notes(detector))
     return FitOutcome.of(detector, target, digest, gathered.invalid, warnings)
 
 
-def contamination_warnings(detector: Detector) -> tuple[str, ...]:
-    """What a user must know where the data that were to be normal hold anomalies; none where they do not."""
+def calibration_notes(detector: Detector) -> tuple[str, ...]:
+    """What a user must know of the cuts: that they are made without the edges of masks, or of data that hold anomalies."""
+    buffer = detector.provenance.get("mask_buffer")
+    notes = (str(buffer["said"]),) if buffer else ()
     if not detector.calibration.contaminated:
-        return ()
-    return (contamination_warning(Contamination(**detector.provenance["contamination"])),)
+        return notes
+    return (*notes, contamination_warning(Contamination(**detector.provenance["contamination"])))
 
 
 def compare(

@@ -23,6 +23,7 @@ from specvae.model.config import ModelConfig
 from specvae.scoring.pooling import HALO
 from specvae.spectra import Cube, Invalid, Window
 from specvae.training.course import Phase
+from specvae.training.mask_buffer import along_masks
 from specvae.training.quota import Quota, Role
 from specvae.training.sampling import Region, Split, cross_split, region_of_rows, regions_of, split_blocks
 
@@ -177,7 +178,7 @@ class _Gathering:
 
     def add_scene(self, source: Source, number: int, quota: Quota) -> None:
         """Read windows of a raster until the quota is full."""
-        config, options = self.config, self.options if self.hold_all else replace(self.options, mask_buffer=None)
+        config, options = self.config, self.options if self.hold_all else replace(self.options, mask_buffer=0)
         with in_patches(_open_alike(source, options, self.bands, self.before, self.first), config.patch) as scene:
             self.bands = self.bands or scene.bands
             self.before = self.before or (scene.before.bands if scene.before else None)
@@ -192,10 +193,11 @@ class _Gathering:
                 if config.sampling.fold_count > 1 and not self.hold_all
                 else split_blocks(shape, self.buffer, config.sampling, seed, borders=not config.patch)
             )
-            edge = 0 if self.hold_all else self.options.mask_buffer or 0
+            edge = 0 if self.hold_all else self.options.widening
             reads = _reads(scene, split, quota, self.buffer, config, seed, self.hold_all, edge)
+            automatic, side = self.options.mask_buffer == "auto", config.patch or 1
             for region in _regions(split, number, reads, quota, self.hold_all, self.counts):
-                self.regions.append(region)
+                self.regions.append(replace(region, edge=along_masks(region, side)) if automatic else region)
                 self.telling(number, quota)
             self.notes += [f"{source.key}: {note}" for note in scene.notes]
             self.decisions += [{"source": source.key, **decision.to_json()} for decision in scene.decisions]

@@ -114,6 +114,8 @@ class ModelDescription(TypedDict):
     pixels: dict[str, Any]
     folds: dict[str, Any]
     contamination: dict[str, Any]
+    mask_buffer: dict[str, Any] | None
+    """What was counted where pixels along masks set no cut; None where all set them, or a user said how many do not."""
     diagnostics: dict[str, Any]
     thresholds: list[ThresholdSummary]
     calibration: CalibrationSummary
@@ -230,6 +232,7 @@ def _model(path: str) -> ModelDescription:
         "pixels": detector.provenance.get("pixels", {}),
         "folds": detector.provenance.get("folds", {"count": 1}),
         "contamination": detector.provenance.get("contamination", {}),
+        "mask_buffer": detector.provenance.get("mask_buffer"),
         "diagnostics": detector.provenance.get("diagnostics", {}),
         "thresholds": [t.summary() for t in detector.calibration.table()],
         "calibration": detector.calibration.summary(),

@@ -18,7 +18,7 @@ from specvae.thresholds.tiles import CalibrationTiles, block_boxes
 from specvae.training.quota import Role
 from specvae.training.sampling import Region
 
-__all__ = ["HighestSquare", "HighestSquares", "held_maps", "highest_squares"]
+__all__ = ["HighestSquare", "HighestSquares", "held_in", "held_maps", "highest_squares"]
 
 SQUARES = 10
 """Squares that a model holds pictures of, at most."""
@@ -92,13 +92,18 @@ def highest_squares(
     return HighestSquares(tuple(squares), np.stack(pictures))
 
 
+def held_in(region: Region) -> NDArray[np.bool_]:
+    """``(rows, cols)`` of a region: which of its pixels are held out, by role or by the fold whose model scores them."""
+    return region.role == Role.CALIBRATION if region.folds is None else region.folds.number >= 0
+
+
 def held_maps(regions: Sequence[Region], tiles: CalibrationTiles) -> Iterator[tuple[Region, NDArray[np.float32]]]:
     """Each region of a scene with its held-out scores ``(rows, cols)`` in place, nats; NaN where a pixel is not held out."""
     by_place = {(tile.source, tile.block): tile.score for tile in tiles.tiles}
     for region in regions:
         if region.is_table:
             continue
-        held = region.role == Role.CALIBRATION if region.folds is None else region.folds.number >= 0
+        held = held_in(region)
         score = np.full(held.shape, np.nan, np.float32)
         for number, box in block_boxes(held, region.block):
             tile = by_place.get((region.source, number))

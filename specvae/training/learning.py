@@ -21,12 +21,14 @@ from specvae.thresholds.calibration import Calibration
 from specvae.thresholds.contamination import few_places_warning
 from specvae.thresholds.drift.comparison import GroundReference
 from specvae.thresholds.drift.reference import DriftReference
+from specvae.thresholds.tiles import CalibrationTiles
 from specvae.training.blas_threads import on_one_blas_thread
 from specvae.training.course import Course, Phase
 from specvae.training.cross_fit import CrossFit, FoldSummary, cross_fit, is_crossed
 from specvae.training.descent import History
 from specvae.training.diagnostics import diagnose
-from specvae.training.held_out import contamination_of, reach_in, score_map, tiles_of
+from specvae.training.held_out import reach_in, score_map, tiles_of
+from specvae.training.mask_buffer import calibrated
 from specvae.training.network import Fitted, fit_network, training_spectra
 from specvae.training.normal_pieces import normal_pieces
 from specvae.training.quota import Role
@@ -77,12 +79,9 @@ def learn(
     held = _held_out(regions, fitted, config, sources, context, device, threads, least, course)
     stopped = _stopped(course, fitted.history)
     course.tell(Phase("thresholds"))
-    # What is stored is also what cuts are made of, so that a model that was loaded is the model that was fitted.
-    tiles, pooled = held.tiles.thinned(), held.pooled.thinned()
-    trim = config.training.trim
     training = None if is_crossed(regions) else training_scores(net, samples.train.to(device))
-    contamination = contamination_of(training, tiles, trim)
-    calibration = Calibration(tiles, contaminated=contamination.found, trim=trim)
+    made = calibrated(regions, held.tiles, held.pooled, config.training.trim, training)
+    calibration, tiles = made.calibration, made.calibration.tiles
     diagnostics = diagnose(net, samples.checked, device, config.patch or 1)
     diagnostics["warnings"] += [*_interrupted(stopped), *_few_places(calibration)]
     counts = samples.counts | {"calibration": int(tiles.scores.size)}
@@ -90,12 +89,20 @@ def learn(
         config,
         fitted.state,
         calibration,
-        Calibration(pooled, contaminated=contamination.found, trim=trim) if pooled.tiles else None,
+        made.evidence,
         _background(spectra, net, config),
         _drift(band_means(spectra[: net.bands], config.patch), tiles.scores, fitted, regions, config, device, threads),
-        {"contamination": contamination.summary(), "folds": held.summary, "pixels": counts, "diagnostics": diagnostics}
+        made.summary()
+        | {"folds": _counted_anew(held, tiles), "pixels": counts, "diagnostics": diagnostics}
         | {"history": fitted.history.to_json(), "pooling": {"reach": held.reach}, **stopped},
     )
+
+
+def _counted_anew(held: CrossFit, tiles: CalibrationTiles) -> FoldSummary:
+    """The summary of the folds, each with its pixels among those that calibrate, ``tiles`` in the order of the folds'."""
+    ends = np.searchsorted(np.cumsum(held.tiles.counts), np.cumsum(held.summary["pixels"]), side="left")
+    pixels = [int(part.sum()) for part in np.split(tiles.counts, ends[:-1] + 1)] if len(ends) else []
+    return {**held.summary, "pixels": pixels}
 
 
 class _Interruption(TypedDict):

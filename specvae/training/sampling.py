@@ -127,6 +127,9 @@ class Region:
     source: int
     folds: FoldMap | None = None
     """Which fold's model scores each pixel; None where no pixel is scored by the model of a fold."""
+    edge: NDArray[np.bool_] | None = None
+    """``(rows, cols)``: True along the edge of a mask, where pixels leave calibration if they set the cut; None where they
+    stay, or left already since a user said how many are to."""
 
     @property
     def is_table(self) -> bool:

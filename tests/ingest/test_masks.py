@@ -216,9 +216,10 @@ def test_a_buffer_leaves_out_what_lies_near_a_mask_in_whatever_windows(scene: Pa
 def test_a_buffer_needs_a_mask_and_a_number_of_pixels(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--mask-buffer needs --mask"):
         IngestOptions(mask_buffer=2)
-    for pixels in (-1, 65):
+    for pixels in (-1, 65, "wide"):
         with pytest.raises(UsageError, match=f"--mask-buffer is {pixels}; give 0 to 64 pixels"):
             IngestOptions(mask="m.tif", mask_buffer=pixels)
     assert "mask_buffer" not in IngestOptions(mask="m.tif").to_json(), "results of before stay done"
-    assert IngestOptions(mask="m.tif", mask_buffer=2).to_json()["mask_buffer"] == 2
-    assert IngestOptions(before="b.tif", mask="m.tif", mask_buffer=2).of_earlier().mask_buffer is None
+    assert IngestOptions(mask="m.tif", mask_buffer="2").to_json()["mask_buffer"] == 2
+    assert IngestOptions(mask_buffer=0).to_json()["mask_buffer"] == 0, "the decision that is turned off is a setting"
+    assert IngestOptions(before="b.tif", mask="m.tif", mask_buffer=2).of_earlier().mask_buffer == "auto"

@@ -90,4 +90,4 @@ def open_overlay(path: str, grid: Grid, purpose: str, options: IngestOptions) ->
         raise InputError(f"--aoi {path} is not a vector file; give polygons (GeoPackage, Shapefile, GeoJSON)")
     else:
         overlay = open_raster(path, grid, purpose, options)
-    return Widened(overlay, grid, options.mask_buffer) if options.mask_buffer and purpose in MASKS else overlay
+    return Widened(overlay, grid, options.widening) if options.widening and purpose in MASKS else overlay

@@ -13,7 +13,7 @@ def other_buffer(scene: Scene, model: StoredModel) -> list[str]:
 
     The rate of the cuts then does not hold along the edges of the scene's mask.
     """
-    fitted, own = _of_fit(model), scene.plan.options.mask_buffer or 0
+    fitted, own = _of_fit(model), scene.plan.options.widening
     if not scene.plan.options.mask or own >= fitted:
         return []
     return [
@@ -23,6 +23,7 @@ def other_buffer(scene: Scene, model: StoredModel) -> list[str]:
 
 
 def _of_fit(model: StoredModel) -> int:
-    """The pixels that the fit, or the calibration after it, left out around its masks."""
+    """The pixels that the fit, or the calibration after it, left out around its masks: as given, or as it decided."""
     settings = model.metadata.get("provenance", {}).get("fingerprint", {}).get("settings", {})
-    return int(settings.get("ingest", {}).get("mask_buffer") or 0)
+    decided = model.detector.provenance.get("mask_buffer") or {}
+    return int(settings.get("ingest", {}).get("mask_buffer") or decided.get("pixels", 0))
