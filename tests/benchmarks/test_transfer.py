@@ -18,7 +18,7 @@ from specvae.benchmarks.transfer.had100 import is_had100, read_places
 from specvae.benchmarks.transfer.page import rows_of, write_page
 from specvae.benchmarks.transfer.places import Place, Sensor, cube_of, sensors
 from specvae.benchmarks.transfer.planting import plant
-from specvae.benchmarks.transfer.trial import METHODS, judge, leave_out
+from specvae.benchmarks.transfer.trial import HERE, METHODS, REFUSED, judge, leave_out
 from specvae.errors import InputError, UsageError
 from specvae.spectra import Cube
 
@@ -115,6 +115,23 @@ def test_the_left_out_scene_is_not_fitted_on() -> None:
     with_bright = Sensor(made.name, made.about, made.bands, (bright, *made.places), strange(), (1,))
     records = [r for r in leave_out(with_bright, bright, 0, ("training.epochs=1",)) if r.method == "specvae"]
     assert all(r.realised is not None and r.realised > 0.9 for r in records)
+
+
+def test_a_scene_that_the_product_refuses_is_fitted_on_itself_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "FILLS", (1.0,))
+    made = sensor()
+    bright = Place("bright", cube_of(3.0 * ground(5, 8), np.ones((40, 40), bool)))
+    with_bright = Sensor(made.name, made.about, made.bands, (bright, *made.places), strange(), (1,))
+    refused = list(leave_out(with_bright, bright, 0, ("training.epochs=1",)))
+    assert {r.verdict for r in refused} == {REFUSED}
+    assert {r.method for r in refused} == {*METHODS, HERE}
+    # A model of the scene itself knows its ground, and the targets alone stand out.
+    here = next(r for r in refused if r.method == HERE)
+    assert here.auroc > 0.95
+    assert here.found_asked is None
+    plain = list(leave_out(made, made.places[0], 0, ("training.epochs=1",)))
+    assert {r.verdict for r in plain} < {"ok", "caution"}
+    assert {r.method for r in plain} == set(METHODS)
 
 
 def envi(path: Path, values: np.ndarray, interleave: str, ignore: float | None) -> None:

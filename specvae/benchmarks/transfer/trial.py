@@ -12,22 +12,27 @@ from specvae.bands import BandSet
 from specvae.benchmarks.hyperspectral.trial import region_of
 from specvae.benchmarks.transfer.places import Place, Sensor
 from specvae.benchmarks.transfer.planting import FILLS, plant
+from specvae.benchmarks.verdicts.verdict import verdict_on
 from specvae.detector import Detector
 from specvae.model.config_file import load_config
 from specvae.scoring.baselines import Background
 from specvae.scoring.gathered.metrics import auroc, average_precision
 from specvae.scoring.pooling import pool, stored_reach
 from specvae.spectra import Cube
+from specvae.thresholds.drift.verdict import Drift
 from specvae.training.quota import Quota, Role
 from specvae.training.sampling import Region, cross_split
 
-__all__ = ["ASKED", "METHODS", "Record", "fit_on", "judge", "leave_out", "scored_by_itself", "scores_of"]
+__all__ = ["ASKED", "HERE", "METHODS", "REFUSED", "Record", "fit_on", "judge", "leave_out", "scored_by_itself", "scores_of"]
 
 ASKED = 1e-3
 """The false-alarm rate that the cut is asked for beforehand."""
 THREADS = 2
 METHODS = ("specvae", "specvae-pooled", "rx", "pca", "iforest", "rx-here")
 """All but the last are fitted on other scenes; ``rx-here`` on the scene that it scores, targets and all."""
+HERE = "specvae-here"
+"""The product fitted on the scene that it scores, targets and all: run where it says that a model of others is not to be used."""
+REFUSED = "do-not-use"
 Scores = Mapping[str, NDArray[np.floating]]
 """Method -> ``(n,)`` of the valid pixels, higher = more anomalous."""
 
@@ -52,6 +57,10 @@ class Record:
     """The same for the cut that was made beforehand of normal data alone; None for methods that have none."""
     realised: float | None
     """Share of the normal pixels above that cut."""
+    verdict: str
+    """What the product says of the scene as it came, by the model of the others: ``ok``, ``caution`` or ``do-not-use``."""
+    reason: str
+    """The first reason of that verdict."""
 
 
 def fit_on(
@@ -91,18 +100,24 @@ def scores_of(detector: Detector, cube: Cube) -> Scores:
 
 
 def leave_out(sensor: Sensor, place: Place, seed: int, settings: Iterable[str] = ()) -> Iterator[Record]:
-    """Fit on all other scenes of the sensor, and look for what is planted in ``place``, fill by fill."""
+    """Fit on all other scenes of the sensor, and look for what is planted in ``place``, fill by fill.
+
+    Where the product refuses the scene, it is also fitted on the scene itself, which is what its reasons ask for.
+    """
     others = [other for other in (*sensor.places, *sensor.others) if other is not place]
     detector = fit_on(others, sensor.bands, seed, settings)
+    drift = verdict_on(detector, place.cube)
     for fill in FILLS:
         planted = plant(place.cube, sensor.strange, fill, sensor.sizes, seed)
         size = planted.size[planted.cube.valid]
-        scores = scores_of(detector, planted.cube)
+        scores = dict(scores_of(detector, planted.cube))
+        if drift.verdict == REFUSED:
+            scores[HERE] = scored_by_itself(Place(place.name, planted.cube), sensor.bands, seed, settings)
         for pixels in sensor.sizes:
             # Against untouched ground alone: targets of other sizes are neither hits nor false alarms.
             judged = (size == pixels) | (size == 0)
             chosen = {name: each[judged] for name, each in scores.items()}
-            yield from _records(detector, chosen, size[judged] > 0, (sensor.name, place.name, seed), fill, pixels)
+            yield from _records(detector, chosen, size[judged] > 0, drift, (sensor.name, place.name, seed), fill, pixels)
 
 
 def judge(sensor: Sensor, seed: int, settings: Iterable[str] = ()) -> Iterator[Record]:
@@ -112,13 +127,15 @@ def judge(sensor: Sensor, seed: int, settings: Iterable[str] = ()) -> Iterator[R
         detector = fit_on(others, sensor.bands, seed, settings)
         assert place.truth is not None
         scores, truth = scores_of(detector, place.cube), place.truth[place.cube.valid]
-        yield from _records(detector, scores, truth, (sensor.name, place.name, seed), None, 0)
+        drift = verdict_on(detector, place.cube)
+        yield from _records(detector, scores, truth, drift, (sensor.name, place.name, seed), None, 0)
 
 
 def _records(
     detector: Detector,
     scores: Scores,
     truth: NDArray[np.bool_],
+    drift: Drift,
     of: tuple[str, str, int],
     fill: float | None,
     size: int,
@@ -135,4 +152,5 @@ def _records(
         cut = made.get(name)
         asked = None if cut is None else float((score[truth] > cut).mean())
         realised = None if cut is None else float((score[~truth] > cut).mean())
-        yield Record(of[0], of[1], name, of[2], fill, size, area, precision, found, asked, realised)
+        said = (drift.verdict, drift.reasons[0])
+        yield Record(of[0], of[1], name, of[2], fill, size, area, precision, found, asked, realised, *said)

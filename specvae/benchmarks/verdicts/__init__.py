@@ -15,6 +15,7 @@ import numpy as np
 from specvae.benchmarks.report import Report, Row, environment, table, tried, write_metrics
 from specvae.benchmarks.settings import Settings, data_root
 from specvae.benchmarks.verdicts.data import FAULTS, NamedScene, crops, faulted, scenes
+from specvae.benchmarks.verdicts.verdict import verdict_on
 from specvae.detector import Detector
 from specvae.errors import InputError
 from specvae.ingest.scene.opening import open_scene
@@ -22,8 +23,7 @@ from specvae.ingest.sources import find_sources
 from specvae.model.config import ModelConfig
 from specvae.model.config_file import load_config
 from specvae.model.device import pick_device
-from specvae.scoring.gathered.drift import DriftAccumulator
-from specvae.spectra import Cube, ScoredWindow, Window
+from specvae.spectra import Window
 from specvae.stages.gathering import gather
 from specvae.thresholds.drift.verdict import Drift
 
@@ -100,25 +100,12 @@ def _judge_scene(scene: NamedScene, config: ModelConfig, device: str, count: int
     detector = Detector.fit(gathered.regions, gathered.bands, config, gathered.names, gathered.context, device)
     with open_scene(sources[0], scene.options, match=detector.bands) as opened:
         cube = opened.read(Window(0, 0, opened.rows, opened.cols))
-    whole = [Judged(scene.name, "", tuple(_verdict(detector, crop) for crop in crops(cube, count, seed=0)))]
+    whole = [Judged(scene.name, "", tuple(verdict_on(detector, crop) for crop in crops(cube, count, seed=0)))]
     for number, (fault, (change, _)) in enumerate(FAULTS.items(), start=1):
         random = np.random.default_rng(number)
-        drifts = [_verdict(detector, faulted(crop, change, random)) for crop in crops(cube, count, seed=number)]
+        drifts = [verdict_on(detector, faulted(crop, change, random)) for crop in crops(cube, count, seed=number)]
         whole.append(Judged(scene.name, fault, tuple(drifts)))
     return whole
-
-
-def _verdict(detector: Detector, crop: Cube) -> Drift:
-    """The verdict on a crop, scored as a scene of its own."""
-    drift = DriftAccumulator(
-        detector.drift_reference,
-        detector.bands.labels,
-        shape=(crop.window.rows, crop.window.cols),
-        wavelengths=detector.bands.wavelengths,
-    )
-    parts = detector.score(crop, crop.window)
-    drift.update(ScoredWindow(crop, parts, np.zeros(parts.score.shape, bool)))
-    return drift.finish()
 
 
 def _page(judged: list[Judged]) -> Report:
