@@ -19,8 +19,8 @@ from specvae.model.context import RingContext
 from specvae.scoring.baselines import METHODS, Background
 from specvae.scoring.pooling import pool, stored_reach
 from specvae.spectra import Cube, Window
-from specvae.training.quota import Role
-from specvae.training.sampling import Region, split_blocks
+from specvae.training.quota import Quota, Role
+from specvae.training.sampling import Region, cross_split, split_blocks
 
 __all__ = ["Baseline", "Diagnostics", "Result", "baselines", "fit_and_score", "region_of"]
 
@@ -71,13 +71,25 @@ def fit_and_score(scene: MatScene, settings: Iterable[str], seed: int, device: s
     return Result(maps, fitted - started, scored - fitted, processor, detector.provenance["diagnostics"])
 
 
-def region_of(cube: Cube, config: ModelConfig) -> Region:
-    """The cube as a region to fit on; its blocks are split for training, validation and calibration."""
-    # Where a ring of neighbours is used, blocks of different roles must lie further apart than the ring reaches.
-    buffer = RingContext(1, config.context).halo if config.context.kind != "none" else 0
-    split = split_blocks((cube.window.rows, cube.window.cols), buffer, config.sampling, config.seed)
-    role = np.where(cube.valid, split.role(cube.window), np.uint8(Role.UNUSED)).astype(np.uint8)
-    return Region(cube, cube.window, role, split.block(cube.window), 0)
+def region_of(cube: Cube, config: ModelConfig, number: int = 0, count: int = 1) -> Region:
+    """The cube as one of ``count`` regions to fit on, as ``specvae fit`` divides it.
+
+    All of its blocks train, and all calibrate by the models of the folds; where the configuration says one fold, blocks are
+    split for training, validation and calibration.
+    """
+    window, valid, seed = cube.window, cube.valid, config.seed + number
+    size = (window.rows, window.cols)
+    if config.sampling.fold_count == 1:
+        # Where a ring of neighbours is used, blocks of different roles must lie further apart than the ring reaches.
+        buffer = RingContext(1, config.context).halo if config.context.kind != "none" else 0
+        held = split_blocks(size, buffer, config.sampling, seed)
+        role = np.where(valid, held.role(window), np.uint8(Role.UNUSED)).astype(np.uint8)
+        return Region(cube, window, role, held.block(window), number)
+    split = cross_split(size, config.context.outer // 2, config.sampling, seed)
+    quota, block = Quota.crossed(config.sampling, count), split.block(window)
+    role = quota.take(np.where(valid, split.role(window), np.uint8(Role.UNUSED)).astype(np.uint8))
+    folds = split.fold_map(window, quota.calibrating(valid, block))
+    return Region(cube, window, role, block, number, folds)
 
 
 class Baseline(NamedTuple):

@@ -45,15 +45,14 @@ def run(settings: Settings) -> Path:
     planted = EVENTS in settings.presets or not settings.presets
     extra = [f"training.epochs={settings.epochs}"] if settings.epochs else []
     seeds = settings.seed_count(SEEDS)
-    records: list[Record] = []
-    for sensor in chosen:
-        left_out = sensor.places[: QUICK_PLACES if settings.quick else None]
-        for seed in range(seeds):
-            for place in left_out:
+    records, events = list[Record](), list[Event]()
+    for seed in range(seeds):
+        for sensor in chosen:
+            for place in sensor.places[: QUICK_PLACES if settings.quick else None]:
                 records += leave_out(sensor, place, seed, extra)
             records += judge(sensor, seed, extra)
             settings.progress(f"{sensor.name}, seed {seed}: {_line(records, sensor.name)}")
-    events = list(_events(folder, seeds, extra, settings)) if planted else []
+        events += _events(folder, seed, extra, settings) if planted else ()
     if not records and not events:
         raise InputError(f"{folder} holds none of the scenes of this benchmark, and is no folder in HAD100's layout")
     made_with = environment(seeds=seeds, settings=" ".join(extra) or "default")
@@ -62,16 +61,13 @@ def run(settings: Settings) -> Path:
     return out
 
 
-def _events(folder: Path, seeds: int, extra: list[str], settings: Settings) -> Iterator[Event]:
+def _events(folder: Path, seed: int, extra: list[str], settings: Settings) -> Iterator[Event]:
     """Large events on each ground; in a quick run on the first alone."""
     for ground in islice(grounds(folder), 1 if settings.quick else None):
-        for seed in range(seeds):
-            events = list(planted_events(ground, seed, extra))
-            yield from events
-            means = {name: fmean(getattr(e, name) for e in events) for name in ("ring", "none", "rx")}
-            settings.progress(
-                f"events, {ground.name}, seed {seed}: " + ", ".join(f"{n} {v:.4f}" for n, v in means.items())
-            )
+        events = list(planted_events(ground, seed, extra))
+        yield from events
+        means = {name: fmean(getattr(e, name) for e in events) for name in ("ring", "none", "rx")}
+        settings.progress(f"events, {ground.name}, seed {seed}: " + ", ".join(f"{n} {v:.4f}" for n, v in means.items()))
 
 
 def _chosen(folder: Path, settings: Settings) -> Iterator[Sensor]:

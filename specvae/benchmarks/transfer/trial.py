@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from specvae.bands import BandSet
 from specvae.benchmarks.hyperspectral.trial import region_of
 from specvae.benchmarks.transfer.places import Place, Sensor
-from specvae.benchmarks.transfer.planting import FILLS, plant
+from specvae.benchmarks.transfer.planting import FILLS, Planted, plant
 from specvae.benchmarks.verdicts.verdict import verdict_on
 from specvae.detector import Detector
 from specvae.model.config_file import load_config
@@ -20,10 +20,19 @@ from specvae.scoring.gathered.metrics import auroc, average_precision
 from specvae.scoring.pooling import pool, stored_reach
 from specvae.spectra import Cube
 from specvae.thresholds.drift.verdict import Drift
-from specvae.training.quota import Quota, Role
-from specvae.training.sampling import Region, cross_split
 
-__all__ = ["ASKED", "HERE", "METHODS", "REFUSED", "Record", "fit_on", "judge", "leave_out", "scored_by_itself", "scores_of"]
+__all__ = [
+    "ASKED",
+    "HERE",
+    "METHODS",
+    "REFUSED",
+    "Record",
+    "fit_on",
+    "judge",
+    "leave_out",
+    "scored_by_itself",
+    "scores_of",
+]
 
 ASKED = 1e-3
 """The false-alarm rate that the cut is asked for beforehand."""
@@ -68,14 +77,7 @@ def fit_on(
 ) -> Detector:
     """Fit on complete scenes as ``specvae fit`` does: all blocks train, and all calibrate by the models of the folds."""
     config = load_config(settings=[*settings, f"seed={seed}"])
-    regions = []
-    for number, place in enumerate(places):
-        cube, window = place.cube, place.cube.window
-        split = cross_split((window.rows, window.cols), config.context.outer // 2, config.sampling, seed + number)
-        quota, block = Quota.crossed(config.sampling, len(places)), split.block(window)
-        role = quota.take(np.where(cube.valid, split.role(window), np.uint8(Role.UNUSED)).astype(np.uint8))
-        folds = split.fold_map(window, quota.calibrating(cube.valid, block))
-        regions.append(Region(cube, window, role, block, number, folds))
+    regions = [region_of(place.cube, config, number, len(places)) for number, place in enumerate(places)]
     return Detector.fit(regions, bands, config, tuple(place.name for place in places), context, threads=THREADS)
 
 
@@ -86,38 +88,54 @@ def scored_by_itself(place: Place, bands: BandSet, seed: int, settings: Iterable
     return detector.score(place.cube, place.cube.window).score[place.cube.valid]
 
 
-def scores_of(detector: Detector, cube: Cube) -> Scores:
-    """What each of :data:`METHODS` says of the valid pixels of a scene."""
+def scores_of(detector: Detector, cube: Cube, away: Scores | None = None) -> Scores:
+    """What each of :data:`METHODS` says of the valid pixels of a scene; ``away``: :func:`_by_pixel` of it, where known."""
     score, spectra = detector.score(cube, cube.window).score, cube.values[:, cube.valid]
-    away = detector.background
-    here = Background.fit(spectra)
     return {
         "specvae": score[cube.valid],
         "specvae-pooled": pool(score, stored_reach(detector.provenance))[cube.valid],
-        **{name: getattr(away, name)(spectra.T) for name in ("rx", "pca", "iforest")},
-        "rx-here": here.rx(spectra.T),
+        **(_by_pixel(detector, spectra) if away is None else away),
+        "rx-here": Background.fit(spectra).rx(spectra.T),
     }
+
+
+def _by_pixel(detector: Detector, spectra: NDArray[np.floating]) -> Scores:
+    """The baselines fitted elsewhere of spectra ``(bands, n)``: what each says of one depends on no other."""
+    return {name: getattr(detector.background, name)(spectra.T) for name in ("rx", "pca", "iforest")}
+
+
+def _rescored(detector: Detector, still: Scores, planted: Planted) -> Scores:
+    """``still``, of the scene as it came, with the pixels that were planted scored anew: the others have not changed."""
+    touched = planted.size[planted.cube.valid] > 0
+    anew = _by_pixel(detector, planted.cube.values[:, planted.cube.valid][:, touched])
+    scores = {name: score.copy() for name, score in still.items()}
+    for name, score in scores.items():
+        score[touched] = anew[name]
+    return scores
 
 
 def leave_out(sensor: Sensor, place: Place, seed: int, settings: Iterable[str] = ()) -> Iterator[Record]:
     """Fit on all other scenes of the sensor, and look for what is planted in ``place``, fill by fill.
 
-    Where the product refuses the scene, it is also fitted on the scene itself, which is what its reasons ask for.
+    Where the product refuses the scene, it is also fitted on the scene itself, with the first seed: what its user would do.
     """
     others = [other for other in (*sensor.places, *sensor.others) if other is not place]
     detector = fit_on(others, sensor.bands, seed, settings)
-    drift = verdict_on(detector, place.cube)
+    drift, still = verdict_on(detector, place.cube), _by_pixel(detector, place.cube.values[:, place.cube.valid])
     for fill in FILLS:
         planted = plant(place.cube, sensor.strange, fill, sensor.sizes, seed)
         size = planted.size[planted.cube.valid]
-        scores = dict(scores_of(detector, planted.cube))
-        if drift.verdict == REFUSED:
+        scores = dict(scores_of(detector, planted.cube, _rescored(detector, still, planted)))
+        # A fit a fill is dear, and its figure is there to be compared, not to be asked for.
+        if drift.verdict == REFUSED and seed == 0:
             scores[HERE] = scored_by_itself(Place(place.name, planted.cube), sensor.bands, seed, settings)
         for pixels in sensor.sizes:
             # Against untouched ground alone: targets of other sizes are neither hits nor false alarms.
             judged = (size == pixels) | (size == 0)
             chosen = {name: each[judged] for name, each in scores.items()}
-            yield from _records(detector, chosen, size[judged] > 0, drift, (sensor.name, place.name, seed), fill, pixels)
+            yield from _records(
+                detector, chosen, size[judged] > 0, drift, (sensor.name, place.name, seed), fill, pixels
+            )
 
 
 def judge(sensor: Sensor, seed: int, settings: Iterable[str] = ()) -> Iterator[Record]:
