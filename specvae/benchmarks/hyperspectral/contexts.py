@@ -28,7 +28,7 @@ from specvae.scoring.gathered.metrics import auroc, average_precision
 from specvae.spectra import Cube, Window
 from specvae.stages.demo.synthetic import BAND_NAMES, make_scene
 
-__all__ = ["Contexts", "Ground", "compare_contexts", "context_section", "plant"]
+__all__ = ["FIRE_METHOD", "Contexts", "Ground", "compare_contexts", "context_section", "plant"]
 
 SIZES = {1: 30, 5: 20, 50: 8, 500: 2}
 """Pixels of a blob -> how many are planted in a scene at once."""
@@ -167,6 +167,14 @@ def _blobs(ground: Ground, settings: Sequence[str], seed: int) -> dict[tuple[flo
     return areas
 
 
+def _method(kind: str) -> str:
+    return f"specvae, context {kind}"
+
+
+FIRE_METHOD = _method(KINDS[0])
+"""The product's default among the methods that are compared on the fire."""
+
+
 def _fire(folder: Path, settings: Sequence[str], seeds: int) -> dict[str, tuple[float, float]]:
     """Fit on the clear ground before the fire, score the date after it, and compare with the burnt perimeter."""
     if not (folder / PERIMETER).is_file():
@@ -175,7 +183,7 @@ def _fire(folder: Path, settings: Sequence[str], seeds: int) -> dict[str, tuple[
     with open_scene(str(folder / PERIMETER), IngestOptions(nodata="none")) as scene:
         burnt = scene.read(Window(0, 0, *scene.shape)).values[0][after.valid] > 0
     scores: dict[str, list[NDArray[np.floating]]] = {
-        f"specvae, context {kind}": [
+        _method(kind): [
             _fitted(before, bands, kind, settings, seed).score(after, after.window).score[after.valid]
             for seed in range(seeds)
         ]

@@ -10,7 +10,8 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from specvae.benchmarks.hyperspectral.contexts import Contexts, context_section
+from specvae.benchmarks.goals import Goal, goals_table
+from specvae.benchmarks.hyperspectral.contexts import FIRE_METHOD, Contexts, context_section
 from specvae.benchmarks.hyperspectral.curves import areas_table, curves_figure, objects_table
 from specvae.benchmarks.hyperspectral.data import MatScene
 from specvae.benchmarks.hyperspectral.published import PUBLISHED
@@ -20,9 +21,8 @@ from specvae.scoring.gathered.metrics import auroc, average_precision
 
 __all__ = ["Shown", "rows_of", "tried_table", "write_page"]
 
-TARGETS = {"score": 0.978, "better": 0.985, "below RX": 0.005, "seconds": 10}
-"""What this project asks of itself: the mean AUROC of the score and of the better of score and evidence, the distance below RX
-on the worst scene, and the processor seconds of the slowest."""
+OURS = ("specvae", "specvae-pooled")
+"""The methods of the product: the score and the evidence."""
 LEAST_SHOWN = 1e-3
 """Scores below this are drawn alike in the logarithmic map."""
 
@@ -71,12 +71,14 @@ def write_page(
     published = {m: {k: v for k, v in values.items() if k in names} for m, values in PUBLISHED.items()}
     report = Report("Hyperspectral anomaly detection")
     report.text(
-        "Each scene is fitted on itself without its map, with one default setting, and scored; the map is read by the "
-        f"metric alone. Mean of {made_with['seeds']} seeds. `specvae` is the score, `specvae-pooled` the evidence; RX, PCA "
+        "Each scene is fitted on itself without its map, with one default setting, and scored; the map is read by the metric "
+        "alone. It is fitted as `specvae fit` does: all blocks train, and the models of the folds, which make the cut, are in the "
+        "seconds. "
+        f"Mean of {made_with['seeds']} seeds. `specvae` is the score, `specvae-pooled` the evidence; RX, PCA "
         "residual and isolation forest are run here on the same pixels."
     )
+    report.section("Asked and reached").text(_goals(rows, results, contexts))
     report.section("AUROC").text(pivot(rows, "auroc", {m: v for m, v in published.items() if v}))
-    report.text(_targets(rows, results))
     report.section("Average precision").text(pivot(rows, "average_precision"))
     report.section("Each seed: AUROC of score and evidence, processor seconds of fit and score").text(_seeds(results))
     report.section("Diagnostics, first seed").text(_diagnostics(results))
@@ -114,20 +116,37 @@ def tried_table() -> str:
     return introduction + "\n\n" + tried("specvae.benchmarks.hyperspectral")
 
 
-def _targets(rows: list[Row], results: list[Shown]) -> str:
-    """What this project asked of itself, and the figures of this run."""
+def _goals(rows: list[Row], results: list[Shown], contexts: Contexts | None) -> str:
+    """What is asked of the default on the nine scenes at hand and on the fire, and what this run reached."""
     areas = {(r.dataset, r.method): r.value for r in rows if r.metric == "auroc"}
-    means = {m: fmean(v for (_, method), v in areas.items() if method == m) for m in ("specvae", "specvae-pooled")}
-    below = {name: areas[name, "rx"] - areas[name, "specvae"] for name, _ in areas}
+    score, pooled = (_mean_of(rows, method, "auroc") for method in OURS)
+    precision = max(_mean_of(rows, method, "average_precision") for method in OURS)
+    below = {name: areas[name, "rx"] - areas[name, OURS[0]] for name, _ in areas}
     worst = max(below, key=lambda name: below[name])
-    seconds = max(r.processor_seconds for shown in results for r in shown.results)
-    lines: list[list[object]] = [
-        ["mean of the score", f"at least {TARGETS['score']}", means["specvae"]],
-        ["mean of the better of the two", f"at least {TARGETS['better']}", max(means.values())],
-        [f"furthest below RX ({worst})", f"at most {TARGETS['below RX']}", below[worst]],
-        ["slowest scene, processor seconds of fit and score", f"at most {TARGETS['seconds']}", f"{seconds:.1f}"],
+    seconds = max(fmean(r.processor_seconds for r in shown.results) for shown in results)
+    goals = [
+        Goal("mean AUROC of the score", 0.985, 0.990, score),
+        Goal("mean AUROC of the evidence", 0.990, 0.993, pooled),
+        Goal("mean average precision, the better of the two", 0.58, 0.65, precision),
+        Goal(
+            f"AUROC of the score below RX where it is furthest below ({worst})",
+            0.003,
+            0.0,
+            max(0.0, below[worst]),
+            most=True,
+        ),
+        Goal("processor seconds of fit and score, slowest scene", 8, 4, seconds, most=True, digits=1),
     ]
-    return "Asked of the nine scenes at hand:\n\n" + table(["", "asked", "found"], lines)
+    if contexts is not None and contexts.fire:
+        goals.append(Goal("AUROC on Cold Springs, one date", 0.970, 0.975, contexts.fire[FIRE_METHOD][0]))
+    return (
+        "What is asked of one default, without labels or settings by scene, as means over the seeds. What was tried for each miss "
+        "stands at the end of this page, with its figures.\n\n" + goals_table(goals)
+    )
+
+
+def _mean_of(rows: list[Row], method: str, metric: str) -> float:
+    return fmean(r.value for r in rows if (r.method, r.metric) == (method, metric))
 
 
 def _seeds(results: list[Shown]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ANOMALOUS", "BINARISED_NLL", "GREY", "NORMAL", "TARGETS", "TRAINING"]
+__all__ = ["ANOMALOUS", "ASKED_ANOMALOUS", "BINARISED_NLL", "GREY", "NORMAL", "TARGETS", "TRAINING"]
 
 TRAINING: dict[str, str] = {
     "mlp-gaussian-tanh": "loss per image of the last training batch: 61.58 at epoch 20, 62.96 at 40, 63.43 at 60, "
@@ -54,3 +54,5 @@ ANOMALOUS = {
     "VAE, ELBO, 32 latent dimensions": 0.718,
 }
 """Mean AUROC over the digits where one digit is the anomaly. Every method fails on digit 1, with .09 to .73."""
+ASKED_ANOMALOUS = 0.93
+"""What this project asks of itself there: a little more than the best of these."""
