@@ -1,7 +1,7 @@
 """Benchmark ``watch``: alerts over nights of synthetic places, beside each night alone, DIST-ALERT's rule and a seasonal distance.
 
 Users' and producers' accuracy of the confirmed area, the delay in clear looks, and how often normal ground is confirmed in a
-year, against the rate that was asked for.
+year, against the rate that was asked for. And 21 real dates: what is confirmed, drawn, looked at, and what is missed.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from specvae.benchmarks.report import environment, write_metrics
-from specvae.benchmarks.settings import Settings
+from specvae.benchmarks.settings import Settings, data_root
 from specvae.benchmarks.watch.large_place import DATES, SIDE, LargePlace, watch_large_place
 from specvae.benchmarks.watch.normal_ground import NormalGround, watch_normal_ground
 from specvae.benchmarks.watch.page import Measured, rows_of, write_page
+from specvae.benchmarks.watch.real_place import SERIES, RealPlace, watch_real_place
 from specvae.benchmarks.watch.trial import Trial, run_trial
-from specvae.errors import UsageError
+from specvae.errors import InputError, UsageError
 
 __all__ = ["run"]
 
@@ -29,7 +30,9 @@ QUICK_SIDE, QUICK_DATES = 256, 8
 Each = TypeVar("Each", Trial, NormalGround)
 TRIALS = "trials.json"
 """File of what was measured, so that one part can be run again beside the other's figures."""
-PARTS = ("events", "normal", "large")
+SCENES = "scenes"
+"""Folder of the real scenes below that of all data."""
+PARTS = ("events", "normal", "large", "rufiji")
 
 
 def run(settings: Settings) -> Path:
@@ -49,6 +52,8 @@ def run(settings: Settings) -> Path:
         found = replace(found, normal=ground)
     if "large" in parts:
         found = replace(found, large=_large(settings, alone=parts == ("large",)))
+    if "rufiji" in parts:
+        found = replace(found, real=_real(settings, out))
     # Read only now: the parts may be measured by processes that run at the same time.
     measured = found.over(_stored(out / TRIALS))
     made_with = environment(quick=settings.quick)
@@ -78,6 +83,19 @@ def _large(settings: Settings, alone: bool) -> tuple[LargePlace, ...]:
     return tuple(places)
 
 
+def _real(settings: Settings, out: Path) -> tuple[RealPlace, ...]:
+    """The real place; none where its scenes are not there and nothing asked for them."""
+    if not (settings.presets or settings.data or (data_root() / SCENES).is_dir()):
+        settings.progress("Rufiji: its scenes are not there, so that this part is left out")
+        return ()
+    series = settings.folder(SCENES) / SERIES
+    if not series.is_dir():
+        raise InputError(f"there is no folder {series}; give --data, the folder that holds {SERIES}")
+    place = watch_real_place(series, out, settings.quick)
+    settings.progress(place.line)
+    return (place,)
+
+
 def _stored(path: Path) -> Measured:
     """What an earlier run measured; nothing where there was none."""
     tree = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -85,4 +103,5 @@ def _stored(path: Path) -> Measured:
         tuple(Trial(**each) for each in tree.get("trials", ())),
         tuple(NormalGround(**each) for each in tree.get("normal", ())),
         tuple(LargePlace(**each) for each in tree.get("large", ())),
+        tuple(RealPlace(**each) for each in tree.get("real", ())),
     )

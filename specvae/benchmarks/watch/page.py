@@ -11,6 +11,8 @@ from specvae.alerts.night_effect import LEVELS
 from specvae.benchmarks.report import Environment, Report, Row, table, tried
 from specvae.benchmarks.watch.large_place import LargePlace
 from specvae.benchmarks.watch.normal_ground import PLACE, RATES, NormalGround
+from specvae.benchmarks.watch.real_page import add_real_place
+from specvae.benchmarks.watch.real_place import RealPlace
 from specvae.benchmarks.watch.trial import RATE, Trial
 
 __all__ = ["Measured", "rows_of", "write_page"]
@@ -43,13 +45,17 @@ class Measured:
     trials: tuple[Trial, ...] = ()
     normal: tuple[NormalGround, ...] = ()
     large: tuple[LargePlace, ...] = ()
+    real: tuple[RealPlace, ...] = ()
+    """One at most."""
 
     def over(self, earlier: Measured) -> Measured:
         """These, and what was measured earlier of what is not among them."""
         sizes = {(place.side, place.dates) for place in self.large}
         others = [place for place in earlier.large if (place.side, place.dates) not in sizes]
         large = sorted((*others, *self.large), key=lambda place: (place.side, place.dates))
-        return Measured(self.trials or earlier.trials, self.normal or earlier.normal, tuple(large))
+        return Measured(
+            self.trials or earlier.trials, self.normal or earlier.normal, tuple(large), self.real or earlier.real
+        )
 
 
 def rows_of(measured: Measured) -> list[Row]:
@@ -70,6 +76,12 @@ def rows_of(measured: Measured) -> list[Row]:
         night = median(place.night_seconds)
         share = night / place.score_seconds
         rows.append(Row(f"place-{place.side}", "specvae", "share_of_scoring", share, len(place.night_seconds), night))
+    for real in measured.real:
+        sure = sum(alert["confirmed_on"] is not None for alert in real.alerts)
+        rows.append(Row("rufiji", "specvae", "confirmed_alerts", sure, 1, real.seconds))
+        if real.confirmed_pixels:
+            share = real.confirmed_on_loss / real.confirmed_pixels
+            rows.append(Row("rufiji", "specvae", "confirmed_on_vegetation_loss", share, 1, real.seconds))
     return rows
 
 
@@ -90,6 +102,8 @@ def write_page(out: Path, measured: Measured, made_with: Environment) -> None:
         _add_events(report, measured.trials)
     if measured.normal:
         _add_normal(report, measured.normal)
+    for real in measured.real:
+        add_real_place(report, out, real)
     if measured.large:
         _add_large(report, measured.large)
     report.section("What was tried").text(
