@@ -15,6 +15,8 @@ __all__ = ["REACH", "overshadowed", "touches"]
 Floats = NDArray[np.float32]
 Nodes = NDArray[np.int64]
 Rises = Callable[[Nodes], tuple[Floats, Floats]]
+DENSE = 100
+"""Of this many pixels of a window, one whose surroundings are asked for is enough that maps of the whole window cost less."""
 AT_ONCE = 256
 """Pixels whose surroundings are looked at together: their arrays stay in the processor's cache."""
 REACH = 7
@@ -30,6 +32,8 @@ def overshadowed(rises: Rises, shape: tuple[int, int], at: Nodes) -> NDArray[np.
     ``rises`` gives for any such places how far tonight's normal scores and scores (nats) are above what is usual there, NaN
     where invalid; ``shape``: rows and columns. Rows beyond hide nothing.
     """
+    if at.size * DENSE > shape[0] * shape[1]:
+        return _overshadowed_on_maps(rises, shape, at)
     shaded = np.zeros(at.size, bool)
     for begin in range(0, at.size, AT_ONCE):
         own = slice(begin, begin + AT_ONCE)
@@ -37,6 +41,29 @@ def overshadowed(rises: Rises, shape: tuple[int, int], at: Nodes) -> NDArray[np.
         for around, rise, share in zip(near, rises(at[own]), SHADES, strict=True):
             shaded[own] |= rise < share * np.fmax.reduce(around, axis=1, initial=-np.inf)
     return shaded
+
+
+def _overshadowed_on_maps(rises: Rises, shape: tuple[int, int], at: Nodes) -> NDArray[np.bool_]:
+    """The same of many pixels: a fire over a part of the window, or thousands of small ones."""
+    shaded, everywhere = np.zeros(at.size, bool), np.arange(shape[0] * shape[1])
+    for values, rise, share in zip(rises(everywhere), rises(at), SHADES, strict=True):
+        shaded |= rise < share * _highest_within(values.reshape(shape)).ravel()[at]
+    return shaded
+
+
+def _highest_within(values: Floats) -> Floats:
+    """The highest of ``values`` ``(rows, cols)`` within REACH along rows, columns and diagonals; NaN counts for nothing."""
+    highest = np.where(np.isnan(values), np.float32(-np.inf), values)
+    for axis in (0, 1):
+        edge = [(REACH, REACH) if axis == each else (0, 0) for each in (0, 1)]
+        line = np.moveaxis(np.pad(highest, edge, constant_values=-np.inf), axis, 0)
+        width = 1
+        # The highest of 2, 4, 8, ... pixels in a row, and last of all 2 * REACH + 1.
+        while width < 2 * REACH + 1:
+            step = min(width, 2 * REACH + 1 - width)
+            line, width = np.maximum(line[:-step], line[step:]), width + step
+        highest = np.moveaxis(line, 0, axis)
+    return highest
 
 
 def _around(at: Nodes, shape: tuple[int, int]) -> Nodes:

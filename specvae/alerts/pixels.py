@@ -20,6 +20,7 @@ __all__ = [
     "begun",
     "closing",
     "confirm",
+    "joined",
     "look_again",
     "no_pixels",
 ]
@@ -72,6 +73,17 @@ Pixels = NDArray[np.void]
 def no_pixels() -> Pixels:
     """A place without alerts."""
     return np.zeros(0, PIXEL)
+
+
+def joined(parts: list[Pixels]) -> Pixels:
+    """The records of all parts in their order; each part is given up once it is copied, so that few are in memory twice."""
+    records, end = np.empty(sum(part.size for part in parts), PIXEL), 0
+    parts.reverse()
+    while parts:
+        part = parts.pop()
+        records[end : end + part.size] = part
+        end += part.size
+    return records
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from specvae.alerts.night_effect import NightEffect, Survey
 from specvae.alerts.night_rows import advance_rows
 from specvae.alerts.past import ENOUGH_LOOKS, PastRows
-from specvae.alerts.pixels import Status, confirm, count_company, no_pixels
+from specvae.alerts.pixels import Status, confirm, count_company, joined, no_pixels
 from specvae.alerts.registry import Registry
 from specvae.alerts.room import Room
 from specvae.alerts.seen import Night, Seen
@@ -84,10 +84,12 @@ def advance(
     is_open = pixels["status"] != Status.CLOSED
     component = np.full(pixels.size, -1)
     component[is_open] = touching_groups(pixels["at"][is_open], place.shape[1])
-    opened = pixels[is_open]
+    # Nearly always all are open, and millions of records are not copied.
+    opened = pixels if is_open.all() else pixels[is_open]
     count_company(opened, component[is_open], place.shape[0] * place.shape[1], night.day)
     confirm(opened, component[is_open], needed, night.day)
-    pixels[is_open] = opened
+    if opened is not pixels:
+        pixels[is_open] = opened
     registry = place.registry.after(pixels, component, night.day, place.shape[1])
     return replace(place, past=past, pixels=pixels, registry=registry, survey=place.survey.plus(effect.survey))
 
@@ -119,7 +121,7 @@ def rows_after(
     for _ in range(threads):
         rooms.put(Room())
     with ThreadPoolExecutor(threads) as pool:
-        return np.concatenate([no_pixels(), *pool.map(some, _bounds(chosen, ROWS))])
+        return joined(list(pool.map(some, _bounds(chosen, ROWS))))
 
 
 def _bounds(rows: range, step: int) -> Iterator[range]:

@@ -78,8 +78,9 @@ def _large(settings: Settings, alone: bool) -> tuple[LargePlace, ...]:
     dates = (settings.seeds if alone else None) or (QUICK_DATES if settings.quick else DATES)
     places = []
     for side in settings.sizes or (QUICK_SIDE if settings.quick else SIDE,):
-        places.append(watch_large_place(side, dates, settings.device))
-        settings.progress(places[-1].line)
+        for place in watch_large_place(side, dates, settings.device):
+            places.append(place)
+            settings.progress(place.line)
     return tuple(places)
 
 

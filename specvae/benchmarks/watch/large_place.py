@@ -1,4 +1,4 @@
-"""A large place: what a night of watching it costs beside scoring it, in time and memory, night by night."""
+"""A large place: what a night of watching it costs beside scoring it, in time and memory, without alerts and with thousands."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from statistics import median
 
 import numpy as np
-import rasterio
-from numpy.typing import NDArray
-from rasterio.windows import Window as RasterWindow
 
 from specvae.benchmarks.speed.processes import Timing, fit_models, timed_command
+from specvae.benchmarks.watch.night_maps import VARIANTS, write_night
 from specvae.export.contents import ITEM, PAGE, REPORT, SCORE
 from specvae.files.json_files import read_json, write_json
 from specvae.stages.demo.scenes import write_large_scene
@@ -30,10 +28,6 @@ LATEST = 3
 """Nights that are timed one by one, and after each of them scoring; those before are taken in at once."""
 MODELS = ("score-context", "score")
 """Models that score: the last one's scores are what the dates are made of."""
-VARIANTS = 4
-"""Maps of scores that the dates take turns with: sixty of a hundred million pixels each would fill a disk."""
-NOISE, CLOUDED, ROWS = 0.04, 0.15, 512
-"""Spread of what a night adds to the logarithm of a score, share of the place under clouds, rows that are written at once."""
 FIRST = date(2025, 1, 3)
 
 
@@ -56,18 +50,21 @@ class LargePlace:
     """Most memory of any of these processes."""
     open_alerts: int
     page_mb: float
+    alert_pixels: int = 0
+    """Pixels of open alerts."""
 
     @property
     def line(self) -> str:
         """One line about the place."""
         night = float(np.median(self.night_seconds))
         return (
-            f"{self.side} x {self.side} x {self.dates} dates: a night {night:.1f} s, scoring {self.score_seconds:.1f} s"
+            f"{self.side} x {self.side} x {self.dates} dates, {self.open_alerts} alerts: a night {night:.1f} s, scoring "
+            f"{self.score_seconds:.1f} s"
         )
 
 
-def watch_large_place(side: int, dates: int, device: str) -> LargePlace:
-    """Make, score and watch a place of ``side`` x ``side`` pixels."""
+def watch_large_place(side: int, dates: int, device: str) -> tuple[LargePlace, LargePlace]:
+    """Make, score and watch a place of ``side`` x ``side`` pixels: quiet, and after nights on which thousands of fires burn."""
     with tempfile.TemporaryDirectory(prefix="specvae-watch-") as folder:
         work = Path(folder)
         small, scene = work / "small.tif", work / "scene.tif"
@@ -76,24 +73,34 @@ def watch_large_place(side: int, dates: int, device: str) -> LargePlace:
         write_large_scene(scene, side, BANDS)
         for name in MODELS:
             _scored(work, scene, name, device)
-        runs = _nights(work, scene, dates, device)
-        nights = [run[0] for run in runs]
-        context, plain = ([run[at] for run in runs] for at in (1, 2))
-        page = work / "place" / "watch" / "index.html"
-        alerts = read_json(work / "place" / "watch" / "alerts.json")
-        return LargePlace(
-            side,
-            dates,
-            median(run.seconds for run in plain),
-            median(run.seconds for run in context),
-            median(run.cpu_seconds for run in plain),
-            median(run.cpu_seconds for run in context),
-            [night.seconds for night in nights],
-            [night.cpu_seconds for night in nights],
-            max(night.peak_mib for night in nights),
-            int(alerts["counts"]["open"]),
-            page.stat().st_size / 1e6,
-        )
+        runs = _quiet_nights(work, scene, dates, device)
+        quiet = _measured(work, side, dates, [run[0] for run in runs], [run[1:] for run in runs])
+        burning = _burning_nights(work, dates)
+        return quiet, _measured(work, side, dates + len(burning), burning[1:], [run[1:] for run in runs])
+
+
+def _measured(
+    work: Path, side: int, dates: int, nights: Sequence[Timing], scorings: Sequence[tuple[Timing, ...]]
+) -> LargePlace:
+    """What the nights cost, and what each of MODELS beside them."""
+    context, plain = zip(*scorings, strict=True)
+    folder = work / "place" / "watch"
+    alerts = read_json(folder / "alerts.json")
+    still = [alert for alert in alerts["alerts"] if alert["status"] != "closed"]
+    return LargePlace(
+        side,
+        dates,
+        median(run.seconds for run in plain),
+        median(run.seconds for run in context),
+        median(run.cpu_seconds for run in plain),
+        median(run.cpu_seconds for run in context),
+        [night.seconds for night in nights],
+        [night.cpu_seconds for night in nights],
+        max(night.peak_mib for night in nights),
+        int(alerts["counts"]["open"]),
+        (folder / "index.html").stat().st_size / 1e6,
+        sum(alert["pixels"] for alert in still),
+    )
 
 
 def _scored(work: Path, scene: Path, name: str, device: str) -> Timing:
@@ -102,13 +109,12 @@ def _scored(work: Path, scene: Path, name: str, device: str) -> Timing:
     return timed_command("score", scene, "--model", model, "--out", work / "scored", "--overwrite", "--device", device)
 
 
-def _nights(work: Path, scene: Path, dates: int, device: str) -> list[tuple[Timing, ...]]:
+def _quiet_nights(work: Path, scene: Path, dates: int, device: str) -> list[tuple[Timing, ...]]:
     """The cost of each of the last nights, and of scoring with each of MODELS after it, when the machine is as busy."""
     source, place = work / "scored" / "scene", work / "place"
     runs: list[tuple[Timing, ...]] = []
-    maps = [
-        _variant(source / SCORE.name, work / f"variant{number}.tif", number) for number in range(min(VARIANTS, dates))
-    ]
+    numbers = range(min(VARIANTS, dates))
+    maps = [write_night(source / SCORE.name, work / f"variant{number}.tif", number) for number in numbers]
     for number in range(dates):
         _add_date(source, place, maps[number % len(maps)], number)
         if number == dates - LATEST - 1:
@@ -119,28 +125,17 @@ def _nights(work: Path, scene: Path, dates: int, device: str) -> list[tuple[Timi
     return runs
 
 
-def _variant(source: Path, target: Path, number: int) -> Path:
-    """A map of the same scores on another night: noise on all, and a cloud over some rows."""
-    rng = np.random.default_rng(number)
-    with rasterio.open(source) as read:
-        profile = {name: read.profile[name] for name in ("width", "height", "dtype", "nodata", "crs", "transform")}
-        tiles = {"tiled": True, "blockxsize": ROWS, "blockysize": ROWS}
-        packed = {"compress": "zstd", "zstd_level": 1, "predictor": 3, "num_threads": "ALL_CPUS"}
-        with rasterio.open(target, "w", driver="GTiff", count=1, **profile, **tiles, **packed) as written:
-            for window, scores in _rows(read):
-                noise = rng.standard_normal(scores.shape, dtype=np.float32)
-                scores *= np.exp(np.float32(NOISE) * noise)
-                middle = window.row_off / read.height - number / VARIANTS
-                if 0 <= middle < CLOUDED:
-                    scores[:] = np.nan
-                written.write(scores, 1, window=window)
-    return target
-
-
-def _rows(read: rasterio.io.DatasetReader) -> Iterator[tuple[RasterWindow, NDArray[np.float32]]]:
-    for row in range(0, read.height, ROWS):
-        window = RasterWindow(0, row, read.width, min(ROWS, read.height - row))
-        yield window, read.read(1, window=window)
+def _burning_nights(work: Path, dates: int) -> list[Timing]:
+    """The cost of LATEST + 1 nights after ``dates`` on which thousands of fires burn: all begin on the first of them."""
+    source, place = work / "scored" / "scene", work / "place"
+    nights = []
+    for number in range(dates, dates + LATEST + 1):
+        # The last map's name stands for none of the others: each night has noise and clouds of its own.
+        scores = write_night(source / SCORE.name, work / "burning.tif", number % VARIANTS, fires=True)
+        _add_date(source, place, scores, number)
+        scores.unlink()
+        nights.append(timed_command("watch", place))
+    return nights
 
 
 def _add_date(source: Path, place: Path, scores: Path, number: int) -> None:

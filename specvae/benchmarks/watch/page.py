@@ -75,7 +75,8 @@ def rows_of(measured: Measured) -> list[Row]:
     for place in measured.large:
         night = median(place.night_seconds)
         share = night / place.score_seconds
-        rows.append(Row(f"place-{place.side}", "specvae", "share_of_scoring", share, len(place.night_seconds), night))
+        kind = "place" if not place.open_alerts else "burning-place"
+        rows.append(Row(f"{kind}-{place.side}", "specvae", "share_of_scoring", share, len(place.night_seconds), night))
     for real in measured.real:
         sure = sum(alert["confirmed_on"] is not None for alert in real.alerts)
         rows.append(Row("rufiji", "specvae", "confirmed_alerts", sure, 1, real.seconds))
@@ -168,7 +169,9 @@ def _add_large(report: Report, large: Sequence[LargePlace]) -> None:
     report.section("What a night costs").text(
         "Processes from start to end: `specvae watch` after one more date, and after each such night `specvae score` of a scene of "
         "the same pixels and 12 bands with models without context and with it, the median of runs in turn. Seconds of the clock "
-        "are those of a machine with other work on it where they exceed what the processor seconds say of its cores."
+        "are those of a machine with other work on it where they exceed what the processor seconds say of its cores. On the last "
+        "nights of the row with alerts, thousands of fires burn on two per cent of the place; it is more than any night should "
+        "have, and shows what each pixel of an alert costs."
     )
     body = []
     for place in large:
@@ -184,9 +187,10 @@ def _add_large(report: Report, large: Sequence[LargePlace]) -> None:
                 *(f"{share:.2f}" for share in shares),
                 f"{place.peak_mib:,.0f}",
                 f"{place.open_alerts:,}",
+                f"{place.alert_pixels:,}",
                 f"{place.page_mb:.1f}",
             ]
         )
     titles = ["pixels", "dates", "night, s", "score, s", "with context, s", "night, CPU s", "score, CPU s"]
     titles += ["with context, CPU s", "night / score", "/ with context", "CPU / score", "CPU / with context"]
-    report.text(table([*titles, "peak, MiB", "open alerts", "page, MB"], body))
+    report.text(table([*titles, "peak, MiB", "open alerts", "their pixels", "page, MB"], body))

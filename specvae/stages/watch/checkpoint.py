@@ -6,10 +6,9 @@ import json
 import os
 import shutil
 from dataclasses import asdict
-from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,9 +52,9 @@ def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
     """Write arrays as ``.npz``, the same arrays as the same bytes: numpy's own writer may put the time into the archive."""
     with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=1) as archive:
         for name, values in sorted(arrays.items()):
-            buffer = BytesIO()
-            np.lib.format.write_array(buffer, np.ascontiguousarray(values), allow_pickle=False)
-            archive.writestr(ZipInfo(f"{name}.npy"), buffer.getvalue(), ZIP_DEFLATED, 1)
+            # Opened by name, an entry has the first day of the archive's calendar; its content is never in memory as a second copy.
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.ascontiguousarray(values), allow_pickle=False)
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
 
@@ -23,6 +24,8 @@ __all__ = ["watch_page"]
 
 MOST_HISTORIES = 60
 """Alerts whose score at every date is read, the strongest first; the others have a row and a place."""
+THREADS = 2
+"""Threads that decode the blocks of scores that histories lie in."""
 MOST_SPECTRA = 25
 """Alerts whose spectra are looked for in the dates' pages."""
 COLOUR_BYTES = 1_600_000
@@ -32,7 +35,7 @@ COLOUR_BYTES = 1_600_000
 def watch_page(series: Series) -> WatchPage:
     """The page of a series; what the dates' report pages do not hold is missing on it too."""
     ids = _strongest(series.place)
-    boxes = {number: _box(series.place, number) for number in ids}
+    boxes = _boxes(series.place, ids)
     peaks = {alert.id: (alert.row, alert.col) for alert in series.place.registry.alerts}
     histories = _histories(series, [peaks[number] for number in ids[:MOST_HISTORIES]])
     spectra = _spectra(series, ids[:MOST_SPECTRA], peaks)
@@ -54,10 +57,15 @@ def _strongest(place: Place) -> list[int]:
     return [alert.id for alert in order[:MOST_ALERTS]]
 
 
-def _box(place: Place, number: int) -> tuple[int, int, int, int]:
-    at, cols = shown(place.pixels[place.pixels["id"] == number])["at"], place.shape[1]
-    row, col = at // cols, at % cols
-    return int(row.min()), int(col.min()), int(row.max()) + 1, int(col.max()) + 1
+def _boxes(place: Place, ids: Sequence[int]) -> dict[int, tuple[int, int, int, int]]:
+    """First row and column, and the ones after the last, of some alerts."""
+    order, boxes = np.argsort(place.pixels["id"], kind="stable"), {}
+    sorted_ids = place.pixels["id"][order]
+    for number in ids:
+        own = order[np.searchsorted(sorted_ids, number) : np.searchsorted(sorted_ids, number, side="right")]
+        row, col = np.divmod(shown(place.pixels[own])["at"], place.shape[1])
+        boxes[number] = int(row.min()), int(col.min()), int(row.max()) + 1, int(col.max()) + 1
+    return boxes
 
 
 def _date(series: Series, frames: Frames, number: int) -> PageDate:
@@ -74,11 +82,17 @@ def _histories(
 ) -> list[tuple[list[float | None], list[float | None]]]:
     """p-value and score of some pixels at every date."""
     histories: list[tuple[list[float | None], list[float | None]]] = [([], []) for _ in places]
-    for scored in series.dates if places else ():
-        curve = scored.curve()
+
+    def read(scored: ScoredDate) -> list[float]:
         with AlignedRows(scored.scores, series.grid) as rows:
-            values = [float(rows.read(row, row + 1, col, col + 1)[0, 0]) for row, col in places]
-        p = np.exp(log_ndtr(-curve.normal_scores(np.array(values, np.float32)).astype(np.float64)))
+            return [float(rows.read(row, row + 1, col, col + 1)[0, 0]) for row, col in places]
+
+    dates = series.dates if places else ()
+    with ThreadPoolExecutor(THREADS) as pool:
+        looks = list(pool.map(read, dates))
+    for scored, values in zip(dates, looks, strict=True):
+        normal = scored.curve().normal_scores(np.array(values, np.float32))
+        p = np.exp(log_ndtr(-normal.astype(np.float64)))
         for history, chance, score in zip(histories, p.tolist(), values, strict=True):
             clear = bool(np.isfinite(score)) and scored.usable
             history[0].append(chance if clear else None)
