@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import h5py
@@ -10,10 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from specvae.bands import Band
 from specvae.ingest.formats import crash_guard
-from specvae.ingest.formats.arrays.reader import TreeReader
+from specvae.ingest.formats.arrays.reader import Part, TreeCubes, TreeReader
 from specvae.ingest.formats.zarr_reader import ZarrReader
-from specvae.ingest.scene.looks import LARGE_BLOCK, border_windows, is_large, within_block
+from specvae.ingest.grid import Grid
+from specvae.ingest.layer import Layer
+from specvae.ingest.scene.looks import DECODED, LARGE_BLOCK, border_windows, is_large, within_block
+from specvae.ingest.scene.remembering import RememberingReader
 from specvae.spectra import Window
 from specvae.stages.inspect import inspect
 from tests.raster_files import ramp, write
@@ -88,6 +93,62 @@ def test_an_inspection_of_a_cube_in_large_chunks_of_many_bands_reads_few_of_them
     assert described["kind"] == "raster"
     assert len(boxes) <= 6
     assert max(boxes) <= 64 * 64
+
+
+@pytest.mark.parametrize("chunks", [(256, 256, 60), (1, 1024, 300), (40, 78, 18)])
+def test_an_inspection_of_a_cube_of_many_bands_decodes_few_of_its_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunks: tuple[int, int, int]
+) -> None:
+    shape = (1024, 1024, 300)
+    with h5py.File(tmp_path / "a.h5", "w") as out:
+        out.create_dataset("cube", shape, "u1", chunks=chunks, fillvalue=7)
+        out["wavelength"] = np.linspace(400, 2400, 300)
+    monkeypatch.setattr(crash_guard, "_ending", lambda *_: "")
+    decoded: list[int] = []
+    plain = h5py.Dataset.__getitem__
+
+    def counted(array: h5py.Dataset, where: tuple[slice, ...]) -> np.ndarray:
+        if array.name == "/cube":
+            touched = [
+                -(-min(s.stop, size) // step) * step - s.start // step * step
+                for s, size, step in zip(where, shape, chunks, strict=True)
+            ]
+            decoded.append(int(np.prod(touched)))
+        return np.asarray(plain(array, where))
+
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", counted)
+    described = inspect(str(tmp_path / "a.h5"))
+    assert described["kind"] == "raster"
+    assert described["pixels_looked_at"] >= 64 * 64
+    # Three looks (for empty bands, for fill, for what is valid) and what they decode beside it; a whole cube is 315 million.
+    assert 0 < sum(decoded) <= 5 * DECODED
+
+
+def test_looks_at_one_place_read_it_once_and_a_changed_file_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "a.h5")
+    grid, layers = Grid(8, 8), tuple(Layer(path, i + 1, Band()) for i in range(3))
+    windows: list[Window] = []
+    plain = TreeReader.read
+
+    def counted(reader: TreeReader, window: Window) -> np.ndarray:
+        windows.append(window)
+        return plain(reader, window)
+
+    monkeypatch.setattr(TreeReader, "read", counted)
+    place = Window(2, 2, 4, 4)
+    for factor in (1.0, 2.0):
+        cube = factor * np.arange(192.0, dtype="f4").reshape(3, 8, 8)
+        with h5py.File(path, "w") as out:
+            out["cube"] = cube
+        os.utime(path, ns=(int(factor) * 10**15,) * 2)
+        for _ in range(2):
+            opened = TreeCubes(path, (Part("cube", (0, 1, 2), 3),)).open(layers, grid, allow_remote=False)
+            reader = RememberingReader(opened, grid)
+            np.testing.assert_array_equal(reader.read(place), cube[:, 2:6, 2:6])
+            reader.close()
+    assert len(windows) == 2
 
 
 def test_a_scene_of_many_bands_in_small_blocks_is_looked_at_in_parts(tmp_path: Path) -> None:

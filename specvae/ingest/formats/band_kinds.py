@@ -10,7 +10,8 @@ __all__ = ["THERMAL_NM", "categorical", "is_whole_spectrum", "why_beside_bands",
 CATEGORICAL = re.compile(
     r"(?:^|[^a-z])(scl|fmask|qa|qa_?pixel|pixel_?qa|bqa|qa_?\d\d|radsat(?:_qa)?|sr_aerosol|aerosol_?qa|cloud_?mask|"
     r"cloud_?prob(?:ability)?|cldprb|snwprb|msk_[a-z]+|mask|classification|class|labels?|quality|dataset_?mask|"
-    r"data_?mask|clm|clp|valid_?mask|scene_?classification)(?:$|[^a-z])",
+    r"data_?mask|clm|clp|valid_?mask|scene_?classification|(?:state|detailed|summary)_?qa|state_\d+k?m|qc(?:_\d+k?m)?|"
+    r"qf\d+|[gl]?flags?)(?:$|[^a-z])",
     re.I,
 )
 """Names of bands that hold classes, flags or probabilities rather than spectra."""
@@ -22,10 +23,11 @@ THERMAL_NM = 6000.0
 """Wavelength from which a band is thermal: what the ground emits exceeds what it reflects."""
 DERIVED = re.compile(
     r"(?:^|[^a-z])(aot|wvp|tci(?:_?[rgb])?|st_(?:atran|cdist|drad|emis|emsd|trad|urad)|true_?colou?r|"
-    r"(?:solar|sun|view|sensor)_?(?:zenith|azimuth)(?:_?angle)?|(?:local_?)?(?:incidence_?)?angle)(?:$|[^a-z])",
+    r"(?:solar|sun|view|sensor|relative)_?(?:zenith|azimuth)(?:_?angle)?|(?:local_?)?(?:incidence_?)?angle|[svr][za]a|"
+    r"num_?observations(?:_\d+k?m)?|obscov(?:_\d+k?m)?|iobs_?res|(?:orbit|granule)_?pnt|q_scan)(?:$|[^a-z])",
     re.I,
 )
-"""Names of bands that were derived: aerosol, water vapour, pictures, parts of a surface temperature, angles."""
+"""Names of bands that were derived: aerosol, water vapour, pictures, parts of a surface temperature, angles, counts."""
 INDICES = re.compile(
     r"^(?:mean[_ ]|median[_ ])?(?:[mgw]?ndvi\d?|[mg]?ndwi|ndmi|ndsi|ndbi|ndre\d?|ndti|ndci|evi\d?|[mo]?savi\d?|nbr\d?|dnbr|rdnbr|"
     r"arvi|gci|mcari\d?|mtci|pri|psri|sipi|lswi|bsi|ui|cri\d?|vari|tcari|osavi|kndvi|nirv|lai|fapar|fcover|chl(?:or)?_?a)"
@@ -33,6 +35,8 @@ INDICES = re.compile(
     re.I,
 )
 """Names of indices, which are computed of other bands."""
+TERRAIN = re.compile(r"^(?:dem|dsm|dtm|elev(?:ation)?|altitude|slope|aspect|hill_?shade|range)$", re.I)
+"""Names of bands that hold the shape of the ground, or how far away it is."""
 PLACES = re.compile(r"^(?:lon(?:gitude)?|lat(?:itude)?|date|doy|day_?of_?year|time|timestamp|year|month)$", re.I)
 """Names of bands that say where or when a pixel was seen."""
 GAPLESS = 0.25
@@ -62,7 +66,7 @@ def why_no_spectrum(name: str) -> str | None:
 
 
 def why_beside_bands(name: str) -> str | None:
-    """Why a band beside others is none by its name: an index of them, a place or a time; None where it says nothing such.
+    """Why a band beside others is none by its name: an index of them, terrain, a place or a time; None where it says nothing such.
 
     Examples
     --------
@@ -71,6 +75,8 @@ def why_beside_bands(name: str) -> str | None:
     """
     if PLACES.match(name.strip()):
         return "a place or a time"
+    if TERRAIN.match(name.strip()):
+        return "terrain, not measured light"
     return "an index, computed of other bands" if INDICES.match(name.strip()) else None
 
 

@@ -10,6 +10,7 @@ __all__ = [
     "UNITS",
     "centre_nanometres",
     "float_or",
+    "is_known",
     "listed",
     "misstated",
     "nanometres",
@@ -20,13 +21,20 @@ __all__ = [
 UNITS = {
     **dict.fromkeys(("nm", "nanometer", "nanometre"), 1.0),
     **dict.fromkeys(("um", "µm", "μm", "micron", "micrometer", "micrometre"), 1e3),
-    **{"mm": 1e6, "m": 1e9, "angstrom": 0.1},
+    **dict.fromkeys(("m", "meter", "metre"), 1e9),
+    **{"mm": 1e6, "cm": 1e7},
+    **dict.fromkeys(("angstrom", "ångström", "ångstrom", "å"), 0.1),
 }
 """Nanometres in a unit of length, by its names in the singular."""
-RECIPROCAL = {"wavenumber": 1e7, "cm-1": 1e7, "thz": 299_792.458, "ghz": 299_792_458.0, "mhz": 299_792_458_000.0}
+RECIPROCAL = {
+    **dict.fromkeys(("wavenumber", "cm-1", "cm^-1", "1/cm"), 1e7),
+    **{"thz": 299_792.458, "ghz": 299_792_458.0, "mhz": 299_792_458_000.0},
+}
 """Nanometres times the unit, of wave numbers and of frequencies in vacuum: the wavelength is this over the number."""
 WITH_UNIT = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*([a-zµμ]+(?:\^?-1)?)\s*$", re.I)
 """A number with a unit behind it."""
+LARGEST_METRES = 1e-4
+"""Numbers below this are taken for metres where no unit is stated: light of 0.1 nm is no light of a scene."""
 LARGEST_MICROMETRES = 50.0
 """Numbers below this are taken for micrometres where no unit is stated, for no optical band is at 50 nm."""
 LONGEST_NM = 100_000.0
@@ -43,7 +51,7 @@ def nanometres(value: object, unit: str = "") -> float | None:
         return None
     if not math.isfinite(number) or number <= 0:
         return None
-    unit = unit.strip().casefold().rstrip("s")
+    unit = singular(unit)
     if unit in RECIPROCAL:
         return round(RECIPROCAL[unit] / number, 6)
     # ENVI writes the unit `Index` where the numbers only count the bands.
@@ -51,10 +59,20 @@ def nanometres(value: object, unit: str = "") -> float | None:
         return None
     factor = UNITS.get(unit)
     if factor is None:
-        factor = 1e3 if number < LARGEST_MICROMETRES else 1.0
+        factor = 1e9 if number < LARGEST_METRES else 1e3 if number < LARGEST_MICROMETRES else 1.0
     # In binary, 1.001 um becomes 1000.9999999999999 nm: rounded, so that labels read well and equal bands compare
     # equal.
     return round(number * factor, 6)
+
+
+def is_known(unit: str) -> bool:
+    """Whether a unit is one of wavelengths, wave numbers or frequencies."""
+    return singular(unit) in UNITS or singular(unit) in RECIPROCAL
+
+
+def singular(unit: str) -> str:
+    """A unit in lower case and the singular, without blanks in it: ``nano metres`` is ``nanometre``."""
+    return unit.replace(" ", "").casefold().rstrip("s")
 
 
 def centre_nanometres(value: object, unit: str = "") -> float | None:
@@ -71,7 +89,7 @@ def misstated(number: float, unit: str) -> bool:
     >>> misstated(420.0, "Micrometers"), misstated(0.42, "nm"), misstated(0.42, "um")
     (True, True, False)
     """
-    factor = UNITS.get(unit.strip().casefold().rstrip("s"))
+    factor = UNITS.get(singular(unit))
     return factor is not None and not LARGEST_MICROMETRES <= number * factor <= LONGEST_NM
 
 
@@ -105,7 +123,7 @@ def width_nanometres(value: str, unit: str, centre: float | None) -> float | Non
     >>> width_nanometres("10", "nm", 500.0), width_nanometres("10", "um", 500.0), width_nanometres("0.01", "nm", 500.0)
     (10.0, 10.0, 10.0)
     """
-    width = nanometres(value, unit if unit.strip().casefold().rstrip("s") in UNITS else "nm")
+    width = nanometres(value, unit if singular(unit) in UNITS else "nm")
     if width is None or centre is None:
         return None
     if width >= centre:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from specvae.ingest.band_reader import BandReader
 from specvae.ingest.decision import Decision
 from specvae.ingest.layer import Layer
-from specvae.ingest.scene.looks import border_windows, is_costly, is_large, middle_window, within_block
+from specvae.ingest.scene.looks import border_windows, is_costly, is_large, middle_window, places, within_block
 from specvae.ingest.scene.plan import Plan
 from specvae.ingest.validity import equals, holds
 from specvae.spectra import Window
@@ -21,6 +21,10 @@ __all__ = ["with_fill"]
 
 SIDE = 64
 """Side in pixels of the windows that are looked at."""
+EDGES = 8
+"""Windows along the border where a look costs little: corners and the middles between them."""
+INSIDE = 3 << 20
+"""Values that are looked at inside a scene, about."""
 LEAST_PIXELS = 16
 """Pixels with a value, at least, before it counts as a fill."""
 LEAST_SHARE = 0.02
@@ -123,15 +127,18 @@ def _sample(plan: Plan, readers: list[BandReader], positions: Sequence[tuple[int
     """The values along the border, and inside at four places where no fill is declared or values may hold anything."""
     grid, bands = plan.grid, len(plan.layers)
     costly = is_costly(plan.block, bands)
+    many = places(plan.block, bands, EDGES)
     large = costly or is_large(plan.block)
-    along = border_windows(grid.rows, grid.cols, SIDE, corners=large)
-    along = along[:: max(1, len(along) - 1)] if costly else along
+    along = border_windows(grid.rows, grid.cols, SIDE, corners=large or many < EDGES)
+    # Two opposite corners where a look costs much, and one where it costs most.
+    along = along[:: max(1, len(along) - 1)][:many] if costly else along
     windows = [(w, _edge(w, grid.rows, grid.cols)) for w in along]
     if any(layer.nodata is None or layer.dtype.startswith("float") for layer in plan.layers):
         height, width = min(SIDE, grid.rows), min(SIDE, grid.cols)
-        eighths = ((2, 3), (6, 5), (3, 6), (5, 2))[: 2 if large else 4]
-        places = [(grid.rows * r // 8, grid.cols * c // 8) for r, c in eighths]
-        inside = [Window(min(r, grid.rows - height), min(c, grid.cols - width), height, width) for r, c in places]
+        inner = max(1, min(2 if large else 4, INSIDE // (height * width * bands)))
+        eighths = ((2, 3), (6, 5), (3, 6), (5, 2))[:inner]
+        starts = [(grid.rows * r // 8, grid.cols * c // 8) for r, c in eighths]
+        inside = [Window(min(r, grid.rows - height), min(c, grid.cols - width), height, width) for r, c in starts]
         inside = [middle_window(grid.rows, grid.cols, SIDE)] if costly else inside
         windows += [(within_block(window, plan.block, bands), np.zeros((height, width), bool)) for window in inside]
     values: list[Values] = []

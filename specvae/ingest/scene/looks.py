@@ -8,8 +8,10 @@ __all__ = ["LARGE_BLOCK", "border_windows", "is_costly", "is_large", "middle_win
 
 LARGE_BLOCK = 1 << 20
 """Pixels of a block from which fewer and smaller windows are looked at: each decodes a block or more."""
-COSTLY = 8 << 20
-"""Values in the blocks of all bands under one place from which a scene is looked at in a few places only."""
+DECODED = 16 << 20
+"""Values, about, that are decoded for one look at a scene: with the blocks of all bands under one place, its places."""
+FEW = 2
+"""Places from which on a look is called costly: corners that lie opposite, and the middle."""
 Block = tuple[int, int]
 """Rows and columns that are decoded at once."""
 
@@ -20,21 +22,19 @@ def is_large(block: Block) -> bool:
 
 
 def is_costly(block: Block, bands: int) -> bool:
-    """Whether a look at a few pixels of all bands decodes more than ``COSTLY`` values."""
-    return block[0] * block[1] * bands > COSTLY
+    """Whether a look at a few pixels of all bands decodes so much that it is taken in ``FEW`` places at most."""
+    return DECODED // max(1, block[0] * block[1] * bands) <= FEW
 
 
 def places(block: Block, bands: int, most: int) -> int:
-    """In how many places a scene is looked at, ``most`` where that costs little, one where it costs most.
+    """In how many places a scene is looked at: ``most``, but so many that ``DECODED`` values are decoded, and one at least.
 
     Examples
     --------
-    >>> places((256, 256), 4, 64), places((1830, 1830), 2, 64), places((256, 256), 200, 64), places((512, 512), 300, 64)
-    (64, 8, 2, 1)
+    >>> places((256, 256), 4, 64), places((1830, 1830), 1, 64), places((256, 256), 64, 64), places((512, 512), 300, 64)
+    (64, 5, 4, 1)
     """
-    if is_costly(block, bands):
-        return 1 if block[0] * block[1] * bands > 8 * COSTLY else 2
-    return most // 8 if is_large(block) else most
+    return max(1, min(most // 8 if is_large(block) else most, DECODED // max(1, block[0] * block[1] * bands)))
 
 
 def within_block(window: Window, block: Block, bands: int = 1) -> Window:

@@ -17,7 +17,9 @@ from specvae.ingest.formats.gdal import LIBRARY_ERRORS, errors_in_one_line
 from specvae.ingest.grid import Grid
 from specvae.ingest.masks.overlay import MASKS, Overlay, Widened, open_overlay
 from specvae.ingest.masks.quality_overlay import QualityOverlay
+from specvae.ingest.scene.looks import is_costly
 from specvae.ingest.scene.plan import Plan
+from specvae.ingest.scene.remembering import RememberingReader, small_cache
 from specvae.ingest.scene.scene import Scene
 from specvae.ingest.scene.whole_rows import RowReader
 from specvae.ingest.validity import Mask, decode, keep_first
@@ -109,6 +111,17 @@ class PixelScene(Scene):
                         for at, reader in self._opened()
                     ]
             yield
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Read small windows as probes do: those that were read last are held, and large blocks are let go of."""
+        with small_cache(is_costly(self.block, self.depth)), self._lock:
+            plain = self._opened()
+            self._readers = [(at, RememberingReader(reader, self.grid)) for at, reader in plain]
+            try:
+                yield
+            finally:
+                self._readers = plain if self._readers is not None else None
 
     def read(self, window: Window) -> Cube:
         """Physical values and reasons of a window inside the scene. Raises ReadError where the file is damaged."""

@@ -9,25 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specvae.errors import InputError
-from specvae.ingest.band_reader import BandReader, BlockReader, FileMasks, StoredValues
+from specvae.ingest.band_reader import BandReader
 from specvae.ingest.layer import Layer
 from specvae.ingest.scene.added_offset import with_offset
 from specvae.ingest.scene.fill_probe import with_fill
-from specvae.ingest.scene.looks import border_windows, middle_window, within_block
+from specvae.ingest.scene.looks import border_windows, is_costly, middle_window, within_block
 from specvae.ingest.scene.plan import Plan
+from specvae.ingest.scene.remembering import RememberingReader, small_cache
 from specvae.ingest.validity import equals
 from specvae.spectra import Window
 
 __all__ = ["with_probes"]
 
-HELD = 4 << 20
-"""Values of windows that are held, at most."""
 Opened = list[tuple[tuple[int, ...], BandReader]]
 """A reader of each file, with the positions of its bands in the plan."""
 
 
 def with_probes(plan: Plan) -> Plan:
     """The plan after a look at the pixels: without empty bands, an undeclared fill noted or used, and with --offset."""
+    with small_cache(is_costly(plan.block, len(plan.layers))):
+        return _probed(plan)
+
+
+def _probed(plan: Plan) -> Plan:
     opened, layers = _opened(plan), plan.layers
     try:
         for look in (_without_empty, with_fill, with_offset):
@@ -42,7 +46,7 @@ def with_probes(plan: Plan) -> Plan:
 
 def _opened(plan: Plan) -> Opened:
     """A reader of each file of a plan, which remembers what it has read, with the positions of its bands in the plan."""
-    return [(at, RememberingReader(reader)) for at, reader in plan.open_readers()]
+    return [(at, RememberingReader(reader, plan.grid)) for at, reader in plan.open_readers()]
 
 
 def _reopened(opened: Opened, plan: Plan) -> Opened:
@@ -55,43 +59,6 @@ def _reopened(opened: Opened, plan: Plan) -> Opened:
 def _closed(opened: Opened) -> None:
     for _, reader in opened:
         reader.close()
-
-
-class RememberingReader:
-    """A reader that holds the small windows that it has read last."""
-
-    def __init__(self, reader: BandReader) -> None:
-        self.layers: tuple[Layer, ...] = reader.layers
-        self._reader, self._held = reader, dict[Window, tuple[StoredValues, FileMasks]]()
-
-    @property
-    def in_blocks(self) -> BlockReader | None:
-        """The reader itself where its file is decoded block by block."""
-        return self._reader.in_blocks
-
-    def read(self, window: Window) -> StoredValues:
-        """Stored values of a window."""
-        return self._both(window)[0]
-
-    def masked(self, window: Window) -> FileMasks:
-        """Where the file itself says that there is nothing."""
-        return self._both(window)[1]
-
-    def _both(self, window: Window) -> tuple[StoredValues, FileMasks]:
-        if window not in self._held:
-            values = self._reader.read(window)
-            both = values, self._reader.masked(window)
-            if values.size > HELD:
-                return both
-            while self._held and sum(held.size for held, _ in self._held.values()) + values.size > HELD:
-                self._held.pop(next(iter(self._held)))
-            self._held[window] = both
-        return self._held[window]
-
-    def close(self) -> None:
-        """Close the file."""
-        self._held = {}
-        self._reader.close()
 
 
 def _without_empty(plan: Plan, readers: list[BandReader], _: Sequence[tuple[int, ...]]) -> Plan:

@@ -9,8 +9,14 @@ from functools import cached_property
 
 __all__ = ["NUMBERED", "PIECES", "Family", "families_of", "wavelength_of"]
 
-PIECES = re.compile(r"\d+(?:[.,]\d+)?")
-"""The numbers in a header."""
+PIECES = re.compile(r"\d+(?:[.,]\d+)?(?:e[+-]\d+)?", re.I)
+"""The numbers in a header, also as programs write large ones: ``4.00E+02``."""
+BETWEEN = re.compile(r"^\s*(?:-|–|_|to|bis|\.\.\.?|:)\s*$")
+"""What stands between the ends of a range."""
+GAP = 8.0
+"""Steps of a spectrum, at most, between two of its bands: years stand farther off from the wavelengths before them."""
+LEAST_RANGES = 3
+"""Headers that are ranges, at least, for them to be so by more than chance."""
 WAVELENGTH_PREFIXES = (
     *("", "wl", "w", "wvl", "wave", "wavelength", "lambda", "l", "nm", "b", "band", "x", "spc", "spectra", "spec"),
     *("r", "refl", "rfl", "rrs", "sr", "reflectance", "radiance", "abs", "absorbance", "nir", "vis", "visnir", "swir"),
@@ -151,6 +157,8 @@ def _split(texts: tuple[str, ...], members: list[tuple[int, tuple[str, ...]]]) -
     varying = [s for s in range(slots) if len({numbers[s] for _, numbers in members}) > 1] or [slots - 1]
     if len(varying) > 1:
         # `b1_400, b2_425, ...`: one of the numbers counts, and the other one is the wavelength.
+        if len(varying) == 2 and varying[1] == varying[0] + 1 and (ranges := _ranges(texts, members, varying[0])):
+            return [ranges]
         running = [s for s in varying if _family(texts, members, s).running]
         if len(running) == len(varying):
             families = [_family(texts, members, s) for s in varying]
@@ -160,7 +168,53 @@ def _split(texts: tuple[str, ...], members: list[tuple[int, tuple[str, ...]]]) -
         for member in members:
             groups.setdefault(member[1][fixed], []).append(member)
         return [family for group in groups.values() for family in _split(texts, group)]
-    return [_family(texts, members, varying[0])]
+    return _without_years(texts, members, varying[0])
+
+
+def _without_years(texts: tuple[str, ...], members: list[tuple[int, tuple[str, ...]]], slot: int) -> list[Family]:
+    """The family at ``slot``, and apart from it the years among its numbers: ``400, 410, ..., 990, 2020, 2021``.
+
+    Numbers from 1950 to 2060 are years where they follow each other by one before or behind wavelengths that run on
+    without them, but not with them or only across a gap.
+    """
+    every = _family(texts, members, slot)
+    behind, before = _years_at_end(every.numbers), _years_at_end(every.numbers[::-1])
+    years = members[len(members) - behind :] if behind else members[:before]
+    rest = members[: len(members) - behind] if behind else members[before:]
+    if not years or len(rest) < LEAST_UNKNOWN or every.unit:
+        return [every]
+    spectrum, apart = _family(texts, rest, slot), _family(texts, years, slot)
+    steps = [abs(b - a) for a, b in zip(spectrum.numbers, spectrum.numbers[1:], strict=False)]
+    gap = min(abs(a - b) for a in (apart.numbers[0], apart.numbers[-1]) for b in spectrum.numbers)
+    far = gap > GAP * max(steps)
+    if spectrum.running and spectrum.wavelengths is not None and (far or not every.running):
+        return [spectrum, apart]
+    return [every]
+
+
+def _years_at_end(numbers: Sequence[float]) -> int:
+    """How many of the last numbers are years that follow each other by one."""
+    count = 0
+    for n in reversed(numbers):
+        if not (1950 <= n <= 2060 and n == int(n) and (not count or abs(n - numbers[-count]) == 1)):
+            break
+        count += 1
+    return count
+
+
+def _ranges(texts: tuple[str, ...], members: list[tuple[int, tuple[str, ...]]], slot: int) -> Family | None:
+    """The family of headers that are ranges of wavelengths (``400-410, 410-420, ...``) by their middles; else None."""
+    low, high = _family(texts, members, slot), _family(texts, members, slot + 1)
+    if len(members) < LEAST_RANGES or not BETWEEN.match(texts[slot + 1]) or not (low.running and high.running):
+        return None
+    pairs = list(zip(low.numbers, high.numbers, strict=True))
+    apart = [abs(b - a) for a, b in zip(low.numbers, low.numbers[1:], strict=False)]
+    # A counter before a wavelength is no range, nor are the same digits twice: a bin is as wide as the step to the next.
+    if not all(0 < b - a <= 2 * max(apart) for a, b in pairs):
+        return None
+    middles = tuple((a + b) / 2 for a, b in pairs)
+    family = Family(low.before, high.after, low.at, middles)
+    return family if family.rank == 3 else None
 
 
 def _family(texts: tuple[str, ...], members: list[tuple[int, tuple[str, ...]]], slot: int) -> Family:

@@ -14,8 +14,14 @@ FEWEST_FILLED = 2
 
 
 def fill_notes(values: NDArray[np.float32]) -> list[str]:
-    """A note of a usual fill that stands apart from all others in several of the valid rows ``(n, bands)``; else none."""
-    for fill in FILLS:
+    """A note of a fill that stands apart from all others in several of the valid rows ``(n, bands)``; else none.
+
+    It is a usual fill, or the least or largest number.
+    """
+    finite = values[np.isfinite(values)]
+    # Any other number that is repeated far outside of all others stands for nothing too.
+    ends = [float(finite.min()), float(finite.max())] if len(finite) else []
+    for fill in (*FILLS, *ends):
         at = values == np.float32(fill)
         rows = int(at.any(axis=1).sum())
         if FEWEST_FILLED <= rows < len(values) and _stands_apart(values[~at], fill):
@@ -28,5 +34,8 @@ def fill_notes(values: NDArray[np.float32]) -> list[str]:
 
 def _stands_apart(others: NDArray[np.float32], fill: float) -> bool:
     """Whether a fill is far below or above all other values."""
+    others = others[np.isfinite(others)]
+    if not len(others):
+        return False
     low, high = float(others.min()), float(others.max())
     return fill < low - (high - low) or fill > high + (high - low)

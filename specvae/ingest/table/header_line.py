@@ -17,6 +17,11 @@ __all__ = ["COMMENT", "Header", "Record", "find_header"]
 NUMBER = re.compile(r"^[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?$", re.I)
 COMMENT = re.compile(r"^\s*(?:#|%|//|!|;)\s*")
 """How a line begins that says something about a table without being part of it."""
+ABOUT_BANDS = re.compile(
+    r"^(?:fwhm|(?:band[_ ]?)?widths?|bbl|(?:good|bad)[_ ]?bands?(?:[_ ]?list)?)(?:[_ ]*[(\[]?(?:nm|um|µm|μm)[)\]]?)?$",
+    re.I,
+)
+"""Words before the numbers of a line that says something about the bands: their widths, or which are good."""
 FEWEST_RUNNING = 8
 """Numbers in a row, at least, whose running on is no chance."""
 ROW_NAME = "row_name"
@@ -67,11 +72,11 @@ def find_header(records: Sequence[Record], lines_before: int = 0) -> Header:
     if named and len(cells) == width - 1 and at + 1 < len(records):
         names, how = _row_names(names, rest)
         decisions.append(how)
-    if named and (waves := _wavelength_row(names, rest)) is not None:
-        names, lines, at = waves, records[at + 1].line, at + 1
-        chosen = "the line behind the header holds wavelengths, which name the bands"
-        decisions.append(Decision("header", chosen, "its numbers, which run on", ("a row",), guessed=True))
-    if not named:
+    if named:
+        names, behind, about = _about_bands(names, records[at + 1 :])
+        decisions += about
+        at, lines = at + behind, records[at + behind].line
+    else:
         chosen = "the first row is data, not a header: columns are called c1, c2, ..."
         decisions.append(Decision("header", chosen, "its cells, all numbers", ("a header",), guessed=True))
     return Header(names, lines + lines_before, at + named, tuple(decisions))
@@ -159,6 +164,27 @@ def _even(numbers: Sequence[float]) -> bool:
     steps = [b - a for a, b in itertools.pairwise(numbers)]
     mean = sum(steps) / len(steps)
     return all(abs(step - mean) <= abs(mean) / 4 for step in steps)
+
+
+def _about_bands(names: tuple[str, ...], rest: Sequence[Record]) -> tuple[tuple[str, ...], int, list[Decision]]:
+    """The names after the lines behind a header that say something about the bands, how many these are, and the decisions."""
+    decisions: list[Decision] = []
+    behind = 0
+    if (waves := _wavelength_row(names, [record.cells for record in rest])) is not None:
+        names, behind = waves, 1
+        chosen = "the line behind the header holds wavelengths, which name the bands"
+        decisions.append(Decision("header", chosen, "its numbers, which run on", ("a row",), guessed=True))
+    widths = list(itertools.takewhile(lambda record: _holds_widths(record.cells), rest[behind : behind + 2]))
+    if widths and len(rest) > behind + len(widths):
+        chosen = f"the line behind the header ({one_line(widths[0].cells[0], 20)}) is about the bands and no spectrum"
+        decisions.append(Decision("header", chosen, "the word in it", ("a row",), guessed=True))
+    return names, behind + len(widths), decisions
+
+
+def _holds_widths(cells: Sequence[str]) -> bool:
+    """Whether a line holds the widths or flags of bands, by the word in it beside numbers alone."""
+    words = [cell.strip() for cell in cells if cell.strip() and not NUMBER.match(cell.strip())]
+    return len(words) == 1 and bool(ABOUT_BANDS.match(words[0])) and len(_numbers(cells)) > 1
 
 
 def _wavelength_row(names: tuple[str, ...], rest: Sequence[Sequence[str]]) -> tuple[str, ...] | None:

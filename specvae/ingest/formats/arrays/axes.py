@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from specvae.ingest.decision import Decision, undecided
 from specvae.ingest.formats.arrays.tree import ArrayNode, Tree
-from specvae.ingest.formats.wavelengths import float_or, nanometres, without_unit
+from specvae.ingest.formats.wavelengths import centre_nanometres, float_or, is_known, listed, without_unit
 
 __all__ = [
     "LAYOUTS",
@@ -188,20 +189,22 @@ def wavelength_list(
     Looked for among the cube's own attributes, the arrays of one axis, the nearest first, and the attributes of groups.
     """
     places: list[tuple[str, object, str]] = [(key, value, _unit(cube.attrs)) for key, value in cube.attrs.items()]
-    nodes = [node for node in tree.arrays.values() if node.name in tree.small and node.shape == (count,)]
+    nodes = [node for node in tree.arrays.values() if node.name in tree.small and math.prod(node.shape) == count]
     nodes.sort(key=lambda node: -_shared(node.name, cube.name))
     places += [
-        (node.short, tree.small[node.name], str(node.attrs.get("units", node.attrs.get("Units", "")))) for node in nodes
+        (node.short, tree.small[node.name].reshape(-1), str(node.attrs.get("units", node.attrs.get("Units", ""))))
+        for node in nodes
     ]
     places += [(key, value, "") for attrs in tree.attrs.values() for key, value in attrs.items()]
     for key, value, unit in places:
-        if not pattern.search(key) or "good" in key.casefold() or not isinstance(value, np.ndarray):
+        if not pattern.search(key) or "good" in key.casefold():
             continue
-        if value.shape != (count,):
+        values = np.array(listed(value)) if isinstance(value, str) else value
+        if not isinstance(values, np.ndarray) or values.shape != (count,):
             continue
-        numbers, beside = _numbers(value)
+        numbers, beside = _numbers(values)
         stated = beside or unit
-        waves = [nanometres(number, stated if stated in _UNITS else "") for number in numbers]
+        waves = [centre_nanometres(number, stated if is_known(stated) else "") for number in numbers]
         if numbers and all(wave is not None for wave in waves):
             return np.array(waves, np.float64)
     return None
@@ -222,10 +225,6 @@ def texts_of(values: NDArray[Any]) -> list[str]:
         return []
     items = [item.decode("utf-8", "replace") if isinstance(item, bytes) else item for item in values.tolist()]
     return [item.strip() for item in items if isinstance(item, str)]
-
-
-_UNITS = ("nm", "nanometers", "nanometer", "nanometres", "um", "µm", "micrometers", "micrometer", "microns", "cm-1")
-"""Units that are understood; others are judged by the size of the numbers."""
 
 
 def _unit(attrs: object) -> str:

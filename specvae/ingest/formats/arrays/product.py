@@ -30,6 +30,8 @@ from specvae.ingest.product import Product
 
 __all__ = ["product_of_tree"]
 
+LOOK = 64
+"""Rows and columns of a look at a scene, about."""
 NATURAL = Axes(0, 1, 2)
 """The axes as GDAL takes them."""
 
@@ -159,11 +161,12 @@ def _width(widths: np.ndarray | None, waves: np.ndarray | None, at: int) -> floa
 
 
 def _block(cube: ArrayNode, axes: Axes) -> tuple[int, int]:
-    """Rows and columns of a chunk."""
+    """Rows and columns of a chunk; of as many chunks below each other or side by side as any look at a scene decodes."""
     rows, cols = cube.shape[axes.rows], cube.shape[axes.cols]
     if cube.chunks is None:
-        return min(64, rows), cols
-    return min(rows, cube.chunks[axes.rows]), min(cols, cube.chunks[axes.cols])
+        return min(LOOK, rows), cols
+    high, wide = cube.chunks[axes.rows], cube.chunks[axes.cols]
+    return min(rows, high * -(-LOOK // high)), min(cols, wide * -(-LOOK // wide))
 
 
 def _taken(tree: Tree, path: str) -> str | None:

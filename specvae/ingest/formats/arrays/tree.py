@@ -100,7 +100,7 @@ class Tree:
     attrs: dict[str, Attributes]
     """Attributes of each group by its path; those of the root by an empty text."""
     small: dict[str, NDArray[Any]] = field(default_factory=dict)
-    """Values of the arrays with one axis, and of texts."""
+    """Values of the arrays with one axis of more than one step, and of texts."""
 
     def attribute(self, name: str, group: str = "") -> object:
         """An attribute of a group in any spelling of its letters; None where there is none."""
@@ -236,7 +236,8 @@ def _add(tree: Tree, name: str, node: Any) -> None:
         shape, dtype = tuple(node.shape or ()), node.dtype
         dims = tuple(_dimension(dim) for dim in node.dims) if shape else ()
         tree.arrays[name] = ArrayNode(name, shape, dtype, dims, _attributes(node.attrs), node.chunks)
-        if len(shape) <= 1 and math.prod(shape) <= SMALL:
+        # A list may be stored as a row or a column, (1, n) or (n, 1).
+        if len(shape) <= 2 and math.prod(shape) == max(shape, default=1) <= SMALL:
             tree.small[name] = np.asarray(node[()])
     except Exception:  # one odd array must not hide the cube beside it
         return
@@ -287,7 +288,7 @@ def _classic_tree(path: str) -> Tree:
             attrs = {key: _plain(value) for key, value in node._attributes.items()}
             dtype = np.dtype(node.typecode()).newbyteorder("=") if node.typecode() != "c" else np.dtype("S1")
             tree.arrays[name] = ArrayNode(name, tuple(node.shape), dtype, tuple(node.dimensions), attrs)
-            if len(node.shape) <= 1 and math.prod(node.shape) <= SMALL:
+            if len(node.shape) <= 2 and math.prod(node.shape) == max(node.shape, default=1) <= SMALL:
                 tree.small[name] = np.array(node.data)
         del node
     return tree
