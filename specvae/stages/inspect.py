@@ -32,7 +32,7 @@ LEAST = 64
 """Rows and columns of such a part, at least."""
 MUCH = 2
 """Times as many pixels as would do that a window is read whole, which is cheaper than more of smaller ones."""
-VALUES = 16 << 20
+VALUES = 6 << 20
 """Values that are read, about, of a scene of many bands."""
 WINDOW_PIXELS = 1 << 18
 """Pixels of each of these windows, about."""
@@ -107,21 +107,21 @@ def _is_model(path: Path) -> bool:
 
 def _table(path: str, options: IngestOptions | None) -> TableDescription:
     """How a table will be read, and how many of its rows are usable."""
-    from specvae.ingest.table.reading import read_table  # as above
+    from specvae.ingest.table.reading import open_table  # as above
 
-    table = read_table(path, options)
-    counts = np.bincount(table.reason, minlength=len(Invalid))
+    file = open_table(path, options)
+    counts = file.count()
     return {
         "kind": "table",
         "path": path,
-        "rows": len(table.values),
-        "valid": int(counts[0]),
-        "invalid_by_reason": _by_reason(counts),
-        "bands": list(table.bands.labels),
-        "wavelengths_nm": table.bands.wavelengths,
-        "other_columns": [name for name in table.others.column_names if name not in set(table.bands.names)],
-        "notes": table.notes,
-        "decisions": [decision.to_json() for decision in table.decisions],
+        "rows": counts.rows,
+        "valid": int(counts.by_reason[0]),
+        "invalid_by_reason": _by_reason(counts.by_reason),
+        "bands": list(file.bands.labels),
+        "wavelengths_nm": file.bands.wavelengths,
+        "other_columns": file.other_columns,
+        "notes": [*file.notes, *counts.notes()],
+        "decisions": [decision.to_json() for decision in file.decisions],
     }
 
 

@@ -30,6 +30,10 @@ __all__ = ["ArrowFile", "is_columnar"]
 
 MAGIC = {b"PAR1": "Parquet", b"ARRO": "Arrow", b"FEA1": "Feather"}
 """First bytes of these files, and the format's name."""
+SURVEYED = 4 << 20
+"""Values, about, that are held at a time while columns are surveyed."""
+STREAM = 1 << 16
+"""Bytes of each column of Parquet that are read at a time."""
 LOOKED_AT = 1000
 """Rows from which the length of a column of lists is taken."""
 LONGEST = 100_000
@@ -84,7 +88,7 @@ class ArrowFile:
     def columns(self) -> list[Column]:
         """What all cells of each column say."""
         surveys = [Survey(name) for name in self.schema.names]
-        for batch in self._safe(1 << 16):
+        for batch in self._safe(max(LOOKED_AT, SURVEYED // max(1, len(surveys)))):
             for survey, column in zip(surveys, batch.columns, strict=True):
                 survey.update(pc.cast(column, pa.string()) if pa.types.is_dictionary(column.type) else column)
         # The elements of a list are numbers by its type.
@@ -146,7 +150,7 @@ class ArrowFile:
     def _opened(self) -> tuple[pa.Schema, int | None]:
         """The schema, and how many rows there are."""
         if self.format == "Parquet":
-            self._parquet = pa.parquet.ParquetFile(self.path)
+            self._parquet = pa.parquet.ParquetFile(self.path, buffer_size=STREAM)
             return self._parquet.schema_arrow, self._parquet.metadata.num_rows
         if self.format == "Feather":
             self._table = pa.feather.read_table(self.path, memory_map=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,23 +17,23 @@ from specvae.ingest.table.band_search import FoundBands, find_bands
 from specvae.ingest.table.cells import is_one_of
 from specvae.ingest.table.chunk import Chunk
 from specvae.ingest.table.columns import ChunkFile
-from specvae.ingest.table.fill_values import fill_notes
 from specvae.ingest.table.headers import is_label
 from specvae.ingest.table.idx import IdxFile
 from specvae.ingest.table.kinds import open_chunks
 from specvae.ingest.table.labels import normal_words
 from specvae.ingest.table.memory_file import MatrixFile
-from specvae.ingest.table.row_notes import (
-    dropped_columns,
-    empty_columns,
-    lost_rows,
-    repeated_headers,
-    unread_labels,
-)
+from specvae.ingest.table.row_counts import RowCounts
+from specvae.ingest.table.row_notes import LostRows, dropped_columns, empty_columns, unread_labels
 from specvae.ingest.table.summary_rows import LOOKED_AT, Statistics, header_rows, statistics_at_end
 from specvae.spectra import Invalid
 
 __all__ = ["Table", "TableFile", "open_table", "read_table"]
+
+
+COUNTED = 4 << 20
+"""Values, about, that are held at a time while rows are counted."""
+LEAST_COUNTED = 256
+"""Rows that are counted at a time, at least."""
 
 
 @dataclass(frozen=True)
@@ -167,26 +167,29 @@ class TableFile:
         if not parts:
             raise InputError(f"{self.path} has no row; expected a spectrum a row")
         table = _joined(parts)
-        if self.label is not None and not table.normal.any():
+        counts = self._counted([table])
+        return replace(table, notes=[*table.notes, *counts.notes()])
+
+    def count(self) -> RowCounts:
+        """How many rows are usable and what a user should know of them, chunk by chunk: no row is held.
+
+        Raises InputError where no row is normal, or there is none.
+        """
+        counts = self._counted(self.chunks(max(LEAST_COUNTED, COUNTED // len(self.bands))))
+        if not counts.rows:
+            raise InputError(f"{self.path} has no row; expected a spectrum a row")
+        return counts
+
+    def _counted(self, tables: Iterable[Table]) -> RowCounts:
+        """The counts over tables. Raises InputError where the label calls no row normal."""
+        counts = RowCounts(self.label, self.statistics, LostRows(self.bands))
+        for table in tables:
+            counts.update(table.values, table.reason, table.normal, table.others)
+        if self.label is not None and counts.rows == counts.excluded > 0:
             raise InputError(
                 f"{self.path}: no row of {self.label!r} is {' or '.join(sorted(self.normal))}; give --normal-value"
             )
-        return replace(
-            table,
-            notes=[*table.notes, *self._excluded(table), *self._lost(table), *fill_notes(table.values[table.valid])],
-        )
-
-    def _lost(self, table: Table) -> list[str]:
-        """Notes of the rows that hold no number somewhere, and of those that are a header again."""
-        lost = lost_rows(table.values, table.reason, self.bands, table.others)
-        return [*lost, *repeated_headers(table.reason, self.statistics)]
-
-    def _excluded(self, table: Table) -> list[str]:
-        """A note of the rows that the label column excludes; none where it excludes none."""
-        excluded = int((~table.normal).sum())
-        if not excluded:
-            return []
-        return [f"{excluded:,} of {len(table):,} rows are left out: their {self.label!r} does not say normal"]
+        return counts
 
     def _table(self, chunk: Chunk) -> Table:
         """A chunk with the reason for which a row is not usable: a cell that is nodata, or no finite number."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -11,27 +12,50 @@ from numpy.typing import NDArray
 from specvae.bands import BandSet
 from specvae.spectra import Invalid
 
-__all__ = ["dropped_columns", "empty_columns", "lost_rows", "repeated_headers", "unread_labels"]
+__all__ = ["LostRows", "dropped_columns", "empty_columns", "repeated_headers", "unread_labels"]
 
 
-def lost_rows(values: NDArray[np.float32], reason: NDArray[np.uint8], bands: BandSet, others: pa.Table) -> list[str]:
-    """A note of the rows that are not valid, with the band that costs most of them; none where all are valid."""
-    lost = np.flatnonzero(reason == Invalid.NAN)
-    if not lost.size:
-        return []
-    missing = ~np.isfinite(values[lost])
-    worst = int(missing.sum(axis=0).argmax())
-    name, count = bands.labels[worst], int(missing[:, worst].sum())
-    words = _words(others, name, lost[missing[:, worst]])
-    return [
-        f"{lost.size:,} of {len(values):,} rows are not valid: a band holds no number in them; "
-        f"most often {name}, in {count:,} rows{words}"
-    ]
+@dataclass
+class LostRows:
+    """Rows that are not valid since a band holds no number in them, chunk by chunk."""
+
+    bands: BandSet
+    rows: int = 0
+    """Rows that were looked at."""
+    lost: int = 0
+    missing: NDArray[np.int64] | None = None
+    """``(bands,)``: rows without a number in each band."""
+    words: dict[int, str] = field(default_factory=dict)
+    """What stands in place of numbers, in words, by the band that cost most rows when it was met."""
+
+    def update(self, values: NDArray[np.float32], reason: NDArray[np.uint8], others: pa.Table) -> None:
+        """Add some rows ``(n, bands)`` with their reasons and other columns."""
+        self.rows += len(values)
+        lost = np.flatnonzero(reason == Invalid.NAN)
+        if not lost.size:
+            return
+        self.lost += int(lost.size)
+        missing = ~np.isfinite(values[lost])
+        counts = missing.sum(axis=0)
+        self.missing = counts if self.missing is None else self.missing + counts
+        worst = int(self.missing.argmax())
+        if worst not in self.words:
+            self.words[worst] = _words(others, self.bands.labels[worst], lost[missing[:, worst]])
+
+    def notes(self) -> list[str]:
+        """A note of these rows, with the band that costs most of them; none where all are valid."""
+        if self.missing is None:
+            return []
+        worst = int(self.missing.argmax())
+        return [
+            f"{self.lost:,} of {self.rows:,} rows are not valid: a band holds no number in them; "
+            f"most often {self.bands.labels[worst]}, in {self.missing[worst]:,} rows{self.words.get(worst, '')}"
+        ]
 
 
-def repeated_headers(reason: NDArray[np.uint8], statistics: int) -> list[str]:
-    """A note of the rows left out since they repeat the header; ``statistics`` rows at the end are left out for another reason."""
-    count = int((reason == Invalid.MASK).sum()) - statistics
+def repeated_headers(masked: int, statistics: int) -> list[str]:
+    """A note of ``masked`` rows that repeat the header; ``statistics`` among them are left out for another reason."""
+    count = masked - statistics
     if count <= 0:
         return []
     rows = "1 row is left out: it repeats" if count == 1 else f"{count:,} rows are left out: they repeat"
