@@ -32,8 +32,10 @@ LEAST = 64
 """Rows and columns of such a part, at least."""
 MUCH = 2
 """Times as many pixels as would do that a window is read whole, which is cheaper than more of smaller ones."""
-VALUES = 6 << 20
+VALUES = 16 << 20
 """Values that are read, about, of a scene of many bands."""
+AT_ONCE = 3 << 20
+"""Values of one window of such a scene, about."""
 WINDOW_PIXELS = 1 << 18
 """Pixels of each of these windows, about."""
 
@@ -136,7 +138,7 @@ def _validity(scene: PixelScene) -> Validity:
     if costly:  # first where the scene was looked at for fill, whose chunks are decoded
         looked_at = [middle_window(scene.rows, scene.cols, LEAST), *looked_at[1:]]
     for window in looked_at:
-        side = LEAST if costly else math.isqrt(VALUES // (len(looked_at) * scene.depth))
+        side = LEAST if costly else math.isqrt(min(VALUES // len(looked_at), AT_ONCE) // scene.depth)
         if (
             large or side * side * MUCH < window.size
         ):  # a part in one block, for the whole of a window would decode several
