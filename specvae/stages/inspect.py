@@ -34,7 +34,7 @@ MUCH = 2
 """Times as many pixels as would do that a window is read whole, which is cheaper than more of smaller ones."""
 VALUES = 16 << 20
 """Values that are read, about, of a scene of many bands."""
-AT_ONCE = 3 << 20
+AT_ONCE = 6 << 20
 """Values of one window of such a scene, about."""
 WINDOW_PIXELS = 1 << 18
 """Pixels of each of these windows, about."""
