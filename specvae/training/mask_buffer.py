@@ -32,9 +32,9 @@ AUTOMATIC = 2
 CHANCE = 0.001
 """So improbable is it, at most, that as many blocks have their highest pixel along the edge by chance."""
 MOST_OF_THEM = 0.5
-"""Share of the pixels above the cut that lie along the edge, at least, for the edge to set it."""
+"""Share of the highest pixels that lie along the edge, at least, for the edge to set the cut."""
 FEWEST = 8
-"""Pixels above the cut under which nothing is decided."""
+"""Highest pixels under which nothing is decided."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class MaskBuffer:
     """How far from a mask a pixel lies at most that leaves."""
     cut: float
     """The default cut with these pixels, nats."""
+    level: float
+    """What was looked at scores above this, nats: the default cut, or where the data are contaminated what stands apart."""
     above: int
     """Held-out pixels above it."""
     along: int
@@ -52,7 +54,7 @@ class MaskBuffer:
     usual: float
     """Share of all held-out pixels that leave."""
     blocks: int
-    """Blocks with pixels above the cut."""
+    """Blocks with pixels above it."""
     blocks_along: int
     """Those of them whose highest pixel leaves."""
     chance: float
@@ -64,9 +66,9 @@ class MaskBuffer:
     def said(self) -> str:
         """One line for a user."""
         return (
-            f"{self.along:,} of the {self.above:,} held-out pixels above the default cut lie within {self.pixels} pixels of what "
-            f"masks leave out, where {self.usual:.1%} of all lie, as the rims of clouds do: these {self.pixels} pixels set no cut, "
-            f"which is {self.cut_without:.4g} nats so and {self.cut:.4g} with them; --mask-buffer 0 makes cuts of them too"
+            f"{self.along:,} of the {self.above:,} held-out pixels above {self.level:.4g} nats lie within {self.pixels} pixels of "
+            f"what masks leave out, where {self.usual:.1%} of all lie, as the rims of clouds do: these {self.pixels} pixels set no "
+            f"cut, which is {self.cut_without:.4g} nats so and {self.cut:.4g} with them; --mask-buffer 0 makes cuts of them too"
         )
 
     def summary(self) -> dict[str, float | str]:
@@ -117,7 +119,7 @@ def calibrated(
     ``trusted``: they are known to be normal, so the highest among them are normal too.
     """
     made = _of(tiles, pooled, trim, training, trusted)
-    counted = _counted(regions, made.calibration)
+    counted = _counted(regions, made)
     if counted is None:
         return made
     tiles, pooled = (_without_edges(regions, each) for each in (tiles, pooled))
@@ -141,28 +143,37 @@ def _of(
     return Calibrated(Calibration(tiles, contaminated=contaminated, trim=trim), evidence, contamination)
 
 
-def _counted(regions: Sequence[Region], calibration: Calibration) -> MaskBuffer | None:
-    """What lies above the default cut along masks, where it sets the cut; None where it does not."""
+def _counted(regions: Sequence[Region], made: Calibrated) -> MaskBuffer | None:
+    """What scores highest along masks, where it sets the cut; None where it does not.
+
+    The highest are those above the default cut. Of contaminated data they are the group apart, which no cut is made of, and
+    for which the cut of all is model-based.
+    """
+    calibration = made.calibration
     if not any(region.edge is not None and region.edge.any() for region in regions) or not calibration.size:
         return None
     cut = calibration.threshold().value
-    blocks = np.concatenate([_by_block(*held, cut) for held in held_maps(regions, calibration.tiles)])
+    level = made.contamination.level if calibration.contaminated else None
+    level = cut if level is None else level
+    blocks = np.concatenate([_by_block(*held, level) for held in held_maps(regions, calibration.tiles)])
     held, along, above, above_along, highest = (int(count) for count in blocks.sum(axis=0))
     if above < FEWEST or above_along < MOST_OF_THEM * above:
         return None
     usual, high = along / held, int((blocks[:, 2] > 0).sum())
     chance = float(binom.sf(highest - 1, high, usual))
-    return MaskBuffer(AUTOMATIC, cut, above, above_along, usual, high, highest, chance) if chance <= CHANCE else None
+    if chance > CHANCE:
+        return None
+    return MaskBuffer(AUTOMATIC, cut, level, above, above_along, usual, high, highest, chance)
 
 
-def _by_block(region: Region, score: NDArray[np.float32], cut: float) -> NDArray[np.float64]:
-    """``(blocks, 5)``: held-out pixels, those along masks, those above the cut, both, and whether the highest is along masks."""
+def _by_block(region: Region, score: NDArray[np.float32], level: float) -> NDArray[np.float64]:
+    """``(blocks, 5)``: held-out pixels, those along masks, those above the level, both, and whether the highest is along masks."""
     held = np.isfinite(score)
     edge = np.zeros(held.shape, bool) if region.edge is None else region.edge & held
     counts = []
     for number, box in block_boxes(held, region.block):
         inside = held[box] & (region.block[box] == number)
-        along, high = edge[box] & inside, inside & (score[box] > cut)
+        along, high = edge[box] & inside, inside & (score[box] > level)
         top = int(np.where(inside, score[box], -np.inf).argmax())
         counts.append(
             (inside.sum(), along.sum(), high.sum(), (high & along).sum(), high.any() and bool(along.flat[top]))

@@ -92,6 +92,23 @@ def test_rims_that_set_the_cut_leave_calibration_and_what_was_counted_is_said(cr
     assert made.evidence.size == made.calibration.size
 
 
+def test_rims_that_would_count_as_contamination_leave_and_the_rest_is_clean() -> None:
+    region, score = region_of(clouds()), ground()
+    score[rims(clouds(), 1)] += 400
+    tiles = tiles_of_map(region, score)
+    taken_in = calibrated([replace(region, edge=None)], tiles, tiles, trim=0.02)
+    assert taken_in.calibration.contaminated
+    made = calibrated([region], tiles, tiles, trim=0.02)
+    assert not made.calibration.contaminated
+    assert made.buffer is not None
+    assert made.buffer.level == taken_in.contamination.level
+    # The law of the ground is exponential: a thousandth lies above the logarithm of a thousand.
+    assert made.buffer.cut_without == pytest.approx(np.log(1000), rel=0.05)
+    # Six rims of 40 pixels, of which all stand apart.
+    assert made.buffer.along == made.buffer.above == 240
+    assert made.summary()["mask_buffer"] == made.buffer.summary()
+
+
 def test_nothing_leaves_where_what_sets_the_cut_lies_elsewhere_or_in_one_place_or_a_user_gave_a_number() -> None:
     masked = clouds()
     region, score = region_of(masked), ground()
