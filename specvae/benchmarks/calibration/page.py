@@ -79,8 +79,8 @@ def write_page(
     if dates is not None:
         write_dates(out, report, dates)
     report.section("What was tried").text(
-        "For intervals that cover as they say, for the fire of Cold Springs, whose cut the rims of clouds set, and for objects at "
-        "a false-discovery rate."
+        "For intervals that cover as they say, for the fire of Cold Springs, whose cut the rims of clouds set, for objects at a "
+        "false-discovery rate, and for checkerboards of small cloudy scenes."
     )
     report.text(tried("specvae.benchmarks.calibration")).made_with(made_with).write(out)
 
