@@ -115,13 +115,14 @@ def _give_ids(pixels: NDArray[np.void], component: NDArray[np.int64], next_id: i
     fresh = oldest == np.iinfo(np.int64).max
     # Groups are numbered in the order of their first pixels, so that the same pixels get the same new ids.
     oldest[fresh] = next_id + np.arange(int(fresh.sum()))
-    for old, into in {
-        pair for pair in zip(ids.tolist(), oldest[group].tolist(), strict=True) if 0 < pair[0] != pair[1]
-    }:
+    given = oldest[group]
+    # Only of what moved: as Python's numbers, the ids of millions of pixels take longer and more room than all else here.
+    moved = (ids > 0) & (ids != given)
+    for old, into in set(zip(ids[moved].tolist(), given[moved].tolist(), strict=True)):
         merged.setdefault(into, set()).add(old)
-    pixels["id"][is_open] = oldest[group]
+    pixels["id"][is_open] = given
     # An alert that was split before may have joined with one part only: the other part goes on under its id.
-    still = set(pixels["id"].tolist())
+    still = set(np.unique(pixels["id"]).tolist())
     return {into: old - still for into, old in merged.items() if old - still}, next_id + int(fresh.sum())
 
 
