@@ -37,6 +37,19 @@ def test_rows_come_back_as_they_were_put(tmp_path: Path) -> None:
     assert (tmp_path / "past").stat().st_size == records.nbytes
 
 
+def test_the_byte_that_ends_a_row_of_odd_length_is_none_of_memory(tmp_path: Path) -> None:
+    written = []
+    for garbage in (0, 255):
+        records = np.full(ROWS * past_type(COLS).itemsize, garbage, np.uint8).view(past_type(COLS))
+        for name in records.dtype.names or ():
+            records[name] = records_of(1)[name]
+        path = tmp_path / f"past-{garbage}"
+        with PastFile(path, ROWS, COLS, fresh=True) as file:
+            file.write(0, records)
+        written.append(path.read_bytes())
+    assert written[0] == written[1]
+
+
 def test_a_fresh_file_is_ground_that_was_never_seen(tmp_path: Path) -> None:
     file = PastFile(tmp_path / "past", ROWS, COLS, fresh=True)
     assert not file.read(5, 9).view(np.uint8).any()

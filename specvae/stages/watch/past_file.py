@@ -62,6 +62,8 @@ class PastFile:
     def write(self, first: int, records: NDArray[np.void]) -> None:
         """Put some rows. Raises OutputError where the disk is full."""
         raw = _bytes_of(np.ascontiguousarray(records))
+        # A row of odd length ends in a byte that is no field's, and would hold what memory held: the same past is the same file.
+        raw[:, sum(self._type[name].itemsize for name in self._type.names or ()) :] = 0
         places = (self._place(first), raw[:, self._looks :]), (self._place_of_looks(first), raw[:, : self._looks])
         try:
             for place, part in places:
