@@ -170,8 +170,9 @@ def _add_large(report: Report, large: Sequence[LargePlace]) -> None:
         "Processes from start to end: `specvae watch` after one more date, and after each such night `specvae score` of a scene of "
         "the same pixels and 12 bands with models without context and with it, the median of runs in turn. Seconds of the clock "
         "are those of a machine with other work on it where they exceed what the processor seconds say of its cores. On the last "
-        "nights of the row with alerts, thousands of fires burn on two per cent of the place; it is more than any night should "
-        "have, and shows what each pixel of an alert costs."
+        "nights of a row with alerts a fire burns in each 180 x 180 pixels, on two per cent of the place: more than any night "
+        "should have. What they cost more is the page's history of 60 alerts, a block of each date's scores for each alert, and "
+        "what each pixel of an alert goes through."
     )
     body = []
     for place in large:
