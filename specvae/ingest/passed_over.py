@@ -13,11 +13,13 @@ from specvae.ingest.table.recognise import is_table
 __all__ = ["MASK_FOLDERS", "beside_scenes", "is_companion", "is_of_a_system", "own_results"]
 
 COMPANIONS = (
+    *(".att", ".eph", ".geo", ".til", ".man", ".stp", ".ige"),
     *(".hdr", ".xml", ".msk", ".ovr", ".prj", ".tfw", ".tifw", ".aux", ".rrd", ".eww", ".jgw", ".pgw", ".wld", ".met"),
     *(".cpg", ".dbf", ".shx", ".shp", ".sbn", ".sbx", ".qix", ".qpj", ".qml", ".gpkg", ".geojson", ".gml", ".kml"),
     *(".md", ".json", ".html", ".pdf", ".log", ".txt", ".ini", ".toml", ".yml", ".yaml", ".py", ".specvae", ".safe"),
     *(".lock", ".tmp", ".part", ".sha1", ".sha256", ".sha512", ".md5", ".crc", ".dir", ".pag", ".gz", ".bz2", ".xz"),
     *(".7z", ".rar", ".db", ".db-journal", ".lnk", ".url", ".bak", ".swp", ".crdownload", ".kmz", ".rpb", ".imd"),
+    *(".att", ".eph", ".geo", ".til", ".man", ".stp", ".ige"),
     *(
         ".doc",
         ".docx",
@@ -75,11 +77,13 @@ WORLD_FILES = (".wld", ".jgw", ".jpgw", ".jpegw", ".pgw", ".pngw", ".gfw", ".bpw
 REFERENCE_FRAME = re.compile(r"^(?:dark|white|whitedark|manifest)_?ref(?:erence)?(?:$|[_\-. ])", re.I)
 """Names of the frames by which imaging spectrometers are calibrated (Specim, Headwall): no scenes."""
 MASK_WORDS = re.compile(
-    r"[_\-. ](?:udm2?|fmask|scl|qai?|qa_?pixel|cloud_?mask|clouds?|mask|classification|labels?|cldprb|snwprb)"
+    r"[_\-. ](?:(?:dn_)?udm2?|fmask|scl|qai?|qa_?pixel|cloud_?mask|clouds?|mask|classification|labels?|cldprb|snwprb)"
     r"(?:_clip|_mask)?$",
     re.I,
 )
 """How the name of a mask ends that lies beside its scene and has the name of it before."""
+FORCE_PARTS = re.compile(r"_LEVEL[12]_[A-Z0-9]+_(?:CLD|DST|HOT|OVV|VZN|WVP|AOD|TOP)$")
+"""How the names of FORCE's files end that are no reflectance: distances to clouds, haze, angles, an overview."""
 MASK_FOLDERS = re.compile(r"^(?:(?:cloud[_ -]?)?masks?|qi_?data|aux_?data|labels?|ground_?truths?|annotations?)$", re.I)
 """Names of folders that hold masks or labels of the scenes beside them."""
 LARGEST_ITEM = 4 << 20
@@ -133,6 +137,7 @@ def beside_scenes(paths: Iterable[str], others: bool = False) -> dict[str, str]:
     scenes = [p for p in rest if p not in why and not p.casefold().endswith(PICTURES)]
     previews = [p for p in rest if (scenes or others) and p not in scenes and p not in why and not _placed(p)]
     why |= dict.fromkeys(previews, "its ending, that of a picture beside scenes")
+    why |= {p: "its name, that of a part of a FORCE product" for p in scenes if FORCE_PARTS.search(Path(p).stem)}
     for path in scenes:
         hit = MASK_WORDS.search(Path(path).stem)
         named = Path(path).stem[: hit.start()].casefold() if hit else ""

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.io import savemat
 
+from specvae.errors import InputError
 from specvae.ingest.formats.band_kinds import why_beside_bands, why_no_spectrum
 from specvae.ingest.formats.wavelengths import nanometres
+from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.opening import open_scene
 from specvae.ingest.table.families import families_of
 from specvae.ingest.table.reading import read_table
@@ -144,3 +147,18 @@ def test_a_number_repeated_far_outside_of_all_others_is_said_to_be_fill(tmp_path
     assert any("looks like a fill" in note and f"--nodata {fill:g}" in note for note in read.notes)
     plain = read_table(str(table(tmp_path / "b.csv", ["id", *map(str, STEPS)], [["a", *row] for row in SPECTRA])))
     assert not any("fill" in note for note in plain.notes)
+
+
+def test_a_matlab_structure_with_one_cube_is_read_with_its_wavelengths(tmp_path: Path) -> None:
+    savemat(tmp_path / "one.mat", {"S": {"cube": CUBE, "wavelength": WAVES, "name": "a"}, "note": "x"})
+    with open_scene(str(tmp_path / "one.mat")) as scene:
+        assert scene.bands.wavelengths == pytest.approx(tuple(WAVES))
+        np.testing.assert_array_equal(scene.read(scene.grid.window).values, np.moveaxis(CUBE, 2, 0))
+    savemat(tmp_path / "two.mat", {"S": {"radiance": CUBE, "reflectance": CUBE + 1}})
+    with pytest.raises(InputError, match=r"S\.radiance .* name it with --array"):
+        open_scene(str(tmp_path / "two.mat"))
+    with open_scene(str(tmp_path / "two.mat"), IngestOptions(array="S.reflectance")) as scene:
+        np.testing.assert_allclose(scene.read(scene.grid.window).values, np.moveaxis(CUBE, 2, 0) + 1, rtol=1e-6)
+    savemat(tmp_path / "none.mat", {"S": {"name": "a"}})
+    with pytest.raises(InputError, match="a scene is one three-dimensional array"):
+        open_scene(str(tmp_path / "none.mat"))

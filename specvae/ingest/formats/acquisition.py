@@ -32,7 +32,7 @@ STAMP = re.compile(
 )
 """A date from 1970 on, with or without separators and a time, that is no part of a longer number."""
 DAY_OF_YEAR = re.compile(
-    r"(?:(?<=[._A])|(?<=L[COTEM]\d\d{6}))((?:19[7-9]|20\d)\d)(00[1-9]|0[1-9]\d|[12]\d\d|3[0-5]\d|36[0-6])"
+    r"(?:(?<=[._A])|(?<=[._]doy)|(?<=L[COTEM]\d\d{6}))((?:19[7-9]|20\d)\d)(00[1-9]|0[1-9]\d|[12]\d\d|3[0-5]\d|36[0-6])"
     r"(?:T([01]\d|2[0-3])([0-5]\d)([0-5]\d))?(?=[._A-Z])"
 )
 """A year and the day in it, with or without a time, as HLS, MODIS and Landsat before its collections have them."""

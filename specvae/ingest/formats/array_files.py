@@ -18,7 +18,13 @@ from specvae.errors import InputError
 from specvae.ingest.band_reader import FileMasks, StoredValues
 from specvae.ingest.decision import Decision
 from specvae.ingest.formats.arrays.axes import LAYOUTS, Axes, axes_by_shape
-from specvae.ingest.formats.arrays.matlab import is_matlab_hdf5, load_matlab_hdf5, shapes_of_matlab_hdf5
+from specvae.ingest.formats.arrays.matlab import (
+    is_matlab_hdf5,
+    load_matlab,
+    load_matlab_hdf5,
+    shapes_of_matlab,
+    shapes_of_matlab_hdf5,
+)
 from specvae.ingest.formats.arrays.wave_lists import bands_of_lists, is_wavelength_list
 from specvae.ingest.formats.format import Format
 from specvae.ingest.formats.limits import check_array
@@ -36,20 +42,6 @@ REAL = "biuf"
 """Kinds of numpy types that are real numbers: boolean, signed, unsigned and floating."""
 Array = NDArray[Any]
 
-MAT_TYPES = {
-    "double": "f8",
-    "single": "f4",
-    "int8": "i1",
-    "uint8": "u1",
-    "int16": "i2",
-    "uint16": "u2",
-    "int32": "i4",
-    "uint32": "u4",
-    "int64": "i8",
-    "uint64": "u8",
-    "logical": "u1",
-}
-"""MATLAB's names of types, and numpy's."""
 PLANE_NAMES = ("map", "mask", "truth", "gt", "labels", "label", "msk")
 """Names under which data sets of the field store a mask or truth."""
 
@@ -226,11 +218,8 @@ def _headers(path: str) -> Headers:
 
 def _mat_headers(path: str) -> Headers:
     """The arrays of a MATLAB file; what is no array of numbers has the type object."""
-    if is_matlab_hdf5(path):
-        return {key: ArrayHeader(shape, dtype) for key, (shape, dtype) in shapes_of_matlab_hdf5(path).items()}
-    from scipy.io import whosmat  # here, for few scenes are MATLAB's and all would wait for it
-
-    return {key: ArrayHeader(tuple(shape), np.dtype(MAT_TYPES.get(kind, "O"))) for key, shape, kind in whosmat(path)}
+    shapes = shapes_of_matlab_hdf5(path) if is_matlab_hdf5(path) else shapes_of_matlab(path)
+    return {key: ArrayHeader(shape, dtype) for key, (shape, dtype) in shapes.items()}
 
 
 def _npz_headers(path: str) -> Headers:
@@ -265,11 +254,7 @@ def _load(path: str, key: str) -> Array:
     end = os.path.splitext(path)[1].casefold()
     try:
         if end == ".mat":
-            if is_matlab_hdf5(path):
-                return load_matlab_hdf5(path, key)
-            from scipy.io import loadmat
-
-            return np.asarray(loadmat(path, variable_names=[key])[key])
+            return load_matlab_hdf5(path, key) if is_matlab_hdf5(path) else load_matlab(path, key)
         if end == ".npz":
             with np.load(path, allow_pickle=False) as archive:
                 return np.asarray(archive[key])

@@ -28,6 +28,10 @@ __all__ = ["band_from_tags", "layers_of"]
 
 IN_NAME = re.compile(r"[\s,;]*(?:central wavelength\s+|\(\s*)([\d.]+(?:e-?\d+)?)\s*([a-zµμ]*)\s*\)?\s*$", re.I)
 """A wavelength at the end of a name, in brackets or after the words ``central wavelength``."""
+BEHIND_UNIT = re.compile(
+    r"(?:^|[\s:,;_-])(\d+(?:\.\d+)?)\s*(nm|nanomet(?:er|re)s?|um|µm|μm|micromet(?:er|re)s?|microns?)$", re.I
+)
+"""A wavelength with its unit at the end of a name, behind words: ``Red 650nm``, ``Band 1 : 450.00 Nanometers``."""
 ONLY_WAVELENGTH = re.compile(
     r"^\d+(?:\.\d+)?\s*(?:nano|micro)?(?:nm|um|µm|μm|microns?|met(?:er|re)s?|angstroms?|wave ?numbers?|cm-1|index|unknown)?$",
     re.I,
@@ -65,7 +69,7 @@ def band_from_tags(tags: dict[str, str], imagery: dict[str, str], name: str) -> 
     width = width or nanometres(imagery.get("FWHM_UM", ""), "um")
     name, in_name = _name_and_wavelength(low.get("bandname") or name)
     if not (centre or in_name):
-        in_name = _alone(name)
+        in_name = _alone(name) or _behind_words(name)
     if (centre or in_name) and ONLY_WAVELENGTH.match(name):
         name = ""  # GDAL calls a band of an ENVI file without a name `552 Nanometers`
     return Band(name, centre or in_name, width, low.get("units", ""))
@@ -76,6 +80,12 @@ def _alone(name: str) -> float | None:
     (number,), unit = without_unit((name,))
     usual = unit.casefold().rstrip("s")
     return centre_nanometres(number, unit) if usual in UNITS or usual == "cm-1" else None
+
+
+def _behind_words(name: str) -> float | None:
+    """The wavelength with its unit at the end of a name (``Red 650nm``), which the name keeps; None where there is none."""
+    hit = BEHIND_UNIT.search(name)
+    return centre_nanometres(hit.group(1), hit.group(2)) if hit else None
 
 
 def _name_and_wavelength(name: str) -> tuple[str, float | None]:

@@ -19,6 +19,8 @@ COLOURS = [
     "red",
     "rededge",
     "red_edge",
+    "red edge",
+    "red-edge",
     "nir",
     "nir08",
     "nir09",
@@ -50,7 +52,8 @@ COLOURS = [
 """Names of bands in words, as the catalogues of Landsat, Sentinel-2 and PlanetScope use them in file names, and as
 drones do (DJI Mavic 3M, Parrot Sequoia)."""
 TOKEN = re.compile(
-    r"(?P<before>.*?)(?:^|[_\-. ])(?P<band>(?:sr_|st_|toa_)?(?:band_?|b)\d{1,3}a?|sr_aerosol|bqa|pixel_qa|radsat_qa|"
+    r"(?P<before>.*?)(?:^|[_\-. ])(?P<band>(?:sr_|st_|toa_)?(?:band_?|b)\d{1,3}a?|"
+    r"(?<=surfreflect_)[mi]\d{1,2}|sr_aerosol|bqa|pixel_qa|radsat_qa|"
     + "|".join(sorted(COLOURS, key=len, reverse=True))
     + r")(?P<after>(?:[_\-. ].*)?)$",
     re.I,
@@ -62,7 +65,7 @@ CAPTURE = re.compile(r"(?P<before>IMG_\d{3,6})_(?P<band>\d{1,2})(?P<after>)$", r
 """A capture of a MicaSense camera: a file for each of its lenses, numbered from 1."""
 REST = re.compile(
     r"(?P<before>.*?)(?:^|[_\-. ])(?:st_(?:atran|cdist|drad|emis|emsd|qa|trad|urad)|sr_(?:qa_aerosol|cloud_qa|aerosol|"
-    r"atmos_opacity)|qa_(?:pixel|radsat|aerosol)|s[az]a|v[az]a|aot|wvp|tci|pvi|cld|snw|dem|angles?|rgb|ndvi|ndwi|ndsi|nbr|evi|savi)"
+    r"atmos_opacity)|qa_(?:pixel|radsat|aerosol|lineage)|lineage_?qa|(?:qc|state)(?:_\d+k?m)?|s[az]a|v[az]a|aot|wvp|tci|pvi|cld|snw|dem|angles?|rgb|ndvi|ndwi|ndsi|nbr|evi|savi)"
     r"(?P<after>(?:[_\-. ].*)?)$",
     re.I,
 )

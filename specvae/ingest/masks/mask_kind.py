@@ -96,6 +96,10 @@ def kind_of_mask(
     marks = bool(LEAVES_OUT.search(hint)) and not KEEPS.search(hint)
     if (present == 0).any() and (len(present) == 2 or marks):
         return _polarity(path, hint, float((sample == 0).mean()), len(present))
+    if len(present) > 1 and not (present == 0).any():
+        shown = ", ".join(f"{value:g}" for value in present[:5]) + (", ..." if len(present) > 5 else "")
+        options = ["--mask-values NUMBERS or bitN that leave a pixel out", "a mask in which 0 is left out"]
+        raise undecided(path, f"what the numbers of --mask mean ({shown}, and never 0)", options, "--mask-values")
     # Where most of a scene would be left out, the numbers may mean the contrary.
     most = len(present) > 1 and bool((sample == 0).mean() > 0.5)
     how = Decision(

@@ -30,13 +30,16 @@ BITS: dict[str, dict[str, int]] = {
     "bqa": {"fill": 0, "terrain": 1, "cloud": 4},
     "fmask_bits": {"cirrus": 0, "cloud": 1, "adjacent": 2, "shadow": 3, "cloud_shadow": 3, "snow": 4, "water": 5},
     "qa60": {"cloud": 10, "cirrus": 11},
+    "modis_state": {"shadow": 2, "cloud_shadow": 2, "internal_cloud": 10, "fire": 11, "snow": 12, "adjacent": 13},
     "qai": {"nodata": 0, "fill": 0, "shadow": 3, "cloud_shadow": 3, "snow": 4, "water": 5, "subzero": 8, "saturated": 9},
 }  # fmt: skip
-"""Bit numbers: Landsat Collection 2 QA_PIXEL, Collection 1 pixel_qa and BQA, HLS v2 Fmask, Sentinel-2 QA60, FORCE QAI."""
+"""Bit numbers: Landsat Collection 2 QA_PIXEL, Collection 1 pixel_qa and BQA, HLS v2 Fmask, Sentinel-2 QA60, FORCE QAI, and
+the state of MODIS surface reflectance (MOD09 User's Guide, state_1km and state_500m)."""
 FIELDS: dict[str, dict[str, tuple[int, int, int]]] = {
     "qa_pixel": {"cirrus": (14, 2, 3)},
     "pixel_qa": {"cirrus": (8, 2, 3)},
     "qai": {"cloud": (1, 2, 1), "cirrus": (1, 2, 3)},
+    "modis_state": {"cirrus": (8, 2, 2)},
     "bqa": {
         "saturated": (2, 2, 1),
         "shadow": (7, 2, 3),
@@ -46,6 +49,9 @@ FIELDS: dict[str, dict[str, tuple[int, int, int]]] = {
     },
 }
 """Confidence fields: (first bit, width, least value that counts)."""
+MODIS_CLOUDS = {"cloud": (1, 2), "cloudy": (1,), "mixed": (2,)}
+"""Values of MODIS's first two bits, the state of clouds: cloudy and mixed; 3 is not set and taken for clear."""
+MODIS_FILL = 65535
 SCHEMES = (*CLASSES, *BITS, "fmask")
 """The kinds of quality rasters; ``fmask`` is the one of its two that the mask at hand is of."""
 USUAL = {
@@ -56,6 +62,7 @@ USUAL = {
     "fmask_bits": ("cirrus", "cloud", "adjacent", "shadow", "snow"),
     "fmask_classes": ("shadow", "snow", "cloud", "fill"),
     "qa60": ("cloud", "cirrus"),
+    "modis_state": ("fill", "cloud", "shadow", "cirrus", "snow", "adjacent"),
     "qai": ("nodata", "cloud", "shadow", "snow", "subzero", "saturated"),
 }
 """What a mask of each kind excludes where no values are named."""
@@ -66,6 +73,7 @@ HINTS = (
     ("fmask", r"c?fmask"),
     ("bqa", r"bqa"),
     ("qa60", r"qa_?60"),
+    ("modis_state", r"state_?qa|state_?\d+k?m|refl_state"),
     ("qai", r"(?:^|[^a-z])qai(?:$|[^a-z])"),
 )
 """The kinds of quality rasters, and what in a file name or description speaks of them."""
@@ -139,6 +147,10 @@ def _named(values: NDArray[np.int64], name: str, scheme: str | None, item: str) 
     classes = CLASSES.get(scheme or "", {})
     if name in classes:
         return np.asarray(values == classes[name])
+    if scheme == "modis_state" and name in MODIS_CLOUDS:
+        return np.asarray(np.isin(values & 3, MODIS_CLOUDS[name]) & (values != MODIS_FILL))
+    if scheme == "modis_state" and name in ("fill", "nodata"):
+        return np.asarray(values == MODIS_FILL)
     if scheme == "fmask_bits" and name in ("fill", "nodata"):
         return np.asarray(values == 255)
     if name in FIELDS.get(scheme or "", {}):

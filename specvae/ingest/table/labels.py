@@ -22,6 +22,12 @@ SAYS_NORMAL = re.compile(
     r"(?:^|_|\b)(?:is_?)?(?:normal|inlier|nominal|good|valid|clean|healthy|ok)s?(?:_?(?:flag|label|mask))?$", re.I
 )
 """Names of columns in which 1 or true means normal."""
+DENIES = re.compile(
+    r"(?:^|_|\b)(?:not|non|no)[_ ](?:an?[_ ])?(?:anomal(?:y|ous|ies)|outliers?|defects?|abnormal|faults?|fake|bad|contaminated)"
+    r"(?:_?(?:flag|label|mask))?$",
+    re.I,
+)
+"""Names that deny an anomaly, in which 1 means normal too: ``is_not_anomaly``."""
 SAYS_NOT = re.compile(
     r"(?:^|_|\b)(?:not|non|ab|un|in)[_ ]?(?:normal|nominal|good|valid|clean|healthy|ok)s?(?:_?(?:flag|label|mask))?$",
     re.I,
@@ -96,7 +102,8 @@ class TruthCounts:
 
 def one_is_normal(name: str) -> bool:
     """Whether 1 and true mean normal in a column of this name: ``is_normal``, ``inlier``; not ``abnormal``."""
-    return bool(SAYS_NORMAL.search(name.strip())) and not SAYS_NOT.search(name.strip())
+    name = name.strip()
+    return bool(DENIES.search(name)) or (bool(SAYS_NORMAL.search(name)) and not SAYS_NOT.search(name))
 
 
 def normal_words(name: str, value: str | None) -> tuple[set[str], Decision]:

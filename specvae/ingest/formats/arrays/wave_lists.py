@@ -22,7 +22,8 @@ LONGEST = 100_000
 
 def is_wavelength_list(name: str, shape: tuple[int, ...]) -> bool:
     """Whether an array of this name and shape may be a list of wavelengths; MATLAB stores lists as (1, n) or (n, 1)."""
-    return bool(WAVES.search(name)) and 1 < max(shape, default=0) == math.prod(shape) <= LONGEST
+    field = name.rpartition(".")[2]  # of a structure
+    return bool(WAVES.search(field)) and 1 < max(shape, default=0) == math.prod(shape) <= LONGEST
 
 
 def bands_of_lists(lists: Mapping[str, NDArray[Any]], count: int) -> tuple[list[Band], tuple[Decision, ...]]:
