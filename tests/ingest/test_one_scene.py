@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rasterio.control import GroundControlPoint
 from rasterio.transform import from_origin
@@ -331,6 +331,7 @@ def test_no_name_of_a_scene_is_taken_for_one_of_a_system_by_chance(name: str) ->
         assert not is_of_a_system(f"{name}.tif")
 
 
+@example("Red", 1)
 @given(st.from_regex(r"[A-Z][a-z]{2,8}", fullmatch=True), st.integers(1, 12))
 def test_a_bands_name_is_found_behind_any_stem(stem: str, number: int) -> None:
     assert band_token(f"{stem}_B{number}.tif") == (stem, f"B{number}")

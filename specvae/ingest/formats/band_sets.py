@@ -61,6 +61,10 @@ TOKEN = re.compile(
 """A band's name between separators; the longest names are tried first, so that ``red`` does not hide ``red_edge``."""
 
 
+NUMBERED = re.compile(
+    r"(?P<before>.*?)(?:^|[_\-. ])(?P<band>(?:sr_|st_|toa_)?(?:band_?|b)\d{1,3}a?)(?P<after>(?:[_\-. ].*)?)$", re.I
+)
+"""A band's number between separators, which comes before any word: ``Red_B1`` is the first band of a place called Red."""
 CAPTURE = re.compile(r"(?P<before>IMG_\d{3,6})_(?P<band>\d{1,2})(?P<after>)$", re.I)
 """A capture of a MicaSense camera: a file for each of its lenses, numbered from 1."""
 REST = re.compile(
@@ -108,7 +112,7 @@ def band_token(name: str) -> tuple[str, str] | None:
     stem, end = os.path.splitext(name)
     if end.casefold() not in RASTERS:
         return None
-    hit = CAPTURE.match(stem) or TOKEN.match(stem)
+    hit = CAPTURE.match(stem) or NUMBERED.match(stem) or TOKEN.match(stem)
     if not hit:
         return None
     # The bands of one scene differ in their resolution too.
