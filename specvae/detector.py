@@ -135,6 +135,7 @@ class Detector:
             "trained on": f"{pixels['train']:,} spectra" if "train" in pixels else None,
             "held out": f"{self.calibration.size:,} scores",
             "cut": cut.words if cut else "none: no score was held out",
+            "edges of masks": (self.provenance.get("mask_buffer") or {}).get("said"),
             "fit": "interrupted: the same command goes on with it" if self.interrupted else None,
             "warnings": "; ".join(warnings) or None,
         }

@@ -68,6 +68,7 @@ def test_rims_set_no_cut_unless_a_user_says_so(clouded: Path, by_default: tuple[
     assert description["kind"] == "model"
     counted, calibration = description["mask_buffer"], load_model(model).detector.calibration
     assert counted["said"] == said
+    assert load_model(model).detector.facts()["edges of masks"] == said
     assert counted["along"] >= 8
     # Six clouds of 7 x 7 pixels: 32 around each, and 72 within two pixels.
     assert calibration.size == SIDE * SIDE - 6 * (49 + 72) == sum(description["folds"]["pixels"])
