@@ -77,3 +77,11 @@ def test_normal_ground_of_any_mixture_has_no_fault(reference: GroundReference) -
         squares = ground(seed, squares=int(5 + seed % 8))
         judged = verdict(reference, squares)
         assert (judged.verdict, judged.fault) == ("ok", None), judged.reasons
+
+
+def test_a_model_of_before_has_one_limit_of_moving_a_band_for_all_steps(reference: GroundReference) -> None:
+    arrays = reference.to_arrays()
+    assert arrays["registration"].shape == (len(reference.kinds.bands), 4)
+    before = {**arrays, "registration": np.arange(len(reference.kinds.bands), dtype=np.float32)}
+    read = GroundReference.from_arrays(before).registration
+    np.testing.assert_array_equal(read, np.arange(len(reference.kinds.bands))[:, None] * np.ones(4))

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from specvae.thresholds.drift.registration import STEPS, displacements
+from specvae.thresholds.drift.registration import STEPS, displacements, gains_of_steps
 from specvae.thresholds.drift.squares import SIDE, Squares
 from specvae.thresholds.drift.striping import striping
 
@@ -39,6 +39,22 @@ def test_a_band_a_pixel_out_of_place_is_named_with_the_step_that_undoes_it(step:
     assert gain > 6
 
 
+def test_a_band_that_lies_beside_the_others_on_normal_ground_is_named_where_it_moves_another_way() -> None:
+    normal = ground(1)
+    normal[:, 3] = np.roll(normal[:, 3], (1, 0), axis=(1, 2))
+    usual = np.maximum(gains_of_steps(as_squares(normal), BANDS), 0)
+    assert (usual[3] > 6).tolist() == [True, False, False, False]
+    again = ground(2)
+    again[:, 3] = np.roll(again[:, 3], (1, 0), axis=(1, 2))
+    assert max(displacements(as_squares(again), BANDS, usual))[0] < 4
+    for step in STEPS[1:]:
+        values = ground(2)
+        values[:, 3] = np.roll(values[:, 3], step, axis=(1, 2))
+        gain, found, undone = max(displacements(as_squares(values), BANDS, usual))
+        assert (found, undone) == (3, step)
+        assert gain > 6
+
+
 def test_in_register_every_step_makes_it_worse_and_fill_does_not_matter() -> None:
     values = ground(2)
     assert max(displacements(as_squares(values), BANDS))[0] < -4
@@ -65,6 +81,7 @@ def test_where_bands_have_nothing_in_common_no_step_is_sure() -> None:
 
 def test_of_few_squares_or_one_band_nothing_is_said() -> None:
     assert displacements(as_squares(ground(0, squares=3)), BANDS) == []
+    assert displacements(as_squares(ground(0, squares=3)), BANDS, np.zeros((5, 4))) == []
     assert displacements(as_squares(ground(0)), BANDS[:1]) == []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from specvae.thresholds.drift.faults import (
     offset_fault,
 )
 from specvae.thresholds.drift.ground_kinds import GroundKinds
+from specvae.thresholds.drift.registration import STEPS, gains_of_steps
 from specvae.thresholds.drift.squares import Squares
 from specvae.thresholds.drift.striping import Striping, striping
 
@@ -91,7 +92,7 @@ class GroundReference:
     striping: Floats
     """``(bands + 1,)``: the largest striping of each band, and of all together, among pieces of the normal data."""
     registration: Floats
-    """``(compared bands,)``: the most that moving each band by a pixel gains there, standard errors; empty: not known."""
+    """``(compared bands, 4)``: the most that each of ``STEPS`` gains of each band there, standard errors; empty: not known."""
 
     @classmethod
     def fit(cls, spectra: NDArray[np.floating], pieces: Sequence[Squares]) -> GroundReference | None:
@@ -106,8 +107,8 @@ class GroundReference:
         limits = {name: max(row[name] for row in rows if name in row) for row in rows for name in row}
         # Few squares say little of lines and edges: these are looked at in several pieces together, as in a scene.
         stripes = np.max([np.abs(striping(group).excess) for group in _grouped(pieces, TOGETHER_STRIPED)], axis=0)
-        shifts = [[f.gain_of_fit for f in displaced_bands(kinds, group)] for group in _grouped(pieces, TOGETHER)]
-        shifts = [shift for shift in shifts if shift]
+        groups = [group for group in _grouped(pieces, TOGETHER) if group.in_space]
+        shifts = [gains for group in groups if len(gains := gains_of_steps(group, kinds.bands))]
         return cls(kinds, scores, limits, stripes, np.max(shifts, axis=0, initial=0.0) if shifts else np.zeros(0))
 
     def compare(
@@ -146,11 +147,11 @@ class GroundReference:
     def _faults(self, squares: Squares, before: Floats, order: Floats) -> tuple[Fault, ...]:
         """The best fault of each sort."""
         best = best_faults(self.kinds, squares.pixels, before, order)
-        displaced = list(displaced_bands(self.kinds, squares))
-        usual = self.registration if self.registration.size else np.zeros(len(displaced))
-        # By band: that of cirrus lies beside the others over clouds, since it sees these alone and in another direction.
-        shifts = [replace(f, gain_of_fit=f.gain_of_fit - usual[i]) for i, f in enumerate(displaced)]
-        return (*best, *([max(shifts, key=lambda f: f.gain_of_fit)] if shifts else []))
+        # By band and step: that of cirrus lies beside the others over clouds, since it sees these alone and in another
+        # direction, which is the same in all of a scene.
+        shifts = displaced_bands(self.kinds, squares, self.registration if self.registration.size else None)
+        worst = max(shifts, key=lambda fault: fault.gain_of_fit, default=None)
+        return (*best, *([worst] if worst else []))
 
     def allowed(self, name: str) -> float:
         """How much undoing a fault of this sort must gain before it counts, nats."""
@@ -171,6 +172,8 @@ class GroundReference:
         striped = np.asarray(arrays.get("stripes", [UNKNOWN_STRIPING]), np.float64)
         limits.pop("shift", None)
         moved = np.asarray(arrays.get("registration", []), np.float64)
+        # Models of before have one limit a band, of whichever step gains most.
+        moved = np.tile(moved[:, None], (1, len(STEPS))) if moved.ndim == 1 else moved
         return cls(GroundKinds.from_arrays(arrays), np.asarray(arrays["scores"], np.float64), limits, striped, moved)
 
 

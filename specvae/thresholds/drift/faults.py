@@ -154,12 +154,12 @@ def offset_fault(kinds: GroundKinds, pixels: Sampled, before: Floats, addend: fl
     return _offset(addend).tried(kinds, np.asarray(pixels.spectra, np.float64), before)
 
 
-def displaced_bands(kinds: GroundKinds, squares: Squares) -> Iterator[Fault]:
+def displaced_bands(kinds: GroundKinds, squares: Squares, usual: Floats | None = None) -> Iterator[Fault]:
     """Each band at the step at which the gradients of the others explain it best; none where pixels have no neighbours.
 
-    Its gain is in standard errors, and not in nats.
+    Its gain is in standard errors, and not in nats, beyond what is ``usual`` of each band and step.
     """
-    for gain, band, step in displacements(squares, kinds.bands) if squares.in_space else ():
+    for gain, band, step in displacements(squares, kinds.bands, usual) if squares.in_space else ():
         yield Fault("shift", gain, bands=(band,), step=step)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from specvae.thresholds.drift.squares import Squares
 
-__all__ = ["STEPS", "Displacement", "displacements"]
+__all__ = ["STEPS", "Displacement", "displacements", "gains_of_steps"]
 
 STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 """Rows and columns by which a band is moved."""
@@ -29,22 +29,33 @@ Displacement = tuple[float, int, tuple[int, int]]
 """How many standard errors better a band is explained when moved, the index of the band, and the step."""
 
 
-def displacements(squares: Squares, bands: NDArray[np.integer]) -> list[Displacement]:
+def displacements(squares: Squares, bands: NDArray[np.integer], usual: Floats | None = None) -> list[Displacement]:
     """For each of ``bands`` the step that it is best explained at, in standard errors of the gain; none of too few squares.
 
-    Below 0 where each step makes it worse, as in a scene in register.
+    Below 0 where each step makes it worse, as in a scene in register. ``usual`` ``(bands, 4)``: what the steps gain on normal
+    ground, beyond which their gain counts.
+    """
+    gains = gains_of_steps(squares, bands)
+    gains = gains if usual is None else gains - usual[: len(gains)]
+    return [
+        (float(gains[at, best]), int(bands[at]), STEPS[best]) for at, best in enumerate(gains.argmax(axis=1).tolist())
+    ]
+
+
+def gains_of_steps(squares: Squares, bands: NDArray[np.integer]) -> Floats:
+    """``(bands, 4)``: by how many standard errors better each of ``bands`` is explained at each of :data:`STEPS`.
+
+    Of too few squares ``(0, 4)``.
     """
     if len(squares) < FEWEST_SQUARES or len(bands) < 2 or min(squares.usable.shape[1:]) < 5:
-        return []
+        return np.empty((0, len(STEPS)))
     within, across, variance = _moments(squares, bands)
-    found = []
-    for index, band in enumerate(bands.tolist()):
+    rows = []
+    for index in range(len(bands)):
         others = np.delete(np.arange(len(bands)), index)
         gain, error = _gain(within[:, others][:, :, others], across[:, :, index][..., others], variance[:, :, index])
-        standard = gain / error
-        best = int(np.argmax(standard))
-        found.append((float(standard[best]), int(band), STEPS[best]))
-    return found
+        rows.append(gain / error)
+    return np.stack(rows)
 
 
 def _moments(squares: Squares, bands: NDArray[np.integer]) -> tuple[Floats, Floats, Floats]:
