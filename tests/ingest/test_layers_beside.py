@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,21 @@ def test_a_mask_of_no_known_kind_without_zero_is_asked_about(tmp_path: Path, num
     with pytest.raises(InputError, match=r"what the numbers of --mask mean .* cannot be told .* --mask-values"):
         left_out(tmp_path, "layer.tif", mask)
     np.testing.assert_array_equal(left_out(tmp_path, "layer.tif", mask, (str(numbers[0]),)), mask == numbers[0])
+
+
+def test_a_mask_of_several_classes_is_read_by_gdals_rule_and_said_to_be_guessed(tmp_path: Path) -> None:
+    mask = np.random.default_rng(2).integers(0, 5, (20, 30)).astype("u1")
+    np.testing.assert_array_equal(left_out(tmp_path, "layer.tif", mask), mask == 0)
+    with open_scene(str(tmp_path / "scene.tif"), IngestOptions(mask=str(tmp_path / "layer.tif"))) as scene:
+        assert any("0 is left out, guessed" in note and "--mask-values" in note for note in scene.notes)
+
+
+def test_an_archive_without_a_raster_says_to_unpack_it(tmp_path: Path) -> None:
+    for name in ("inner.zip", "spectra.csv"):
+        with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+            archive.writestr(name, "x")
+        with pytest.raises(InputError, match=rf"holds no raster \(it has {name}\); unpack it"):
+            open_scene(str(tmp_path / "outer.zip"))
 
 
 @pytest.mark.parametrize("name", ["is_not_anomaly", "not_an_outlier", "non_defect", "no_anomaly_flag"])

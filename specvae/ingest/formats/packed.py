@@ -77,7 +77,8 @@ def _only(path: str, names: list[str], system: str) -> str:
     # In braces, so that GDAL takes what is between them for the archive, whatever its ending.
     inside = [f"/{system}/{{{os.path.abspath(path)}}}/{name}" for name in sorted(rasters)]
     if not inside:
-        raise InputError(f"{path} holds no raster (it has {', '.join(names[:8]) or 'nothing'})")
+        advice = "; unpack it, and give a scene or table that is in it" if names else ""
+        raise InputError(f"{path} holds no raster (it has {', '.join(names[:8]) or 'nothing'}){advice}")
     if len(inside) > 1:
         raise InputError(f"{path} holds {len(inside)} rasters; unpack it, or name one, such as {inside[0]}")
     return inside[0]

@@ -107,7 +107,7 @@ def kind_of_mask(
         f"--mask {path}: 0 is left out",
         "its name, which is of no known kind",
         option="--mask-values",
-        guessed=most,
+        guessed=most or len(present) > 2,
     )
     return MaskKind(None), (how,)
 
