@@ -33,7 +33,8 @@ SLOW = (
 
 
 def marked(page: Path) -> object:
-    return pytest.param(page, marks=[pytest.mark.slow] if page.stem in SLOW else [], id=page.stem)
+    marks = [pytest.mark.slow, pytest.mark.timeout(1800)] if page.stem in SLOW else []
+    return pytest.param(page, marks=marks, id=page.stem)
 
 
 @pytest.mark.parametrize("page", [marked(page) for page in PAGES])

@@ -45,12 +45,15 @@ def command(out: str, seed: int, series: bool) -> int:
 
 def _series(out: str, seed: int) -> int:
     """The demo of a watched place."""
-    from specvae.stages.demo.nights.demo import demo_series
+    from specvae.stages.demo.nights.demo import BESIDE, demo_series
 
     outcome = demo_series(out, seed, invocation().note)
     echo(f"{outcome.watched.line}")
     for kind, share in outcome.confirmed.items():
         echo(f"{kind}: {100 * share:.0f} % of its pixels were confirmed by {outcome.newest}")
-    echo(f"confirmed pixels that nothing was planted in: {outcome.false_pixels} of {outcome.normal_pixels:,}")
+    echo(
+        f"confirmed pixels that nothing was planted in: {outcome.false_pixels} of {outcome.normal_pixels:,}, "
+        f"{outcome.far_pixels} of them more than {BESIDE} pixels away from what was"
+    )
     echo(f"page:    {outcome.watched.folder / 'index.html'}")
     return 0

@@ -45,6 +45,7 @@ def test_a_loss_has_settled_when_it_stays_within_a_hundredth_of_its_way() -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_short_run_writes_a_row_for_every_method(tmp_path: Path) -> None:
     folder = run_benchmark("speed", Settings(out=tmp_path, quick=True, sizes=(128, 256, 384), bands=5))
     metrics = json.loads((folder / "metrics.json").read_text())

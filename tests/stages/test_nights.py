@@ -46,4 +46,6 @@ def test_the_demo_of_a_series_confirms_what_lasts(tmp_path: Path) -> None:
     outcome = demo_series(str(tmp_path / "demo"), seed=0)
     assert outcome.confirmed["felled"] > 0.9
     assert outcome.confirmed["ship"] == 0
-    assert outcome.false_pixels < 0.01 * outcome.normal_pixels
+    # The ground beside a large event has strange surroundings, and joins it; nothing is confirmed by itself.
+    assert outcome.far_pixels == 0
+    assert outcome.false_pixels < 0.015 * outcome.normal_pixels

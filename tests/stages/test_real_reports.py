@@ -72,11 +72,11 @@ def test_objects_agree_with_the_maps_in_every_format(fire: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_reasons_of_an_object_add_up_to_its_reconstruction(fire: Path) -> None:
+def test_the_reasons_of_an_object_add_up_to_its_score(fire: Path) -> None:
     place = folder(fire)
     summed = pd.read_csv(place / "explanations.csv").groupby("object")["contribution_nats"].sum()
     frame = geopandas.read_file(place / "objects.gpkg").set_index("id").loc[summed.index]
-    np.testing.assert_allclose(summed, frame["mean"] * frame["reconstruction_share"], rtol=1e-5)
+    np.testing.assert_allclose(summed, frame["mean"], rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -122,8 +122,8 @@ def test_rows_of_a_table_are_explained_to_the_last_nat(real_data: Path, tmp_path
     summed = pd.read_csv(place / "explanations.csv").groupby("row")["contribution_nats"].sum()
     rows = pd.read_csv(place / "scores.csv")
     assert len(summed) == 25
-    assert set(summed.index) == set(rows["score"].nlargest(25).index + 1)
-    np.testing.assert_allclose(summed, rows["reconstruction"].iloc[summed.index - 1], rtol=1e-5)
+    assert set(summed.index) == set(rows["score"].nlargest(25).index)
+    np.testing.assert_allclose(summed, rows["score"].iloc[summed.index], rtol=1e-5)
     assert (place / "report.html").stat().st_size < 5e6
 
 

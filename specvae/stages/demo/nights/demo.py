@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from specvae.alerts.pixels import Status
 from specvae.ingest.aligned_rows import AlignedRows, grid_of
+from specvae.model.config import ContextConfig
 from specvae.stages.demo.nights.series import SyntheticSeries, make_series
 from specvae.stages.demo.scenes import write_scene
 from specvae.stages.fit import fit
@@ -23,6 +25,8 @@ __all__ = ["SeriesDemo", "demo_series"]
 
 SIDE, YEARS, EVERY = 112, 1.6, 12
 """Pixels, years and days between looks of the demo: some fifty dates, scored in a minute."""
+BESIDE = ContextConfig().outer // 2
+"""Pixels around what was planted that are judged by surroundings with a part of it among them: the reach of the model's ring."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class SeriesDemo:
     """Kind of event -> share of its pixels that are confirmed, or were before they closed."""
     false_pixels: int
     """Confirmed pixels in which nothing was planted."""
+    far_pixels: int
+    """Those of them that are further than BESIDE pixels from everything that was planted."""
     normal_pixels: int
 
 
@@ -75,4 +81,6 @@ def _counted(series: SyntheticSeries, watched: WatchOutcome) -> SeriesDemo:
     planted = np.any([event.place for event in series.events], axis=0)
     shares = {event.kind: float(sure[event.place].mean()) for event in series.events}
     newest = str(watched.alerts["dates"]["newest"])[:10]
-    return SeriesDemo(watched, newest, shares, int((sure & ~planted).sum()), int((~planted).sum()))
+    far = ndimage.distance_transform_edt(~planted) > BESIDE
+    false, far_false = int((sure & ~planted).sum()), int((sure & far).sum())
+    return SeriesDemo(watched, newest, shares, false, far_false, int((~planted).sum()))
