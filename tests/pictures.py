@@ -36,8 +36,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         shutil.copytree(data, place, dirs_exist_ok=True)
-        specvae(place, "fit", "20160707_pre_sr7.tif", "--normal", "20160707_pre_clear.tif", "--model", "fire.specvae")
-        specvae(place, "score", f"{SCENE}.tif", "--model", "fire.specvae", "--false-alarm-rate", "0.01")
+        specvae(place, "fit", "20160707_pre_sr7.tif", "--mask", "20160707_pre_clear.tif", "--model", "fire.specvae")
+        specvae(place, "score", f"{SCENE}.tif", "--model", "fire.specvae")
         report = place / "reports" / SCENE
         keep(report / "quicklook.png", PICTURES / "wildfire.png")
         photograph(report / "report.html", place / "report.png")
