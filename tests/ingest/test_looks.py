@@ -17,6 +17,7 @@ from specvae.ingest.formats.arrays.reader import Part, TreeCubes, TreeReader
 from specvae.ingest.formats.zarr_reader import ZarrReader
 from specvae.ingest.grid import Grid
 from specvae.ingest.layer import Layer
+from specvae.ingest.options import IngestOptions
 from specvae.ingest.scene.looks import DECODED, LARGE_BLOCK, border_windows, is_large, within_block
 from specvae.ingest.scene.remembering import RememberingReader
 from specvae.spectra import Window
@@ -149,6 +150,23 @@ def test_looks_at_one_place_read_it_once_and_a_changed_file_again(
             np.testing.assert_array_equal(reader.read(place), cube[:, 2:6, 2:6])
             reader.close()
     assert len(windows) == 2
+
+
+def test_what_a_virtual_scene_is_made_of_is_read_again_where_it_changed(tmp_path: Path) -> None:
+    """A VRT is the same file, byte for byte, when the one behind it is another."""
+    vrt = tmp_path / "a.vrt"
+    vrt.write_text(
+        '<VRTDataset rasterXSize="64" rasterYSize="64"><VRTRasterBand dataType="Byte" band="1"><SimpleSource>'
+        '<SourceFilename relativeToVRT="1">a.tif</SourceFilename><SourceBand>1</SourceBand>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    shares = []
+    for value in (0, 200):
+        pixels = np.full((1, 64, 64), 7, "uint8")
+        pixels[:, :, :32] = value
+        write(tmp_path / "a.tif", pixels)
+        shares.append(inspect(str(vrt), IngestOptions(nodata=0))["valid_share"])
+    assert shares == [0.5, 1.0]
 
 
 def test_a_scene_of_many_bands_in_small_blocks_is_looked_at_in_parts(tmp_path: Path) -> None:

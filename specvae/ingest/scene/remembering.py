@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from contextlib import AbstractContextManager, nullcontext
@@ -19,6 +20,8 @@ HELD = 4 << 20
 """Values of windows that are held, at most."""
 CACHE = 32 << 20
 """Bytes of decoded blocks that GDAL holds while a scene of many bands is looked at, each block once."""
+READERS = itertools.count()
+"""Numbers of readers that share with no other: an address in memory may be given to another reader later."""
 Read = tuple[StoredValues, FileMasks]
 """What a window holds, and where the file says that there is nothing."""
 
@@ -55,9 +58,10 @@ class RememberingReader:
         self.layers: tuple[Layer, ...] = reader.layers
         self._reader = reader
         path = reader.layers[0].path
-        # A dataset inside another file, or far away, has no status: what is held of it serves this reader alone.
-        state = os.stat(path) if os.path.isfile(path) else None
-        identity = (state.st_size, state.st_mtime_ns) if state else id(self)
+        # A dataset inside another file, or far away, has no status, and a virtual one says nothing of the files that it is made
+        # of: what is held of them serves this reader alone.
+        state = os.stat(path) if os.path.isfile(path) and not str(path).lower().endswith(".vrt") else None
+        identity = (state.st_size, state.st_mtime_ns) if state else next(READERS)
         places = tuple((*layer.place, layer.dtype) for layer in reader.layers)
         self._key = (places, identity, grid.shape, grid.transform)
 
