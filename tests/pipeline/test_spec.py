@@ -127,7 +127,7 @@ def sample_of(declared: Declared) -> object:
     if declared.option.choices:
         return next(c for c in declared.option.choices if c != declared.default and (c,) != declared.default)
     named = {"nodata": "7", "offset": "7", "device": "cpu", "max_memory": "64M", "set": "seed=3", "grid": "B1"}
-    named["products"] = "evidence"
+    named |= {"products": "evidence", "mask_buffer": "3"}
     if declared.name in named:
         return named[declared.name]
     return {bool: True, int: 3, float: 0.25, str: "word"}[declared.type]
