@@ -1,13 +1,14 @@
 """What a complete run of the tests came to: ``reports/tests/report.md``, from pytest's own record of the run.
 
-``make test-all`` writes the record and calls ``python -m tests.suite_report RECORD``.
+``make test-all`` writes the record and calls ``python -m tests.suite_report RECORD``. Records of tests that were run again after a
+mend follow as further arguments, and ``--at COMMIT`` names the commit that RECORD is of where it is not the newest.
 """
 
 from __future__ import annotations
 
+import argparse
 import platform
 import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,8 +50,8 @@ def cases_of(record: Path) -> tuple[Case, ...]:
     return tuple(cases)
 
 
-def page(cases: Sequence[Case], commit: str, when: datetime) -> str:
-    """The report in Markdown."""
+def page(cases: Sequence[Case], commit: str, when: datetime, again: Sequence[Case] = (), mended: str = "") -> str:
+    """The report in Markdown; ``again`` are the tests that were run once more, at the commit ``mended``."""
     count = {word: sum(case.outcome == word for case in cases) for word in ("passed", "failed", "skipped")}
     share = count["skipped"] / max(1, len(cases))
     lines = [
@@ -84,7 +85,27 @@ def page(cases: Sequence[Case], commit: str, when: datetime) -> str:
                 reasons[f"{case.file}: {case.reason}" if word == "failed" else case.reason] += 1
         lines += ["", f"## {word.capitalize()}", ""]
         lines += [f"- {n}: {_in_a_cell(reason)}" for reason, n in sorted(reasons.items())] or ["None."]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_run_again(cases, again, mended)]) + "\n"
+
+
+def _run_again(cases: Sequence[Case], again: Sequence[Case], mended: str) -> list[str]:
+    """What became of the tests that failed, and of all that were run again; nothing where none was."""
+    if not again:
+        return []
+    outcomes = {(case.file, case.name): case.outcome for case in again}
+    failed = [case for case in cases if case.outcome == "failed"]
+    count = sum(case.outcome == "passed" for case in again)
+    lines = [
+        "",
+        "## Run again",
+        "",
+        f"At commit {mended}: {count} of {len(again)} tests passed. Of those that failed above:",
+        "",
+    ]
+    for case in failed:
+        outcome = outcomes.get((case.file, case.name), "not there any more under this name")
+        lines.append(f"- {case.file}::{_in_a_cell(case.name)}: {outcome}")
+    return lines
 
 
 def _in_a_cell(text: str) -> str:
@@ -106,6 +127,12 @@ def _commit() -> str:
 
 
 if __name__ == "__main__":
+    words = argparse.ArgumentParser()
+    words.add_argument("record", type=Path)
+    words.add_argument("again", type=Path, nargs="*")
+    words.add_argument("--at", default=_commit())
+    asked = words.parse_args()
+    anew = tuple(case for record in asked.again for case in cases_of(record))
     REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text(page(cases_of(Path(sys.argv[1])), _commit(), datetime.now(UTC)), encoding="utf-8")
+    REPORT.write_text(page(cases_of(asked.record), asked.at, datetime.now(UTC), anew, _commit()), encoding="utf-8")
     print(REPORT)
