@@ -43,7 +43,7 @@ MOST_BANDS = 12
 """Most bands whose names the text of a model lists."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Detector:
     """A fitted model.
 
@@ -73,8 +73,10 @@ class Detector:
     highest: HighestSquares | None = None
     """The normal squares that score highest; None of tables, and in models of earlier versions."""
 
-    def __post_init__(self) -> None:
-        # No field: `replace` then makes a scorer anew, for its own device and threads.
+    def __repr__(self) -> str:
+        return f"<detector of {len(self.bands)} bands, {self.calibration.size:,} held-out scores>"
+
+    def __post_init__(self) -> None:  # no field: `replace` then makes a scorer anew, for its own device and threads
         self._scorer = scorer_of(self.state, self.device, self.threads)
 
     @property

@@ -3,9 +3,8 @@
 Tensors: ``net.*`` (the network's state), ``calibration.*`` (held-out score tiles), ``evidence.*`` (the same of the
 pooled evidence), ``background.*`` (baselines and reference spectra), ``principal.*`` (principal components),
 ``chronochrome.*`` (of two dates), ``drift.*``, ``highest.*`` (pictures of the normal squares that score highest).
-One metadata key, ``specvae``, holds a sorted JSON: format version, the
-version that wrote it, configuration,
-bands, thresholds, provenance, and the SHA-256 of the tensors.
+One metadata key, ``specvae``, holds a sorted JSON: format version, the version that wrote it, configuration, bands, thresholds,
+provenance, and the SHA-256 of the tensors.
 
 The rule of compatibility: models of every released version load, and score to the same bits on the same processor. A key
 or a tensor that a later version adds has a default here that means "as before"; one that changes a meaning raises
@@ -61,7 +60,7 @@ HEADER_LIMIT = 64 * 2**20
 """Bytes of header at most: the history and provenance of thousands of sources fit in far less."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StoredModel:
     """A loaded model and its identity.
 
@@ -85,6 +84,11 @@ class StoredModel:
     """UTC, ISO 8601."""
     metadata: dict[str, Any]
     """All of the file's JSON: configuration, bands, provenance and more."""
+
+    def __repr__(self) -> str:
+        return (
+            f"<specvae model {self.path}: {len(self.detector.bands)} bands, {self.created}, sha256 {self.sha256[:12]}>"
+        )
 
     def _repr_html_(self) -> str:
         """What notebooks show in place of the text of every field."""
@@ -250,9 +254,8 @@ def _detector(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]], device
     calibration = Calibration.from_json(tiles, metadata["calibration"])
     principal = Principal(**group("principal")) if group("principal") else None
     change = Chronochrome(**group("chronochrome")) if group("chronochrome") else None
-    background = Background(
-        **{name: group("background")[name] for name in _BACKGROUND}, principal=principal, change=change
-    )
+    plain = {name: group("background")[name] for name in _BACKGROUND}
+    background = Background(**plain, principal=principal, change=change)
     # Models of one date, and all that were written before there were others, name no earlier bands.
     before = BandSet(tuple(Band(**band) for band in metadata["before"])) if metadata.get("before") else None
     reference = DriftReference.from_arrays(group("drift"))

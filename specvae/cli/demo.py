@@ -55,5 +55,8 @@ def _series(out: str, seed: int) -> int:
         f"confirmed pixels that nothing was planted in: {outcome.false_pixels} of {outcome.normal_pixels:,}, "
         f"{outcome.far_pixels} of them more than {BESIDE} pixels away from what was"
     )
+    echo(
+        "spill and ship are there for two nights and for one: what passes so fast is seldom confirmed, and nothing for one night"
+    )
     echo(f"page:    {outcome.watched.folder / 'index.html'}")
     return 0

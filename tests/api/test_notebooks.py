@@ -111,6 +111,8 @@ def test_models_and_reports_show_their_facts(model: SpectralVAE, tmp_path: Path)
     write(tmp_path / "a<b.tif", values)
     assert run("fit", tmp_path / "a<b.tif", "--model", tmp_path / "m.specvae", "--set", "training.steps=40") == 0
     stored = load_model(tmp_path / "m.specvae")
+    assert repr(stored) == f"<specvae model {stored.path}: 4 bands, {stored.created}, sha256 {stored.sha256[:12]}>"
+    assert repr(stored.detector) == f"<detector of 4 bands, {stored.detector.calibration.size:,} held-out scores>"
     shown = texts(stored._repr_html_())
     for fact in (stored.sha256, "4: band 1, band 2, band 3, band 4", "ring of 15 pixels without the inner 7"):
         assert fact in shown
