@@ -94,8 +94,9 @@ class SceneMap {
     for (const i of this.flagged) {
       const x = this.x + (i % this.width) * z + off, y = this.y + Math.floor(i / this.width) * z + off;
       if (x < -size || y < -size || x > this.canvas.width || y > this.canvas.height) continue;
-      const left = Math.floor(x), top = Math.floor(y); // whole screen pixels, so that neighbours leave no seam
-      b.fillRect(left, top, Math.max(1, Math.floor(x + size) - left), Math.max(1, Math.floor(y + size) - top));
+      // Whole screen pixels, and an edge that is one by all but rounding counts as one, so that neighbours leave no seam.
+      const whole = (at) => Math.floor(at + 1e-6), left = whole(x), top = whole(y);
+      b.fillRect(left, top, Math.max(1, whole(x + size) - left), Math.max(1, whole(y + size) - top));
     }
   }
   pixel(event) {
