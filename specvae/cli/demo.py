@@ -11,23 +11,27 @@ __all__ = ["command"]
 
 
 @click.command("demo")
-@click.option("--out", default="demo", show_default=True, metavar="DIR", help="Write everything to this folder.")
+@click.option(
+    "--out",
+    metavar="DIR",
+    help="Write everything to this folder. [default: demo, or demo/series with --series]",
+)
 @click.option("--seed", default=0, show_default=True, help="Make the two nights with this seed.")
 @click.option(
     "--series", is_flag=True, help="Make a place over a year and a half in place of two nights, and its alerts."
 )
-def command(out: str, seed: int, series: bool) -> int:
+def command(out: str | None, seed: int, series: bool) -> int:
     """Make a small normal scene and tonight's with planted anomalies, fit on one, score the other, say where to look.
 
     \b
-    specvae demo --out demo
-    specvae demo --series --out demo/series
+    specvae demo
+    specvae demo --series
     """
     if series:
-        return _series(out, seed)
+        return _series(out or "demo/series", seed)  # not where `specvae demo` keeps a model of its own
     from specvae.stages.demo.demo import demo
 
-    outcome = demo(out, seed)
+    outcome = demo(out or "demo", seed)
     reports = outcome.folder / "reports" / "tonight"
     echo(
         f"planted anomalies found: {outcome.detected} of {outcome.planted} (burns, oil and tarpaulins of 1 to 149 pixels)"
