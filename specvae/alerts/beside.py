@@ -16,7 +16,7 @@ Floats = NDArray[np.float32]
 Nodes = NDArray[np.int64]
 Rises = Callable[[Nodes], tuple[Floats, Floats]]
 DENSE = 100
-"""Of this many pixels of a window, one whose surroundings are asked for is enough that maps of the whole window cost less."""
+"""Pixels of a window for each whose surroundings are asked for: with fewer, maps of the whole window are the cheaper way."""
 AT_ONCE = 256
 """Pixels whose surroundings are looked at together: their arrays stay in the processor's cache."""
 REACH = 7

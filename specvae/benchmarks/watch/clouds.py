@@ -16,10 +16,11 @@ __all__ = ["usable_ground", "write_usable_ground"]
 
 BLUE, RED, NARROW_INFRARED, SHORTWAVE = "B2", "B4", "B8A", "B11"
 CLOUD, BRIGHT, WHITE = 2.2, 0.7, 0.85
-"""Of cloud: how many times the scene's median the blue is at least, and of the near infrared; and blue as a share of red, which
-is lower on bare ground."""
+"""What is called cloud: blue of at least CLOUD times its median in the scene, near infrared of at least BRIGHT times its own, and
+blue of at least WHITE times the red, for on bare ground red is far above blue."""
 SHADOW, WATER = 0.5, 0.35
-"""Of shadow: share of the scene's median that near and short-wave infrared stay below; below WATER the latter is water."""
+"""What is called shadow: near and short-wave infrared below SHADOW times their medians in the scene. Short-wave infrared below
+WATER times its median is water instead."""
 BESIDE_CLOUD, BESIDE_SHADOW = 4, 3
 """Pixels by which clouds and shadows are widened."""
 Bits = NDArray[np.bool_]
