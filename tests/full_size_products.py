@@ -11,12 +11,9 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-import sys
 import tempfile
-import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -26,6 +23,8 @@ import pandas as pd
 import rasterio
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
+
+from specvae.benchmarks.speed.processes import Timing, timed_command
 
 SECONDS, MEGABYTES = 3.0, 300.0
 """The limits: seconds of a processor, and megabytes of memory."""
@@ -147,45 +146,24 @@ FILES: dict[str, tuple[str, Callable[[Path], object]]] = {
 """What is inspected -> the name of its file and what makes it."""
 
 
-@dataclass(frozen=True)
-class Cost:
-    cpu: float
-    clock: float
-    megabytes: float
-
-
-def cost(path: Path) -> Cost:
-    """What one inspection costs, its helpers included. Raises RuntimeError where it fails."""
-    started = time.perf_counter()
-    child = os.fork()
-    if not child:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.execv(sys.executable, [sys.executable, "-m", "specvae", "inspect", str(path)])
-    _, status, used = os.wait4(child, 0)
-    if status:
-        raise RuntimeError(f"inspect of {path} ended with status {os.waitstatus_to_exitcode(status)}")
-    return Cost(used.ru_utime + used.ru_stime, time.perf_counter() - started, used.ru_maxrss / 1024)
-
-
-def measured(repeats: int) -> dict[str, Cost]:
-    """The least cost of some inspections of each file."""
+def measured(repeats: int) -> dict[str, Timing]:
+    """The inspection of each file that took the least processor time. Raises SpecvaeError where one fails."""
     out = {}
     for what, (name, make) in FILES.items():
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
             make(path)
-            costs = [cost(path) for _ in range(repeats)]
-        out[what] = Cost(*(min(getattr(c, field) for c in costs) for field in ("cpu", "clock", "megabytes")))
-        print(f"{what}: {out[what].cpu:.2f} s, {out[what].megabytes:.0f} MB", flush=True)
+            out[what] = min((timed_command("inspect", path) for _ in range(repeats)), key=lambda run: run.cpu_seconds)
+        print(f"{what}: {out[what].cpu_seconds:.2f} s, {out[what].peak_mib:.0f} MB", flush=True)
     return out
 
 
-def write(costs: dict[str, Cost], repeats: int, out: Path) -> None:
-    base = next(iter(costs.values())).cpu
+def write(costs: dict[str, Timing], repeats: int, out: Path) -> None:
+    base = next(iter(costs.values())).cpu_seconds
     rows = [
-        f"| {what} | {c.cpu:.2f} | {c.clock:.2f} | {c.megabytes:.0f} | {c.cpu / base:.1f} | "
-        f"{'yes' if c.cpu < SECONDS and c.megabytes < MEGABYTES else 'no'} |"
-        for what, c in costs.items()
+        f"| {what} | {run.cpu_seconds:.2f} | {run.seconds:.2f} | {run.peak_mib:.0f} | {run.cpu_seconds / base:.1f} | "
+        f"{'yes' if run.cpu_seconds < SECONDS and run.peak_mib < MEGABYTES else 'no'} |"
+        for what, run in costs.items()
     ]
     tried = Path(__file__).with_name("full_size_tried.csv")
     with tried.open(newline="") as file:
@@ -193,7 +171,7 @@ def write(costs: dict[str, Cost], repeats: int, out: Path) -> None:
     text = [
         "# What `specvae inspect` costs on files of full size",
         "",
-        f"Made by `python -m tests.full_size_products`: the least of {repeats} inspections of each file, a process each; "
+        f"Made by `python -m tests.full_size_products`: of {repeats} inspections of each file, a process each, the cheapest; "
         f"its helpers are counted too. Files of noise in the layout of their products, {os.cpu_count()} processors. "
         f"Limits: {SECONDS:g} s of a processor and {MEGABYTES:g} MB.",
         "",
