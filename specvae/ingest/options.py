@@ -95,7 +95,7 @@ class IngestOptions:
     mask_buffer: str | int = option(
         "auto",
         Option(
-            "Judge nothing so near to what --mask leaves out, nor set cuts by it; `auto`: no cut by 2 where they would.",
+            "Judge no pixel so near to a mask, and make no cut of it; `auto`: the cut alone, where 2 would set it.",
             metavar="PIXELS",
             number_as_text=True,
             heading=PIXELS,

@@ -68,7 +68,8 @@ class MaskBuffer:
         return (
             f"{self.along:,} of the {self.above:,} held-out pixels above {self.level:.4g} nats lie within {self.pixels} pixels of "
             f"what masks leave out, where {self.usual:.1%} of all lie, as the rims of clouds do: these {self.pixels} pixels set no "
-            f"cut, which is {self.cut_without:.4g} nats so and {self.cut:.4g} with them; --mask-buffer 0 makes cuts of them too"
+            f"cut, which is {self.cut_without:.4g} nats without them and {self.cut:.4g} with them; --mask-buffer 0 makes cuts of "
+            f"them too"
         )
 
     def summary(self) -> dict[str, float | str]:
